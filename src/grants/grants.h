@@ -1,0 +1,183 @@
+/*
+ * grants: may this asker see this camera now? The only maker of leases, sealers and epochs.
+ *
+ * Evidence: a lease is minted from a chain of stored rows, never from one lookup: token hash ->
+ * session (or API token) -> account -> membership -> grant -> camera. Each row carries its own id,
+ * its parents' ids and a MAC under its home's key (store/evidence.h); each step compares what was
+ * asked for with what the row says of itself. A swapped, stale, cached or mixed-up row yields no
+ * lease, a count and an alarm.
+ *
+ * The cut: after a change is committed the caller calls cm_grants_changed(). Order: commit, page of
+ * minimum epochs, new leases for those still allowed (each decided again from the store), then end
+ * for the others. Turns of one camera within 20 ms coalesce. Nothing depends on a message arriving:
+ * seals and opens read the page.
+ *
+ * Leases live 60 s (CLOCK_BOOTTIME) and are renewed at 20-40 s with jitter from memory (the facts
+ * of the last evidence, which any change throws away).
+ *
+ * Threads: cm_grants belongs to the control loop. Functions marked "any loop" may be called on any
+ * loop and answer on the loop that is named.
+ */
+#pragma once
+
+#include "base/id.h"
+#include "loop/loop.h"
+#include "media/seal.h"
+#include "store/store.h"
+
+typedef struct cm_grants cm_grants;
+
+typedef struct cm_grants_config {
+    cm_loop *control;
+    cm_store *store;
+    cm_epoch_page *page;
+    size_t viewer_sessions_max;         /* 0 means 10,000 */
+    size_t viewer_sessions_per_account; /* 0 means 64 */
+    /* Called on the control loop for each refusal of evidence that is an alarm (rows that do not
+     * fit). `cause` is static. */
+    void (*on_alarm)(void *owner, const cm_camera_key *asked, const char *cause);
+    void *owner;
+} cm_grants_config;
+
+cm_status cm_grants_create(const cm_grants_config *config, cm_grants **out);
+void cm_grants_destroy(cm_grants *grants);
+
+/* ---- cameras: keys and epochs ---- */
+
+/*
+ * The sealers of one camera for its source: frames and stills of both streams under one epoch.
+ * `next` is the following epoch's set, made ahead of time, so that a source can turn by itself the
+ * moment the page says so, without waiting for a message.
+ */
+typedef struct cm_sealer_set {
+    uint64_t epoch;
+    cm_sealer *sealers[CM_STREAMS][CM_OBJECTS];
+} cm_sealer_set;
+void cm_sealer_set_clear(cm_sealer_set *set); /* destroys what is in it */
+
+typedef struct cm_grants_camera_events {
+    /* On `source_loop`: the set for an epoch, to be used once the page (or the present set) says
+     * so. Ownership passes. */
+    void (*on_sealers)(void *owner, const cm_camera_key *camera, cm_sealer_set *set);
+} cm_grants_camera_events;
+
+/*
+ * Control loop. Announces a camera: takes its slot in the page (min_epoch from the store) and hands
+ * the sources loop two sets (present and next). After each turn a further set follows.
+ */
+cm_status cm_grants_camera_add(cm_grants *grants, const cm_camera_key *camera, uint64_t min_epoch,
+                               cm_loop *source_loop, const cm_grants_camera_events *events,
+                               void *owner);
+/* Control loop. Deleting: the page refuses everything of this camera for ever, keys are wiped,
+ * viewer sessions end. */
+void cm_grants_camera_remove(cm_grants *grants, const cm_camera_key *camera);
+/* Any loop: a source whose sets are used up asks again (a message may have been lost). */
+void cm_grants_camera_want_sealers(cm_grants *grants, const cm_camera_key *camera,
+                                   uint64_t after_epoch);
+
+/* ---- deciding ---- */
+
+/* Who asks: the hash of the token that came with the request, and of what kind it is. Never the
+ * token. */
+typedef struct cm_asker {
+    enum { CM_ASKER_SESSION, CM_ASKER_API_TOKEN } kind;
+    uint8_t token_hash[CM_MAC_SIZE];
+} cm_asker;
+
+typedef struct cm_grant_facts {
+    bool session_is_live; /* not ended, not expired */
+    bool account_is_active;
+    bool is_operator;      /* never sees pictures, whatever else is true */
+    cm_role role;          /* in the camera's home; CM_ROLE_NONE without membership */
+    cm_rights granted;     /* by a grant row of this account and camera */
+    cm_rights token_limit; /* what an API token was made for; all bits for a session */
+    bool camera_exists;
+} cm_grant_facts;
+
+typedef enum cm_grant_reason {
+    CM_GRANT_ALLOWED_OWNER, /* an owner sees every camera of the home */
+    CM_GRANT_ALLOWED_GRANT,
+    CM_GRANT_DENIED_SESSION,
+    CM_GRANT_DENIED_ACCOUNT,
+    CM_GRANT_DENIED_OPERATOR,
+    CM_GRANT_DENIED_NO_MEMBER,
+    CM_GRANT_DENIED_NO_GRANT,
+    CM_GRANT_DENIED_TOKEN_LIMIT,
+    CM_GRANT_DENIED_NO_CAMERA,
+    CM_GRANT_DENIED_EVIDENCE, /* rows did not fit together: an alarm */
+    CM_GRANT_REASONS,
+} cm_grant_reason;
+const char *cm_grant_reason_name(cm_grant_reason reason);
+
+typedef struct cm_grant_decision {
+    bool is_allowed;
+    cm_grant_reason reason;
+    cm_rights rights; /* what is allowed of what was wanted */
+} cm_grant_decision;
+
+/* Pure. Denies by default. The only function that reads a role (besides the route table's
+ * permission check, which calls cm_role_may). */
+cm_grant_decision cm_grant_decide(const cm_grant_facts *facts, cm_rights wanted);
+
+/* ---- viewer sessions ---- */
+
+typedef struct cm_viewer_session cm_viewer_session;
+
+typedef struct cm_viewer_ask {
+    cm_asker asker;
+    cm_camera_key camera;
+    uint32_t streams; /* bit 1 << cm_stream */
+    cm_rights wanted;
+} cm_viewer_ask;
+
+typedef struct cm_viewer_events {
+    /* The first lease, and each renewal. The lease is the owner's. */
+    void (*on_lease)(void *owner, cm_lease *lease);
+    /* No lease (any more): refused at the start, cut, or the lease could not be renewed. Nothing
+     * follows. */
+    void (*on_end)(void *owner, cm_grant_reason reason);
+} cm_viewer_events;
+
+/*
+ * Any loop: opens a viewer session; events come on `loop` (the caller's own), never inside this
+ * call. CM_FULL: too many (no events).
+ */
+cm_status cm_viewer_session_open(cm_grants *grants, cm_loop *loop, const cm_viewer_ask *ask,
+                                 const cm_viewer_events *events, void *owner,
+                                 cm_viewer_session **out);
+/* On its loop: the lease turned out stale: ask now instead of waiting for the renewal. Cheap to
+ * call again. */
+void cm_viewer_session_nudge(cm_viewer_session *session);
+/* On its loop: the viewer is gone; no event comes any more. Also required after on_end. NULL is
+ * fine. */
+void cm_viewer_session_close(cm_viewer_session *session);
+
+/* ---- the cut ---- */
+
+/* What a committed change touched. Empty ids (text[0] == 0) mean "any". */
+typedef struct cm_grants_change {
+    cm_home_id home;
+    cm_account_id account;
+    cm_camera_id camera;
+    bool has_token; /* only the sessions of this token: a sign-out, a revoked API token */
+    uint8_t token_hash[CM_MAC_SIZE];
+    bool turns_keys; /* something was taken away: the cameras' epochs rise. The store has raised
+                        them in the same transaction */
+} cm_grants_change;
+
+/* Any loop, after the commit. `done` (may be NULL) runs on the control loop when every session has
+ * been decided again. */
+void cm_grants_changed(cm_grants *grants, const cm_grants_change *change, cm_task *done);
+
+/* Control loop: who watches now: calls `each` per viewer session of this home. */
+void cm_grants_each_viewer(cm_grants *grants, const cm_home_id *home,
+                           void (*each)(void *owner, const cm_camera_key *camera,
+                                        const cm_account_id *account, uint32_t streams,
+                                        cm_wall since),
+                           void *owner);
+
+typedef struct cm_grants_counters {
+    uint64_t leases_minted, leases_renewed, decisions_denied[CM_GRANT_REASONS], evidence_alarms,
+        turns, sessions_now, cuts;
+} cm_grants_counters;
+void cm_grants_read_counters(const cm_grants *grants, cm_grants_counters *out); /* control loop */

@@ -1,0 +1,63 @@
+/*
+ * frame: one access unit (or one still), sealed: what rings, queues and mailboxes hold. Immutable
+ * once made.
+ *
+ * Layout: one allocation: this head in the clear, a table of granule sizes, then the sealed
+ * granules (ciphertext and tag) one after the other. The head is authenticated with each granule,
+ * so it cannot be changed or mixed up without the seal failing; nothing in it is a picture. Nobody
+ * decides by it what he may see: see cm_cursor.
+ *
+ * Counting: one atomic count per loop that holds the frame; inside a loop holds are plain. A loop
+ * passes a frame on by cm_frame_hold(frame, other_loop) before it sends it: that loop's share is
+ * counted from then on.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "media/kinds.h"
+
+enum {
+    CM_GRANULE_MAX =
+        1136, /* bytes of a granule in the clear: fits IPv6's 1,280 with all that goes around it */
+    CM_SEAL_TAG_SIZE = 16,
+    CM_FRAME_GRANULES_MAX =
+        8192, /* 8 MiB and more: an access unit larger than that is refused by ingest */
+    CM_LOOPS_MAX = 16,
+    CM_INSTANCE_SIZE = 16,
+};
+
+enum {
+    CM_FRAME_KEYFRAME = 1,      /* IDR with its parameter sets: decoding can begin here */
+    CM_FRAME_DISCONTINUITY = 2, /* something was lost before it, or the source connected anew */
+};
+
+typedef struct cm_frame {
+    /* What it says of itself. */
+    cm_camera_key camera;
+    cm_stream stream;
+    cm_object kind;
+    uint64_t epoch;
+    uint8_t instance[CM_INSTANCE_SIZE];
+    uint64_t number; /* of this sealer: 0, 1, 2 … */
+    cm_wall captured;
+    cm_media_time media_time;
+    uint16_t flags;
+    uint16_t count;    /* granules */
+    size_t size_bytes; /* the whole allocation: what a ring's bound counts */
+    /* Holds. */
+    _Atomic uint32_t loops;       /* loops that hold it */
+    uint32_t holds[CM_LOOPS_MAX]; /* each touched by its own loop only, or by the sender before the
+                                     loop knows of it */
+    uint8_t data[];               /* sizes (2 bytes each, big-endian), then granules */
+} cm_frame;
+
+/* Adds a hold by loop `loop_index`. */
+void cm_frame_hold(cm_frame *frame, unsigned loop_index);
+/* The last hold of the last loop frees it. NULL is fine. */
+void cm_frame_release(cm_frame *frame, unsigned loop_index);
+
+/* The sealed bytes (ciphertext and tag) of granule `index`, borrowed. */
+cm_slice cm_frame_granule(const cm_frame *frame, size_t index);
