@@ -36,5 +36,5 @@ void cm_epoch_publish(cm_epoch_page *page, cm_epoch_slot *slot, uint64_t min_epo
  * leases again. */
 uint64_t cm_epoch_generation(const cm_epoch_page *page);
 
-/* Any thread. May keys of `epoch` of this camera be used now? */
-bool cm_epoch_is_current(const cm_epoch_slot *slot, const cm_camera_key *camera, uint64_t epoch);
+/* Any thread. May keys of `epoch` of this camera (cm_camera_key_hash of its key) be used now? */
+bool cm_epoch_is_current(const cm_epoch_slot *slot, uint64_t camera_tag, uint64_t epoch);

@@ -7,9 +7,8 @@
  * so it cannot be changed or mixed up without the seal failing; nothing in it is a picture. Nobody
  * decides by it what he may see: see cm_cursor.
  *
- * Counting: one atomic count per loop that holds the frame; inside a loop holds are plain. A loop
- * passes a frame on by cm_frame_hold(frame, other_loop) before it sends it: that loop's share is
- * counted from then on.
+ * Counting: one atomic count of the loops that hold the frame (and of messages on their way);
+ * inside a loop holds are plain.
  */
 #pragma once
 
@@ -17,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/slice.h"
 #include "media/kinds.h"
 
 enum {
@@ -54,10 +54,23 @@ typedef struct cm_frame {
     uint8_t data[];               /* sizes (2 bytes each, big-endian), then granules */
 } cm_frame;
 
-/* Adds a hold by loop `loop_index`. */
+/* Adds a hold by loop `loop_index`, on that loop. */
 void cm_frame_hold(cm_frame *frame, unsigned loop_index);
 /* The last hold of the last loop frees it. NULL is fine. */
 void cm_frame_release(cm_frame *frame, unsigned loop_index);
 
-/* The sealed bytes (ciphertext and tag) of granule `index`, borrowed. */
-cm_slice cm_frame_granule(const cm_frame *frame, size_t index);
+/* On its way to another loop: cm_frame_send() before the message, cm_frame_receive() by the loop
+ * that got it, which then has one hold. */
+void cm_frame_send(cm_frame *frame);
+void cm_frame_receive(cm_frame *frame, unsigned loop_index);
+/* Instead of cm_frame_receive(), on any thread, when the message was not delivered. */
+void cm_frame_unsend(cm_frame *frame);
+
+/* Goes through the granules in order: the sealed bytes (ciphertext and tag) of each, borrowed;
+ * empty after the last. */
+typedef struct cm_frame_walk {
+    cm_slice sizes; /* of the granules not walked yet */
+    cm_slice rest;
+} cm_frame_walk;
+cm_frame_walk cm_frame_walk_begin(const cm_frame *frame);
+cm_slice cm_frame_walk_next(cm_frame_walk *walk);

@@ -118,6 +118,7 @@ typedef struct cm_fanout_viewer {
     cm_cursor *cursor; /* moved past the frame when `deliver` said so */
     void *owner;
     cm_refusal refusal; /* out: why this viewer got nothing */
+    bool is_served;     /* private to the pass */
 } cm_fanout_viewer;
 
 /* Opens frames, one pass at a time; a scratch and keyed contexts. One a loop. */

@@ -1,0 +1,146 @@
+/* Opening: once for all viewers of a pass whose leases hold the very key, in a scratch that is
+ * wiped before the pass ends. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "media/seal_priv.h"
+
+struct cm_fanout {
+    cm_aead *aead;
+    bool is_keyed;
+    uint8_t
+        keyed_id[16]; /* of the key that the context holds: spares keying again frame after frame */
+    uint8_t *scratch;
+    size_t scratch_size;
+    cm_slice granules[CM_FRAME_GRANULES_MAX];
+};
+
+cm_status cm_fanout_create(cm_fanout **out)
+{
+    cm_fanout *fanout = calloc(1, sizeof *fanout);
+    CM_ENSURE(fanout != NULL, CM_BROKEN);
+    const cm_status status = cm_aead_create(&fanout->aead);
+    if (status != CM_OK) {
+        free(fanout);
+        return status;
+    }
+    *out = fanout;
+    return CM_OK;
+}
+
+void cm_fanout_destroy(cm_fanout *fanout)
+{
+    if (fanout == NULL)
+        return;
+    cm_aead_destroy(fanout->aead);
+    free(fanout->scratch);
+    free(fanout);
+}
+
+static cm_status use_key(cm_fanout *fanout, const cm_seal_key *key)
+{
+    if (fanout->is_keyed && memcmp(fanout->keyed_id, key->key_id, sizeof key->key_id) == 0)
+        return CM_OK;
+    fanout->is_keyed = false;
+    CM_TRY(cm_aead_set_key(fanout->aead, key->key));
+    memcpy(fanout->keyed_id, key->key_id, sizeof key->key_id);
+    fanout->is_keyed = true;
+    return CM_OK;
+}
+
+static cm_status reserve_scratch(cm_fanout *fanout, size_t size)
+{
+    if (size <= fanout->scratch_size)
+        return CM_OK;
+    uint8_t *scratch = realloc(fanout->scratch, size);
+    CM_ENSURE(scratch != NULL, CM_BROKEN);
+    fanout->scratch = scratch;
+    fanout->scratch_size = size;
+    return CM_OK;
+}
+
+/* Opens every granule into the scratch under `key`. *used_out bytes of it hold pictures, also on
+ * failure. */
+static cm_status open_granules(cm_fanout *fanout, const cm_seal_key *key, const cm_frame *frame,
+                               size_t *used_out)
+{
+    const cm_granule_binding binding = {key->context,      frame->number, frame->captured,
+                                        frame->media_time, frame->flags,  frame->count};
+    *used_out = 0;
+    CM_TRY(reserve_scratch(fanout, frame->size_bytes));
+    CM_TRY(use_key(fanout, key));
+    cm_frame_walk walk = cm_frame_walk_begin(frame);
+    for (uint16_t i = 0; i < frame->count; i++) {
+        uint8_t associated[CM_ASSOCIATED_SIZE];
+        uint8_t nonce[CM_AEAD_NONCE_SIZE];
+        const cm_slice sealed = cm_frame_walk_next(&walk);
+        CM_ENSURE(sealed.size > CM_SEAL_TAG_SIZE, CM_FOREIGN);
+        uint8_t *out = fanout->scratch + *used_out;
+        cm_granule_bind(&binding, i, associated, nonce);
+        CM_TRY(cm_aead_open(fanout->aead, nonce, cm_slice_over(associated, sizeof associated),
+                            sealed, out));
+        fanout->granules[i] = cm_slice_over(out, sealed.size - CM_SEAL_TAG_SIZE);
+        *used_out += sealed.size - CM_SEAL_TAG_SIZE;
+    }
+    return CM_OK;
+}
+
+static void advance(cm_cursor *cursor, const cm_seal_key *key, const cm_frame *frame)
+{
+    cursor->has_begun = true;
+    memcpy(cursor->key_id, key->key_id, sizeof cursor->key_id);
+    cursor->epoch = key->epoch;
+    cursor->next = frame->number + 1;
+}
+
+/* Those of the viewers who hold `key` and may have this frame get it. */
+static void deliver_to_holders(cm_fanout *fanout, const cm_frame *frame, const cm_seal_key *key,
+                               cm_status opened, cm_instant now, cm_fanout_viewer *viewers,
+                               size_t count,
+                               bool (*deliver)(void *owner, const cm_opened_frame *opened))
+{
+    const cm_opened_frame view = {
+        .frame = frame, .granules = fanout->granules, .count = frame->count};
+    for (size_t i = 0; i < count; i++) {
+        cm_fanout_viewer *viewer = &viewers[i];
+        const cm_seal_key *own = NULL;
+        if (viewer->is_served)
+            continue;
+        viewer->refusal = cm_lease_expect(viewer->lease, viewer->cursor, frame, now, &own);
+        if (viewer->refusal != CM_REFUSAL_NONE) {
+            viewer->is_served = true;
+            continue;
+        }
+        if (memcmp(own->key_id, key->key_id, sizeof own->key_id) != 0)
+            continue;
+        viewer->is_served = true;
+        if (opened != CM_OK)
+            viewer->refusal = CM_REFUSAL_SEAL;
+        else if (deliver(viewer->owner, &view))
+            advance(viewer->cursor, own, frame);
+    }
+}
+
+void cm_fanout_open(cm_fanout *fanout, const cm_frame *frame, cm_instant now,
+                    cm_fanout_viewer *viewers, size_t count,
+                    bool (*deliver)(void *owner, const cm_opened_frame *opened))
+{
+    for (size_t i = 0; i < count; i++)
+        viewers[i].is_served = false;
+    /* Usually one round: all viewers of a stream hold the same key. */
+    for (size_t i = 0; i < count; i++) {
+        const cm_seal_key *key = NULL;
+        if (viewers[i].is_served)
+            continue;
+        viewers[i].refusal = cm_lease_expect(viewers[i].lease, viewers[i].cursor, frame, now, &key);
+        if (viewers[i].refusal != CM_REFUSAL_NONE) {
+            viewers[i].is_served = true;
+            continue;
+        }
+        size_t used;
+        const cm_status opened = open_granules(fanout, key, frame, &used);
+        deliver_to_holders(fanout, frame, key, opened, now, viewers, count, deliver);
+        cm_secret_wipe(fanout->scratch, used);
+    }
+}

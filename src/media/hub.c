@@ -1,0 +1,289 @@
+#include "media/hub.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "media/hub_priv.h"
+
+enum { RING_BYTES_DEFAULT = 16 << 20 };
+
+size_t cm_hub_loop_of(const cm_camera_key *camera, size_t loop_count)
+{
+    return loop_count > 0 ? (size_t)(cm_camera_key_hash(camera) >> 32) % loop_count : 0;
+}
+
+/* ---- life ---- */
+
+cm_status cm_hub_create(const cm_hub_config *config, cm_hub **out)
+{
+    cm_hub *hub = calloc(1, sizeof *hub);
+    CM_ENSURE(hub != NULL, CM_BROKEN);
+    hub->config = *config;
+    if (hub->config.ring_bytes_max == 0)
+        hub->config.ring_bytes_max = RING_BYTES_DEFAULT;
+    hub->index = cm_loop_index(config->loop);
+    for (size_t i = 0; i < HUB_BUCKETS; i++)
+        cm_list_init(&hub->buckets[i]);
+    cm_list_init(&hub->graveyard);
+    cm_list_init(&hub->joining);
+    cm_timer_init(&hub->join_timer, config->loop, cm_hub_on_join_timer);
+    cm_timer_init(&hub->lease_timer, config->loop, cm_hub_on_lease_timer);
+    const cm_status status = cm_fanout_create(&hub->fanout);
+    if (status != CM_OK) {
+        free(hub);
+        return status;
+    }
+    *out = hub;
+    return CM_OK;
+}
+
+static void channel_free(channel *c)
+{
+    cm_list_remove(&c->node);
+    cm_ring_deinit(&c->ring);
+    free(c);
+}
+
+void cm_hub_destroy(cm_hub *hub)
+{
+    if (hub == NULL)
+        return;
+    cm_timer_stop(&hub->join_timer);
+    cm_timer_stop(&hub->lease_timer);
+    cm_hub_bury(hub);
+    for (size_t i = 0; i < HUB_BUCKETS; i++)
+        CM_LIST_EACH(&hub->buckets[i], node, next)
+        {
+            channel *c = CM_HOLDER(node, channel, node);
+            assert(c->publisher == NULL && cm_list_is_empty(&c->subscriptions));
+            channel_free(c);
+        }
+    cm_fanout_destroy(hub->fanout);
+    free(hub);
+}
+
+/* ---- channels ---- */
+
+static cm_list *bucket_of(cm_hub *hub, const cm_camera_key *camera, cm_stream stream)
+{
+    return &hub->buckets[(cm_camera_key_hash(camera) + (uint64_t)stream) % HUB_BUCKETS];
+}
+
+channel *cm_hub_find(cm_hub *hub, const cm_camera_key *camera, cm_stream stream)
+{
+    CM_LIST_EACH(bucket_of(hub, camera, stream), node, next)
+    {
+        channel *c = CM_HOLDER(node, channel, node);
+        if (c->stream == stream && cm_camera_key_equal(&c->camera, camera))
+            return c;
+    }
+    return NULL;
+}
+
+cm_status cm_hub_open_channel(cm_hub *hub, const cm_camera_key *camera, cm_stream stream,
+                              channel **out)
+{
+    channel *c = cm_hub_find(hub, camera, stream);
+    if (c == NULL) {
+        c = calloc(1, sizeof *c);
+        CM_ENSURE(c != NULL, CM_BROKEN);
+        c->hub = hub;
+        c->camera = *camera;
+        c->stream = stream;
+        cm_ring_init(&c->ring, hub->index, hub->config.ring_bytes_max);
+        cm_list_init(&c->subscriptions);
+        cm_list_add_last(bucket_of(hub, camera, stream), &c->node);
+    }
+    *out = c;
+    return CM_OK;
+}
+
+void cm_channel_release_if_unused(channel *c)
+{
+    if (c->publisher != NULL || !cm_list_is_empty(&c->subscriptions) || c->hub->depth > 0)
+        return;
+    for (size_t i = 0; i < c->hub->loop_count; i++)
+        if (c->remotes[i].is_wanted)
+            return;
+    if (c->is_mirrored)
+        cm_channel_mirror(c, false);
+    channel_free(c);
+}
+
+static void channel_arrive(channel *c, cm_frame *frame)
+{
+    switch (cm_ring_push(&c->ring, frame)) {
+    case CM_OK:
+        c->arrived++;
+        cm_channel_serve(c, frame);
+        break;
+    default:
+        /* Before the first keyframe, or the group is too large: nobody could decode it. */
+        c->hub->counters.frames_dropped++;
+    }
+}
+
+/* ---- between loops ---- */
+
+typedef struct mirror_request {
+    cm_task task;
+    cm_hub *source_hub;
+    unsigned viewer_loop;
+    cm_camera_key camera;
+    cm_stream stream;
+    bool is_wanted;
+} mirror_request;
+
+static void send_to(channel *c, unsigned loop, cm_frame *frame)
+{
+    const bool is_keyframe = (frame->flags & CM_FRAME_KEYFRAME) != 0;
+    if (c->remotes[loop].needs_keyframe && !is_keyframe) {
+        c->hub->counters.frames_dropped++;
+        return;
+    }
+    cm_frame_send(frame);
+    if (cm_mailbox_send(c->hub->all[loop]->from[c->hub->index], frame) == CM_OK) {
+        c->remotes[loop].needs_keyframe = false;
+        c->hub->counters.frames_crossed++;
+        return;
+    }
+    cm_frame_unsend(frame);
+    c->remotes[loop].needs_keyframe = true;
+    c->hub->counters.frames_dropped++;
+}
+
+static void on_frame_from_elsewhere(void *owner, void *message)
+{
+    cm_hub *hub = owner;
+    cm_frame *frame = message;
+    cm_frame_receive(frame, hub->index);
+    /* Where it goes by its own word is a matter of routing only; whether anyone may see it is the
+     * lease's. */
+    channel *c = cm_hub_find(hub, &frame->camera, frame->stream);
+    if (c != NULL && c->is_mirrored)
+        channel_arrive(c, frame);
+    cm_frame_release(frame, hub->index);
+}
+
+static void on_mirror_request(cm_task *task)
+{
+    mirror_request *request = CM_HOLDER(task, mirror_request, task);
+    channel *c;
+    if (cm_hub_open_channel(request->source_hub, &request->camera, request->stream, &c) == CM_OK) {
+        c->remotes[request->viewer_loop].is_wanted = request->is_wanted;
+        c->remotes[request->viewer_loop].needs_keyframe = false;
+        for (size_t i = 0; request->is_wanted && i < c->ring.count; i++)
+            send_to(c, request->viewer_loop, cm_ring_at(&c->ring, i));
+        cm_channel_release_if_unused(c);
+    }
+    free(request);
+}
+
+void cm_channel_mirror(channel *c, bool is_wanted)
+{
+    cm_hub *hub = c->hub;
+    const size_t home = cm_hub_loop_of(&c->camera, hub->loop_count);
+    if (hub->all == NULL || home == hub->index || c->is_mirrored == is_wanted)
+        return;
+    mirror_request *request = calloc(1, sizeof *request);
+    if (request == NULL)
+        abort(); /* a fixed-size control object */
+    *request = (mirror_request){.task.run = on_mirror_request,
+                                .source_hub = hub->all[home],
+                                .viewer_loop = hub->index,
+                                .camera = c->camera,
+                                .stream = c->stream,
+                                .is_wanted = is_wanted};
+    c->is_mirrored = is_wanted;
+    cm_loop_post(hub->all[home]->config.loop, &request->task);
+}
+
+cm_status cm_hub_tie(cm_hub *const *hubs, size_t count)
+{
+    CM_ENSURE(count > 0 && count <= CM_LOOPS_MAX, CM_REFUSE);
+    for (size_t i = 0; i < count; i++) {
+        hubs[i]->all = hubs;
+        hubs[i]->loop_count = count;
+        for (size_t j = 0; j < count; j++)
+            if (i != j)
+                CM_TRY(cm_mailbox_create(hubs[i]->config.loop, MAILBOX_FRAMES,
+                                         on_frame_from_elsewhere, hubs[i], &hubs[i]->from[j]));
+    }
+    return CM_OK;
+}
+
+static void drop_frame(void *message)
+{
+    cm_frame_unsend(message);
+}
+
+void cm_hub_untie(cm_hub *const *hubs, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < count; j++)
+            if (hubs[i]->from[j] != NULL) {
+                cm_mailbox_destroy(hubs[i]->from[j], drop_frame);
+                hubs[i]->from[j] = NULL;
+            }
+}
+
+/* ---- sources ---- */
+
+cm_status cm_hub_publish(cm_hub *hub, const cm_camera_key *camera, cm_stream stream,
+                         cm_publisher **out)
+{
+    channel *c;
+    CM_TRY(cm_hub_open_channel(hub, camera, stream, &c));
+    CM_ENSURE(c->publisher == NULL, CM_REFUSE);
+    c->publisher = calloc(1, sizeof *c->publisher);
+    if (c->publisher == NULL) {
+        cm_channel_release_if_unused(c);
+        return CM_BROKEN;
+    }
+    c->publisher->channel = c;
+    *out = c->publisher;
+    return CM_OK;
+}
+
+void cm_publisher_put(cm_publisher *publisher, cm_frame *frame)
+{
+    channel *c = publisher->channel;
+    c->hub->counters.frames_in++;
+    for (unsigned i = 0; i < c->hub->loop_count; i++)
+        if (c->remotes[i].is_wanted)
+            send_to(c, i, frame);
+    channel_arrive(c, frame);
+    cm_frame_release(frame, c->hub->index);
+}
+
+void cm_publisher_clear(cm_publisher *publisher)
+{
+    cm_ring_clear(&publisher->channel->ring);
+    publisher->channel->ring.wants_keyframe = true;
+}
+
+void cm_publisher_close(cm_publisher *publisher)
+{
+    if (publisher == NULL)
+        return;
+    channel *c = publisher->channel;
+    cm_publisher_clear(publisher);
+    c->publisher = NULL;
+    free(publisher);
+    cm_channel_release_if_unused(c);
+}
+
+cm_frame *cm_publisher_keyframe(const cm_publisher *publisher)
+{
+    return cm_ring_at(&publisher->channel->ring, 0);
+}
+
+void cm_hub_read_counters(const cm_hub *hub, cm_hub_counters *out)
+{
+    *out = hub->counters;
+    out->ring_bytes = 0;
+    for (size_t i = 0; i < HUB_BUCKETS; i++)
+        for (const cm_list *node = hub->buckets[i].next; node != &hub->buckets[i];
+             node = node->next)
+            out->ring_bytes += CM_HOLDER(node, const channel, node)->ring.bytes;
+}

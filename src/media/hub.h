@@ -1,0 +1,96 @@
+/*
+ * hub: where the streams of one loop meet their viewers. One a loop.
+ *
+ * A source publishes each sealed frame once to its own loop's hub. Viewers subscribe at the hub of
+ * their own loop; when the source lives on another loop, the frames cross once, through a bounded
+ * mailbox, whatever the number of viewers (policy when it is full: drop to the next keyframe). On
+ * each loop a channel keeps the ring and serves all its subscriptions in one pass of
+ * cm_fanout_open.
+ *
+ * A subscription is either at the live edge, or behind (its viewer was blocked), or waiting for a
+ * lease. It is served in order; one that falls behind the ring goes on at the newest keyframe.
+ * Nothing in the clear is ever kept: a blocked viewer has the frame and an offset, and it is opened
+ * again for him.
+ *
+ * Which loop a camera lives on is a pure function of its key (cm_hub_loop_of), so there is no map
+ * to be wrong. Threads: a hub and its subscriptions belong to their loop. Hubs are tied together
+ * once, before their loops run.
+ */
+#pragma once
+
+#include "loop/loop.h"
+#include "media/seal.h"
+
+typedef struct cm_hub cm_hub;
+typedef struct cm_publisher cm_publisher;
+typedef struct cm_subscription cm_subscription;
+
+typedef struct cm_hub_config {
+    cm_loop *loop;
+    const cm_epoch_page *page;
+    size_t ring_bytes_max; /* per stream; 0 means 16 MiB */
+    /* An open was refused in a way that is an alarm. On the loop. May be NULL. */
+    void (*on_alarm)(void *owner, const cm_camera_key *camera, cm_stream stream,
+                     cm_refusal refusal);
+    void *owner;
+} cm_hub_config;
+
+cm_status cm_hub_create(const cm_hub_config *config, cm_hub **out);
+void cm_hub_destroy(cm_hub *hub); /* after its publishers and subscriptions */
+/* Makes the mailboxes between all hubs (hubs[i] on the loop of index i). */
+cm_status cm_hub_tie(cm_hub *const *hubs, size_t count);
+/* Undoes it, when no loop runs any more. */
+void cm_hub_untie(cm_hub *const *hubs, size_t count);
+size_t cm_hub_loop_of(const cm_camera_key *camera, size_t loop_count);
+
+/* ---- sources ---- */
+
+cm_status cm_hub_publish(cm_hub *hub, const cm_camera_key *camera, cm_stream stream,
+                         cm_publisher **out);
+/* Takes the caller's hold of `frame`. */
+void cm_publisher_put(cm_publisher *publisher, cm_frame *frame);
+/* The source stopped: what the ring holds is forgotten. */
+void cm_publisher_clear(cm_publisher *publisher);
+void cm_publisher_close(cm_publisher *publisher); /* NULL is fine */
+/* The newest keyframe, borrowed until the loop's next turn; NULL if there is none. */
+cm_frame *cm_publisher_keyframe(const cm_publisher *publisher);
+
+/* ---- viewers ---- */
+
+typedef struct cm_subscription_events {
+    /*
+     * The next frame, open. True: the viewer took all of it. False: he is blocked in it: when he
+     * can go on the owner calls cm_subscription_resume() and gets the same frame again. May close
+     * the subscription.
+     */
+    bool (*on_frame)(void *owner, const cm_opened_frame *opened);
+    /* The lease is over: a new one must come by cm_subscription_renew(). Said once per lease. May
+     * close the subscription. */
+    void (*on_stale)(void *owner);
+    /* The blocked frame can't be continued: its key is no longer allowed. Bytes of it are half-way
+     * out: the connection must end. */
+    void (*on_broken)(void *owner);
+} cm_subscription_events;
+
+/* Takes the lease (also on failure). The first frame is a keyframe, from the ring if there is one,
+ * in a later turn. */
+cm_status cm_hub_subscribe(cm_hub *hub, cm_lease *lease, cm_stream stream,
+                           const cm_subscription_events *events, void *owner,
+                           cm_subscription **out);
+void cm_subscription_renew(cm_subscription *subscription, cm_lease *lease); /* takes it */
+void cm_subscription_resume(cm_subscription *subscription);
+void cm_subscription_close(cm_subscription *subscription); /* NULL is fine */
+const cm_lease *cm_subscription_lease(const cm_subscription *subscription);
+
+typedef struct cm_hub_counters {
+    uint64_t frames_in;        /* published on this loop */
+    uint64_t frames_crossed;   /* sent to other loops */
+    uint64_t frames_dropped;   /* mailbox full, or ring bound passed */
+    uint64_t frames_delivered; /* frame x viewer */
+    uint64_t frames_skipped;   /* viewers put forward to a keyframe: frames they did not get (lower
+                                  bound) */
+    uint64_t refusals[CM_REFUSALS];
+    size_t subscriptions;
+    size_t ring_bytes;
+} cm_hub_counters;
+void cm_hub_read_counters(const cm_hub *hub, cm_hub_counters *out); /* on its loop */

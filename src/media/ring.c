@@ -1,0 +1,62 @@
+#include "media/ring.h"
+
+#include <stdlib.h>
+
+enum { FIRST_CAPACITY = 64 };
+
+void cm_ring_init(cm_ring *ring, unsigned loop_index, size_t bytes_max)
+{
+    *ring = (cm_ring){.loop_index = loop_index, .bytes_max = bytes_max, .wants_keyframe = true};
+}
+
+void cm_ring_clear(cm_ring *ring)
+{
+    for (size_t i = 0; i < ring->count; i++)
+        cm_frame_release(ring->frames[i], ring->loop_index);
+    ring->count = 0;
+    ring->bytes = 0;
+}
+
+void cm_ring_deinit(cm_ring *ring)
+{
+    cm_ring_clear(ring);
+    free(ring->frames);
+    ring->frames = NULL;
+    ring->capacity = 0;
+}
+
+static cm_status grow(cm_ring *ring)
+{
+    if (ring->count < ring->capacity)
+        return CM_OK;
+    const size_t capacity = ring->capacity > 0 ? ring->capacity * 2 : FIRST_CAPACITY;
+    cm_frame **frames = realloc(ring->frames, capacity * sizeof *frames);
+    CM_ENSURE(frames != NULL, CM_FULL);
+    ring->frames = frames;
+    ring->capacity = capacity;
+    return CM_OK;
+}
+
+cm_status cm_ring_push(cm_ring *ring, cm_frame *frame)
+{
+    if ((frame->flags & CM_FRAME_KEYFRAME) != 0) {
+        cm_ring_clear(ring);
+        ring->wants_keyframe = false;
+    }
+    CM_ENSURE(!ring->wants_keyframe, CM_RETRY);
+    if (frame->size_bytes > ring->bytes_max - ring->bytes || grow(ring) != CM_OK) {
+        cm_ring_clear(ring);
+        ring->wants_keyframe = true;
+        ring->overflows++;
+        return CM_FULL;
+    }
+    cm_frame_hold(frame, ring->loop_index);
+    ring->frames[ring->count++] = frame;
+    ring->bytes += frame->size_bytes;
+    return CM_OK;
+}
+
+cm_frame *cm_ring_at(const cm_ring *ring, size_t index)
+{
+    return index < ring->count ? ring->frames[index] : NULL;
+}

@@ -1,0 +1,244 @@
+#include "media/seal.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/writer.h"
+#include "media/seal_priv.h"
+
+void cm_granule_bind(const cm_granule_binding *binding, uint16_t index,
+                     uint8_t associated[CM_ASSOCIATED_SIZE], uint8_t nonce[CM_AEAD_NONCE_SIZE])
+{
+    cm_writer w = cm_writer_over(associated, CM_ASSOCIATED_SIZE);
+    cm_write_slice(&w, cm_slice_over(binding->context, 32));
+    cm_write_u64(&w, binding->number);
+    cm_write_u64(&w, (uint64_t)binding->captured.us);
+    cm_write_u64(&w, (uint64_t)binding->media_time);
+    cm_write_u16(&w, binding->flags);
+    cm_write_u16(&w, index);
+    cm_write_u16(&w, binding->count);
+    cm_write_u16(&w, 0);
+    assert(!w.failed && w.used == CM_ASSOCIATED_SIZE);
+    /* Unique under a key as long as no number is sealed twice and a frame has fewer than 65,536
+     * granules. */
+    w = cm_writer_over(nonce, CM_AEAD_NONCE_SIZE);
+    cm_write_u32(&w, 0);
+    cm_write_u64(&w, binding->number << 16 | index);
+}
+
+/* ---- sealers ---- */
+
+void cm_sealer_destroy(cm_sealer *sealer)
+{
+    if (sealer == NULL)
+        return;
+    cm_aead_destroy(sealer->aead);
+    cm_secret_wipe(&sealer->key, sizeof sealer->key);
+    free(sealer);
+}
+
+bool cm_sealer_is_current(const cm_sealer *sealer)
+{
+    return cm_epoch_is_current(sealer->slot, sealer->camera_tag, sealer->key.epoch);
+}
+
+uint64_t cm_sealer_epoch(const cm_sealer *sealer)
+{
+    return sealer->key.epoch;
+}
+
+const cm_camera_key *cm_sealer_camera(const cm_sealer *sealer)
+{
+    return &sealer->key.camera;
+}
+
+/* Bytes of the frame's data part; CM_FULL beyond the bounds. */
+static cm_status measure(const cm_plain_frame *plain, size_t *size_out)
+{
+    CM_ENSURE(plain->count > 0 && plain->count <= CM_FRAME_GRANULES_MAX, CM_FULL);
+    size_t size = 0;
+    for (size_t i = 0; i < plain->count; i++) {
+        const cm_plain_granule *granule = &plain->granules[i];
+        CM_ENSURE(granule->head_size <= sizeof granule->head, CM_FULL);
+        CM_ENSURE(granule->body.size > 0 &&
+                      granule->body.size <= CM_GRANULE_MAX - (size_t)granule->head_size,
+                  CM_FULL);
+        size += 2 + granule->head_size + granule->body.size + CM_SEAL_TAG_SIZE;
+    }
+    *size_out = size;
+    return CM_OK;
+}
+
+static cm_frame *frame_create(const cm_sealer *sealer, const cm_plain_frame *plain,
+                              size_t data_size, unsigned loop_index)
+{
+    cm_frame *frame = malloc(sizeof *frame + data_size);
+    if (frame == NULL)
+        return NULL;
+    *frame = (cm_frame){
+        .camera = sealer->key.camera,
+        .stream = sealer->key.stream,
+        .kind = sealer->key.kind,
+        .epoch = sealer->key.epoch,
+        .captured = plain->captured,
+        .media_time = plain->media_time,
+        .flags = plain->flags,
+        .count = (uint16_t)plain->count,
+        .size_bytes = sizeof *frame + data_size,
+        .loops = 1,
+    };
+    memcpy(frame->instance, sealer->key.instance, sizeof frame->instance);
+    frame->holds[loop_index] = 1;
+    return frame;
+}
+
+static cm_status seal_granules(cm_sealer *sealer, const cm_plain_frame *plain, size_t data_size,
+                               cm_frame *frame)
+{
+    const cm_granule_binding binding = {sealer->key.context, frame->number, frame->captured,
+                                        frame->media_time,   frame->flags,  frame->count};
+    cm_writer sizes = cm_writer_over(frame->data, plain->count * 2);
+    cm_writer w = cm_writer_over(frame->data + plain->count * 2, data_size - plain->count * 2);
+    for (size_t i = 0; i < plain->count; i++) {
+        const cm_plain_granule *granule = &plain->granules[i];
+        uint8_t associated[CM_ASSOCIATED_SIZE];
+        uint8_t nonce[CM_AEAD_NONCE_SIZE];
+        uint8_t *begin = w.bytes + w.used;
+        const size_t size = granule->head_size + granule->body.size;
+        cm_granule_bind(&binding, (uint16_t)i, associated, nonce);
+        cm_write_slice(&w, cm_slice_over(granule->head, granule->head_size));
+        cm_write_slice(&w, granule->body);
+        (void)cm_write_reserve(&w, CM_SEAL_TAG_SIZE);
+        cm_write_u16(&sizes, (uint16_t)(size + CM_SEAL_TAG_SIZE));
+        assert(!w.failed && !sizes.failed);
+        CM_TRY(cm_aead_seal(sealer->aead, nonce, cm_slice_over(associated, sizeof associated),
+                            begin, size));
+    }
+    return CM_OK;
+}
+
+cm_status cm_seal_frame(cm_sealer *sealer, const cm_plain_frame *plain, unsigned loop_index,
+                        cm_frame **out)
+{
+    assert(loop_index < CM_LOOPS_MAX);
+    CM_ENSURE(cm_sealer_is_current(sealer), CM_FOREIGN);
+    CM_ENSURE(sealer->next_number < UINT64_C(1) << 48, CM_FOREIGN);
+    size_t data_size;
+    CM_TRY(measure(plain, &data_size));
+    cm_frame *frame = frame_create(sealer, plain, data_size, loop_index);
+    CM_ENSURE(frame != NULL, CM_BROKEN);
+    frame->number = sealer->next_number++;
+    const cm_status status = seal_granules(sealer, plain, data_size, frame);
+    if (status != CM_OK) {
+        free(frame);
+        return status;
+    }
+    *out = frame;
+    return CM_OK;
+}
+
+/* ---- leases ---- */
+
+const cm_camera_key *cm_lease_camera(const cm_lease *lease)
+{
+    return &lease->terms.camera;
+}
+
+uint64_t cm_lease_epoch(const cm_lease *lease)
+{
+    return lease->terms.epoch;
+}
+
+cm_instant cm_lease_until(const cm_lease *lease)
+{
+    return lease->terms.until;
+}
+
+bool cm_lease_allows(const cm_lease *lease, cm_stream stream, cm_rights rights)
+{
+    return (lease->terms.streams >> stream & 1) == 1 && (lease->terms.rights & rights) == rights;
+}
+
+bool cm_lease_is_live(const cm_lease *lease, cm_instant now)
+{
+    return now.us >= lease->terms.from.us && now.us < lease->terms.until.us &&
+           cm_epoch_is_current(lease->slot, lease->camera_tag, lease->terms.epoch);
+}
+
+void cm_lease_destroy(cm_lease *lease)
+{
+    if (lease == NULL)
+        return;
+    cm_secret_wipe(lease, sizeof *lease);
+    free(lease);
+}
+
+/* ---- what a cursor expects ---- */
+
+cm_cursor cm_cursor_begin(cm_stream stream, cm_object kind)
+{
+    return (cm_cursor){.stream = stream, .kind = kind};
+}
+
+const char *cm_refusal_name(cm_refusal refusal)
+{
+    static const char *const NAMES[CM_REFUSALS] = {"none", "stale",  "right", "foreign",
+                                                   "key",  "replay", "gap",   "seal"};
+    return refusal < CM_REFUSALS ? NAMES[refusal] : "unknown";
+}
+
+bool cm_refusal_is_alarm(cm_refusal refusal)
+{
+    return refusal == CM_REFUSAL_FOREIGN || refusal == CM_REFUSAL_KEY ||
+           refusal == CM_REFUSAL_REPLAY || refusal == CM_REFUSAL_SEAL;
+}
+
+static const cm_seal_key *key_of(const cm_lease *lease, const cm_cursor *cursor,
+                                 const cm_frame *frame)
+{
+    for (size_t i = 0; i < lease->terms.key_count; i++) {
+        const cm_seal_key *key = &lease->keys[i];
+        if (key->stream == cursor->stream && key->kind == cursor->kind &&
+            key->epoch == frame->epoch &&
+            memcmp(key->instance, frame->instance, CM_INSTANCE_SIZE) == 0)
+            return key;
+    }
+    return NULL;
+}
+
+/* Under the key that the cursor stands in: only forward, and over a gap only onto a keyframe. */
+static cm_refusal judge_position(const cm_cursor *cursor, const cm_seal_key *key,
+                                 const cm_frame *frame)
+{
+    const bool is_keyframe = (frame->flags & CM_FRAME_KEYFRAME) != 0;
+    if (!cursor->has_begun)
+        return is_keyframe ? CM_REFUSAL_NONE : CM_REFUSAL_GAP;
+    if (memcmp(cursor->key_id, key->key_id, sizeof cursor->key_id) == 0) {
+        if (frame->number < cursor->next)
+            return CM_REFUSAL_REPLAY;
+        return frame->number == cursor->next || is_keyframe ? CM_REFUSAL_NONE : CM_REFUSAL_GAP;
+    }
+    if (key->epoch < cursor->epoch)
+        return CM_REFUSAL_REPLAY;
+    /* The source turned its keys: it goes on with number 0 and misses nothing in between. */
+    return frame->number == 0 || is_keyframe ? CM_REFUSAL_NONE : CM_REFUSAL_GAP;
+}
+
+cm_refusal cm_lease_expect(const cm_lease *lease, const cm_cursor *cursor, const cm_frame *frame,
+                           cm_instant now, const cm_seal_key **out)
+{
+    if (!cm_lease_is_live(lease, now))
+        return CM_REFUSAL_STALE;
+    if (!cm_lease_allows(lease, cursor->stream, CM_RIGHT_VIEW))
+        return CM_REFUSAL_RIGHT;
+    if (!cm_camera_key_equal(&frame->camera, &lease->terms.camera) ||
+        frame->stream != cursor->stream || frame->kind != cursor->kind)
+        return CM_REFUSAL_FOREIGN;
+    const cm_seal_key *key = key_of(lease, cursor, frame);
+    if (key == NULL)
+        /* A frame of a later epoch than the lease was made for: its keys are on their way. */
+        return frame->epoch > lease->terms.epoch ? CM_REFUSAL_STALE : CM_REFUSAL_KEY;
+    *out = key;
+    return judge_position(cursor, key, frame);
+}

@@ -1,0 +1,44 @@
+/* seal_priv: what sealing, leases, opening and delegation share inside media/. */
+#pragma once
+
+#include "media/aead.h"
+#include "media/seal_mint.h"
+
+enum { CM_ASSOCIATED_SIZE = 64 };
+
+/* The same for every granule of a frame but the granule's number. */
+typedef struct cm_granule_binding {
+    const uint8_t *context; /* 32 bytes: cm_seal_key.context */
+    uint64_t number;
+    cm_wall captured;
+    cm_media_time media_time;
+    uint16_t flags;
+    uint16_t count;
+} cm_granule_binding;
+
+/* The associated data and nonce of granule `index`, as laid down in media/seal.h. */
+void cm_granule_bind(const cm_granule_binding *binding, uint16_t index,
+                     uint8_t associated[CM_ASSOCIATED_SIZE], uint8_t nonce[CM_AEAD_NONCE_SIZE]);
+
+struct cm_sealer {
+    cm_seal_key key;
+    const cm_epoch_slot *slot;
+    uint64_t camera_tag;
+    uint64_t next_number; /* burnt by every attempt */
+    cm_aead *aead;
+};
+
+struct cm_lease {
+    cm_lease_terms terms; /* terms.keys is not used: the keys follow */
+    const cm_epoch_slot *slot;
+    uint64_t camera_tag;
+    cm_seal_key keys[CM_LEASE_KEYS_MAX];
+};
+
+/*
+ * Which of the lease's keys must have sealed what comes next for this cursor, judged by what the
+ * frame says of itself only so far as to tell "the next one under the same key" from "the first
+ * under a following key". CM_REFUSAL_NONE and *out, or why not.
+ */
+cm_refusal cm_lease_expect(const cm_lease *lease, const cm_cursor *cursor, const cm_frame *frame,
+                           cm_instant now, const cm_seal_key **out);

@@ -1,0 +1,182 @@
+#include "media/source.h"
+
+#include <stdlib.h>
+
+enum { WANT_INTERVAL_MS = 100 };
+
+/* The sealers of one epoch. */
+typedef struct pair {
+    cm_sealer *frames;
+    cm_sealer *stills;
+} pair;
+
+struct cm_source {
+    cm_source_config config;
+    cm_publisher *publisher;
+    pair present;
+    pair next;
+    bool lost_something; /* the next frame is a discontinuity */
+    bool has_asked;
+    cm_instant asked;
+    cm_source_counters counters;
+};
+
+static void pair_clear(pair *p)
+{
+    cm_sealer_destroy(p->frames);
+    cm_sealer_destroy(p->stills);
+    *p = (pair){0};
+}
+
+cm_status cm_source_create(const cm_source_config *config, cm_source **out)
+{
+    cm_source *source = calloc(1, sizeof *source);
+    CM_ENSURE(source != NULL, CM_BROKEN);
+    source->config = *config;
+    const cm_status status =
+        cm_hub_publish(config->hub, &config->camera, config->stream, &source->publisher);
+    if (status != CM_OK) {
+        free(source);
+        return status;
+    }
+    *out = source;
+    return CM_OK;
+}
+
+void cm_source_destroy(cm_source *source)
+{
+    if (source == NULL)
+        return;
+    cm_publisher_close(source->publisher);
+    pair_clear(&source->present);
+    pair_clear(&source->next);
+    free(source);
+}
+
+static bool is_ours(const cm_source *source, const cm_sealer *sealer)
+{
+    return cm_camera_key_equal(cm_sealer_camera(sealer), &source->config.camera);
+}
+
+cm_status cm_source_take_sealers(cm_source *source, cm_sealer *frames, cm_sealer *stills)
+{
+    pair given = {frames, stills};
+    if (!is_ours(source, frames) || !is_ours(source, stills)) {
+        pair_clear(&given);
+        return CM_REFUSE;
+    }
+    const uint64_t epoch = cm_sealer_epoch(frames);
+    source->has_asked = false;
+    if (source->present.frames == NULL || epoch == cm_sealer_epoch(source->present.frames)) {
+        /* A set that is sent again stands for a fresh instance; what is sealed so far stays
+         * readable by its own key. */
+        if (source->present.frames != NULL) {
+            pair_clear(&given);
+            return CM_OK;
+        }
+        source->present = given;
+    } else if (epoch > cm_sealer_epoch(source->present.frames) &&
+               (source->next.frames == NULL || !cm_sealer_is_current(source->next.frames))) {
+        pair_clear(&source->next);
+        source->next = given;
+    } else {
+        pair_clear(&given);
+    }
+    return CM_OK;
+}
+
+static void ask(cm_source *source)
+{
+    const cm_instant now = cm_loop_now(source->config.loop);
+    if (source->has_asked && cm_instant_since(now, source->asked) < CM_MS(WANT_INTERVAL_MS))
+        return;
+    source->has_asked = true;
+    source->asked = now;
+    const cm_sealer *newest =
+        source->next.frames != NULL ? source->next.frames : source->present.frames;
+    source->config.on_want_sealers(source->config.owner,
+                                   newest != NULL ? cm_sealer_epoch(newest) : 0);
+}
+
+/* Makes the next sealers the present ones if the page says that the present ones are over. */
+static cm_status turn_if_over(cm_source *source)
+{
+    if (source->present.frames != NULL && cm_sealer_is_current(source->present.frames)) {
+        /* A set got lost on its way: better to ask in peace than in the next turn. */
+        if (source->next.frames == NULL)
+            ask(source);
+        return CM_OK;
+    }
+    if (source->next.frames != NULL) {
+        pair_clear(&source->present);
+        source->present = source->next;
+        source->next = (pair){0};
+        source->counters.turns++;
+        ask(source);
+    }
+    if (source->present.frames != NULL && cm_sealer_is_current(source->present.frames))
+        return CM_OK;
+    ask(source);
+    return CM_RETRY;
+}
+
+static cm_status seal_and_publish(cm_source *source, const cm_plain_frame *plain)
+{
+    CM_TRY(turn_if_over(source));
+    cm_frame *frame = NULL;
+    const unsigned loop_index = cm_loop_index(source->config.loop);
+    cm_status status = cm_seal_frame(source->present.frames, plain, loop_index, &frame);
+    if (status == CM_FOREIGN) {
+        /* The page moved between the two looks at it. */
+        CM_TRY(turn_if_over(source));
+        status = cm_seal_frame(source->present.frames, plain, loop_index, &frame);
+    }
+    CM_TRY(status);
+    source->counters.bytes += frame->size_bytes;
+    cm_publisher_put(source->publisher, frame);
+    return CM_OK;
+}
+
+cm_status cm_source_put(cm_source *source, const cm_plain_frame *plain)
+{
+    cm_plain_frame marked = *plain;
+    const bool is_keyframe = (plain->flags & CM_FRAME_KEYFRAME) != 0;
+    if (source->lost_something)
+        marked.flags |= CM_FRAME_DISCONTINUITY;
+    /* After a loss nothing can be decoded until the next keyframe. */
+    const cm_status status =
+        source->lost_something && !is_keyframe ? CM_RETRY : seal_and_publish(source, &marked);
+    if (status != CM_OK || is_keyframe)
+        source->lost_something = status != CM_OK;
+    if (status == CM_OK)
+        source->counters.frames++;
+    else
+        source->counters.dropped++;
+    return status == CM_FOREIGN ? CM_RETRY : status;
+}
+
+void cm_source_stop(cm_source *source)
+{
+    cm_publisher_clear(source->publisher);
+    source->lost_something = true;
+}
+
+cm_frame *cm_source_keyframe(const cm_source *source)
+{
+    return cm_publisher_keyframe(source->publisher);
+}
+
+cm_sealer *cm_source_still_sealer(cm_source *source)
+{
+    return turn_if_over(source) == CM_OK ? source->present.stills : NULL;
+}
+
+const cm_camera_key *cm_source_camera(const cm_source *source)
+{
+    return &source->config.camera;
+}
+
+void cm_source_read_counters(const cm_source *source, cm_source_counters *out)
+{
+    *out = source->counters;
+}

@@ -1,0 +1,51 @@
+/*
+ * source: one stream of one camera being received: takes access units in the clear, seals them at
+ * once, publishes them.
+ *
+ * It holds the sealers of the present epoch and those of the next: the moment the page of minimum
+ * epochs says that the present one is over it turns by itself, without waiting for a message, and
+ * no frame is lost. Without a next sealer it drops (fails closed) and asks. It also keeps the still
+ * sealer, from which one-shot rights are given to helper jobs (media/delegate.h). Belongs to one
+ * loop for life; survives reconnects of the camera.
+ */
+#pragma once
+
+#include "media/hub.h"
+
+typedef struct cm_source cm_source;
+
+typedef struct cm_source_config {
+    cm_hub *hub;
+    cm_loop *loop;
+    cm_camera_key camera;
+    cm_stream stream;
+    /* The sealers are used up, the newest being of `epoch`: ask grants for more. At most once in
+     * 100 ms. */
+    void (*on_want_sealers)(void *owner, uint64_t epoch);
+    void *owner;
+} cm_source_config;
+
+cm_status cm_source_create(const cm_source_config *config, cm_source **out);
+void cm_source_destroy(cm_source *source); /* NULL is fine */
+
+/* Sealers of one epoch, taken. CM_REFUSE if they are of another camera: they are destroyed then.
+ * Older epochs than known are dropped. */
+cm_status cm_source_take_sealers(cm_source *source, cm_sealer *frames, cm_sealer *stills);
+
+/*
+ * Seals and publishes one access unit. CM_RETRY: no sealer that may be used now, the frame is
+ * dropped. CM_FULL: beyond the bounds. After a drop the next frame is marked a discontinuity.
+ */
+cm_status cm_source_put(cm_source *source, const cm_plain_frame *plain);
+/* The camera is gone: the ring is forgotten, the next frame is a discontinuity. */
+void cm_source_stop(cm_source *source);
+
+cm_frame *cm_source_keyframe(const cm_source *source); /* borrowed; NULL if there is none */
+cm_sealer *cm_source_still_sealer(
+    cm_source *source); /* borrowed, of the current epoch; NULL if there is none */
+const cm_camera_key *cm_source_camera(const cm_source *source);
+
+typedef struct cm_source_counters {
+    uint64_t frames, bytes, dropped, turns;
+} cm_source_counters;
+void cm_source_read_counters(const cm_source *source, cm_source_counters *out);

@@ -1,0 +1,302 @@
+/* Viewers of a hub: in what order frames reach them, and what happens when they can't take them or
+ * may not have them any more. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "media/hub_priv.h"
+
+/* ---- position ---- */
+
+static uint64_t oldest_position(const channel *c)
+{
+    return c->arrived - c->ring.count;
+}
+
+/* The frame this subscription gets next, or NULL at the live edge. One that fell behind the ring
+ * goes on at the newest keyframe. */
+static cm_frame *next_frame(cm_subscription *sub)
+{
+    const channel *c = sub->channel;
+    if (sub->blocked != NULL)
+        return sub->blocked;
+    const uint64_t oldest = oldest_position(c);
+    if (sub->next < oldest) {
+        sub->hub->counters.frames_skipped += sub->cursor.has_begun ? oldest - sub->next : 0;
+        sub->next = oldest;
+    }
+    return cm_ring_at(&c->ring, (size_t)(sub->next - oldest));
+}
+
+static void unblock(cm_subscription *sub)
+{
+    cm_frame_release(sub->blocked, sub->hub->index);
+    sub->blocked = NULL;
+}
+
+/* ---- one frame to some viewers ---- */
+
+static bool deliver(void *owner, const cm_opened_frame *opened)
+{
+    cm_subscription *sub = owner;
+    if (sub->state == SUB_CLOSED)
+        return false;
+    const bool is_whole = sub->events.on_frame(sub->owner, opened);
+    if (sub->state == SUB_CLOSED)
+        return false;
+    if (!is_whole) {
+        if (sub->blocked == NULL) {
+            cm_frame_hold((cm_frame *)(uintptr_t)opened->frame, sub->hub->index);
+            sub->blocked = (cm_frame *)(uintptr_t)opened->frame;
+        }
+        sub->state = SUB_BLOCKED;
+        return false;
+    }
+    sub->hub->counters.frames_delivered++;
+    if (sub->blocked != NULL)
+        unblock(sub); /* its position was counted when it was begun */
+    sub->state = SUB_LIVE;
+    return true;
+}
+
+static void become_stale(cm_subscription *sub)
+{
+    if (sub->state == SUB_STALE || sub->state == SUB_CLOSED)
+        return;
+    sub->state = SUB_STALE;
+    sub->events.on_stale(sub->owner);
+}
+
+/* What to do with a viewer who got nothing of the frame at his position. */
+static void refuse(cm_subscription *sub, cm_refusal refusal)
+{
+    cm_hub *hub = sub->hub;
+    hub->counters.refusals[refusal]++;
+    if (cm_refusal_is_alarm(refusal) && hub->config.on_alarm != NULL)
+        hub->config.on_alarm(hub->config.owner, &sub->channel->camera, sub->channel->stream,
+                             refusal);
+    if (sub->state == SUB_CLOSED)
+        return;
+    if (refusal == CM_REFUSAL_STALE || refusal == CM_REFUSAL_RIGHT)
+        become_stale(sub);
+    else if (sub->blocked != NULL)
+        sub->events.on_broken(sub->owner);
+    else
+        sub->next++; /* dropped; the cursor lets only the next keyframe follow a gap */
+}
+
+static void pass(cm_hub *hub, cm_frame *frame, cm_subscription **subs, size_t count)
+{
+    cm_fanout_viewer viewers[PASS_VIEWERS_MAX];
+    for (size_t i = 0; i < count; i++)
+        viewers[i] = (cm_fanout_viewer){
+            .lease = subs[i]->lease, .cursor = &subs[i]->cursor, .owner = subs[i]};
+    cm_fanout_open(hub->fanout, frame, cm_loop_now(hub->config.loop), viewers, count, deliver);
+    for (size_t i = 0; i < count; i++) {
+        if (viewers[i].refusal != CM_REFUSAL_NONE)
+            refuse(subs[i], viewers[i].refusal);
+    }
+}
+
+/* Serves `frame`, which stands at everyone's position, and moves those positions on. */
+static void serve(cm_hub *hub, cm_frame *frame, cm_subscription **subs, size_t count)
+{
+    bool was_blocked[PASS_VIEWERS_MAX];
+    for (size_t i = 0; i < count; i++)
+        was_blocked[i] = subs[i]->blocked != NULL;
+    hub->depth++;
+    uint64_t before[PASS_VIEWERS_MAX];
+    for (size_t i = 0; i < count; i++)
+        before[i] = subs[i]->next;
+    pass(hub, frame, subs, count);
+    for (size_t i = 0; i < count; i++) {
+        const bool is_begun = subs[i]->state == SUB_LIVE || subs[i]->state == SUB_BLOCKED;
+        if (is_begun && !was_blocked[i] && subs[i]->next == before[i])
+            subs[i]->next++;
+    }
+    hub->depth--;
+}
+
+void cm_channel_serve(channel *c, cm_frame *frame)
+{
+    cm_hub *hub = c->hub;
+    cm_subscription *subs[PASS_VIEWERS_MAX];
+    size_t count = 0;
+    const uint64_t position = c->arrived - 1;
+    cm_hub_check_leases(hub, false);
+    hub->depth++;
+    CM_LIST_EACH(&c->subscriptions, node, next)
+    {
+        cm_subscription *sub = CM_HOLDER(node, cm_subscription, node);
+        if (sub->state != SUB_LIVE || !cm_list_is_empty(&sub->joining))
+            continue;
+        /* The ring began anew with this keyframe: whoever was behind it goes on here. */
+        if (next_frame(sub) != frame || sub->next != position)
+            continue;
+        subs[count++] = sub;
+        if (count == PASS_VIEWERS_MAX) {
+            serve(hub, frame, subs, count);
+            count = 0;
+        }
+    }
+    if (count > 0)
+        serve(hub, frame, subs, count);
+    hub->depth--;
+    cm_hub_bury(hub);
+}
+
+/* ---- one viewer, all that waits for him ---- */
+
+static void pull(cm_subscription *sub)
+{
+    cm_hub *hub = sub->hub;
+    hub->depth++;
+    while (sub->state == SUB_LIVE || sub->state == SUB_BLOCKED) {
+        cm_frame *frame = next_frame(sub);
+        if (frame == NULL)
+            break;
+        const uint64_t before = sub->next;
+        const bool was_blocked = sub->blocked != NULL;
+        serve(hub, frame, &sub, 1);
+        if (sub->blocked != NULL || (sub->next == before && !was_blocked))
+            break;
+    }
+    hub->depth--;
+    cm_hub_bury(hub);
+}
+
+void cm_hub_on_join_timer(cm_timer *timer)
+{
+    cm_hub *hub = CM_HOLDER(timer, cm_hub, join_timer);
+    while (!cm_list_is_empty(&hub->joining)) {
+        cm_subscription *sub = CM_HOLDER(hub->joining.next, cm_subscription, joining);
+        cm_list_remove(&sub->joining);
+        pull(sub);
+    }
+}
+
+static void pull_soon(cm_subscription *sub)
+{
+    if (cm_list_is_empty(&sub->joining))
+        cm_list_add_last(&sub->hub->joining, &sub->joining);
+    cm_timer_start(&sub->hub->join_timer, 0);
+}
+
+/* ---- leases ---- */
+
+void cm_hub_check_leases(cm_hub *hub, bool is_due)
+{
+    const uint64_t generation = cm_epoch_generation(hub->config.page);
+    if (generation == hub->seen_generation && !is_due)
+        return;
+    hub->seen_generation = generation;
+    const cm_instant now = cm_loop_now(hub->config.loop);
+    hub->depth++;
+    for (size_t i = 0; i < HUB_BUCKETS; i++)
+        CM_LIST_EACH(&hub->buckets[i], node, next)
+        {
+            channel *c = CM_HOLDER(node, channel, node);
+            CM_LIST_EACH(&c->subscriptions, sub_node, next_sub)
+            {
+                cm_subscription *sub = CM_HOLDER(sub_node, cm_subscription, node);
+                if (!cm_lease_is_live(sub->lease, now))
+                    become_stale(sub);
+            }
+        }
+    hub->depth--;
+    cm_hub_bury(hub);
+}
+
+void cm_hub_on_lease_timer(cm_timer *timer)
+{
+    enum { FULL_CHECK_TICKS = 50 };
+    cm_hub *hub = CM_HOLDER(timer, cm_hub, lease_timer);
+    if (hub->counters.subscriptions == 0)
+        return;
+    cm_timer_start(&hub->lease_timer, CM_MS(LEASE_TICK_MS));
+    hub->ticks = (hub->ticks + 1) % FULL_CHECK_TICKS;
+    cm_hub_check_leases(hub, hub->ticks == 0);
+}
+
+/* ---- life ---- */
+
+cm_status cm_hub_subscribe(cm_hub *hub, cm_lease *lease, cm_stream stream,
+                           const cm_subscription_events *events, void *owner, cm_subscription **out)
+{
+    channel *c;
+    cm_subscription *sub = calloc(1, sizeof *sub);
+    if (sub == NULL || cm_hub_open_channel(hub, cm_lease_camera(lease), stream, &c) != CM_OK) {
+        free(sub);
+        cm_lease_destroy(lease);
+        return CM_BROKEN;
+    }
+    *sub = (cm_subscription){.hub = hub,
+                             .channel = c,
+                             .lease = lease,
+                             .cursor = cm_cursor_begin(stream, CM_OBJECT_FRAME),
+                             .next = oldest_position(c),
+                             .state = SUB_LIVE,
+                             .events = *events,
+                             .owner = owner};
+    cm_list_init(&sub->joining);
+    cm_list_add_last(&c->subscriptions, &sub->node);
+    if (hub->counters.subscriptions++ == 0)
+        cm_timer_start(&hub->lease_timer, CM_MS(LEASE_TICK_MS));
+    cm_channel_mirror(c, true);
+    pull_soon(sub);
+    *out = sub;
+    return CM_OK;
+}
+
+void cm_subscription_renew(cm_subscription *sub, cm_lease *lease)
+{
+    assert(sub->hub->depth == 0 && sub->state != SUB_CLOSED);
+    cm_lease_destroy(sub->lease);
+    sub->lease = lease;
+    if (sub->state == SUB_STALE) {
+        sub->state = sub->blocked != NULL ? SUB_BLOCKED : SUB_LIVE;
+        pull_soon(sub);
+    }
+}
+
+void cm_subscription_resume(cm_subscription *sub)
+{
+    if (sub->state == SUB_BLOCKED && sub->hub->depth == 0)
+        pull(sub);
+    else if (sub->state == SUB_BLOCKED)
+        pull_soon(sub);
+}
+
+const cm_lease *cm_subscription_lease(const cm_subscription *sub)
+{
+    return sub->lease;
+}
+
+void cm_hub_bury(cm_hub *hub)
+{
+    if (hub->depth > 0)
+        return;
+    CM_LIST_EACH(&hub->graveyard, node, next)
+    {
+        cm_subscription *sub = CM_HOLDER(node, cm_subscription, node);
+        channel *c = sub->channel;
+        cm_list_remove(&sub->node);
+        cm_lease_destroy(sub->lease);
+        free(sub);
+        cm_channel_release_if_unused(c);
+    }
+}
+
+void cm_subscription_close(cm_subscription *sub)
+{
+    if (sub == NULL)
+        return;
+    assert(sub->state != SUB_CLOSED);
+    cm_hub *hub = sub->hub;
+    sub->state = SUB_CLOSED;
+    unblock(sub);
+    cm_list_remove(&sub->joining);
+    cm_list_remove(&sub->node);
+    cm_list_add_last(&hub->graveyard, &sub->node);
+    hub->counters.subscriptions--;
+    cm_hub_bury(hub);
+}
