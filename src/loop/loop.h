@@ -7,7 +7,9 @@
  * which it runs on, so it never reads a clock, sleeps, makes threads or draws randomness by other
  * means.
  *
- * Life: created before its thread runs it, destroyed after it has stopped, by the same thread.
+ * Life: created before its thread runs it, destroyed after it has stopped, and after no other
+ * thread can post to it any more. Jobs that are open then are waited for, and their `done` and all
+ * tasks are called inside cm_loop_destroy.
  * Everything here must be called on the loop's own thread, except where "any thread" stands.
  * Objects that were started (timers, jobs, watches) belong to their owner, who stops them before
  * freeing their memory.
@@ -23,9 +25,10 @@ typedef struct cm_loop cm_loop;
 
 typedef struct cm_loop_config {
     unsigned index; /* which loop of the process this is: 0 is the control loop */
-    unsigned
-        pool_threads; /* for blocking work; 0 means 2. The simulator runs jobs at once, in order */
-    size_t jobs_max;  /* waiting or running at most; 0 means 1,024 */
+    /* For blocking work, shared by the loops of the process: the largest wish counts. 0 means 2.
+     * The simulator runs jobs at once, in order. */
+    unsigned pool_threads;
+    size_t jobs_max; /* of this loop, waiting or running, at most; 0 means 1,024 */
 } cm_loop_config;
 
 /* A loop on libuv. CM_BROKEN if the system refuses. */
@@ -38,7 +41,10 @@ void cm_loop_stop(
 
 unsigned cm_loop_index(const cm_loop *loop);
 
-/* The instant this turn began (cached), and the clock read anew (for measuring). */
+/*
+ * A turn serves descriptors, then tasks, then timers. What these post or start comes in the next
+ * one. The instant this turn began (cached), and the clock read anew (for measuring).
+ */
 cm_instant cm_loop_now(const cm_loop *loop);
 cm_instant cm_loop_read_now(const cm_loop *loop);
 /* Wall time: read anew. */
@@ -61,6 +67,8 @@ struct cm_timer {
 void cm_timer_init(cm_timer *timer, cm_loop *loop, void (*on_due)(cm_timer *timer));
 void cm_timer_start(cm_timer *timer,
                     int64_t after_us); /* starts again if it runs; 0: in the next turn */
+/* Timers due in one turn run in the order of their instants, then of their starts. One in the past
+ * counts as of this turn's instant. */
 void cm_timer_start_at(cm_timer *timer, cm_instant due);
 void cm_timer_stop(cm_timer *timer);
 bool cm_timer_is_running(const cm_timer *timer);
@@ -88,12 +96,13 @@ struct cm_job {
     cm_list node;              /* private */
 };
 
-/* CM_FULL when jobs_max are waiting; `done` is then not called. */
+/* CM_FULL when jobs_max are open, CM_BROKEN without a thread; `done` is then not called. */
 cm_status cm_loop_submit(cm_loop *loop, cm_job *job);
 
 /*
  * The same on one thread of its own per lane, in order: for a database connection that must see one
- * writer. Lanes are small numbers chosen by the caller; lane 0 is the store's.
+ * writer. A lane's thread is the same for all loops of the process. Lanes are below CM_LOOP_LANES;
+ * lane 0 is the store's.
  */
-cm_status cm_loop_submit_lane(cm_loop *loop, unsigned lane, cm_job *job);
 enum { CM_LOOP_LANES = 4 };
+cm_status cm_loop_submit_lane(cm_loop *loop, unsigned lane, cm_job *job);

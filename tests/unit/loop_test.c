@@ -1,0 +1,706 @@
+/* loop: timers, tasks, jobs, lanes, mailboxes and watches, on libuv. One behaviour a case. */
+#include "world.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "loop/mailbox.h"
+#include "loop/watch.h"
+
+/* ---- timers ---- */
+
+typedef struct alarm {
+    cm_timer timer;
+    struct notes *notes;
+    char name;
+    int again;           /* how often it starts itself again, after 0 */
+    struct alarm *other; /* stopped when this one rings */
+} alarm_clock;
+
+typedef struct notes {
+    char text[64];
+    size_t count;
+    size_t wanted;
+} notes;
+
+static bool has_all_notes(void *owner)
+{
+    const notes *n = owner;
+    return n->count >= n->wanted;
+}
+
+static void ring(cm_timer *timer)
+{
+    alarm_clock *a = CM_HOLDER(timer, alarm_clock, timer);
+    a->notes->text[a->notes->count++] = a->name;
+    if (a->again-- > 0)
+        cm_timer_start(timer, 0);
+    if (a->other != NULL)
+        cm_timer_stop(&a->other->timer);
+}
+
+static void make_alarms(alarm_clock *alarms, size_t count, cm_loop *loop, notes *n)
+{
+    for (size_t i = 0; i < count; i++) {
+        alarms[i] = (alarm_clock){.notes = n, .name = (char)('a' + (int)i)};
+        cm_timer_init(&alarms[i].timer, loop, ring);
+    }
+}
+
+static void timers_ring_by_instant_and_then_by_start(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w);
+    notes n = {.wanted = 5};
+    alarm_clock alarms[5];
+    make_alarms(alarms, 5, w.loop, &n);
+    const cm_instant later = cm_instant_after(cm_loop_now(w.loop), CM_MS(3));
+    cm_timer_start_at(&alarms[3].timer, later);
+    cm_timer_start_at(&alarms[1].timer, later);
+    cm_timer_start(&alarms[4].timer, CM_MS(6));
+    cm_timer_start_at(&alarms[2].timer, later);
+    cm_timer_start(&alarms[0].timer, CM_MS(1));
+    assert_true(world_run(&w, has_all_notes, &n));
+    assert_string_equal(n.text, "adbce");
+    world_close(&w);
+}
+
+static void a_timer_never_rings_early(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w);
+    for (int i = 1; i < 20; i++) {
+        notes n = {.wanted = 1};
+        alarm_clock a;
+        make_alarms(&a, 1, w.loop, &n);
+        const cm_instant due = cm_instant_after(cm_loop_read_now(w.loop), i * 173);
+        cm_timer_start_at(&a.timer, due);
+        assert_true(world_run(&w, has_all_notes, &n));
+        assert_true(cm_instant_since(cm_loop_now(w.loop), due) >= 0);
+    }
+    world_close(&w);
+}
+
+static void a_timer_that_starts_itself_again_lets_others_ring(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w);
+    notes n = {.wanted = 5};
+    alarm_clock alarms[2];
+    make_alarms(alarms, 2, w.loop, &n);
+    alarms[0].again = 3;
+    cm_timer_start(&alarms[0].timer, 0);
+    cm_timer_start(&alarms[1].timer, 0);
+    assert_true(world_run(&w, has_all_notes, &n));
+    assert_string_equal(n.text, "abaaa");
+    world_close(&w);
+}
+
+static void a_timer_stopped_by_another_in_its_turn_stays_silent(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w);
+    notes n = {.wanted = 2};
+    alarm_clock alarms[3];
+    make_alarms(alarms, 3, w.loop, &n);
+    alarms[0].other = &alarms[1];
+    cm_timer_start(&alarms[0].timer, 0);
+    cm_timer_start(&alarms[1].timer, 0);
+    cm_timer_start(&alarms[2].timer, CM_MS(1));
+    assert_true(world_run(&w, has_all_notes, &n));
+    assert_string_equal(n.text, "ac");
+    assert_false(cm_timer_is_running(&alarms[1].timer));
+    world_close(&w);
+}
+
+static void a_timer_started_twice_rings_once_at_the_later_wish(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w);
+    notes n = {.wanted = 2};
+    alarm_clock alarms[2];
+    make_alarms(alarms, 2, w.loop, &n);
+    cm_timer_start(&alarms[0].timer, 0);
+    cm_timer_start(&alarms[1].timer, CM_MS(2));
+    cm_timer_start(&alarms[0].timer, CM_MS(4));
+    assert_true(world_run(&w, has_all_notes, &n));
+    assert_string_equal(n.text, "ba");
+    world_close(&w);
+}
+
+static void timers_stopped_in_any_order_stay_silent(void **state)
+{
+    (void)state;
+    enum { COUNT = 500 };
+    world w;
+    world_open(&w);
+    notes n = {.wanted = 1};
+    alarm_clock *alarms = calloc(COUNT, sizeof *alarms);
+    alarm_clock last;
+    make_alarms(alarms, COUNT, w.loop, &n);
+    make_alarms(&last, 1, w.loop, &n);
+    cm_random random = cm_random_seeded(7);
+    for (int i = 0; i < COUNT; i++)
+        cm_timer_start(&alarms[i].timer, (int64_t)cm_random_below(&random, 1000000));
+    for (int i = 0; i < COUNT; i++) /* all, in another order than they would ring */
+        cm_timer_stop(&alarms[i * 7 % COUNT].timer);
+    cm_timer_start(&last.timer, 1);
+    assert_true(world_run(&w, has_all_notes, &n));
+    assert_int_equal(n.count, 1);
+    free(alarms);
+    world_close(&w);
+}
+
+static void take_six_ms(cm_timer *timer)
+{
+    const cm_instant begin = cm_loop_read_now(timer->loop);
+    while (cm_instant_since(cm_loop_read_now(timer->loop), begin) < CM_MS(6))
+        usleep(1000);
+}
+
+static void a_slow_turn_is_counted(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w);
+    notes n = {.wanted = 1};
+    alarm_clock a;
+    make_alarms(&a, 1, w.loop, &n);
+    cm_timer slow;
+    cm_timer_init(&slow, w.loop, take_six_ms);
+    cm_timer_start(&slow, 0);
+    cm_timer_start(&a.timer, CM_MS(1));
+    assert_true(world_run(&w, has_all_notes, &n));
+    assert_true(cm_loop_slow_turns(w.loop) >= 1);
+    world_close(&w);
+}
+
+/* ---- tasks ---- */
+
+enum { POSTERS = 4, POSTS = 5000 };
+
+typedef struct post {
+    cm_task task;
+    struct counts *counts;
+    int poster;
+    int number;
+} post;
+
+typedef struct counts {
+    cm_loop *loop;
+    int next[POSTERS];
+    int total;
+    bool is_disordered;
+} counts;
+
+typedef struct poster {
+    counts *counts;
+    int index;
+    post *posts;
+} poster;
+
+static void count_post(cm_task *task)
+{
+    post *p = CM_HOLDER(task, post, task);
+    counts *c = p->counts;
+    if (p->number != c->next[p->poster]++)
+        c->is_disordered = true;
+    c->total++;
+}
+
+static void *post_many(void *argument)
+{
+    const poster *p = argument;
+    for (int i = 0; i < POSTS; i++) {
+        p->posts[i] = (post){
+            .task = {.run = count_post}, .counts = p->counts, .poster = p->index, .number = i};
+        cm_loop_post(p->counts->loop, &p->posts[i].task);
+    }
+    return NULL;
+}
+
+static bool has_all_posts(void *owner)
+{
+    return ((const counts *)owner)->total == POSTERS * POSTS;
+}
+
+static void tasks_of_each_thread_keep_their_order(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w);
+    counts c = {.loop = w.loop};
+    poster posters[POSTERS];
+    pthread_t threads[POSTERS];
+    for (int i = 0; i < POSTERS; i++) {
+        posters[i] = (poster){.counts = &c, .index = i, .posts = calloc(POSTS, sizeof(post))};
+        assert_int_equal(pthread_create(&threads[i], NULL, post_many, &posters[i]), 0);
+    }
+    assert_true(world_run(&w, has_all_posts, &c));
+    for (int i = 0; i < POSTERS; i++) {
+        pthread_join(threads[i], NULL);
+        free(posters[i].posts);
+    }
+    assert_false(c.is_disordered);
+    world_close(&w);
+}
+
+typedef struct chain {
+    cm_task task;
+    cm_loop *loop;
+    cm_instant turn;
+    int runs;
+    bool was_same_turn;
+} chain;
+
+static void run_chain(cm_task *task)
+{
+    chain *c = CM_HOLDER(task, chain, task);
+    c->was_same_turn = c->runs > 0 && cm_loop_now(c->loop).us == c->turn.us;
+    c->turn = cm_loop_now(c->loop);
+    while (cm_loop_read_now(c->loop).us == c->turn.us) /* the next turn has another instant */
+        continue;
+    if (++c->runs < 2)
+        cm_loop_post(c->loop, task);
+}
+
+static bool ran_twice(void *owner)
+{
+    return ((const chain *)owner)->runs == 2;
+}
+
+static void a_task_posted_by_a_task_runs_in_the_next_turn(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w);
+    chain c = {.task = {.run = run_chain}, .loop = w.loop};
+    cm_loop_post(w.loop, &c.task);
+    assert_true(world_run(&w, ran_twice, &c));
+    assert_false(c.was_same_turn);
+    world_close(&w);
+}
+
+static void a_loop_stopped_before_it_runs_returns_at_once(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w);
+    cm_loop_stop(w.loop);
+    cm_loop_run(w.loop);
+    world_close(&w);
+}
+
+/* ---- the pool and its lanes ---- */
+
+enum { JOBS = 64 };
+
+typedef struct work {
+    cm_job job;
+    struct bench *bench;
+    int number;
+    pthread_t worker;
+} work;
+
+typedef struct bench {
+    work work[JOBS];
+    atomic_bool is_gate_open;
+    int done;
+    int wanted;
+    int order[JOBS];
+    pthread_t loop_thread;
+    bool was_done_elsewhere;
+} bench;
+
+static void wait_for_gate(cm_job *job)
+{
+    work *w = CM_HOLDER(job, work, job);
+    w->worker = pthread_self();
+    while (!atomic_load(&w->bench->is_gate_open))
+        usleep(200);
+}
+
+static void note_done(cm_job *job)
+{
+    work *w = CM_HOLDER(job, work, job);
+    bench *b = w->bench;
+    b->order[b->done++] = w->number;
+    if (!pthread_equal(pthread_self(), b->loop_thread))
+        b->was_done_elsewhere = true;
+}
+
+static bench *make_bench(int wanted)
+{
+    bench *b = calloc(1, sizeof *b);
+    b->wanted = wanted;
+    b->loop_thread = pthread_self();
+    for (int i = 0; i < JOBS; i++)
+        b->work[i] =
+            (work){.job = {.work = wait_for_gate, .done = note_done}, .bench = b, .number = i};
+    return b;
+}
+
+static bool are_jobs_done(void *owner)
+{
+    const bench *b = owner;
+    return b->done == b->wanted;
+}
+
+static void jobs_run_elsewhere_and_are_done_here(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w);
+    bench *b = make_bench(2);
+    assert_int_equal(cm_loop_submit(w.loop, &b->work[0].job), CM_OK);
+    assert_int_equal(cm_loop_submit(w.loop, &b->work[1].job), CM_OK);
+    atomic_store(&b->is_gate_open, true);
+    assert_true(world_run(&w, are_jobs_done, b));
+    assert_false(b->was_done_elsewhere);
+    assert_false(pthread_equal(b->work[0].worker, pthread_self()));
+    world_close(&w);
+    free(b);
+}
+
+static void open_gate(cm_job *job)
+{
+    work *w = CM_HOLDER(job, work, job);
+    atomic_store(&w->bench->is_gate_open, true);
+}
+
+static void two_jobs_run_at_the_same_time(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w);
+    bench *b = make_bench(2);
+    b->work[1].job.work = open_gate; /* the first waits for the second */
+    assert_int_equal(cm_loop_submit(w.loop, &b->work[0].job), CM_OK);
+    assert_int_equal(cm_loop_submit(w.loop, &b->work[1].job), CM_OK);
+    assert_true(world_run(&w, are_jobs_done, b));
+    assert_int_equal(b->order[0] + b->order[1], 1);
+    world_close(&w);
+    free(b);
+}
+
+static void jobs_past_the_bound_are_refused(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w);
+    cm_loop *narrow;
+    assert_int_equal(cm_loop_create(&(cm_loop_config){.jobs_max = 3}, &narrow), CM_OK);
+    bench *b = make_bench(3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(cm_loop_submit(narrow, &b->work[i].job), CM_OK);
+    assert_int_equal(cm_loop_submit(narrow, &b->work[3].job), CM_FULL);
+    assert_int_equal(cm_loop_submit_lane(narrow, 1, &b->work[3].job), CM_FULL);
+    atomic_store(&b->is_gate_open, true);
+    cm_loop_destroy(narrow); /* waits for them, and has them done */
+    assert_int_equal(b->done, 3);
+    world_close(&w);
+    free(b);
+}
+
+static void a_lane_keeps_the_order_on_one_thread_for_all_loops(void **state)
+{
+    (void)state;
+    world w, other;
+    world_open(&w);
+    world_open(&other);
+    bench *b = make_bench(JOBS);
+    for (int i = 0; i < JOBS; i++)
+        assert_int_equal(cm_loop_submit_lane(w.loop, 0, &b->work[i].job), CM_OK);
+    bench *elsewhere = make_bench(1);
+    atomic_store(&elsewhere->is_gate_open, true);
+    assert_int_equal(cm_loop_submit_lane(other.loop, 0, &elsewhere->work[0].job), CM_OK);
+    atomic_store(&b->is_gate_open, true);
+    assert_true(world_run(&w, are_jobs_done, b));
+    assert_true(world_run(&other, are_jobs_done, elsewhere));
+    for (int i = 0; i < JOBS; i++) {
+        assert_int_equal(b->order[i], i);
+        assert_true(pthread_equal(b->work[i].worker, elsewhere->work[0].worker));
+    }
+    world_close(&w);
+    world_close(&other);
+    free(b);
+    free(elsewhere);
+}
+
+/* ---- mailboxes ---- */
+
+typedef struct inbox {
+    cm_mailbox *mailbox;
+    uintptr_t next;
+    uintptr_t wanted;
+    bool is_disordered;
+    uintptr_t destroy_at;
+    atomic_uint full_count;
+} inbox;
+
+static uintptr_t dropped;
+
+static void count_drop(void *message)
+{
+    (void)message;
+    dropped++;
+}
+
+static void take_message(void *owner, void *message)
+{
+    inbox *in = owner;
+    if ((uintptr_t)message != ++in->next)
+        in->is_disordered = true;
+    if (in->next == in->destroy_at) {
+        cm_mailbox_destroy(in->mailbox, count_drop);
+        in->mailbox = NULL;
+    }
+}
+
+static bool has_messages(void *owner)
+{
+    const inbox *in = owner;
+    return in->next >= in->wanted;
+}
+
+static void *message(uintptr_t number)
+{
+    return (void *)number; /* never followed */
+}
+
+static void *send_many(void *argument)
+{
+    inbox *in = argument;
+    for (uintptr_t i = 1; i <= in->wanted;) {
+        if (cm_mailbox_send(in->mailbox, message(i)) == CM_OK) {
+            i++;
+        } else {
+            atomic_fetch_add(&in->full_count, 1);
+            usleep(100);
+        }
+    }
+    return NULL;
+}
+
+static void a_mailbox_carries_everything_in_order_between_threads(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w);
+    inbox in = {.wanted = 50000};
+    assert_int_equal(cm_mailbox_create(w.loop, 100, take_message, &in, &in.mailbox), CM_OK);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, send_many, &in), 0);
+    assert_true(world_run(&w, has_messages, &in));
+    pthread_join(thread, NULL);
+    assert_false(in.is_disordered);
+    cm_mailbox_destroy(in.mailbox, NULL);
+    world_close(&w);
+}
+
+static void a_full_mailbox_says_so_and_has_room_after_delivery(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w);
+    inbox in = {.wanted = 8};
+    assert_int_equal(cm_mailbox_create(w.loop, 5, take_message, &in, &in.mailbox), CM_OK);
+    for (uintptr_t i = 1; i <= 8; i++) /* rounded up to 8 */
+        assert_int_equal(cm_mailbox_send(in.mailbox, message(i)), CM_OK);
+    assert_int_equal(cm_mailbox_send(in.mailbox, message(9)), CM_FULL);
+    assert_true(world_run(&w, has_messages, &in));
+    assert_int_equal(cm_mailbox_send(in.mailbox, message(9)), CM_OK);
+    dropped = 0;
+    cm_mailbox_destroy(in.mailbox, count_drop);
+    assert_int_equal(dropped, 1);
+    assert_int_equal(in.next, 8);
+    world_close(&w);
+}
+
+static void a_mailbox_may_be_destroyed_by_its_message(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w);
+    inbox in = {.wanted = 2, .destroy_at = 2};
+    assert_int_equal(cm_mailbox_create(w.loop, 8, take_message, &in, &in.mailbox), CM_OK);
+    for (uintptr_t i = 1; i <= 5; i++)
+        assert_int_equal(cm_mailbox_send(in.mailbox, message(i)), CM_OK);
+    dropped = 0;
+    assert_true(world_run(&w, has_messages, &in));
+    assert_int_equal(in.next, 2);
+    assert_int_equal(dropped, 3);
+    world_close(&w);
+}
+
+/* ---- watches ---- */
+
+typedef struct guard {
+    cm_watch *watch;
+    int calls;
+    int wanted;
+    unsigned events;
+    bool drains;
+    bool closes;
+    int fd;
+} guard;
+
+static void note_ready(void *owner, unsigned events)
+{
+    guard *g = owner;
+    g->calls++;
+    g->events |= events;
+    if (g->drains) {
+        char buffer[16];
+        (void)!read(g->fd, buffer, sizeof buffer);
+        cm_watch_drained(g->watch, events);
+    }
+    if (g->closes || (!g->drains && g->calls == g->wanted)) {
+        cm_watch_close(g->watch);
+        g->watch = NULL;
+    }
+}
+
+static bool was_called_enough(void *owner)
+{
+    const guard *g = owner;
+    return g->calls >= g->wanted;
+}
+
+static bool is_limit_reached(void *owner)
+{
+    const notes *n = owner;
+    return n->count > 0;
+}
+
+static void wait_ms(world *w, int64_t ms)
+{
+    notes n = {.wanted = 1};
+    alarm_clock a;
+    make_alarms(&a, 1, w->loop, &n);
+    cm_timer_start(&a.timer, CM_MS(ms));
+    assert_true(world_run(w, is_limit_reached, &n));
+}
+
+static void a_watch_calls_as_long_as_its_event_holds(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w);
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    guard g = {.wanted = 3};
+    assert_int_equal(cm_watch_create(w.loop, pair[0], note_ready, &g, &g.watch), CM_OK);
+    assert_int_equal(write(pair[1], "x", 1), 1);
+    wait_ms(&w, 2);
+    assert_int_equal(g.calls, 0); /* wants nothing yet */
+    cm_watch_want(g.watch, CM_WATCH_READ);
+    assert_true(world_run(&w, was_called_enough, &g));
+    assert_int_equal(g.events, CM_WATCH_READ);
+    assert_null(g.watch); /* closed itself inside */
+    wait_ms(&w, 2);
+    assert_int_equal(g.calls, 3);
+    close(pair[0]);
+    close(pair[1]);
+    world_close(&w);
+}
+
+static void a_paused_watch_is_not_called_even_for_a_hang_up(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w);
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    guard g = {.wanted = 1};
+    assert_int_equal(cm_watch_create(w.loop, pair[0], note_ready, &g, &g.watch), CM_OK);
+    cm_watch_want(g.watch, CM_WATCH_READ);
+    cm_watch_want(g.watch, 0);
+    close(pair[1]);
+    wait_ms(&w, 2);
+    assert_int_equal(g.calls, 0);
+    cm_watch_want(g.watch, CM_WATCH_WRITE);
+    assert_true(world_run(&w, was_called_enough, &g));
+    close(pair[0]);
+    world_close(&w);
+}
+
+static void an_edge_watch_calls_until_drained_and_again_for_more(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w);
+    int pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+    guard g = {.wanted = 1, .drains = true, .fd = pair[0]};
+    assert_int_equal(cm_watch_create_edge(w.loop, pair[0], note_ready, &g, &g.watch), CM_OK);
+    assert_int_equal(write(pair[1], "x", 1), 1);
+    wait_ms(&w, 2);
+    cm_watch_want(g.watch, CM_WATCH_READ); /* what came while it wanted nothing is not lost */
+    assert_true(world_run(&w, was_called_enough, &g));
+    wait_ms(&w, 2);
+    assert_int_equal(g.calls, 1);
+    g.wanted = 2;
+    assert_int_equal(write(pair[1], "y", 1), 1);
+    assert_true(world_run(&w, was_called_enough, &g));
+    wait_ms(&w, 2);
+    assert_int_equal(g.calls, 2);
+    g.drains = false;
+    g.closes = true;
+    g.wanted = 3;
+    close(pair[1]);
+    assert_true(world_run(&w, was_called_enough, &g));
+    close(pair[0]);
+    world_close(&w);
+}
+
+static void a_descriptor_that_cannot_be_watched_is_refused(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w);
+    cm_watch *watch;
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    assert_int_equal(cm_watch_create(w.loop, fileno(file), note_ready, NULL, &watch), CM_BROKEN);
+    assert_int_equal(cm_watch_create_edge(w.loop, -1, note_ready, NULL, &watch), CM_BROKEN);
+    fclose(file);
+    world_close(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(timers_ring_by_instant_and_then_by_start),
+        cmocka_unit_test(a_timer_never_rings_early),
+        cmocka_unit_test(a_timer_that_starts_itself_again_lets_others_ring),
+        cmocka_unit_test(a_timer_stopped_by_another_in_its_turn_stays_silent),
+        cmocka_unit_test(a_timer_started_twice_rings_once_at_the_later_wish),
+        cmocka_unit_test(timers_stopped_in_any_order_stay_silent),
+        cmocka_unit_test(a_slow_turn_is_counted),
+        cmocka_unit_test(tasks_of_each_thread_keep_their_order),
+        cmocka_unit_test(a_task_posted_by_a_task_runs_in_the_next_turn),
+        cmocka_unit_test(a_loop_stopped_before_it_runs_returns_at_once),
+        cmocka_unit_test(jobs_run_elsewhere_and_are_done_here),
+        cmocka_unit_test(two_jobs_run_at_the_same_time),
+        cmocka_unit_test(jobs_past_the_bound_are_refused),
+        cmocka_unit_test(a_lane_keeps_the_order_on_one_thread_for_all_loops),
+        cmocka_unit_test(a_mailbox_carries_everything_in_order_between_threads),
+        cmocka_unit_test(a_full_mailbox_says_so_and_has_room_after_delivery),
+        cmocka_unit_test(a_mailbox_may_be_destroyed_by_its_message),
+        cmocka_unit_test(a_watch_calls_as_long_as_its_event_holds),
+        cmocka_unit_test(a_paused_watch_is_not_called_even_for_a_hang_up),
+        cmocka_unit_test(an_edge_watch_calls_until_drained_and_again_for_more),
+        cmocka_unit_test(a_descriptor_that_cannot_be_watched_is_refused),
+    };
+    return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
+}

@@ -1,0 +1,61 @@
+/*
+ * world: one loop, on either back end, that a case can run until something has come true. A case
+ * that takes longer than its limit fails; nothing here waits for a fixed time.
+ */
+#pragma once
+
+#include "unit.h"
+
+#include "loop/loop.h"
+
+typedef struct world {
+    cm_loop *loop;
+    cm_timer limit;
+    cm_timer look;
+    bool (*is_done)(void *owner);
+    void *owner;
+    bool has_failed;
+} world;
+
+static inline void world_limit_reached(cm_timer *timer)
+{
+    world *w = CM_HOLDER(timer, world, limit);
+    w->has_failed = true;
+    cm_loop_stop(w->loop);
+}
+
+static inline void world_look(cm_timer *timer)
+{
+    world *w = CM_HOLDER(timer, world, look);
+    if (w->is_done(w->owner))
+        cm_loop_stop(w->loop);
+    else
+        cm_timer_start(timer, 200);
+}
+
+static inline void world_open(world *w)
+{
+    *w = (world){.loop = NULL};
+    assert_int_equal(cm_loop_create(&(cm_loop_config){.index = 1}, &w->loop), CM_OK);
+    cm_timer_init(&w->limit, w->loop, world_limit_reached);
+    cm_timer_init(&w->look, w->loop, world_look);
+}
+
+/* False if `is_done` did not come true within ten seconds. */
+static inline bool world_run(world *w, bool (*is_done)(void *owner), void *owner)
+{
+    w->is_done = is_done;
+    w->owner = owner;
+    w->has_failed = false;
+    cm_timer_start(&w->limit, CM_SECONDS(10));
+    cm_timer_start(&w->look, 0);
+    cm_loop_run(w->loop);
+    cm_timer_stop(&w->limit);
+    cm_timer_stop(&w->look);
+    return !w->has_failed;
+}
+
+static inline void world_close(world *w)
+{
+    cm_loop_destroy(w->loop);
+}
