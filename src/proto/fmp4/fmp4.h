@@ -1,0 +1,84 @@
+/*
+ * fmp4: fragmented MP4 of one H.264 video track (ISO/IEC 14496-12 and -15; W3C "ISO BMFF Byte
+ * Stream Format" for MSE): an init segment, then one part for each access unit. Also a reader of
+ * boxes, for tests.
+ *
+ * A part is cm_fmp4_part_header_write's bytes, then the access unit with 4-byte lengths, which the
+ * caller appends; so a part is known in size before its picture is opened. All writers are pure:
+ * the same input gives the same bytes, and a write that was blocked is made again and goes on at
+ * its offset. No allocation.
+ */
+#pragma once
+
+#include "base/reader.h"
+#include "base/writer.h"
+
+enum {
+    CM_FMP4_TIMESCALE = 90000,
+    CM_FMP4_TRACK_ID = 1,
+    CM_FMP4_PART_HEADER_SIZE = 144, /* prft 32, moof 104, mdat's header 8 */
+    CM_FMP4_MAX_PPS = 31,
+    CM_FMP4_MAX_SAMPLE_BYTES = 64 * 1024 * 1024,
+};
+
+typedef struct cm_fmp4_track {
+    cm_slice sps; /* NAL units, as in proto/h264/parameter_sets.h */
+    const cm_slice *pps;
+    size_t pps_count; /* 1 to CM_FMP4_MAX_PPS */
+} cm_fmp4_track;
+
+/* Upper bound of the init segment's size. */
+size_t cm_fmp4_init_max_size(const cm_fmp4_track *track);
+
+/* ftyp and moov. CM_REFUSE or CM_CLOSE if the SPS does not parse, CM_REFUSE without a PPS, CM_FULL
+ * if it does not fit. */
+cm_status cm_fmp4_init_write(cm_writer *w, const cm_fmp4_track *track);
+
+typedef struct cm_fmp4_part {
+    uint64_t frame_number;          /* its low 32 bits are mfhd's sequence_number */
+    uint64_t decode_time_90k;       /* tfdt */
+    uint32_t duration_90k;          /* until the next access unit, as well as is known */
+    int32_t composition_offset_90k; /* presentation minus decoding time; 0 without B pictures */
+    uint64_t capture_ntp;           /* when the picture was taken: seconds since 1900 in 32.32 */
+    uint32_t sample_size;           /* bytes that follow the header: lengths and NAL units */
+    bool is_keyframe;
+} cm_fmp4_part;
+
+/* Always CM_FMP4_PART_HEADER_SIZE. */
+size_t cm_fmp4_part_header_size(void);
+
+/* prft, moof and the header of mdat. CM_REFUSE if sample_size is 0 or above
+ * CM_FMP4_MAX_SAMPLE_BYTES, CM_FULL if it does not fit. */
+cm_status cm_fmp4_part_header_write(cm_writer *w, const cm_fmp4_part *part);
+
+/* Unix time in microseconds to NTP's 32.32 (RFC 5905 6; era 0 ends in 2036 and wraps) and back
+ * (to within a microsecond; taken to lie in 1970 to 2106). */
+uint64_t cm_fmp4_ntp_of_unix_us(uint64_t unix_us);
+uint64_t cm_fmp4_unix_us_of_ntp(uint64_t ntp);
+
+/* ---- reading ---- */
+
+#define CM_FMP4_TYPE(a, b, c, d)                                                                   \
+    ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (uint32_t)(d))
+
+typedef struct cm_fmp4_box {
+    uint32_t type; /* CM_FMP4_TYPE('m','o','o','v') */
+    cm_slice body; /* after size and type; borrowed */
+    cm_slice whole;
+} cm_fmp4_box;
+
+/*
+ * Takes the next box off (14496-12 4.2; 64-bit sizes too, size 0 means to the end). False, and *out
+ * untouched, at the end or at a size that lies; *r is failed in the latter case.
+ */
+bool cm_fmp4_next_box(cm_reader *r, cm_fmp4_box *out);
+
+/* The first box of `type` directly in `body`. CM_ABSENT if there is none, CM_CLOSE if malformed. */
+cm_status cm_fmp4_find_box(cm_slice body, uint32_t type, cm_fmp4_box *out);
+
+/*
+ * Reads one part as written above (prft, moof, mdat, one sample) off *rest: fills *out and *sample
+ * and moves *rest past it. CM_RETRY if *rest ends before the part does, CM_CLOSE if it is another
+ * shape. Nothing is written then.
+ */
+cm_status cm_fmp4_part_parse(cm_slice *rest, cm_fmp4_part *out, cm_slice *sample);

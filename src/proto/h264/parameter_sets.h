@@ -1,0 +1,47 @@
+/*
+ * parameter_sets: the latest SPS and its PPSs of one stream, from SDP (sprop-parameter-sets) or in
+ * band, and whether they changed. What an init segment is made of, and what an IDR picture without
+ * its own needs before it.
+ *
+ * Keeps one SPS (a newer one replaces it) and up to four PPSs that refer to it, by id. Storage is
+ * embedded; one writer, no allocation.
+ */
+#pragma once
+
+#include "proto/h264/sps.h"
+
+enum {
+    CM_H264_MAX_PPS = 4,
+    CM_H264_MAX_PARAMETER_SETS = 1 + CM_H264_MAX_PPS,
+};
+
+typedef struct cm_h264_parameter_set {
+    uint16_t size; /* 0: none */
+    uint8_t id;
+    uint8_t sps_id;
+    uint8_t bytes[CM_H264_MAX_PARAMETER_SET_BYTES]; /* the NAL unit */
+} cm_h264_parameter_set;
+
+typedef struct cm_h264_parameter_sets {
+    cm_h264_parameter_set sps;
+    cm_h264_parameter_set pps[CM_H264_MAX_PPS]; /* in the order of arrival; size 0 ends the list */
+    cm_h264_sps parsed;                         /* of `sps`, valid when sps.size > 0 */
+    uint32_t generation; /* 0 at first; one more with each set that differs from what was kept */
+} cm_h264_parameter_sets;
+
+void cm_h264_parameter_sets_init(cm_h264_parameter_sets *sets);
+
+/*
+ * Takes note of one NAL unit; anything but an SPS or PPS is passed over with CM_OK. `generation`
+ * moves only if its bytes differ from those kept under its id. An SPS of another id forgets the
+ * PPSs of the one before. CM_CLOSE or CM_REFUSE as the parsers say, CM_FULL if it is larger than
+ * CM_H264_MAX_PARAMETER_SET_BYTES or a fifth PPS; nothing changes then.
+ */
+cm_status cm_h264_parameter_sets_put(cm_h264_parameter_sets *sets, cm_slice nal);
+
+/* There is an SPS and at least one PPS for it: an init segment can be made. */
+bool cm_h264_parameter_sets_is_complete(const cm_h264_parameter_sets *sets);
+
+/* The SPS, then its PPSs, borrowed until the next put. Returns how many. 0 unless complete. */
+size_t cm_h264_parameter_sets_list(const cm_h264_parameter_sets *sets,
+                                   cm_slice out[CM_H264_MAX_PARAMETER_SETS]);
