@@ -18,8 +18,7 @@ typedef struct cm_rtcp_reception {
     uint64_t expected_prior;
     uint64_t received_prior;
     uint32_t transit;
-    uint32_t jitter_x16;
-    uint32_t last_timestamp;
+    uint64_t jitter_x16;
     uint32_t last_sr;
     cm_instant last_sr_seen;
 } cm_rtcp_reception;
