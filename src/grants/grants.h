@@ -23,6 +23,7 @@
 #include "base/id.h"
 #include "loop/loop.h"
 #include "media/seal.h"
+#include "store/evidence.h"
 #include "store/store.h"
 
 typedef struct cm_grants cm_grants;
@@ -31,6 +32,7 @@ typedef struct cm_grants_config {
     cm_loop *control;
     cm_store *store;
     cm_epoch_page *page;
+    size_t cameras_max;                 /* 0 means 10,000; at most the page's */
     size_t viewer_sessions_max;         /* 0 means 10,000 */
     size_t viewer_sessions_per_account; /* 0 means 64 */
     /* Called on the control loop for each refusal of evidence that is an alarm (rows that do not
@@ -76,13 +78,6 @@ void cm_grants_camera_want_sealers(cm_grants *grants, const cm_camera_key *camer
                                    uint64_t after_epoch);
 
 /* ---- deciding ---- */
-
-/* Who asks: the hash of the token that came with the request, and of what kind it is. Never the
- * token. */
-typedef struct cm_asker {
-    enum { CM_ASKER_SESSION, CM_ASKER_API_TOKEN } kind;
-    uint8_t token_hash[CM_MAC_SIZE];
-} cm_asker;
 
 typedef struct cm_grant_facts {
     bool session_is_live; /* not ended, not expired */
@@ -154,20 +149,13 @@ void cm_viewer_session_close(cm_viewer_session *session);
 
 /* ---- the cut ---- */
 
-/* What a committed change touched. Empty ids (text[0] == 0) mean "any". */
-typedef struct cm_grants_change {
-    cm_home_id home;
-    cm_account_id account;
-    cm_camera_id camera;
-    bool has_token; /* only the sessions of this token: a sign-out, a revoked API token */
-    uint8_t token_hash[CM_MAC_SIZE];
-    bool turns_keys; /* something was taken away: the cameras' epochs rise. The store has raised
-                        them in the same transaction */
-} cm_grants_change;
-
-/* Any loop, after the commit. `done` (may be NULL) runs on the control loop when every session has
- * been decided again. */
-void cm_grants_changed(cm_grants *grants, const cm_grants_change *change, cm_task *done);
+/*
+ * Any loop, after the commit: `change` is what the store's operation gave (copied here). Its epochs
+ * are published first; then every viewer session that it may concern is decided again. `done` (may
+ * be NULL) runs on the control loop when each has been. CM_BROKEN without memory: then everything
+ * is decided again instead and every raised epoch is read from the store.
+ */
+void cm_grants_changed(cm_grants *grants, const cm_change *change, cm_task *done);
 
 /* Control loop: who watches now: calls `each` per viewer session of this home. */
 void cm_grants_each_viewer(cm_grants *grants, const cm_home_id *home,

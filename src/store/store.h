@@ -1,14 +1,83 @@
 /*
- * store: typed operations on what is remembered, home first; SQL nowhere outside store/sqlite/.
- * (Filled by the store's author.)
+ * store: typed operations on what is remembered: homes, accounts, memberships, cameras, grants,
+ * sessions, tokens. Home first: nothing in a home is named without its home. SQL stands nowhere
+ * outside src/store/sqlite/.
+ *
+ * Every row carries its own id, its parents' ids and a MAC over all its columns, under a key
+ * derived from the master key, which lies outside the database. A row whose MAC does not fit is
+ * never answered: the operation fails with CM_FOREIGN, loudly. Rows of a home also carry the
+ * generation of their home (of a session: of its account), which rises whenever something is taken
+ * away: an old row put back does not fit, and an old database put back is noticed at the next start
+ * through the file `generation` beside it.
+ *
+ * Threads: every operation blocks (it waits for the disk), so none may be called on a loop: use
+ * cm_loop_submit_lane(loop, CM_STORE_LANE, job) for anything that changes something, and the pool
+ * for what is marked "reads". Any number of threads and processes may call at once; one writes at a
+ * time.
+ *
+ * Acknowledged is durable: when an operation returned CM_OK its change is on the disk. Each is one
+ * transaction. All may fail with CM_BROKEN (disk full, disk error: logged as an error, the database
+ * stays as it was) or CM_FOREIGN (a row's MAC does not fit); their own failures are named at each.
  */
 #pragma once
 
+#include "base/clock.h"
 #include "base/id.h"
+#include "base/random.h"
 #include "base/secret.h"
 #include "base/status.h"
+#include "store/change.h"
+
+enum {
+    CM_STORE_LANE = 0,
+    CM_NAME_SIZE = 128,         /* a shown name and its terminator */
+    CM_CAMERA_URL_SIZE = 1024,  /* a stream's address, without user info */
+    CM_CAMERA_LOGIN_SIZE = 256, /* a camera's user name or password */
+    CM_PASSWORD_HASH_SIZE = 128,
+    CM_DIGEST_SIZE = 32,
+    CM_ACCOUNT_SESSIONS_MAX = 64, /* at one more the one used longest ago ends */
+    CM_HOME_CAMERAS_MAX = 1000,
+    CM_HOME_MEMBERS_MAX = 1000,
+    CM_HOME_TOKENS_MAX = 1000,
+};
+
+#define CM_SESSION_IDLE_US     (CM_SECONDS(86400) * 14)
+#define CM_SESSION_ABSOLUTE_US (CM_SECONDS(86400) * 90)
 
 typedef struct cm_store cm_store;
+
+typedef struct cm_store_config {
+    const char *directory; /* made with mode 0700 if it is not there */
+    cm_random *random;     /* NULL: the system's */
+    size_t size_bytes_max; /* of the database file; 0: what the disk has. CM_BROKEN beyond */
+    bool is_reader_only;   /* refuse to create; for tools that only look */
+    bool accepts_older;    /* `casement store accept-restore`: see cm_store_open */
+} cm_store_config;
+
+/*
+ * Opens the database `casement.db` in `directory`, making it and the master key when neither is
+ * there. The master key is $CREDENTIALS_DIRECTORY/casement-master-key if that exists, else
+ * `master.key` in `directory` (64 hex digits, mode 0600).
+ *
+ * CM_REFUSE with a sentence for the operator in `message`: permissions too open, key absent or not
+ * this database's, rows or database older than the file `generation` says (an old copy was put
+ * back), a database of a later version, or not ours. With `accepts_older` an older database is
+ * taken over: all sessions, API tokens and setup tokens end and every camera's epoch rises, so that
+ * nothing that was taken away after the copy was made lives again unseen by a person who looks at
+ * the list of members and grants.
+ */
+enum { CM_STORE_MESSAGE_SIZE = 512 };
+cm_status cm_store_open(const cm_store_config *config, char message[CM_STORE_MESSAGE_SIZE],
+                        cm_store **out);
+void cm_store_close(cm_store *store); /* NULL is fine */
+
+/* Reads. Walks every row: CM_OK if the database is sound and every MAC fits. */
+cm_status cm_store_check(cm_store *store);
+
+typedef struct cm_store_counters {
+    uint64_t evidence_reads, evidence_alarms, writes, write_failures;
+} cm_store_counters;
+void cm_store_read_counters(const cm_store *store, cm_store_counters *out); /* any thread */
 
 /* What a member is in a home. */
 typedef enum cm_role {
@@ -18,3 +87,294 @@ typedef enum cm_role {
     CM_ROLE_CHILD,
     CM_ROLE_GUEST,
 } cm_role;
+enum { CM_ROLES = CM_ROLE_GUEST + 1 };
+const char *cm_role_name(cm_role role);               /* "owner"; "none" */
+cm_status cm_role_parse(cm_slice text, cm_role *out); /* CM_REFUSE; never CM_ROLE_NONE */
+
+/* ---- homes ---- */
+
+typedef struct cm_stored_home {
+    cm_home_id id;
+    char name[CM_NAME_SIZE];
+    bool is_declared; /* by the YAML: changed there, not over the API */
+    cm_wall created;
+    size_t camera_count; /* filled by cm_store_homes only */
+} cm_stored_home;
+
+/* An empty id is made at random and written into `home`. CM_REFUSE: name empty or not printable,
+ * or the id is taken. */
+cm_status cm_store_home_create(cm_store *store, cm_stored_home *home, cm_wall now);
+cm_status cm_store_home_rename(cm_store *store, const cm_home_id *home, cm_slice name);
+/* With all that is in it. CM_ABSENT. */
+cm_status cm_store_home_delete(cm_store *store, const cm_home_id *home, cm_change *change);
+/* Reads. CM_ABSENT. */
+cm_status cm_store_home_find(cm_store *store, const cm_home_id *home, cm_stored_home *out);
+
+typedef struct cm_stored_homes {
+    cm_stored_home *items;
+    size_t count;
+} cm_stored_homes;
+cm_status cm_store_homes(cm_store *store, cm_stored_homes *out); /* reads; by id */
+void cm_stored_homes_clear(cm_stored_homes *homes);
+
+/* ---- accounts ---- */
+
+typedef struct cm_stored_account {
+    cm_account_id id;
+    char name[CM_NAME_SIZE]; /* unique on the server, whatever the case of its letters */
+    bool is_operator;
+    bool is_active;
+    bool is_declared;
+    cm_wall created;
+} cm_stored_account;
+
+typedef struct cm_new_account {
+    cm_account_id id; /* empty: made at random */
+    cm_slice name;
+    bool is_operator;
+    bool is_declared;
+    cm_slice password_hash; /* libsodium's string; empty: nobody can sign in with a password */
+} cm_new_account;
+
+/* CM_REFUSE: the name is empty, not printable, or taken. */
+cm_status cm_store_account_create(cm_store *store, const cm_new_account *account, cm_wall now,
+                                  cm_stored_account *out);
+cm_status cm_store_account_find(cm_store *store, const cm_account_id *account,
+                                cm_stored_account *out); /* reads; CM_ABSENT */
+cm_status cm_store_account_find_name(cm_store *store, cm_slice name, cm_stored_account *out,
+                                     char password_hash[CM_PASSWORD_HASH_SIZE]); /* reads */
+cm_status cm_store_account_password_hash(cm_store *store, const cm_account_id *account,
+                                         char out[CM_PASSWORD_HASH_SIZE]); /* reads */
+
+/* Sets the password and ends all sessions of the account but the one whose token's hash is `keep`
+ * (NULL: all). API tokens stay: they are a home's, and are revoked there. CM_ABSENT. */
+cm_status cm_store_account_set_password(cm_store *store, const cm_account_id *account,
+                                        cm_slice password_hash, const uint8_t *keep,
+                                        cm_change *change);
+/* The same account with the same password, hashed anew with other parameters: ends nothing. */
+cm_status cm_store_account_rehash(cm_store *store, const cm_account_id *account,
+                                  cm_slice password_hash);
+cm_status cm_store_account_set_active(cm_store *store, const cm_account_id *account, bool is_active,
+                                      cm_change *change);
+/* Operators see no pictures: turning it on takes away. */
+cm_status cm_store_account_set_operator(cm_store *store, const cm_account_id *account,
+                                        bool is_operator, cm_change *change);
+cm_status cm_store_account_delete(cm_store *store, const cm_account_id *account, cm_change *change);
+
+typedef struct cm_stored_accounts {
+    cm_stored_account *items;
+    size_t count;
+} cm_stored_accounts;
+cm_status cm_store_accounts(cm_store *store, cm_stored_accounts *out); /* reads */
+void cm_stored_accounts_clear(cm_stored_accounts *accounts);
+
+/* ---- members ---- */
+
+typedef struct cm_stored_right {
+    cm_camera_id camera;
+    uint32_t rights; /* CM_RIGHT_* bits of media/kinds.h */
+} cm_stored_right;
+
+typedef struct cm_stored_member {
+    cm_account_id account;
+    char name[CM_NAME_SIZE];
+    cm_role role;
+    bool is_declared;
+    size_t session_count; /* live ones, at `now` */
+    cm_stored_right *cameras;
+    size_t camera_count;
+} cm_stored_member;
+
+typedef struct cm_stored_members {
+    cm_stored_member *items;
+    size_t count;
+} cm_stored_members;
+void cm_stored_members_clear(cm_stored_members *members);
+
+/* Reads; by name. CM_ABSENT: no such home (in cm_store_member_find: no such member). */
+cm_status cm_store_members(cm_store *store, const cm_home_id *home, cm_wall now,
+                           cm_stored_members *out);
+cm_status cm_store_member_find(cm_store *store, const cm_home_id *home,
+                               const cm_account_id *account, cm_wall now,
+                               cm_stored_members *out); /* one */
+
+/* An account that is there joins. CM_REFUSE: already a member, an operator; CM_FULL. */
+cm_status cm_store_member_add(cm_store *store, const cm_home_id *home, const cm_account_id *account,
+                              cm_role role, bool is_declared, cm_wall now);
+/* A fresh account joins, in one transaction. */
+cm_status cm_store_member_create(cm_store *store, const cm_home_id *home,
+                                 const cm_new_account *account, cm_role role, cm_wall now,
+                                 cm_stored_account *out);
+/* CM_REFUSE: it is the last owner. CM_ABSENT. Only losing the owner's role takes something away. */
+cm_status cm_store_member_set_role(cm_store *store, const cm_home_id *home,
+                                   const cm_account_id *account, cm_role role, cm_change *change);
+/* Leaves the home: membership, grants and API tokens of this account in this home go. CM_REFUSE: it
+ * is the last owner. An account without any home left stays. */
+cm_status cm_store_member_remove(cm_store *store, const cm_home_id *home,
+                                 const cm_account_id *account, cm_change *change);
+
+/* ---- cameras ---- */
+
+typedef enum cm_keep {
+    CM_KEEP_ON_DEMAND, /* connected while somebody watches */
+    CM_KEEP_ALWAYS,
+} cm_keep;
+const char *cm_keep_name(cm_keep keep); /* "on-demand", "always" */
+cm_status cm_keep_parse(cm_slice text, cm_keep *out);
+
+typedef struct cm_stored_camera {
+    cm_camera_key key;
+    char name[CM_NAME_SIZE];
+    char main[CM_CAMERA_URL_SIZE];
+    char sub[CM_CAMERA_URL_SIZE]; /* "" without */
+    char user[CM_CAMERA_LOGIN_SIZE];
+    bool has_password;
+    cm_keep keep;
+    bool is_declared;
+    uint64_t min_epoch;
+    cm_wall created;
+} cm_stored_camera;
+
+typedef struct cm_stored_cameras {
+    cm_stored_camera *items;
+    size_t count;
+} cm_stored_cameras;
+
+typedef struct cm_new_camera {
+    cm_camera_id id; /* empty: made at random */
+    cm_slice name, main, sub, user;
+    cm_slice password; /* sealed at rest */
+    cm_keep keep;
+    bool is_declared;
+} cm_new_camera;
+
+/* CM_REFUSE: a text is too long or not printable, the address holds user info ("@" before the
+ * path), or the id is taken in this home. CM_ABSENT: no such home. CM_FULL: CM_HOME_CAMERAS_MAX. */
+cm_status cm_store_camera_create(cm_store *store, const cm_home_id *home,
+                                 const cm_new_camera *camera, cm_wall now, cm_stored_camera *out);
+
+/* What is not NULL is set. Another address or another login turns the camera's keys: what comes
+ * from there is another picture. */
+typedef struct cm_camera_update {
+    const cm_slice *name, *main, *sub, *user, *password; /* an empty sub, user or password: none */
+    const cm_keep *keep;
+    const bool *is_declared;
+} cm_camera_update;
+cm_status cm_store_camera_update(cm_store *store, const cm_camera_key *key,
+                                 const cm_camera_update *update, cm_stored_camera *out,
+                                 cm_change *change);
+/* With its grants and API tokens. */
+cm_status cm_store_camera_delete(cm_store *store, const cm_camera_key *key, cm_change *change);
+
+cm_status cm_store_camera_find(cm_store *store, const cm_camera_key *key,
+                               cm_stored_camera *out); /* reads; CM_ABSENT */
+cm_status cm_store_cameras(cm_store *store, const cm_home_id *home,
+                           cm_stored_cameras *out); /* reads; by id; CM_ABSENT: no such home */
+cm_status cm_store_cameras_all(cm_store *store, cm_stored_cameras *out); /* reads: for the start */
+void cm_stored_cameras_clear(cm_stored_cameras *cameras);
+
+/* Reads: the password in the clear, with a terminator: the caller wipes it. CM_ABSENT: no such
+ * camera, or none set. CM_FOREIGN: sealed for another camera. */
+cm_status cm_store_camera_password(cm_store *store, const cm_camera_key *key,
+                                   char out[CM_CAMERA_LOGIN_SIZE]);
+
+/* ---- grants ---- */
+
+/* Sets what `account` may do with the camera. Rights that were there and are no more turn the
+ * camera's keys. CM_ABSENT: no such camera or member. CM_REFUSE: no rights (remove it instead). */
+cm_status cm_store_grant_put(cm_store *store, const cm_camera_key *camera,
+                             const cm_account_id *account, uint32_t rights, bool is_declared,
+                             cm_wall now, cm_change *change);
+cm_status cm_store_grant_remove(cm_store *store, const cm_camera_key *camera,
+                                const cm_account_id *account, cm_change *change); /* CM_ABSENT */
+
+/* ---- sessions ---- */
+
+typedef struct cm_stored_session {
+    cm_account_id account;
+    uint8_t token_hash[CM_MAC_SIZE];
+    cm_wall created, last_used;
+} cm_stored_session;
+typedef struct cm_stored_sessions {
+    cm_stored_session *items;
+    size_t count;
+} cm_stored_sessions;
+
+/* When it ends by itself if it isn't used before. */
+cm_wall cm_session_expires(cm_wall created, cm_wall last_used);
+
+/* CM_ABSENT: no such account; CM_REFUSE: not active. */
+cm_status cm_store_session_create(cm_store *store, const cm_account_id *account,
+                                  const uint8_t token_hash[CM_MAC_SIZE], cm_wall now);
+/* Remembers that the token was used; writes at most once in ten minutes. */
+cm_status cm_store_session_touch(cm_store *store, const uint8_t token_hash[CM_MAC_SIZE],
+                                 cm_wall now);
+/* A sign-out. Keys of every camera the account may see turn. CM_ABSENT. */
+cm_status cm_store_session_end(cm_store *store, const uint8_t token_hash[CM_MAC_SIZE],
+                               cm_change *change);
+cm_status cm_store_sessions_end_all(cm_store *store, const cm_account_id *account,
+                                    cm_change *change);
+cm_status cm_store_sessions(cm_store *store, const cm_account_id *account,
+                            cm_stored_sessions *out); /* reads */
+void cm_stored_sessions_clear(cm_stored_sessions *sessions);
+/* Removes sessions and tokens that have expired: once an hour is enough. */
+cm_status cm_store_expire(cm_store *store, cm_wall now, size_t *removed_out);
+
+/* ---- API tokens ---- */
+
+typedef struct cm_stored_token {
+    char id[CM_ID_SIZE];
+    cm_camera_key camera;
+    cm_account_id account;
+    uint32_t rights;
+    cm_wall created, expires, last_used; /* last_used.us 0: never */
+} cm_stored_token;
+typedef struct cm_stored_tokens {
+    cm_stored_token *items;
+    size_t count;
+} cm_stored_tokens;
+
+/* CM_ABSENT: no such camera or member. The token gives no more than the account has at each use. */
+cm_status cm_store_token_create(cm_store *store, const cm_camera_key *camera,
+                                const cm_account_id *account, uint32_t rights,
+                                const uint8_t token_hash[CM_MAC_SIZE], cm_wall now, cm_wall expires,
+                                cm_stored_token *out);
+cm_status cm_store_token_touch(cm_store *store, const uint8_t token_hash[CM_MAC_SIZE], cm_wall now);
+cm_status cm_store_token_revoke(cm_store *store, const cm_home_id *home, cm_slice id,
+                                cm_change *change); /* CM_ABSENT */
+cm_status cm_store_tokens(cm_store *store, const cm_home_id *home,
+                          cm_stored_tokens *out); /* reads; CM_ABSENT: no such home */
+void cm_stored_tokens_clear(cm_stored_tokens *tokens);
+
+/* ---- the first start ---- */
+
+/* Reads. True while there is no account at all. */
+cm_status cm_store_setup_is_needed(cm_store *store, bool *out);
+/* Sets the one setup token (an earlier one is void). CM_REFUSE: there are accounts. */
+cm_status cm_store_setup_begin(cm_store *store, const uint8_t token_hash[CM_MAC_SIZE], cm_wall now);
+/* In one transaction: the token is used up; home, owner and the owner's first session are made.
+ * CM_ABSENT: not this token, used or void. CM_REFUSE: a name. */
+typedef struct cm_setup {
+    uint8_t token_hash[CM_MAC_SIZE];
+    cm_slice home_name;
+    cm_slice account_name;
+    cm_slice password_hash;
+    uint8_t session_token_hash[CM_MAC_SIZE];
+} cm_setup;
+cm_status cm_store_setup_finish(cm_store *store, const cm_setup *setup, cm_wall now,
+                                cm_stored_account *account, cm_stored_home *home);
+
+/* ---- settings: small texts of the server ---- */
+
+cm_status cm_store_setting_read(cm_store *store, const char *name, char *out,
+                                size_t capacity); /* reads; CM_ABSENT, CM_FULL */
+cm_status cm_store_setting_write(cm_store *store, const char *name, cm_slice value);
+
+/* ---- changes by other processes (the command line while the server runs) ---- */
+
+/*
+ * Reads. Every camera with its minimum epoch, if another process changed the database since the
+ * last call (else an empty list): grants asks each second and publishes what rose. The change is
+ * "any" in all its ids.
+ */
+cm_status cm_store_outside_changes(cm_store *store, bool *has_changed, cm_change *out);

@@ -1,0 +1,89 @@
+/*
+ * evidence: the chain of rows that a right is made of, each verified.
+ *
+ * Token hash -> session (or API token) -> account -> home -> membership -> grant -> camera. At each
+ * step the row's MAC must fit, the row must say of itself what was asked for (ids compared, never
+ * assumed), and its generation must be its home's or account's present one. Anything else is
+ * CM_FOREIGN with a static cause: an alarm, never a picture. That a row is not there is no alarm:
+ * it is a fact, and the decision is taken in grants.
+ *
+ * Threads: as the store's reads: in the pool, never on a loop.
+ */
+#pragma once
+
+#include "store/store.h"
+
+typedef enum cm_asker_kind {
+    CM_ASKER_SESSION,
+    CM_ASKER_API_TOKEN,
+} cm_asker_kind;
+
+/* Who asks: the hash of the token that came with the request, and of what kind it is. Never the
+ * token. */
+typedef struct cm_asker {
+    cm_asker_kind kind;
+    uint8_t token_hash[CM_MAC_SIZE];
+} cm_asker;
+
+/* What the rows say about one asker and one camera. */
+typedef struct cm_evidence {
+    bool session_is_live; /* there, not expired; for an API token as well */
+    bool account_is_active;
+    bool is_operator;
+    cm_role role; /* in the camera's home */
+    bool has_grant;
+    uint32_t granted;     /* rights of the grant row */
+    uint32_t token_limit; /* rights of the API token if it is for this camera; all bits for a
+                             session */
+    bool camera_exists;
+    cm_account_id account;
+    char account_name[CM_NAME_SIZE];
+    cm_camera_key camera; /* as the row says of itself */
+    uint64_t min_epoch;
+    cm_wall expires; /* of the session or token: facts are worthless from then on */
+} cm_evidence;
+
+/* *cause is written with CM_FOREIGN: static text. */
+cm_status cm_store_evidence(cm_store *store, const cm_asker *asker, const cm_camera_key *camera,
+                            cm_wall now, cm_evidence *out, const char **cause);
+
+/* One home of the asker. */
+typedef struct cm_identity_home {
+    cm_home_id home;
+    char name[CM_NAME_SIZE];
+    cm_role role;
+} cm_identity_home;
+
+/* Who the asker is: what a request is dispatched by. Every row verified as above. */
+typedef struct cm_who {
+    cm_account_id account;
+    char name[CM_NAME_SIZE];
+    bool is_operator;
+    cm_wall expires;
+    bool is_token; /* an API token: only for `token_camera`, only `token_rights` */
+    cm_camera_key token_camera;
+    uint32_t token_rights;
+    cm_identity_home *homes; /* where it is a member; for an API token at most its own home */
+    size_t home_count;
+} cm_who;
+
+/* CM_ABSENT: nobody (unknown, ended or expired token, or an account that is not active). */
+cm_status cm_store_who(cm_store *store, const cm_asker *asker, cm_wall now, cm_who *out,
+                       const char **cause);
+void cm_who_clear(cm_who *who);
+/* CM_ROLE_NONE when it is no member there. */
+cm_role cm_who_role(const cm_who *who, const cm_home_id *home);
+
+/* The cameras of a home that the asker may view, decided by the caller: for each camera its rights
+ * by grant. Verified as above. Reads. */
+typedef struct cm_granted_camera {
+    cm_stored_camera camera;
+    uint32_t granted;
+} cm_granted_camera;
+typedef struct cm_granted_cameras {
+    cm_granted_camera *items;
+    size_t count;
+} cm_granted_cameras;
+cm_status cm_store_granted_cameras(cm_store *store, const cm_account_id *account,
+                                   const cm_home_id *home, cm_granted_cameras *out);
+void cm_granted_cameras_clear(cm_granted_cameras *cameras);
