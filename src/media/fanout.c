@@ -13,6 +13,7 @@ struct cm_fanout {
         keyed_id[16]; /* of the key that the context holds: spares keying again frame after frame */
     uint8_t *scratch;
     size_t scratch_size;
+    uint64_t passes;
     cm_slice granules[CM_FRAME_GRANULES_MAX];
 };
 
@@ -65,8 +66,7 @@ static cm_status reserve_scratch(cm_fanout *fanout, size_t size)
 static cm_status open_granules(cm_fanout *fanout, const cm_seal_key *key, const cm_frame *frame,
                                size_t *used_out)
 {
-    const cm_granule_binding binding = {key->context,      frame->number, frame->captured,
-                                        frame->media_time, frame->flags,  frame->count};
+    const cm_granule_binding binding = cm_granule_binding_of(key->context, frame->number, frame);
     *used_out = 0;
     CM_TRY(reserve_scratch(fanout, frame->size_bytes));
     CM_TRY(use_key(fanout, key));
@@ -100,8 +100,10 @@ static void deliver_to_holders(cm_fanout *fanout, const cm_frame *frame, const c
                                size_t count,
                                bool (*deliver)(void *owner, const cm_opened_frame *opened))
 {
-    const cm_opened_frame view = {
-        .frame = frame, .granules = fanout->granules, .count = frame->count};
+    const cm_opened_frame view = {.pass = fanout->passes,
+                                  .frame = frame,
+                                  .granules = fanout->granules,
+                                  .count = frame->count};
     for (size_t i = 0; i < count; i++) {
         cm_fanout_viewer *viewer = &viewers[i];
         const cm_seal_key *own = NULL;
@@ -139,6 +141,7 @@ void cm_fanout_open(cm_fanout *fanout, const cm_frame *frame, cm_instant now,
             continue;
         }
         size_t used;
+        fanout->passes++;
         const cm_status opened = open_granules(fanout, key, frame, &used);
         deliver_to_holders(fanout, frame, key, opened, now, viewers, count, deliver);
         cm_secret_wipe(fanout->scratch, used);

@@ -45,8 +45,9 @@ typedef struct cm_frame {
     cm_wall captured;
     cm_media_time media_time;
     uint16_t flags;
-    uint16_t count;    /* granules */
-    size_t size_bytes; /* the whole allocation: what a ring's bound counts */
+    uint16_t count;       /* granules */
+    uint16_t duration_ms; /* until the next picture, as well as the source can tell; generous */
+    size_t size_bytes;    /* the whole allocation: what a ring's bound counts */
     /* Holds. */
     _Atomic uint32_t loops;       /* loops that hold it */
     uint32_t holds[CM_LOOPS_MAX]; /* each touched by its own loop only, or by the sender before the

@@ -18,13 +18,25 @@ void cm_granule_bind(const cm_granule_binding *binding, uint16_t index,
     cm_write_u16(&w, binding->flags);
     cm_write_u16(&w, index);
     cm_write_u16(&w, binding->count);
-    cm_write_u16(&w, 0);
+    cm_write_u16(&w, binding->duration_ms);
     assert(!w.failed && w.used == CM_ASSOCIATED_SIZE);
     /* Unique under a key as long as no number is sealed twice and a frame has fewer than 65,536
      * granules. */
     w = cm_writer_over(nonce, CM_AEAD_NONCE_SIZE);
     cm_write_u32(&w, 0);
     cm_write_u64(&w, binding->number << 16 | index);
+}
+
+cm_granule_binding cm_granule_binding_of(const uint8_t *context, uint64_t number,
+                                         const cm_frame *frame)
+{
+    return (cm_granule_binding){.context = context,
+                                .number = number,
+                                .captured = frame->captured,
+                                .media_time = frame->media_time,
+                                .flags = frame->flags,
+                                .count = frame->count,
+                                .duration_ms = frame->duration_ms};
 }
 
 /* ---- sealers ---- */
@@ -85,6 +97,7 @@ static cm_frame *frame_create(const cm_sealer *sealer, const cm_plain_frame *pla
         .media_time = plain->media_time,
         .flags = plain->flags,
         .count = (uint16_t)plain->count,
+        .duration_ms = plain->duration_ms,
         .size_bytes = sizeof *frame + data_size,
         .loops = 1,
     };
@@ -96,8 +109,8 @@ static cm_frame *frame_create(const cm_sealer *sealer, const cm_plain_frame *pla
 static cm_status seal_granules(cm_sealer *sealer, const cm_plain_frame *plain, size_t data_size,
                                cm_frame *frame)
 {
-    const cm_granule_binding binding = {sealer->key.context, frame->number, frame->captured,
-                                        frame->media_time,   frame->flags,  frame->count};
+    const cm_granule_binding binding =
+        cm_granule_binding_of(sealer->key.context, frame->number, frame);
     cm_writer sizes = cm_writer_over(frame->data, plain->count * 2);
     cm_writer w = cm_writer_over(frame->data + plain->count * 2, data_size - plain->count * 2);
     for (size_t i = 0; i < plain->count; i++) {
@@ -118,11 +131,10 @@ static cm_status seal_granules(cm_sealer *sealer, const cm_plain_frame *plain, s
     return CM_OK;
 }
 
-cm_status cm_seal_frame(cm_sealer *sealer, const cm_plain_frame *plain, unsigned loop_index,
-                        cm_frame **out)
+cm_status cm_seal_unchecked(cm_sealer *sealer, const cm_plain_frame *plain, unsigned loop_index,
+                            cm_frame **out)
 {
     assert(loop_index < CM_LOOPS_MAX);
-    CM_ENSURE(cm_sealer_is_current(sealer), CM_FOREIGN);
     CM_ENSURE(sealer->next_number < UINT64_C(1) << 48, CM_FOREIGN);
     size_t data_size;
     CM_TRY(measure(plain, &data_size));
@@ -136,6 +148,13 @@ cm_status cm_seal_frame(cm_sealer *sealer, const cm_plain_frame *plain, unsigned
     }
     *out = frame;
     return CM_OK;
+}
+
+cm_status cm_seal_frame(cm_sealer *sealer, const cm_plain_frame *plain, unsigned loop_index,
+                        cm_frame **out)
+{
+    CM_ENSURE(cm_sealer_is_current(sealer), CM_FOREIGN);
+    return cm_seal_unchecked(sealer, plain, loop_index, out);
 }
 
 /* ---- leases ---- */

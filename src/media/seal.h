@@ -15,7 +15,7 @@
  *
  * Associated data of a granule, 64 bytes, big-endian: 32 bytes BLAKE2b-256 of (camera key, stream,
  * kind, epoch, instance), then frame number 8, capture time 8, media time 8, flags 2, granule
- * number 2, granule count 2, zero 2.
+ * number 2, granule count 2, duration 2.
  *
  * Threads: a sealer belongs to its source's loop, a lease to its viewer's loop; both may be made
  * elsewhere and handed over.
@@ -45,6 +45,7 @@ typedef struct cm_plain_frame {
     const cm_plain_granule *granules;
     size_t count;   /* 1 to CM_FRAME_GRANULES_MAX */
     uint16_t flags; /* CM_FRAME_* */
+    uint16_t duration_ms;
     cm_wall captured;
     cm_media_time media_time;
 } cm_plain_frame;
@@ -107,6 +108,7 @@ bool cm_refusal_is_alarm(cm_refusal refusal);
 
 /* A frame while it is open: only inside the callback that gets it; wiped afterwards. */
 typedef struct cm_opened_frame {
+    uint64_t pass;            /* another number for each time something is opened */
     const cm_frame *frame;    /* flags, times, number */
     const cm_slice *granules; /* plain */
     size_t count;

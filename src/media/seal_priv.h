@@ -14,7 +14,13 @@ typedef struct cm_granule_binding {
     cm_media_time media_time;
     uint16_t flags;
     uint16_t count;
+    uint16_t duration_ms;
 } cm_granule_binding;
+
+/* `context` and `number` are what is expected; times, flags and counts are the frame's own word,
+ * proved by the seal. */
+cm_granule_binding cm_granule_binding_of(const uint8_t *context, uint64_t number,
+                                         const cm_frame *frame);
 
 /* The associated data and nonce of granule `index`, as laid down in media/seal.h. */
 void cm_granule_bind(const cm_granule_binding *binding, uint16_t index,
@@ -27,6 +33,11 @@ struct cm_sealer {
     uint64_t next_number; /* burnt by every attempt */
     cm_aead *aead;
 };
+
+/* cm_seal_frame without a look at the page: for a helper, which has none (its right is for one
+ * frame). */
+cm_status cm_seal_unchecked(cm_sealer *sealer, const cm_plain_frame *plain, unsigned loop_index,
+                            cm_frame **out);
 
 struct cm_lease {
     cm_lease_terms terms; /* terms.keys is not used: the keys follow */

@@ -1,0 +1,68 @@
+/*
+ * mp4: a viewer who gets fragmented MP4 in one endless HTTP response (played through Media Source
+ * Extensions).
+ *
+ * Every part is one picture: prft (capture time), moof, mdat. A part is a pure function of the
+ * opened frame, so it is the same for all viewers of a stream; it is written straight out of the
+ * pass that opened it, gathered, never copied and never kept. A viewer whose connection takes less
+ * keeps an offset; the frame is opened and laid out again for him. The response begins with ftyp
+ * and moov made from the parameter sets of the first keyframe, and again with each change of them.
+ *
+ * Threads: muxer and viewers belong to one loop.
+ */
+#pragma once
+
+#include "media/hub.h"
+#include "net/http.h"
+
+/* Lays parts out once per pass for all viewers of a loop. Keeps no picture: only pointers that are
+ * good within the pass. */
+typedef struct cm_mp4_muxer cm_mp4_muxer;
+cm_status cm_mp4_muxer_create(cm_mp4_muxer **out);
+void cm_mp4_muxer_destroy(cm_mp4_muxer *muxer);
+
+typedef struct cm_mp4_viewer cm_mp4_viewer;
+
+typedef struct cm_mp4_events {
+    /* The lease is over: get another and call cm_mp4_viewer_renew(). */
+    void (*on_stale)(void *owner);
+    /* The response has ended: peer gone, or a fault that can't be mended within it. Destroy the
+     * viewer (inside is fine). */
+    void (*on_end)(void *owner);
+} cm_mp4_events;
+
+typedef struct cm_mp4_config {
+    cm_hub *hub;
+    cm_loop *loop;
+    cm_mp4_muxer *muxer;
+    cm_http_request *request; /* not begun; the viewer's from here on */
+    cm_stream stream;
+    int64_t first_frame_us; /* how long to wait for the first picture before 503 camera-not-ready; 0
+                               means 8 s */
+    const cm_mp4_events *events;
+    void *owner;
+} cm_mp4_config;
+
+/* Takes the lease. On failure the request was answered (503) and on_end does not come. */
+cm_status cm_mp4_viewer_create(const cm_mp4_config *config, cm_lease *lease, cm_mp4_viewer **out);
+void cm_mp4_viewer_renew(cm_mp4_viewer *viewer, cm_lease *lease); /* takes it */
+/* The cut: the connection is reset, so that queued bytes die. Destroys the viewer; on_end does not
+ * come. */
+void cm_mp4_viewer_cut(cm_mp4_viewer *viewer);
+/* Also ends the response in order if it is still open. NULL is fine. */
+void cm_mp4_viewer_destroy(cm_mp4_viewer *viewer);
+
+/* ---- for tests and other makers of parts ---- */
+
+/* One picture as slices: `parts` borrow from the opened frame and from the muxer, good within the
+ * pass. */
+typedef struct cm_mp4_layout {
+    const cm_slice *parts;
+    size_t count;
+    size_t size;  /* bytes of all parts */
+    cm_slice sps; /* of a keyframe, else empty; borrowed likewise */
+    const cm_slice *pps;
+    size_t pps_count;
+} cm_mp4_layout;
+/* CM_CLOSE: the frame is not what our packetiser makes. */
+cm_status cm_mp4_lay_out(cm_mp4_muxer *muxer, const cm_opened_frame *opened, cm_mp4_layout *out);

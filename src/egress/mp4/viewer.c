@@ -1,0 +1,262 @@
+/* One viewer: from the hub's pass to the HTTP response. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "egress/mp4/mp4_priv.h"
+#include "proto/h264/sps.h"
+
+enum { FIRST_FRAME_DEFAULT_MS = 8000, INIT_MAX = 8192, WRITE_PARTS = 60 };
+
+typedef enum viewer_state {
+    VIEWER_WAITING, /* for the first picture: nothing was answered yet */
+    VIEWER_STREAMING,
+    VIEWER_ENDED, /* the request is finished */
+} viewer_state;
+
+struct cm_mp4_viewer {
+    cm_mp4_config config;
+    cm_subscription *subscription;
+    viewer_state state;
+    size_t offset;    /* bytes of the present picture (with its init segment) that are out */
+    bool is_init_due; /* the present picture goes behind an init segment */
+    uint8_t init_hash[CM_MAC_SIZE]; /* of the parameter sets that the player knows */
+    cm_timer first_frame;
+};
+
+static void end(cm_mp4_viewer *viewer)
+{
+    viewer->state = VIEWER_ENDED;
+    viewer->config.request = NULL;
+    viewer->config.events->on_end(viewer->config.owner);
+}
+
+/* ---- one picture ---- */
+
+static void hash_parameter_sets(const cm_mp4_layout *layout, uint8_t out[CM_MAC_SIZE])
+{
+    uint8_t hashes[(1 + MUX_PPS_MAX) * CM_MAC_SIZE] = {0};
+    cm_secret_hash(layout->sps, hashes);
+    for (size_t i = 0; i < layout->pps_count; i++)
+        cm_secret_hash(layout->pps[i], hashes + (1 + i) * CM_MAC_SIZE);
+    cm_secret_hash(cm_slice_over(hashes, (1 + layout->pps_count) * CM_MAC_SIZE), out);
+}
+
+/* Whether the player needs an init segment before this picture; asked once per picture. */
+static void note_parameter_sets(cm_mp4_viewer *viewer, const cm_mp4_layout *layout)
+{
+    if (layout->sps.size == 0)
+        return;
+    uint8_t hash[CM_MAC_SIZE];
+    hash_parameter_sets(layout, hash);
+    viewer->is_init_due = memcmp(hash, viewer->init_hash, sizeof hash) != 0;
+    memcpy(viewer->init_hash, hash, sizeof hash);
+}
+
+static cm_status write_init(const cm_mp4_layout *layout, uint8_t storage[INIT_MAX], cm_slice *out)
+{
+    const cm_fmp4_track track = {
+        .sps = layout->sps, .pps = layout->pps, .pps_count = layout->pps_count};
+    cm_writer w = cm_writer_over(storage, INIT_MAX);
+    CM_TRY(cm_fmp4_init_write(&w, &track));
+    return cm_writer_finish(&w, out);
+}
+
+static cm_status begin_response(cm_mp4_viewer *viewer, const cm_mp4_layout *layout)
+{
+    cm_h264_sps sps;
+    char codecs[CM_H264_CODECS_SIZE];
+    char type[64];
+    CM_ENSURE(cm_h264_sps_parse(layout->sps, &sps) == CM_OK, CM_BROKEN);
+    cm_h264_sps_codecs(&sps, codecs);
+    cm_writer w = cm_writer_over(type, sizeof type);
+    cm_write_format(&w, "video/mp4; codecs=\"%s\"", codecs);
+    const cm_http_field fields[] = {
+        {CM_TEXT("content-type"), cm_writer_done(&w)},
+        {CM_TEXT("cache-control"), CM_TEXT("no-store")},
+        {CM_TEXT("x-content-type-options"), CM_TEXT("nosniff")},
+    };
+    cm_timer_stop(&viewer->first_frame);
+    viewer->state = VIEWER_STREAMING;
+    return cm_http_begin(viewer->config.request, 200, fields, CM_COUNT(fields));
+}
+
+/* Writes the parts from `viewer->offset` on. CM_OK: all of it is out. */
+static cm_status write_from_offset(cm_mp4_viewer *viewer, cm_slice init,
+                                   const cm_mp4_layout *layout)
+{
+    const size_t total = init.size + layout->size;
+    size_t skipped = 0; /* bytes of parts before the one looked at */
+    size_t index = 0;   /* 0 is the init segment, then the layout's parts */
+    while (viewer->offset < total) {
+        cm_slice batch[WRITE_PARTS];
+        size_t count = 0;
+        size_t offered = 0;
+        for (; index <= layout->count && count < WRITE_PARTS; index++) {
+            const cm_slice part = index == 0 ? init : layout->parts[index - 1];
+            const size_t gone = viewer->offset > skipped ? viewer->offset - skipped : 0;
+            if (gone < part.size) {
+                batch[count] = cm_slice_from(part, gone);
+                offered += batch[count++].size;
+            }
+            skipped += part.size;
+        }
+        size_t accepted = 0;
+        CM_TRY(cm_http_body_write(viewer->config.request, batch, count, &accepted));
+        viewer->offset += accepted;
+        CM_ENSURE(accepted == offered, CM_RETRY);
+    }
+    return CM_OK;
+}
+
+/* Lays the picture out and begins what must be begun. Any failure is of the frame, not of the
+ * connection. */
+static cm_status prepare(cm_mp4_viewer *viewer, const cm_opened_frame *opened,
+                         cm_mp4_layout *layout, uint8_t storage[INIT_MAX], cm_slice *init)
+{
+    CM_TRY(cm_mp4_lay_out(viewer->config.muxer, opened, layout));
+    if (viewer->offset == 0)
+        note_parameter_sets(viewer, layout);
+    if (viewer->is_init_due)
+        CM_TRY(write_init(layout, storage, init));
+    return CM_OK;
+}
+
+static cm_status write_picture(cm_mp4_viewer *viewer, const cm_opened_frame *opened)
+{
+    cm_mp4_layout layout;
+    uint8_t storage[INIT_MAX];
+    cm_slice init = {0};
+    CM_ENSURE(prepare(viewer, opened, &layout, storage, &init) == CM_OK, CM_BROKEN);
+    if (viewer->state == VIEWER_WAITING)
+        CM_TRY(begin_response(viewer, &layout));
+    return write_from_offset(viewer, init, &layout);
+}
+
+static void give_up(cm_mp4_viewer *viewer)
+{
+    /* A picture that can't be told as MP4: what is out is out, the player must begin anew. */
+    cm_http_reset(viewer->config.request, false);
+    end(viewer);
+}
+
+static bool on_frame(void *owner, const cm_opened_frame *opened)
+{
+    cm_mp4_viewer *viewer = owner;
+    switch (write_picture(viewer, opened)) {
+    case CM_OK:
+        viewer->offset = 0;
+        viewer->is_init_due = false;
+        return true;
+    case CM_RETRY:
+        return false; /* on_drain follows */
+    case CM_CLOSE:
+        return false; /* on_gone follows */
+    default:
+        give_up(viewer);
+        return false;
+    }
+}
+
+/* ---- what happens around it ---- */
+
+static void on_stale(void *owner)
+{
+    cm_mp4_viewer *viewer = owner;
+    viewer->config.events->on_stale(viewer->config.owner);
+}
+
+static void on_broken(void *owner)
+{
+    give_up(owner);
+}
+
+static void on_drain(void *owner)
+{
+    cm_mp4_viewer *viewer = owner;
+    cm_subscription_resume(viewer->subscription);
+}
+
+static void on_gone(void *owner)
+{
+    end(owner);
+}
+
+static void on_no_picture(cm_timer *timer)
+{
+    cm_mp4_viewer *viewer = CM_HOLDER(timer, cm_mp4_viewer, first_frame);
+    cm_http_respond_problem(viewer->config.request,
+                            &(cm_http_problem){
+                                .status = 503,
+                                .type = "camera-not-ready",
+                                .title = "No picture yet",
+                                .detail = "The camera has sent no picture yet. Its state says why.",
+                                .retry_after_s = 2,
+                            });
+    end(viewer);
+}
+
+static const cm_subscription_events SUBSCRIPTION_EVENTS = {on_frame, on_stale, on_broken};
+static const cm_http_events HTTP_EVENTS = {on_drain, on_gone};
+
+static void respond_busy(cm_http_request *request)
+{
+    cm_http_respond_problem(request,
+                            &(cm_http_problem){
+                                .status = 503,
+                                .type = "server-busy",
+                                .title = "The server has no memory left for another viewer",
+                                .detail = "Close other pictures, or try again in a moment.",
+                                .retry_after_s = 5,
+                            });
+}
+
+cm_status cm_mp4_viewer_create(const cm_mp4_config *config, cm_lease *lease, cm_mp4_viewer **out)
+{
+    cm_mp4_viewer *viewer = calloc(1, sizeof *viewer);
+    if (viewer == NULL) {
+        cm_lease_destroy(lease);
+        respond_busy(config->request);
+        return CM_FULL;
+    }
+    viewer->config = *config;
+    cm_timer_init(&viewer->first_frame, config->loop, on_no_picture);
+    const cm_status status = cm_hub_subscribe(config->hub, lease, config->stream,
+                                              &SUBSCRIPTION_EVENTS, viewer, &viewer->subscription);
+    if (status != CM_OK) {
+        respond_busy(config->request);
+        free(viewer);
+        return CM_FULL;
+    }
+    cm_http_watch(config->request, &HTTP_EVENTS, viewer);
+    cm_timer_start(&viewer->first_frame, config->first_frame_us > 0
+                                             ? config->first_frame_us
+                                             : CM_MS(FIRST_FRAME_DEFAULT_MS));
+    *out = viewer;
+    return CM_OK;
+}
+
+void cm_mp4_viewer_renew(cm_mp4_viewer *viewer, cm_lease *lease)
+{
+    cm_subscription_renew(viewer->subscription, lease);
+}
+
+void cm_mp4_viewer_cut(cm_mp4_viewer *viewer)
+{
+    if (viewer->state != VIEWER_ENDED)
+        cm_http_reset(viewer->config.request, true);
+    viewer->state = VIEWER_ENDED;
+    cm_mp4_viewer_destroy(viewer);
+}
+
+void cm_mp4_viewer_destroy(cm_mp4_viewer *viewer)
+{
+    if (viewer == NULL)
+        return;
+    cm_timer_stop(&viewer->first_frame);
+    cm_subscription_close(viewer->subscription);
+    if (viewer->state != VIEWER_ENDED)
+        cm_http_reset(viewer->config.request, false);
+    free(viewer);
+}
