@@ -13,7 +13,7 @@
  * Delimiters, filler data and end-of-sequence NAL units are left out of the units.
  *
  * Life: the caller embeds it (init; nothing to deinit) and lends a cm_buffer that it owns. One
- * thread. The callback runs inside put and flush; it must not call back into the depacketizer.
+ * thread. The callback runs inside put; it must not call back into the depacketizer.
  */
 #pragma once
 
@@ -41,7 +41,7 @@ typedef struct cm_h264_access_unit {
     bool is_keyframe;   /* has a slice of an IDR picture */
     bool has_sps;
     bool has_pps;
-    bool lost_before; /* units were dropped between the one before and this one */
+    bool lost_before; /* packets or units were lost since the unit handed out before it */
 } cm_h264_access_unit;
 
 /* The i-th NAL unit, borrowed. */
@@ -59,6 +59,7 @@ typedef enum cm_h264_fault {
     CM_H264_FAULT_PACKETIZATION,  /* STAP-B, MTAP16, MTAP24, FU-B: interleaved mode, unsupported */
     CM_H264_FAULT_UNIT_TOO_LARGE, /* bytes */
     CM_H264_FAULT_TOO_MANY_NALS,
+    CM_H264_FAULT_PARAMETER_SET,     /* an SPS or PPS that proto/h264/parameter_sets.h refuses */
     CM_H264_FAULT_MIDDLE_OF_PICTURE, /* the first slice of a unit does not begin a picture */
     CM_H264_FAULT_COUNT,
 } cm_h264_fault;
@@ -77,7 +78,7 @@ typedef void (*cm_h264_on_unit)(void *context, const cm_h264_access_unit *unit);
 
 typedef struct cm_h264_depacketizer {
     /* Read by anybody. */
-    cm_h264_parameter_sets sets; /* also in-band sets of dropped units; put those of SDP here */
+    cm_h264_parameter_sets sets; /* in-band ones as they come; put those of SDP here */
     uint64_t units;              /* handed out */
     uint64_t dropped_units;      /* known to have begun and not handed out */
     uint64_t faults[CM_H264_FAULT_COUNT];
@@ -102,6 +103,7 @@ typedef struct cm_h264_depacketizer {
     bool has_idr;
     bool has_sps;
     bool has_pps;
+    bool gap_in_unit;       /* packets before the open unit, or of it, are missing */
     bool is_unit_lost;      /* nothing is collected until the next unit begins */
     bool is_marker_ignored; /* this camera marks every slice */
     bool lost_before;
@@ -119,9 +121,6 @@ void cm_h264_depacketizer_init(cm_h264_depacketizer *d, cm_buffer *buffer, cm_h2
  * In the last three last_fault says which; a caller bounds how many it bears.
  */
 cm_status cm_h264_depacketizer_put(cm_h264_depacketizer *d, const cm_h264_rtp_payload *packet);
-
-/* The stream ends or pauses: hands out what is whole, and forgets the rest. */
-void cm_h264_depacketizer_flush(cm_h264_depacketizer *d);
 
 /* Another source of packets begins (SSRC change, reconnect): as after a loss; parameter sets stay.
  */

@@ -3,7 +3,7 @@
  * band, and whether they changed. What an init segment is made of, and what an IDR picture without
  * its own needs before it.
  *
- * Keeps one SPS (a newer one replaces it) and up to four PPSs that refer to it, by id. Storage is
+ * Keeps one SPS (a newer one replaces it) and up to eight PPSs that refer to it, by id. Storage is
  * embedded; one writer, no allocation.
  */
 #pragma once
@@ -11,7 +11,7 @@
 #include "proto/h264/sps.h"
 
 enum {
-    CM_H264_MAX_PPS = 4,
+    CM_H264_MAX_PPS = 8,
     CM_H264_MAX_PARAMETER_SETS = 1 + CM_H264_MAX_PPS,
 };
 
@@ -35,7 +35,7 @@ void cm_h264_parameter_sets_init(cm_h264_parameter_sets *sets);
  * Takes note of one NAL unit; anything but an SPS or PPS is passed over with CM_OK. `generation`
  * moves only if its bytes differ from those kept under its id. An SPS of another id forgets the
  * PPSs of the one before. CM_CLOSE or CM_REFUSE as the parsers say, CM_FULL if it is larger than
- * CM_H264_MAX_PARAMETER_SET_BYTES or a fifth PPS; nothing changes then.
+ * CM_H264_MAX_PARAMETER_SET_BYTES or a ninth PPS; nothing changes then.
  */
 cm_status cm_h264_parameter_sets_put(cm_h264_parameter_sets *sets, cm_slice nal);
 

@@ -12,7 +12,7 @@
 #include "base/writer.h"
 
 enum {
-    CM_H264_MAX_PARAMETER_SET_BYTES = 1024,
+    CM_H264_MAX_PARAMETER_SET_BYTES = 512,
     CM_H264_MAX_DIMENSION = 8192, /* pixels, either way */
     CM_H264_CODECS_SIZE = 12,     /* "avc1.PPCCLL" and its terminator */
 };
@@ -34,8 +34,10 @@ typedef struct cm_h264_sps {
     uint32_t num_units_in_tick; /* 0 when there is no timing */
     uint32_t time_scale;
     /* Pictures that may precede one in decoding order and follow it in output order: 0 means that
-     * decoding order is display order. Without bitstream_restriction inferred as E.2.1 says. */
+     * decoding order is display order. Without has_reorder_bound the stream does not say: it is
+     * then the most that its references allow (E.2.1), and commonly 0 in truth. */
     uint8_t max_num_reorder_frames;
+    bool has_reorder_bound;
 } cm_h264_sps;
 
 cm_status cm_h264_sps_parse(cm_slice nal, cm_h264_sps *out);

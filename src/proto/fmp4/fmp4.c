@@ -1,0 +1,321 @@
+#include "proto/fmp4/fmp4.h"
+
+#include "proto/h264/sps.h"
+
+enum {
+    VERSION_1 = 1,
+    MATRIX_ONE = 0x00010000, /* 16.16 */
+    MATRIX_W = 0x40000000,   /* 2.30 */
+    LANGUAGE_UNDETERMINED = 0x55c4,
+    TKHD_ENABLED_IN_MOVIE = 3,
+    DREF_SELF_CONTAINED = 1,
+    SEVENTY_TWO_DPI = 0x00480000,
+    DEPTH_24 = 0x18,
+    LENGTH_SIZE = 4, /* of the NAL units' lengths */
+    TFHD_DEFAULT_BASE_IS_MOOF = 0x020000,
+    TRUN_FLAGS = 0x000f01,           /* data offset; duration, size, flags, composition offset */
+    SAMPLE_IS_KEYFRAME = 0x02000000, /* depends on no other (8.8.3.1) */
+    SAMPLE_IS_NOT_SYNC = 0x01010000,
+    MDAT_HEADER_SIZE = 8,
+    INIT_FIXED_BYTES = 1024, /* all of the init segment but the parameter sets, rounded up */
+};
+
+/* Seconds from 1900 (NTP) to 1970 (Unix): RFC 5905 6. */
+#define NTP_TO_UNIX_SECONDS UINT64_C(2208988800)
+#define US_PER_SECOND       UINT64_C(1000000)
+
+/* 4.2: size and type; the size is filled by end_box. */
+static size_t begin_box(cm_writer *w, const char *type)
+{
+    const size_t at = cm_write_reserve(w, 4);
+    cm_write_text(w, type);
+    return at;
+}
+
+static size_t begin_full_box(cm_writer *w, const char *type, uint8_t version, uint32_t flags)
+{
+    const size_t at = begin_box(w, type);
+    cm_write_u8(w, version);
+    cm_write_u24(w, flags);
+    return at;
+}
+
+static void end_box(cm_writer *w, size_t at)
+{
+    cm_write_fill_u32(w, at, (uint32_t)(cm_writer_done(w).size - at));
+}
+
+/* 4.3. */
+static void write_ftyp(cm_writer *w)
+{
+    const size_t box = begin_box(w, "ftyp");
+    cm_write_text(w, "iso6");
+    cm_write_u32(w, 0);
+    cm_write_text(w, "iso6");
+    cm_write_text(w, "mp41");
+    end_box(w, box);
+}
+
+static void write_unity_matrix(cm_writer *w)
+{
+    static const uint32_t MATRIX[9] = {MATRIX_ONE, 0, 0, 0, MATRIX_ONE, 0, 0, 0, MATRIX_W};
+    for (size_t i = 0; i < CM_COUNT(MATRIX); i++)
+        cm_write_u32(w, MATRIX[i]);
+}
+
+/* 8.2.2. */
+static void write_mvhd(cm_writer *w)
+{
+    const size_t box = begin_full_box(w, "mvhd", 0, 0);
+    cm_write_zeros(w, 8); /* creation and modification time */
+    cm_write_u32(w, CM_FMP4_TIMESCALE);
+    cm_write_u32(w, 0);          /* duration: all of it is in fragments */
+    cm_write_u32(w, MATRIX_ONE); /* rate */
+    cm_write_u16(w, 0x0100);     /* volume */
+    cm_write_zeros(w, 10);
+    write_unity_matrix(w);
+    cm_write_zeros(w, 24);
+    cm_write_u32(w, CM_FMP4_TRACK_ID + 1); /* next_track_ID */
+    end_box(w, box);
+}
+
+/* 8.3.2. */
+static void write_tkhd(cm_writer *w, const cm_h264_sps *sps)
+{
+    const size_t box = begin_full_box(w, "tkhd", 0, TKHD_ENABLED_IN_MOVIE);
+    cm_write_zeros(w, 8);
+    cm_write_u32(w, CM_FMP4_TRACK_ID);
+    cm_write_zeros(w, 4);
+    cm_write_u32(w, 0);    /* duration */
+    cm_write_zeros(w, 16); /* reserved, layer, alternate_group, volume */
+    write_unity_matrix(w);
+    cm_write_u32(w, (uint32_t)sps->width << 16);
+    cm_write_u32(w, (uint32_t)sps->height << 16);
+    end_box(w, box);
+}
+
+/* 8.4.2 and 8.4.3. */
+static void write_mdhd_and_hdlr(cm_writer *w)
+{
+    const size_t mdhd = begin_full_box(w, "mdhd", 0, 0);
+    cm_write_zeros(w, 8);
+    cm_write_u32(w, CM_FMP4_TIMESCALE);
+    cm_write_u32(w, 0);
+    cm_write_u16(w, LANGUAGE_UNDETERMINED);
+    cm_write_zeros(w, 2);
+    end_box(w, mdhd);
+    const size_t hdlr = begin_full_box(w, "hdlr", 0, 0);
+    cm_write_zeros(w, 4);
+    cm_write_text(w, "vide");
+    cm_write_zeros(w, 12);
+    cm_write_u8(w, 0); /* no name */
+    end_box(w, hdlr);
+}
+
+/* 12.1.2, 8.7.1 and 8.7.2. */
+static void write_vmhd_and_dinf(cm_writer *w)
+{
+    const size_t vmhd = begin_full_box(w, "vmhd", 0, 1);
+    cm_write_zeros(w, 8);
+    end_box(w, vmhd);
+    const size_t dinf = begin_box(w, "dinf");
+    const size_t dref = begin_full_box(w, "dref", 0, 0);
+    cm_write_u32(w, 1);
+    end_box(w, begin_full_box(w, "url ", 0, DREF_SELF_CONTAINED));
+    end_box(w, dref);
+    end_box(w, dinf);
+}
+
+static void write_set(cm_writer *w, cm_slice nal)
+{
+    cm_write_u16(w, (uint16_t)nal.size);
+    cm_write_slice(w, nal);
+}
+
+/* 14496-15 5.3.3.1: AVCDecoderConfigurationRecord. */
+static void write_avcc(cm_writer *w, const cm_fmp4_track *track, const cm_h264_sps *sps)
+{
+    const size_t box = begin_box(w, "avcC");
+    cm_write_u8(w, 1); /* configurationVersion */
+    cm_write_u8(w, sps->profile_idc);
+    cm_write_u8(w, sps->constraint_flags);
+    cm_write_u8(w, sps->level_idc);
+    cm_write_u8(w, 0xfc | (LENGTH_SIZE - 1));
+    cm_write_u8(w, 0xe0 | 1); /* one SPS */
+    write_set(w, track->sps);
+    cm_write_u8(w, (uint8_t)track->pps_count);
+    for (size_t i = 0; i < track->pps_count; i++)
+        write_set(w, track->pps[i]);
+    /* Baseline, main and extended end here. */
+    if (sps->profile_idc != 66 && sps->profile_idc != 77 && sps->profile_idc != 88) {
+        cm_write_u8(w, 0xfc | sps->chroma_format_idc);
+        cm_write_u8(w, (uint8_t)(0xf8 | (sps->bit_depth_luma - 8)));
+        cm_write_u8(w, (uint8_t)(0xf8 | (sps->bit_depth_chroma - 8)));
+        cm_write_u8(w, 0); /* no SPS extensions */
+    }
+    end_box(w, box);
+}
+
+/* 8.5.2, 12.1.3. */
+static void write_stsd(cm_writer *w, const cm_fmp4_track *track, const cm_h264_sps *sps)
+{
+    const size_t stsd = begin_full_box(w, "stsd", 0, 0);
+    cm_write_u32(w, 1);
+    const size_t avc1 = begin_box(w, "avc1");
+    cm_write_zeros(w, 6);
+    cm_write_u16(w, 1); /* data_reference_index */
+    cm_write_zeros(w, 16);
+    cm_write_u16(w, sps->width);
+    cm_write_u16(w, sps->height);
+    cm_write_u32(w, SEVENTY_TWO_DPI);
+    cm_write_u32(w, SEVENTY_TWO_DPI);
+    cm_write_zeros(w, 4);
+    cm_write_u16(w, 1);    /* frame_count */
+    cm_write_zeros(w, 32); /* compressorname */
+    cm_write_u16(w, DEPTH_24);
+    cm_write_u16(w, 0xffff); /* pre_defined = -1 */
+    write_avcc(w, track, sps);
+    end_box(w, avc1);
+    end_box(w, stsd);
+}
+
+/* 8.5.1: the sample tables are there and empty. */
+static void write_stbl(cm_writer *w, const cm_fmp4_track *track, const cm_h264_sps *sps)
+{
+    static const struct {
+        const char *type;
+        size_t zeros;
+    } EMPTY[] = {{"stts", 4}, {"stsc", 4}, {"stsz", 8}, {"stco", 4}};
+    const size_t stbl = begin_box(w, "stbl");
+    write_stsd(w, track, sps);
+    for (size_t i = 0; i < CM_COUNT(EMPTY); i++) {
+        const size_t box = begin_full_box(w, EMPTY[i].type, 0, 0);
+        cm_write_zeros(w, EMPTY[i].zeros);
+        end_box(w, box);
+    }
+    end_box(w, stbl);
+}
+
+static void write_trak(cm_writer *w, const cm_fmp4_track *track, const cm_h264_sps *sps)
+{
+    const size_t trak = begin_box(w, "trak");
+    write_tkhd(w, sps);
+    const size_t mdia = begin_box(w, "mdia");
+    write_mdhd_and_hdlr(w);
+    const size_t minf = begin_box(w, "minf");
+    write_vmhd_and_dinf(w);
+    write_stbl(w, track, sps);
+    end_box(w, minf);
+    end_box(w, mdia);
+    end_box(w, trak);
+}
+
+/* 8.8.1 and 8.8.3: without defaults, each trun carries its own values. */
+static void write_mvex(cm_writer *w)
+{
+    const size_t mvex = begin_box(w, "mvex");
+    const size_t trex = begin_full_box(w, "trex", 0, 0);
+    cm_write_u32(w, CM_FMP4_TRACK_ID);
+    cm_write_u32(w, 1); /* default_sample_description_index */
+    cm_write_zeros(w, 12);
+    end_box(w, trex);
+    end_box(w, mvex);
+}
+
+size_t cm_fmp4_init_max_size(const cm_fmp4_track *track)
+{
+    size_t size = INIT_FIXED_BYTES + track->sps.size;
+    for (size_t i = 0; i < track->pps_count; i++)
+        size += sizeof(uint16_t) + track->pps[i].size;
+    return size;
+}
+
+cm_status cm_fmp4_init_write(cm_writer *w, const cm_fmp4_track *track)
+{
+    CM_ENSURE(track->pps_count > 0 && track->pps_count <= CM_FMP4_MAX_PPS, CM_REFUSE);
+    cm_h264_sps sps;
+    CM_TRY(cm_h264_sps_parse(track->sps, &sps));
+    for (size_t i = 0; i < track->pps_count; i++) {
+        cm_h264_pps_ids ids;
+        CM_TRY(cm_h264_pps_parse(track->pps[i], &ids));
+        CM_ENSURE(ids.sps_id == sps.id, CM_REFUSE);
+    }
+    write_ftyp(w);
+    const size_t moov = begin_box(w, "moov");
+    write_mvhd(w);
+    write_trak(w, track, &sps);
+    write_mvex(w);
+    end_box(w, moov);
+    return w->failed ? CM_FULL : CM_OK;
+}
+
+/* 8.16.5, version 1, flags 0: the time at which the picture entered the encoder. */
+static void write_prft(cm_writer *w, const cm_fmp4_part *part)
+{
+    const size_t box = begin_full_box(w, "prft", VERSION_1, 0);
+    cm_write_u32(w, CM_FMP4_TRACK_ID);
+    cm_write_u64(w, part->capture_ntp);
+    /* Presentation time; modulo 2^64, as the offset may be negative. */
+    cm_write_u64(w, part->decode_time_90k + (uint64_t)(int64_t)part->composition_offset_90k);
+    end_box(w, box);
+}
+
+/* 8.8.7, 8.8.12 and 8.8.8. Returns where the data offset is to be filled in. */
+static size_t write_traf(cm_writer *w, const cm_fmp4_part *part)
+{
+    const size_t traf = begin_box(w, "traf");
+    const size_t tfhd = begin_full_box(w, "tfhd", 0, TFHD_DEFAULT_BASE_IS_MOOF);
+    cm_write_u32(w, CM_FMP4_TRACK_ID);
+    end_box(w, tfhd);
+    const size_t tfdt = begin_full_box(w, "tfdt", VERSION_1, 0);
+    cm_write_u64(w, part->decode_time_90k);
+    end_box(w, tfdt);
+    /* Version 1: composition offsets are signed. */
+    const size_t trun = begin_full_box(w, "trun", VERSION_1, TRUN_FLAGS);
+    cm_write_u32(w, 1);
+    const size_t data_offset = cm_write_reserve(w, 4);
+    cm_write_u32(w, part->duration_90k);
+    cm_write_u32(w, part->sample_size);
+    cm_write_u32(w, part->is_keyframe ? SAMPLE_IS_KEYFRAME : SAMPLE_IS_NOT_SYNC);
+    cm_write_u32(w, (uint32_t)part->composition_offset_90k);
+    end_box(w, trun);
+    end_box(w, traf);
+    return data_offset;
+}
+
+size_t cm_fmp4_part_header_size(void)
+{
+    return CM_FMP4_PART_HEADER_SIZE;
+}
+
+cm_status cm_fmp4_part_header_write(cm_writer *w, const cm_fmp4_part *part)
+{
+    CM_ENSURE(part->sample_size > 0 && part->sample_size <= CM_FMP4_MAX_SAMPLE_BYTES, CM_REFUSE);
+    write_prft(w, part);
+    const size_t moof = begin_box(w, "moof");
+    const size_t mfhd = begin_full_box(w, "mfhd", 0, 0);
+    cm_write_u32(w, (uint32_t)part->frame_number);
+    end_box(w, mfhd);
+    const size_t data_offset = write_traf(w, part);
+    end_box(w, moof);
+    const size_t moof_size = cm_writer_done(w).size - moof;
+    cm_write_fill_u32(w, data_offset, (uint32_t)(moof_size + MDAT_HEADER_SIZE));
+    cm_write_u32(w, part->sample_size + MDAT_HEADER_SIZE);
+    cm_write_text(w, "mdat");
+    return w->failed ? CM_FULL : CM_OK;
+}
+
+uint64_t cm_fmp4_ntp_of_unix_us(uint64_t unix_us)
+{
+    const uint64_t seconds = unix_us / US_PER_SECOND + NTP_TO_UNIX_SECONDS;
+    const uint64_t fraction = ((unix_us % US_PER_SECOND) << 32) / US_PER_SECOND;
+    return seconds << 32 | fraction;
+}
+
+uint64_t cm_fmp4_unix_us_of_ntp(uint64_t ntp)
+{
+    const uint32_t seconds = (uint32_t)(ntp >> 32) - (uint32_t)NTP_TO_UNIX_SECONDS;
+    const uint64_t half = UINT64_C(1) << 31;
+    const uint64_t us = ((ntp & UINT32_MAX) * US_PER_SECOND + half) >> 32;
+    return seconds * US_PER_SECOND + us;
+}
