@@ -217,10 +217,14 @@ static cm_status read_frame(cm_rtsp_scanner *s, cm_slice at, cm_rtsp_message *ou
     out->channel = cm_read_u8(&r);
     const size_t payload_size = cm_read_u16(&r);
     *size = FRAME_HEADER_SIZE + payload_size;
-    CM_TRY(await(s, at, *size));
-    /* Out of step, what follows must look like a beginning too. */
-    if (s->is_lost && at.size > *size)
-        CM_ENSURE(classify(s, cm_slice_from(at, *size)) != START_NOTHING, CM_REFUSE);
+    CM_TRY(await(s, at, *size + s->is_lost));
+    if (s->is_lost) {
+        /* What follows must look like a beginning too. It is waited for, so that what is found
+         * does not hang on how the bytes were cut into segments. */
+        const start next = classify(s, cm_slice_from(at, *size));
+        CM_ENSURE(next != START_UNSURE, CM_RETRY);
+        CM_ENSURE(next != START_NOTHING, CM_REFUSE);
+    }
     out->body = cm_slice_part(at, FRAME_HEADER_SIZE, payload_size);
     return CM_OK;
 }
