@@ -16,6 +16,7 @@
 
 #include "net/net.h"
 #include "net/tls.h"
+#include "proto/http1/field.h"
 
 typedef struct cm_http_server cm_http_server;
 typedef struct cm_http_request cm_http_request;
@@ -30,12 +31,8 @@ typedef enum cm_http_method {
     CM_HTTP_OPTIONS,
 } cm_http_method; /* any other: the server answers 501 */
 
-/* Lower-case name; the value without CR, LF and NUL (asserted: text from outside is checked by who
- * puts it here). */
-typedef struct cm_http_field {
-    cm_slice name;
-    cm_slice value;
-} cm_http_field;
+/* cm_http_field of a response: lower-case name; the value without CR, LF and NUL (asserted: text
+ * from outside is checked by who puts it there). */
 
 /* ---- the handler ---- */
 
