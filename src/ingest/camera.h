@@ -1,0 +1,140 @@
+/*
+ * camera: one camera being received: an RTSP session for each of its streams, kept alive,
+ * reconnected with jittered back-off, its access units cut into granules and put into the streams'
+ * sources, which seal them at once.
+ *
+ * It knows no user and no store: addresses and login are handed to it, what it learns it tells
+ * through events. Whether an address may be connected to is asked of the owner for each address
+ * that a name resolved to, and then exactly that address is connected to.
+ *
+ * Life: belongs to one loop (cm_hub_loop_of its key) from create to destroy. The sources inside
+ * survive reconnects and changes of address. Threads: all on its loop. Events come on its loop,
+ * never inside a call.
+ */
+#pragma once
+
+#include "media/source.h"
+#include "net/net.h"
+
+typedef enum cm_camera_state {
+    CM_CAMERA_STOPPED, /* nobody asks for it (keep on-demand) */
+    CM_CAMERA_CONNECTING,
+    CM_CAMERA_LIVE,
+    CM_CAMERA_UNREACHABLE,
+    CM_CAMERA_WRONG_PASSWORD,
+    CM_CAMERA_UNSUPPORTED,
+} cm_camera_state;
+const char *cm_camera_state_name(cm_camera_state state); /* as in docs/api.md STATE */
+
+/* Why it is not live: CAUSE of docs/api.md. */
+typedef enum cm_camera_cause {
+    CM_CAUSE_NONE,
+    CM_CAUSE_ADDRESS_REFUSED,
+    CM_CAUSE_NAME_NOT_FOUND,
+    CM_CAUSE_NO_ROUTE,
+    CM_CAUSE_CONNECTION_REFUSED,
+    CM_CAUSE_TIMEOUT,
+    CM_CAUSE_WRONG_PASSWORD,
+    CM_CAUSE_NOT_FOUND,
+    CM_CAUSE_NO_VIDEO,
+    CM_CAUSE_CODEC_UNSUPPORTED,
+    CM_CAUSE_PROTOCOL,
+    CM_CAUSE_TOO_MANY_SESSIONS,
+    CM_CAUSE_NO_PICTURES,
+    CM_CAUSE_CLOSED,
+    CM_CAUSES,
+} cm_camera_cause;
+const char *cm_camera_cause_name(cm_camera_cause cause);
+
+enum { CM_CAMERA_DETAIL_SIZE = 128, CM_CODEC_SIZE = 16 };
+
+/* One stream as it is now. */
+typedef struct cm_stream_status {
+    bool is_configured;
+    cm_camera_state state;
+    cm_camera_cause cause;
+    char detail[CM_CAMERA_DETAIL_SIZE]; /* a sentence fragment in English for logs and the details
+                                           panel: printable, no secrets, may be empty */
+    cm_wall since;                      /* of `state` */
+    cm_wall next_try;                   /* us 0: none planned */
+    char codec[CM_CODEC_SIZE];          /* "avc1.42C01F"; "" until known */
+    uint16_t width, height;             /* 0 until known */
+    uint32_t fps_milli;                 /* measured; 0 until known */
+    uint32_t bits_per_second;           /* measured over the last seconds */
+    cm_wall last_frame;                 /* us 0: none yet */
+    bool is_udp;
+    uint64_t frames, bytes, packets_lost, reconnects, malformed; /* since create */
+} cm_stream_status;
+
+/* The camera's: that of the main stream, or of sub while main is not wanted. */
+typedef struct cm_camera_status {
+    cm_camera_key key;
+    cm_stream_status streams[CM_STREAMS];
+} cm_camera_status;
+
+/* Bounds simultaneous connects: one a process or loop, shared by its cameras. Fair: first come,
+ * first served. */
+typedef struct cm_connect_gate cm_connect_gate;
+cm_status cm_connect_gate_create(cm_loop *loop, size_t simultaneous_max,
+                                 cm_connect_gate **out); /* 0 means 8 */
+void cm_connect_gate_destroy(cm_connect_gate *gate);
+
+typedef struct cm_camera_login {
+    const char *addresses[CM_STREAMS]; /* rtsp://host[:port]/path?query, without user info; NULL or
+                                          "": no such stream */
+    const char *user;                  /* NULL or "": none */
+    const char *password;              /* copied into memory that is wiped */
+} cm_camera_login;
+
+typedef struct cm_camera_events {
+    /* May this home's camera be at that address? Pure and quick. */
+    bool (*may_connect)(void *owner, const cm_camera_key *camera, const cm_address *address);
+    /* State, cause or codec changed, or measured figures did (then at most once a second). */
+    void (*on_status)(void *owner, const cm_camera_status *status);
+    /* Ask grants for sealers after `epoch`. */
+    void (*on_want_sealers)(void *owner, const cm_camera_key *camera, uint64_t epoch);
+    /* May be NULL. A keyframe was published (a still can be made). */
+    void (*on_keyframe)(void *owner, const cm_camera_key *camera, cm_stream stream);
+} cm_camera_events;
+
+typedef struct cm_camera_config {
+    cm_loop *loop;
+    cm_net *net;
+    cm_hub *hub;
+    cm_connect_gate *gate;
+    cm_camera_key key;
+    cm_camera_login login;
+    bool keep_always; /* else a stream is connected while cm_camera_want() says so, and 10 s longer
+                       */
+    bool prefers_udp; /* try UDP first; falls back to TCP, and the other way round */
+    const cm_camera_events *events;
+    void *owner;
+} cm_camera_config;
+
+typedef struct cm_camera cm_camera;
+
+cm_status cm_camera_create(const cm_camera_config *config, cm_camera **out);
+/* Ends its sessions (TEARDOWN is sent, not waited for). NULL is fine. */
+void cm_camera_destroy(cm_camera *camera);
+/* Another address or login: connects anew. */
+cm_status cm_camera_set_login(cm_camera *camera, const cm_camera_login *login, bool keep_always);
+/* Counted: each true is matched by a false. */
+void cm_camera_want(cm_camera *camera, cm_stream stream, bool is_wanted);
+/* Takes both. See cm_source_take_sealers. */
+cm_status cm_camera_take_sealers(cm_camera *camera, cm_stream stream, cm_sealer *frames,
+                                 cm_sealer *stills);
+
+const cm_camera_status *cm_camera_read_status(const cm_camera *camera);
+/* Borrowed; NULL if the stream is not configured. */
+cm_source *cm_camera_source(cm_camera *camera, cm_stream stream);
+
+/* ---- trying an address out ---- */
+
+/*
+ * A probe is a cm_camera that tells once: success (codec known and a keyframe published for every
+ * configured stream), or the first stream's failure, or a time limit of 10 s. No reconnects. It is
+ * destroyed by its owner.
+ */
+cm_status cm_camera_create_probe(const cm_camera_config *config,
+                                 void (*on_done)(void *owner, const cm_camera_status *status),
+                                 cm_camera **out);
