@@ -21,10 +21,15 @@ typedef struct cm_range {
 
 enum { CM_ADDRESS_TEXT_SIZE = 64 };
 
+/* From 4 or 16 bytes in network order; anything else is a mistake of ours. */
+cm_address cm_address_make(cm_slice bytes, uint16_t port);
+/* Its 4 or 16 bytes, borrowed. */
+cm_slice cm_address_bytes(const cm_address *address);
+
 /* "192.168.1.4:554", "[fe80::1]:80", or without a port (then `default_port`). No names, no scope
  * ids. CM_REFUSE. */
 cm_status cm_address_parse(cm_slice text, uint16_t default_port, cm_address *out);
-/* With the port, IPv6 in brackets. */
+/* With the port, IPv6 in brackets (RFC 5952 form). */
 const char *cm_address_format(const cm_address *address, char out[CM_ADDRESS_TEXT_SIZE]);
 /* Without the port. */
 const char *cm_address_format_host(const cm_address *address, char out[CM_ADDRESS_TEXT_SIZE]);
@@ -44,8 +49,9 @@ typedef enum cm_address_kind {
     CM_ADDRESS_LINK_LOCAL,  /* 169.254/16 (cloud metadata lives there), fe80::/10 */
     CM_ADDRESS_MULTICAST,   /* 224/4, ff00::/8, and broadcast */
     CM_ADDRESS_PRIVATE,     /* RFC 1918, RFC 4193, RFC 6598 */
-    CM_ADDRESS_RESERVED,    /* documentation, benchmarking, 240/4, 64:ff9b::/96 and 2002::/16 (they
-                               wrap an IPv4), fd00:ec2::254 */
+    /* Documentation, benchmarking, 240/4; 64:ff9b::/96, 2002::/16 and others that wrap an IPv4;
+     * fd00:ec2::254 (cloud metadata); IPv6 outside 2000::/3. */
+    CM_ADDRESS_RESERVED,
     CM_ADDRESS_PUBLIC,
 } cm_address_kind;
 cm_address_kind cm_address_kind_of(const cm_address *address);

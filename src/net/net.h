@@ -25,7 +25,8 @@ typedef struct cm_resolve cm_resolve;
 /*
  * Looks a host name up in the pool (an address in text form needs no lookup but answers the same
  * way). `on_done` gets up to CM_RESOLVE_MAX addresses with port 0, or CM_ABSENT (no such name) or
- * CM_RETRY. CM_FULL when the pool is busy: no callback.
+ * CM_RETRY, at the latest after 10 s. CM_FULL when 64 are under way or the pool is busy: no
+ * callback. What libc would read as an address in an old form ("0177.1", "0x7f.1") is CM_ABSENT.
  */
 cm_status cm_net_resolve(cm_net *net, cm_slice host,
                          void (*on_done)(void *owner, cm_status status, const cm_address *found,
@@ -58,7 +59,7 @@ cm_status cm_tcp_connect(cm_net *net, const cm_address *to, int64_t timeout_us,
 void cm_tcp_listen_to(cm_tcp *tcp, const cm_tcp_events *events, void *owner);
 
 /* *size_out > 0 with CM_OK. CM_RETRY: nothing now. CM_CLOSE: the peer's end or an error; nothing
- * more will come. */
+ * more will come, nor on_readable. */
 cm_status cm_tcp_read(cm_tcp *tcp, uint8_t *out, size_t capacity, size_t *size_out);
 
 /* Takes what the kernel takes, *size_out <= sum of parts (gathered write, at most 64 parts).
@@ -68,8 +69,8 @@ cm_status cm_tcp_write(cm_tcp *tcp, const cm_slice *parts, size_t count, size_t 
 /* Pauses or resumes on_readable: back-pressure. */
 void cm_tcp_pause(cm_tcp *tcp, bool is_paused);
 
-/* At most about this many bytes wait unsent in the kernel (TCP_NOTSENT_LOWAT and the size of the
- * send buffer). */
+/* From here on a write takes no more than leaves this many bytes unsent in the kernel, and
+ * on_writable comes when fewer than half of them wait (TCP_NOTSENT_LOWAT). */
 void cm_tcp_limit_unsent(cm_tcp *tcp, size_t bytes);
 /* Bytes given to the kernel that the peer has not acknowledged yet (SIOCOUTQ). */
 size_t cm_tcp_unacknowledged(const cm_tcp *tcp);
@@ -77,7 +78,9 @@ size_t cm_tcp_unacknowledged(const cm_tcp *tcp);
 cm_address cm_tcp_peer(const cm_tcp *tcp);
 cm_address cm_tcp_local(const cm_tcp *tcp);
 
-void cm_tcp_close(cm_tcp *tcp); /* what was written still arrives (FIN); NULL is fine */
+/* What was written still arrives (FIN): up to 2 s what the peer still sends is read and thrown
+ * away, lest its arrival reset the connection. NULL is fine. */
+void cm_tcp_close(cm_tcp *tcp);
 void cm_tcp_reset(cm_tcp *tcp); /* what was written and not sent dies (RST); NULL is fine */
 
 typedef struct cm_tcp_listener cm_tcp_listener;
@@ -115,17 +118,19 @@ typedef struct cm_udp_config {
     void *owner;
 } cm_udp_config;
 
+/* CM_REFUSE: that port is in use, or the address is not ours. CM_RETRY: no port is free. */
 cm_status cm_udp_open(cm_net *net, const cm_udp_config *config, cm_udp **out);
 /*
- * Two sockets on an even port and the next one (RFC 3550 11), for RTP and RTCP. A port that was
- * closed is not given out again for 60 s: late packets of its former camera must not reach another.
- * CM_RETRY: none free.
+ * Two sockets on an even port and the next one (RFC 3550 11), for RTP and RTCP; ports in the
+ * configs are ignored. A port that was closed is not chosen again for 60 s, by any loop of the
+ * process: late packets of its former camera must not reach another. CM_RETRY: none free.
  */
 cm_status cm_udp_open_pair(cm_net *net, const cm_udp_config *rtp, const cm_udp_config *rtcp,
                            cm_udp **rtp_out, cm_udp **rtcp_out);
 /* From here on only datagrams of exactly this peer arrive; what came before is thrown away. */
 cm_status cm_udp_connect(cm_udp *udp, const cm_address *peer);
-/* Best effort, in order; *sent_out of count. CM_RETRY when the kernel is full. */
+/* Best effort, in order; *sent_out of count. CM_RETRY when the kernel is full and took none. One
+ * that can't be sent (too large, no route) counts as sent, and lost. */
 cm_status cm_udp_send(cm_udp *udp, const cm_datagram *datagrams, size_t count, size_t *sent_out);
 cm_address cm_udp_local(const cm_udp *udp);
 void cm_udp_close(cm_udp *udp); /* NULL is fine */
