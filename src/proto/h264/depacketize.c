@@ -96,6 +96,9 @@ static cm_status fail(cm_h264_depacketizer *d, cm_h264_fault fault)
 {
     d->faults[fault]++;
     d->last_fault = fault;
+    /* A unit without end: the timestamps don't end units either. */
+    if (status_of(fault) == CM_FULL)
+        d->is_marker_ignored = false;
     lose_unit(d);
     return status_of(fault);
 }
@@ -150,15 +153,20 @@ static bool is_left_out(cm_h264_nal_type type)
            (type >= CM_H264_NAL_DELIMITER && type <= CM_H264_NAL_FILLER);
 }
 
-/* The first slice of a unit must begin a picture (7.4.3: without arbitrary slice order,
- * first_mb_in_slice is 0); else its beginning was lost, or given away at an earlier marker. */
+/*
+ * The first slice of a unit must begin a picture (7.4.3: without arbitrary slice order,
+ * first_mb_in_slice is 0). Else its beginning was lost; or it was handed out already, at the marker
+ * of an earlier slice of the same timestamp, and from now on only timestamps end units.
+ */
 static cm_status check_first_slice(cm_h264_depacketizer *d, cm_slice nal)
 {
     if (d->has_slice || cm_h264_nal_begins_picture(nal))
         return CM_OK;
-    if (!d->gap_in_unit && d->has_last_timestamp && d->last_timestamp == d->timestamp)
-        d->is_marker_ignored = true;
-    return fail_unless_gap(d, CM_H264_FAULT_MIDDLE_OF_PICTURE);
+    if (d->gap_in_unit || !d->has_last_timestamp || d->last_timestamp != d->timestamp)
+        return fail_unless_gap(d, CM_H264_FAULT_MIDDLE_OF_PICTURE);
+    d->is_marker_ignored = true;
+    lose_unit(d);
+    return CM_OK;
 }
 
 /* Takes note of what the NAL unit is. Over a bad one the whole access unit is lost. */

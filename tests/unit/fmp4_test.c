@@ -1,0 +1,371 @@
+/* proto/fmp4: ISO/IEC 14496-12 and -15. Golden bytes, and the reader against the writer. */
+#include "h264_sets.h"
+
+#include "proto/fmp4/fmp4.h"
+
+static const cm_fmp4_part PART = {
+    .frame_number = 0x100000007,
+    .decode_time_90k = 0x123456789a,
+    .duration_90k = 4500,
+    .composition_offset_90k = -2,
+    .capture_ntp = 0xe8f0102030405060,
+    .sample_size = 3,
+    .is_keyframe = true,
+};
+
+static void a_part_header_is_these_bytes(void **state)
+{
+    (void)state;
+    static const uint8_t GOLDEN[] = {
+        0,    0,    0,    32,   'p',  'r',  'f',  't',  1, 0, 0,    0, 0, 0, 0, 1, //
+        0xe8, 0xf0, 0x10, 0x20, 0x30, 0x40, 0x50, 0x60,                            // ntp_timestamp
+        0,    0,    0,    0x12, 0x34, 0x56, 0x78, 0x98,                            // media_time
+        0,    0,    0,    104,  'm',  'o',  'o',  'f',                             //
+        0,    0,    0,    16,   'm',  'f',  'h',  'd',  0, 0, 0,    0, 0, 0, 0, 7, //
+        0,    0,    0,    80,   't',  'r',  'a',  'f',                             //
+        0,    0,    0,    16,   't',  'f',  'h',  'd',  0, 2, 0,    0, 0, 0, 0, 1, //
+        0,    0,    0,    20,   't',  'f',  'd',  't',  1, 0, 0,    0,             //
+        0,    0,    0,    0x12, 0x34, 0x56, 0x78, 0x9a,                            //
+        0,    0,    0,    36,   't',  'r',  'u',  'n',  1, 0, 0x0f, 1, 0, 0, 0, 1, //
+        0,    0,    0,    112,  0,    0,    0x11, 0x94, 0, 0, 0,    3, 2, 0, 0, 0, //
+        0xff, 0xff, 0xff, 0xfe,                                                    //
+        0,    0,    0,    11,   'm',  'd',  'a',  't',
+    };
+    uint8_t storage[CM_FMP4_PART_HEADER_SIZE];
+    cm_writer w = cm_writer_over(storage, sizeof storage);
+    assert_int_equal(cm_fmp4_part_header_write(&w, &PART), CM_OK);
+    assert_int_equal(sizeof GOLDEN, CM_FMP4_PART_HEADER_SIZE);
+    assert_int_equal(cm_fmp4_part_header_size(), CM_FMP4_PART_HEADER_SIZE);
+    assert_int_equal(cm_writer_done(&w).size, sizeof GOLDEN);
+    assert_memory_equal(storage, GOLDEN, sizeof GOLDEN);
+}
+
+static void the_same_part_gives_the_same_bytes_wherever_it_is_written(void **state)
+{
+    (void)state;
+    uint8_t first[CM_FMP4_PART_HEADER_SIZE];
+    uint8_t second[100 + CM_FMP4_PART_HEADER_SIZE];
+    cm_writer w = cm_writer_over(first, sizeof first);
+    assert_int_equal(cm_fmp4_part_header_write(&w, &PART), CM_OK);
+    w = cm_writer_over(second, sizeof second);
+    cm_write_zeros(&w, 100); /* behind something else: offsets count from the moof */
+    assert_int_equal(cm_fmp4_part_header_write(&w, &PART), CM_OK);
+    assert_memory_equal(first, second + 100, sizeof first);
+}
+
+static void a_part_of_an_impossible_size_is_refused(void **state)
+{
+    (void)state;
+    uint8_t storage[CM_FMP4_PART_HEADER_SIZE];
+    cm_fmp4_part part = PART;
+    cm_writer w = cm_writer_over(storage, sizeof storage);
+    part.sample_size = 0;
+    assert_int_equal(cm_fmp4_part_header_write(&w, &part), CM_REFUSE);
+    part.sample_size = CM_FMP4_MAX_SAMPLE_BYTES + 1;
+    assert_int_equal(cm_fmp4_part_header_write(&w, &part), CM_REFUSE);
+    part.sample_size = CM_FMP4_MAX_SAMPLE_BYTES;
+    assert_int_equal(cm_fmp4_part_header_write(&w, &part), CM_OK);
+    for (size_t capacity = 0; capacity < sizeof storage; capacity++) {
+        w = cm_writer_over(storage, capacity);
+        assert_int_equal(cm_fmp4_part_header_write(&w, &PART), CM_FULL);
+    }
+}
+
+/* Two parts of 3 and 5 bytes. Returns their bytes, in `storage`. */
+static cm_slice two_parts(uint8_t storage[512], cm_fmp4_part parts[2])
+{
+    parts[0] = PART;
+    parts[0].frame_number = 7;
+    parts[1] = (cm_fmp4_part){.frame_number = UINT32_MAX,
+                              .decode_time_90k = UINT64_MAX - 9,
+                              .duration_90k = UINT32_MAX,
+                              .composition_offset_90k = INT32_MAX,
+                              .capture_ntp = 1,
+                              .sample_size = 5};
+    cm_writer w = cm_writer_over(storage, 512);
+    assert_int_equal(cm_fmp4_part_header_write(&w, &parts[0]), CM_OK);
+    cm_write_text(&w, "abc");
+    assert_int_equal(cm_fmp4_part_header_write(&w, &parts[1]), CM_OK);
+    cm_write_text(&w, "defgh");
+    return cm_writer_done(&w);
+}
+
+static void assert_part_equal(const cm_fmp4_part *a, const cm_fmp4_part *b)
+{
+    assert_true(a->frame_number == b->frame_number);
+    assert_true(a->decode_time_90k == b->decode_time_90k);
+    assert_true(a->duration_90k == b->duration_90k);
+    assert_int_equal(a->composition_offset_90k, b->composition_offset_90k);
+    assert_true(a->capture_ntp == b->capture_ntp);
+    assert_int_equal(a->sample_size, b->sample_size);
+    assert_int_equal(a->is_keyframe, b->is_keyframe);
+}
+
+static void parts_are_read_as_they_were_written(void **state)
+{
+    (void)state;
+    uint8_t storage[512];
+    cm_fmp4_part parts[2];
+    cm_slice rest = two_parts(storage, parts);
+    cm_fmp4_part part;
+    cm_slice sample;
+    assert_int_equal(cm_fmp4_part_parse(&rest, &part, &sample), CM_OK);
+    assert_part_equal(&part, &parts[0]);
+    assert_text(sample, "abc");
+    assert_int_equal(cm_fmp4_part_parse(&rest, &part, &sample), CM_OK);
+    assert_part_equal(&part, &parts[1]);
+    assert_text(sample, "defgh");
+    assert_int_equal(rest.size, 0);
+    assert_int_equal(cm_fmp4_part_parse(&rest, &part, &sample), CM_RETRY);
+}
+
+static void a_part_that_has_not_all_come_is_waited_for(void **state)
+{
+    (void)state;
+    uint8_t storage[512];
+    cm_fmp4_part parts[2];
+    const cm_slice whole = two_parts(storage, parts);
+    for (size_t size = 0; size < CM_FMP4_PART_HEADER_SIZE + 3; size++) {
+        cm_slice rest = cm_slice_part(whole, 0, size);
+        cm_fmp4_part part = {.duration_90k = 77};
+        cm_slice sample = CM_TEXT("untouched");
+        assert_int_equal(cm_fmp4_part_parse(&rest, &part, &sample), CM_RETRY);
+        assert_int_equal(rest.size, size);
+        assert_int_equal(part.duration_90k, 77);
+        assert_text(sample, "untouched");
+    }
+}
+
+/* The bytes of a part header that carry its fields; all others are fixed. */
+static bool is_field(size_t offset)
+{
+    static const struct {
+        size_t begin, size;
+    } FIELDS[] = {{16, 8}, {52, 4}, {92, 8}, {120, 4}, {124, 4}, {132, 4}};
+    for (size_t i = 0; i < CM_COUNT(FIELDS); i++) {
+        if (offset >= FIELDS[i].begin && offset < FIELDS[i].begin + FIELDS[i].size)
+            return true;
+    }
+    return false;
+}
+
+static void any_other_byte_changed_is_another_shape(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < CM_FMP4_PART_HEADER_SIZE; i++) {
+        uint8_t storage[512];
+        cm_fmp4_part parts[2];
+        cm_slice rest = two_parts(storage, parts);
+        storage[i] ^= 0x10;
+        cm_fmp4_part part;
+        cm_slice sample;
+        const cm_status status = cm_fmp4_part_parse(&rest, &part, &sample);
+        /* Presentation time is checked against decoding time and offset, so that of the fields
+         * only what stands for itself can change. */
+        const bool may_pass = is_field(i) && !(i >= 92 && i < 100) && !(i >= 124 && i < 128) &&
+                              !(i >= 132 && i < 136);
+        assert_int_equal(status, may_pass ? CM_OK : CM_CLOSE);
+    }
+}
+
+/* ---- init segment ---- */
+
+static cm_slice init_of(cm_slice sps, cm_slice pps, uint8_t *storage, size_t capacity)
+{
+    const cm_fmp4_track track = {.sps = sps, .pps = &pps, .pps_count = 1};
+    assert_true(cm_fmp4_init_max_size(&track) <= capacity);
+    cm_writer w = cm_writer_over(storage, capacity);
+    assert_int_equal(cm_fmp4_init_write(&w, &track), CM_OK);
+    assert_true(cm_writer_done(&w).size <= cm_fmp4_init_max_size(&track));
+    return cm_writer_done(&w);
+}
+
+/* The body of moov's box at the end of `path`, four characters a step. */
+static cm_slice body_at(cm_slice in, const char *path, size_t skip)
+{
+    cm_fmp4_box box = {0};
+    for (; *path != '\0'; path += 4) {
+        const uint32_t type = CM_FMP4_TYPE(path[0], path[1], path[2], path[3]);
+        assert_int_equal(cm_fmp4_find_box(in, type, &box), CM_OK);
+        in = box.body;
+    }
+    return cm_slice_from(in, skip);
+}
+
+static cm_slice sample_entry(cm_slice init)
+{
+    return body_at(body_at(init, "moovtrakmdiaminfstblstsd", 8), "avc1", 0);
+}
+
+static void an_init_segment_says_the_size_and_the_timescale(void **state)
+{
+    (void)state;
+    uint8_t storage[2048];
+    const cm_slice init = init_of(SPS_HIGH, PPS_HIGH, storage, sizeof storage);
+    assert_true(cm_slice_equal(cm_slice_part(init, 0, 24),
+                               BYTES(0, 0, 0, 24, 'f', 't', 'y', 'p', 'i', 's', 'o', '6', 0, 0, 0,
+                                     0, 'i', 's', 'o', '6', 'm', 'p', '4', '1')));
+    cm_reader r = cm_reader_over(init);
+    cm_fmp4_box box;
+    assert_true(cm_fmp4_next_box(&r, &box));
+    assert_true(cm_fmp4_next_box(&r, &box));
+    assert_int_equal(box.type, CM_FMP4_TYPE('m', 'o', 'o', 'v'));
+    assert_false(cm_fmp4_next_box(&r, &box));
+    assert_int_equal(cm_reader_finish(&r), CM_OK);
+    const cm_slice tkhd = body_at(init, "moovtraktkhd", 0);
+    assert_int_equal(tkhd.size, 84);
+    assert_true(cm_slice_equal(cm_slice_from(tkhd, 76), BYTES(7, 128, 0, 0, 4, 56, 0, 0)));
+    assert_true(cm_slice_equal(cm_slice_part(body_at(init, "moovtrakmdiamdhd", 12), 0, 4),
+                               BYTES(0, 1, 0x5f, 0x90)));
+    assert_int_equal(body_at(init, "moovmvhd", 0).size, 100);
+    assert_int_equal(body_at(init, "moovmvextrex", 0).size, 24);
+    assert_true(
+        cm_slice_equal(cm_slice_part(body_at(init, "moovtrakmdiahdlr", 8), 0, 4), CM_TEXT("vide")));
+    const cm_slice entry = sample_entry(init);
+    assert_true(cm_slice_equal(cm_slice_part(entry, 24, 4), BYTES(7, 128, 4, 56)));
+    static const char *const TABLES[] = {"stts", "stsc", "stco", "stsz"};
+    for (size_t i = 0; i < CM_COUNT(TABLES); i++) {
+        const cm_slice table = body_at(body_at(init, "moovtrakmdiaminfstbl", 0), TABLES[i], 0);
+        for (size_t k = 0; k < table.size; k++)
+            assert_int_equal(table.bytes[k], 0);
+    }
+}
+
+static void avcc_carries_the_sets_and_what_high_profiles_add(void **state)
+{
+    (void)state;
+    uint8_t storage[2048];
+    uint8_t want[256];
+    cm_writer w = cm_writer_over(want, sizeof want);
+    cm_write_slice(&w, BYTES(1, 0x42, 0xc0, 0x0c, 0xff, 0xe1, 0, 24));
+    cm_write_slice(&w, SPS_BASELINE);
+    cm_write_slice(&w, BYTES(1, 0, 5));
+    cm_write_slice(&w, PPS_BASELINE);
+    cm_slice init = init_of(SPS_BASELINE, PPS_BASELINE, storage, sizeof storage);
+    assert_true(cm_slice_equal(body_at(cm_slice_from(sample_entry(init), 78), "avcC", 0),
+                               cm_writer_done(&w)));
+    w = cm_writer_over(want, sizeof want);
+    cm_write_slice(&w, BYTES(1, 0x7a, 0, 0x16, 0xff, 0xe1, 0, 27));
+    cm_write_slice(&w, SPS_HIGH_422);
+    cm_write_slice(&w, BYTES(1, 0, 5));
+    cm_write_slice(&w, PPS_HIGH);
+    cm_write_slice(&w, BYTES(0xfe, 0xfa, 0xfa, 0)); /* 4:2:2, 10 bits */
+    init = init_of(SPS_HIGH_422, PPS_HIGH, storage, sizeof storage);
+    assert_true(cm_slice_equal(body_at(cm_slice_from(sample_entry(init), 78), "avcC", 0),
+                               cm_writer_done(&w)));
+}
+
+static void an_init_segment_without_good_sets_is_refused(void **state)
+{
+    (void)state;
+    uint8_t storage[2048];
+    const cm_slice pps[] = {PPS_BASELINE, BYTES(0x68, 0xa8) /* for SPS 1 */};
+    const cm_slice bad_pps = BYTES(0x68, 0);
+    const struct {
+        cm_fmp4_track track;
+        cm_status status;
+    } CASES[] = {
+        {{SPS_BASELINE, pps, 1}, CM_OK},
+        {{SPS_BASELINE, pps, 0}, CM_REFUSE},
+        {{SPS_BASELINE, pps, CM_FMP4_MAX_PPS + 1}, CM_REFUSE},
+        {{SPS_BASELINE, pps, 2}, CM_REFUSE},
+        {{SPS_BASELINE, &bad_pps, 1}, CM_CLOSE},
+        {{PPS_BASELINE, pps, 1}, CM_REFUSE},
+        {{cm_slice_part(SPS_BASELINE, 0, 9), pps, 1}, CM_CLOSE},
+    };
+    for (size_t i = 0; i < CM_COUNT(CASES); i++) {
+        cm_writer w = cm_writer_over(storage, sizeof storage);
+        assert_int_equal(cm_fmp4_init_write(&w, &CASES[i].track), CASES[i].status);
+        if (CASES[i].status != CM_OK)
+            assert_int_equal(cm_writer_done(&w).size, 0);
+    }
+    const cm_slice whole = init_of(SPS_BASELINE, PPS_BASELINE, storage, sizeof storage);
+    for (size_t capacity = 0; capacity < whole.size; capacity++) {
+        cm_writer w = cm_writer_over(storage, capacity);
+        assert_int_equal(cm_fmp4_init_write(&w, &CASES[0].track), CM_FULL);
+    }
+}
+
+/* ---- boxes and times ---- */
+
+static void boxes_of_every_size_form_are_read(void **state)
+{
+    (void)state;
+    cm_reader r =
+        cm_reader_over(BYTES(0, 0, 0, 9, 'f', 'r', 'e', 'e', 1, 0, 0, 0, 1, 'm', 'd', 'a', 't', 0,
+                             0, 0, 0, 0, 0, 0, 18, 2, 3, 0, 0, 0, 0, 's', 'k', 'i', 'p', 4, 5, 6));
+    cm_fmp4_box box;
+    assert_true(cm_fmp4_next_box(&r, &box));
+    assert_true(cm_slice_equal(box.body, BYTES(1)));
+    assert_int_equal(box.whole.size, 9);
+    assert_true(cm_fmp4_next_box(&r, &box));
+    assert_true(cm_slice_equal(box.body, BYTES(2, 3)));
+    assert_int_equal(box.whole.size, 18);
+    assert_true(cm_fmp4_next_box(&r, &box));
+    assert_int_equal(box.type, CM_FMP4_TYPE('s', 'k', 'i', 'p'));
+    assert_true(cm_slice_equal(box.body, BYTES(4, 5, 6)));
+    assert_false(cm_fmp4_next_box(&r, &box));
+    assert_int_equal(cm_reader_finish(&r), CM_OK);
+}
+
+static void a_box_whose_size_lies_is_seen(void **state)
+{
+    (void)state;
+    const cm_slice BAD[] = {
+        BYTES(0),
+        BYTES(0, 0, 0, 8, 'f', 'r', 'e'),
+        BYTES(0, 0, 0, 9, 'f', 'r', 'e', 'e'),
+        BYTES(0, 0, 0, 7, 'f', 'r', 'e', 'e'),
+        BYTES(0, 0, 0, 2, 'f', 'r', 'e', 'e'),
+        BYTES(0xff, 0xff, 0xff, 0xff, 'f', 'r', 'e', 'e'),
+        BYTES(0, 0, 0, 1, 'f', 'r', 'e', 'e', 0, 0, 0, 0, 0, 0, 0, 15),
+        BYTES(0, 0, 0, 1, 'f', 'r', 'e', 'e', 0, 0, 0, 0, 0, 0, 0, 17),
+        BYTES(0, 0, 0, 1, 'f', 'r', 'e', 'e', 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff),
+        BYTES(0, 0, 0, 1, 'f', 'r', 'e', 'e', 0, 0, 0, 0, 0, 0, 0),
+    };
+    for (size_t i = 0; i < CM_COUNT(BAD); i++) {
+        cm_reader r = cm_reader_over(BAD[i]);
+        cm_fmp4_box box = {.type = 5};
+        assert_false(cm_fmp4_next_box(&r, &box));
+        assert_true(r.failed);
+        assert_int_equal(box.type, 5);
+        assert_int_equal(cm_fmp4_find_box(BAD[i], CM_FMP4_TYPE('m', 'o', 'o', 'v'), &box),
+                         CM_CLOSE);
+    }
+    cm_fmp4_box box;
+    assert_int_equal(cm_fmp4_find_box(BYTES(0, 0, 0, 8, 'f', 'r', 'e', 'e'),
+                                      CM_FMP4_TYPE('m', 'o', 'o', 'v'), &box),
+                     CM_ABSENT);
+}
+
+static void times_go_to_ntp_and_back(void **state)
+{
+    (void)state;
+    assert_true(cm_fmp4_ntp_of_unix_us(0) == UINT64_C(2208988800) << 32);
+    assert_true(cm_fmp4_ntp_of_unix_us(500000) == (UINT64_C(2208988800) << 32 | 0x80000000));
+    /* RFC 5905 6: era 1 begins on 7 February 2036. */
+    assert_true(cm_fmp4_ntp_of_unix_us(UINT64_C(2085978496000000)) == 0);
+    for (uint64_t us = 1; us < UINT64_C(4294967296000000); us = us * 3 + 999999)
+        assert_true(cm_fmp4_unix_us_of_ntp(cm_fmp4_ntp_of_unix_us(us)) == us);
+    for (uint64_t us = UINT64_C(1800000000000000); us < UINT64_C(1800000001000000); us += 997)
+        assert_true(cm_fmp4_unix_us_of_ntp(cm_fmp4_ntp_of_unix_us(us)) == us);
+}
+
+int main(void)
+{
+    const struct CMUnitTest cases[] = {
+        cmocka_unit_test(a_part_header_is_these_bytes),
+        cmocka_unit_test(the_same_part_gives_the_same_bytes_wherever_it_is_written),
+        cmocka_unit_test(a_part_of_an_impossible_size_is_refused),
+        cmocka_unit_test(parts_are_read_as_they_were_written),
+        cmocka_unit_test(a_part_that_has_not_all_come_is_waited_for),
+        cmocka_unit_test(any_other_byte_changed_is_another_shape),
+        cmocka_unit_test(an_init_segment_says_the_size_and_the_timescale),
+        cmocka_unit_test(avcc_carries_the_sets_and_what_high_profiles_add),
+        cmocka_unit_test(an_init_segment_without_good_sets_is_refused),
+        cmocka_unit_test(boxes_of_every_size_form_are_read),
+        cmocka_unit_test(a_box_whose_size_lies_is_seen),
+        cmocka_unit_test(times_go_to_ntp_and_back),
+    };
+    return cmocka_run_group_tests(cases, NULL, NULL);
+}
