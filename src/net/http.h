@@ -93,7 +93,8 @@ bool cm_http_is_loopback_direct(const cm_http_request *request);
 typedef struct cm_http_response {
     unsigned status; /* 200 ... 599 */
     const cm_http_field *fields;
-    size_t field_count; /* at most 32; Date, Content-Length and the connection's own are added */
+    size_t field_count; /* at most 32 and 6 KiB in all; Date, Content-Length and the connection's
+                           own are added */
     cm_slice body;
     bool is_body_static; /* `body` stays as long as the process: it is not copied when the peer is
                             slow. Otherwise what the socket does not take at once is copied. */

@@ -17,7 +17,7 @@ typedef struct cm_tls cm_tls;
 
 /* Has no certificate until cm_tls_use: handshakes before that fail. */
 cm_status cm_tls_create(cm_tls **out);
-void cm_tls_destroy(cm_tls *tls); /* NULL is fine; streams that live keep what they need */
+void cm_tls_destroy(cm_tls *tls); /* after its streams; NULL is fine */
 
 /*
  * `chain_pem`: the server's certificate first, then the intermediate ones. `key_pem`: its private
