@@ -40,5 +40,6 @@ configure() {
 
 # The release folder is the same for ./run and for ./test, so that neither builds twice.
 configure_release() {
-    configure build/release gcc --buildtype=release -Dtests=false
+    configure build/release gcc --buildtype=release -Dtests=false -Db_pie=true \
+        -Dc_link_args=-Wl,-z,relro,-z,now
 }
