@@ -24,6 +24,7 @@ TAIL_LINES = 60
 # A test case in TAP, at any depth of indentation; "ok" alone, or with a number, a dash, a name.
 CASE = re.compile(r"^(?P<indent>\s*)(?P<verdict>ok|not ok)(?P<rest>$|\s.*$)")
 PLAN = re.compile(r"^\s*1\.\.(\d+)\b")
+PROGRAM = re.compile(r"^# program .*$", re.MULTILINE)
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -95,11 +96,17 @@ def choose(steps, arguments):
 
 
 def count_lines(text, outcome):
-    """Adds the TAP cases of `text`. A case with deeper ones before it stands for their sum: it counts
-    only when it failed and none of them did."""
+    """Adds the TAP cases of `text`: of one program, or of several with a line `# program …` before each."""
+    for program in PROGRAM.split(COLOUR.sub("", text)):
+        count_program(program, outcome)
+
+
+def count_program(text, outcome):
+    """A case with deeper ones before it stands for their sum: it counts only when it failed and none
+    of them did."""
     above = []  # the cases no sum has been seen for yet: (indent, failed)
     cases = planned = 0
-    for line in COLOUR.sub("", text).splitlines():
+    for line in text.splitlines():
         plan = PLAN.match(line)
         if plan:
             planned += int(plan[1])
