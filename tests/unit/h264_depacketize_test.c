@@ -200,6 +200,21 @@ static void a_marker_on_every_slice_costs_one_group_when_a_keyframe_comes_first(
     end_rig(g, "K100:5.3 K300!:5.3:5.3");
 }
 
+static void markers_count_again_when_timestamps_end_nothing(void **state)
+{
+    (void)state;
+    rig *g = make_rig(14);
+    PUT(100, MARK, P);
+    PUT(100, MARK, P_2); /* learned */
+    PUT(200, MARK, IDR);
+    for (int i = 0; i < 3; i++)
+        PUT(200, MARK, IDR);
+    PUT_BAD(CM_FULL, CM_H264_FAULT_UNIT_TOO_LARGE, 200, MARK, IDR);
+    PUT(200, MARK, IDR);
+    PUT(200, MARK, P);
+    end_rig(g, "K200:5.3 P200:1.2");
+}
+
 static void delimiters_and_fillers_are_left_out(void **state)
 {
     (void)state;
@@ -544,6 +559,7 @@ int main(void)
         cmocka_unit_test(pictures_of_equal_timestamp_are_told_apart_by_the_marker),
         cmocka_unit_test(a_marker_on_every_slice_is_learned),
         cmocka_unit_test(a_marker_on_every_slice_costs_one_group_when_a_keyframe_comes_first),
+        cmocka_unit_test(markers_count_again_when_timestamps_end_nothing),
         cmocka_unit_test(delimiters_and_fillers_are_left_out),
         cmocka_unit_test(start_codes_in_a_payload_are_taken_out),
         cmocka_unit_test(several_nals_in_one_fragment_are_cut),
