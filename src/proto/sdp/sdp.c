@@ -55,7 +55,11 @@ static cm_sdp_payload payload_of_type(uint8_t type)
 static cm_slice next_word(cm_slice *rest)
 {
     *rest = cm_slice_trim(*rest);
-    return cm_slice_cut(rest, ' ');
+    const size_t size = cm_slice_find(*rest, ' ');
+    const cm_slice word =
+        cm_slice_part(*rest, 0, cm_slice_find(cm_slice_part(*rest, 0, size), '\t'));
+    *rest = cm_slice_from(*rest, word.size);
+    return word;
 }
 
 static cm_status read_payload_type(cm_slice word, uint8_t *out)
@@ -219,21 +223,28 @@ static void give_fmtps_in_place(parse_state *state)
     }
 }
 
-/* Lines under the wrong media go to the one that has the payload type; those with a type nobody
- * has (Hikvision's AAC) to their own media, where it has one payload only. */
+/* One line under the wrong media: it goes to the one that has the payload type. One with a type
+ * nobody has (Hikvision's AAC) goes to its own media, where that has one payload only. */
+static void give_stray_fmtp(cm_sdp *sdp, const fmtp_line *line)
+{
+    bool is_somebodys = false;
+    for (size_t m = 0; m < sdp->media_count; m++) {
+        if (give_fmtp(&sdp->medias[m], line->type, line->value))
+            return;
+        is_somebodys = is_somebodys || find_payload(&sdp->medias[m], line->type) != NULL;
+    }
+    if (is_somebodys || line->media == NO_MEDIA)
+        return;
+    cm_sdp_media *own = &sdp->medias[line->media];
+    if (own->payload_count == 1)
+        (void)give_fmtp(own, own->payloads[0].type, line->value);
+}
+
 static void give_stray_fmtps(parse_state *state)
 {
-    for (size_t i = 0; i < state->fmtp_count; i++) {
-        const fmtp_line *line = &state->fmtps[i];
-        bool is_given = line->value.size == 0;
-        for (size_t m = 0; m < state->sdp->media_count && !is_given; m++)
-            is_given = give_fmtp(&state->sdp->medias[m], line->type, line->value);
-        if (is_given || line->media == NO_MEDIA)
-            continue;
-        cm_sdp_media *own = &state->sdp->medias[line->media];
-        if (own->payload_count == 1)
-            (void)give_fmtp(own, own->payloads[0].type, line->value);
-    }
+    for (size_t i = 0; i < state->fmtp_count; i++)
+        if (state->fmtps[i].value.size > 0)
+            give_stray_fmtp(state->sdp, &state->fmtps[i]);
 }
 
 static bool read_direction(cm_slice name, cm_sdp_direction *out)
