@@ -89,16 +89,18 @@ struct cm_http_connection {
     cm_instant progress; /* when bytes last left */
 };
 
+typedef struct cm_http_listener {
+    cm_http_server *server;
+    cm_tls *tls;
+    cm_tcp_listener *listener;
+} cm_http_listener;
+
 struct cm_http_server {
     cm_net *net;
     cm_loop *loop;
     cm_http_config config;
     cm_http_limits limits; /* defaults filled in */
-    struct {
-        cm_http_server *server;
-        cm_tls *tls;
-        cm_tcp_listener *listener;
-    } listeners[CM_HTTP_LISTENERS_MAX];
+    cm_http_listener listeners[CM_HTTP_LISTENERS_MAX];
     cm_list connections;
     cm_list ended;
     cm_timer reaper;

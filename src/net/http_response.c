@@ -46,7 +46,8 @@ static bool is_over(cm_http_request *request)
 {
     if (request->connection->stream != NULL)
         return false;
-    cm_http_request_free(request);
+    request->phase = CM_HTTP_FINISHED;
+    request->events = NULL;
     return true;
 }
 
@@ -170,7 +171,12 @@ void cm_http_respond_problem(cm_http_request *request, const cm_http_problem *pr
     cm_writer w = cm_writer_over(text, sizeof text);
     cm_writer after = cm_writer_over(seconds, sizeof seconds);
     write_problem(&w, problem);
-    assert(!w.failed);
+    if (w.failed) { /* a very long detail: the title says enough */
+        cm_http_problem brief = *problem;
+        brief.detail = problem->title;
+        w = cm_writer_over(text, sizeof text);
+        write_problem(&w, &brief);
+    }
     fields[count++] = (cm_http_field){CM_TEXT("content-type"), CM_TEXT("application/problem+json")};
     fields[count++] = (cm_http_field){CM_TEXT("cache-control"), CM_TEXT("no-store")};
     if (problem->retry_after_s > 0) {

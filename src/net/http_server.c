@@ -235,10 +235,9 @@ static void accept_on(cm_http_server *server, cm_tls *tls, cm_tcp *tcp)
     }
 }
 
-/* `owner` is the listener's entry, whose first member is the server. */
 static void on_accept(void *owner, cm_tcp *tcp)
 {
-    const typeof(((cm_http_server *)0)->listeners[0]) *entry = owner;
+    const cm_http_listener *entry = owner;
     accept_on(entry->server, entry->tls, tcp);
 }
 

@@ -34,7 +34,7 @@ struct cm_stream {
                          next on_readable for bytes that wait inside OpenSSL */
     bool is_paused;
     bool is_drained;     /* the last read left nothing inside OpenSSL */
-    bool wants_writable; /* a write took less than all */
+    bool wants_writable; /* a write took less than all, or its end is still here */
     bool *is_gone;       /* set when closed inside a callback of ours */
 };
 
@@ -325,7 +325,7 @@ static cm_status write_records(cm_stream *stream, const cm_slice *parts, size_t 
         taken += written;
         skip(&at, written);
     }
-    stream->wants_writable = at.count > 0;
+    stream->wants_writable = at.count > 0 || !cm_stream_is_flushed(stream);
     CM_ENSURE(taken > 0 || at.count == 0, CM_RETRY);
     *size_out = taken;
     return CM_OK;

@@ -28,7 +28,8 @@ typedef struct cm_stream_events {
      * too long. */
     void (*on_ready)(void *owner, cm_status status);
     void (*on_readable)(void *owner); /* as long as there is something, or the end, and no pause */
-    void (*on_writable)(void *owner); /* once, after a write that took less than all */
+    /* Once, after a write that took less than all, or whose end stayed in our memory. */
+    void (*on_writable)(void *owner);
 } cm_stream_events;
 
 typedef struct cm_stream_config {
