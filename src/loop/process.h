@@ -3,7 +3,8 @@
  * end.
  *
  * The child gets one end of a SOCK_STREAM pair as descriptor 3, /dev/null as 0 and 1, our standard
- * error as 2, an empty environment, and nothing else open. It dies with us (PR_SET_PDEATHSIG).
+ * error as 2, an empty environment, and nothing else open. It dies with the thread that created it
+ * (PR_SET_PDEATHSIG), which should therefore be one that lives as long as the server.
  */
 #pragma once
 
@@ -12,10 +13,10 @@
 typedef struct cm_process cm_process;
 
 typedef struct cm_process_config {
-    const char *path;        /* the executable */
-    const char *const *argv; /* NULL-terminated, argv[0] included */
-    void (*on_exit)(void *owner,
-                    int status); /* as from waitpid; the object may be destroyed inside */
+    const char *path;                         /* the executable */
+    const char *const *argv;                  /* NULL-terminated, argv[0] included */
+    void (*on_exit)(void *owner, int status); /* as from waitpid (127: could not be executed); the
+                                                 object may be destroyed inside */
     void *owner;
 } cm_process_config;
 
@@ -24,5 +25,5 @@ cm_status cm_process_create(cm_loop *loop, const cm_process_config *config, int 
                             cm_process **out);
 int cm_process_pid(const cm_process *process);
 void cm_process_kill(cm_process *process); /* SIGKILL; on_exit follows */
-void cm_process_destroy(
-    cm_process *process); /* kills it if it still runs; no on_exit after; NULL is fine */
+/* Kills it if it still runs and waits until it is gone; no on_exit after. NULL is fine. */
+void cm_process_destroy(cm_process *process);

@@ -2,13 +2,16 @@
 #include "world.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "loop/mailbox.h"
+#include "loop/process.h"
 #include "loop/watch.h"
 
 /* ---- timers ---- */
@@ -677,6 +680,276 @@ static void a_descriptor_that_cannot_be_watched_is_refused(void **state)
     world_close(&w);
 }
 
+/* ---- child processes ---- */
+
+typedef struct child {
+    cm_process *process;
+    int socket;
+    bool has_exited;
+    int status;
+    bool is_destroyed_on_exit;
+} child;
+
+static void note_exit(void *owner, int status)
+{
+    child *c = owner;
+    c->has_exited = true;
+    c->status = status;
+    if (c->is_destroyed_on_exit) {
+        cm_process_destroy(c->process);
+        c->process = NULL;
+    }
+}
+
+static bool has_exited(void *owner)
+{
+    return ((const child *)owner)->has_exited;
+}
+
+static void child_start(child *c, cm_loop *loop, const char *script)
+{
+    const char *const argv[] = {"sh", "-c", script, NULL};
+    const cm_process_config config = {
+        .path = "/bin/sh", .argv = argv, .on_exit = note_exit, .owner = c};
+    assert_int_equal(cm_process_create(loop, &config, &c->socket, &c->process), CM_OK);
+}
+
+/* What the script wrote to its socket, after it has ended. */
+static void child_run(child *c, const char *script, char *out, size_t capacity)
+{
+    world w;
+    world_open(&w);
+    *c = (child){.is_destroyed_on_exit = true};
+    child_start(c, w.loop, script);
+    assert_true(world_run(&w, has_exited, c));
+    const ssize_t size = read(c->socket, out, capacity - 1);
+    out[size > 0 ? size : 0] = 0;
+    close(c->socket);
+    world_close(&w);
+}
+
+static void a_child_has_its_socket_and_nothing_else_open(void **state)
+{
+    (void)state;
+    const int ours = dup(2); /* not closed on exec */
+    child c = {.socket = -1};
+    char text[256];
+    child_run(&c,
+              "i=0; while [ $i -lt 100 ]; do [ -e /proc/$$/fd/$i ] && printf '%s ' $i >&3; "
+              "i=$((i+1)); done",
+              text, sizeof text);
+    assert_true(WIFEXITED(c.status));
+    assert_string_equal(text, "0 1 2 3 ");
+    child_run(&c, "readlink /proc/self/fd/0 >&3; readlink /proc/self/fd/1 1>&3", text, sizeof text);
+    assert_int_equal(strncmp(text, "/dev/null\n", 10), 0);
+    close(ours);
+}
+
+static void a_child_has_an_empty_environment_and_plain_signals(void **state)
+{
+    (void)state;
+    assert_int_equal(setenv("CM_TEST_SECRET", "1", 1), 0);
+    void (*before)(int) = signal(SIGPIPE, SIG_IGN);
+    child c = {.socket = -1};
+    char text[4096];
+    child_run(&c, "/usr/bin/env >&3; grep -E 'Sig(Ign|Blk)' /proc/self/status >&3", text,
+              sizeof text);
+    signal(SIGPIPE, before);
+    unsetenv("CM_TEST_SECRET");
+    assert_null(strstr(text, "CM_TEST_SECRET"));
+    assert_null(strstr(text, "HOME="));
+    assert_non_null(strstr(text, "SigIgn:\t0000000000000000"));
+    assert_non_null(strstr(text, "SigBlk:\t0000000000000000"));
+}
+
+static void a_child_that_cannot_be_executed_exits_with_127(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w);
+    child c = {.socket = -1};
+    const char *const argv[] = {"none", NULL};
+    const cm_process_config config = {
+        .path = "/nonexistent/helper", .argv = argv, .on_exit = note_exit, .owner = &c};
+    assert_int_equal(cm_process_create(w.loop, &config, &c.socket, &c.process), CM_OK);
+    assert_true(world_run(&w, has_exited, &c));
+    assert_true(WIFEXITED(c.status) && WEXITSTATUS(c.status) == 127);
+    cm_process_destroy(c.process);
+    close(c.socket);
+    world_close(&w);
+}
+
+static void a_killed_child_is_reported_and_a_destroyed_one_is_gone(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w);
+    child c = {.socket = -1}, d = {.socket = -1};
+    child_start(&c, w.loop, "exec sleep 100");
+    child_start(&d, w.loop, "exec sleep 100");
+    const int pid = cm_process_pid(d.process);
+    assert_int_equal(kill(pid, 0), 0);
+    cm_process_destroy(d.process);
+    assert_int_equal(kill(pid, 0), -1); /* not even a zombie is left */
+    cm_process_kill(c.process);
+    assert_true(world_run(&w, has_exited, &c));
+    assert_true(WIFSIGNALED(c.status) && WTERMSIG(c.status) == SIGKILL);
+    assert_false(d.has_exited);
+    cm_process_destroy(c.process);
+    close(c.socket);
+    close(d.socket);
+    world_close(&w);
+}
+
+static void a_child_dies_with_its_parent(void **state)
+{
+    (void)state;
+    int report[2];
+    assert_int_equal(pipe(report), 0);
+    const pid_t parent = fork();
+    assert_true(parent >= 0);
+    if (parent == 0) { /* a server that starts a helper and then falls */
+        world w;
+        world_open(&w);
+        child c = {.socket = -1};
+        child_start(&c, w.loop, "echo >&3; exec sleep 100");
+        char byte;
+        while (read(c.socket, &byte, 1) != 1)
+            usleep(1000);
+        const int pid = cm_process_pid(c.process);
+        (void)!write(report[1], &pid, sizeof pid);
+        raise(SIGKILL);
+    }
+    int pid = 0;
+    assert_int_equal(read(report[0], &pid, sizeof pid), sizeof pid);
+    assert_int_equal(waitpid(parent, NULL, 0), parent);
+    bool is_gone = false;
+    for (int i = 0; i < 2000 && !is_gone; i++) {
+        char path[64], line[256] = "";
+        snprintf(path, sizeof path, "/proc/%d/stat", pid);
+        FILE *file = fopen(path, "r");
+        is_gone =
+            file == NULL || fgets(line, sizeof line, file) == NULL || strstr(line, ") Z ") != NULL;
+        if (file != NULL)
+            fclose(file);
+        usleep(1000);
+    }
+    assert_true(is_gone);
+    close(report[0]);
+    close(report[1]);
+}
+
+/* ---- virtual time ---- */
+
+typedef struct beat {
+    cm_timer timer;
+    uint64_t count;
+} beat;
+
+static void on_beat(cm_timer *timer)
+{
+    CM_HOLDER(timer, beat, timer)->count++;
+    cm_timer_start(timer, CM_SECONDS(1));
+}
+
+static void virtual_days_pass_at_once(void **state)
+{
+    (void)state;
+    world w;
+    world_open_sim(&w, 1);
+    beat b = {.count = 0};
+    cm_timer_init(&b.timer, w.loop, on_beat);
+    cm_timer_start(&b.timer, CM_SECONDS(1));
+    const cm_instant before = cm_loop_now(w.loop);
+    const cm_wall wall = cm_loop_wall(w.loop);
+    cm_sim_run_for(w.sim, CM_SECONDS(24 * 3600));
+    assert_int_equal(b.count, 24 * 3600);
+    assert_true(cm_instant_since(cm_loop_now(w.loop), before) == CM_SECONDS(24 * 3600));
+    assert_true(cm_loop_wall(w.loop).us - wall.us == CM_SECONDS(24 * 3600));
+    cm_sim_wall_jump(w.sim, -CM_SECONDS(3600));
+    assert_true(cm_loop_wall(w.loop).us - wall.us == CM_SECONDS(23 * 3600));
+    cm_timer_stop(&b.timer);
+    world_close(&w);
+}
+
+static void note_event(void *owner)
+{
+    notes *n = owner;
+    n->text[n->count++] = '!';
+}
+
+static void events_and_timers_of_loops_run_in_their_order(void **state)
+{
+    (void)state;
+    world w;
+    world_open_sim(&w, 1);
+    cm_loop *other;
+    assert_int_equal(cm_sim_loop_create(w.sim, &(cm_loop_config){.index = 2}, &other), CM_OK);
+    notes n = {.wanted = 1};
+    alarm_clock first, alarms[2];
+    make_alarms(alarms, 2, other, &n);
+    make_alarms(&first, 1, w.loop, &n);
+    first.name = 'c';
+    cm_timer_start(&alarms[0].timer, CM_MS(5));
+    cm_timer_start(&alarms[1].timer, CM_MS(3));
+    cm_timer_start(&first.timer, CM_MS(5));
+    const cm_instant at = cm_instant_after(cm_loop_now(w.loop), CM_MS(5));
+    assert_int_equal(cm_sim_at(w.sim, at, note_event, &n), CM_OK);
+    cm_sim_run_for(w.sim, CM_MS(4));
+    assert_string_equal(n.text, "b");
+    cm_sim_run_for(w.sim, CM_MS(1));
+    assert_string_equal(n.text, "b!ca"); /* events, then loops as they were created */
+    assert_int_equal(cm_sim_at(w.sim, cm_instant_after(at, 9), note_event, &n), CM_OK);
+    cm_loop_destroy(other); /* and an event that never comes is freed with the sim */
+    world_close(&w);
+}
+
+static void jobs_in_virtual_time_are_done_in_the_next_turn_and_in_order(void **state)
+{
+    (void)state;
+    world w;
+    world_open_sim(&w, 1);
+    bench *b = make_bench(3);
+    atomic_store(&b->is_gate_open, true);
+    assert_int_equal(cm_loop_submit(w.loop, &b->work[0].job), CM_OK);
+    assert_int_equal(cm_loop_submit_lane(w.loop, 0, &b->work[1].job), CM_OK);
+    assert_int_equal(cm_loop_submit(w.loop, &b->work[2].job), CM_OK);
+    assert_int_equal(b->done, 0);
+    assert_true(cm_sim_run_until(w.sim, are_jobs_done, b, 0));
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(b->order[i], i);
+    free(b);
+    world_close(&w);
+}
+
+static void randomness_of_a_virtual_loop_follows_the_seed(void **state)
+{
+    (void)state;
+    uint64_t drawn[3];
+    for (uint64_t i = 0; i < 3; i++) {
+        world w;
+        world_open_sim(&w, i < 2 ? 5 : 6);
+        drawn[i] = cm_random_u64(cm_loop_random(w.loop));
+        world_close(&w);
+    }
+    assert_true(drawn[0] == drawn[1]);
+    assert_true(drawn[0] != drawn[2]);
+}
+
+static void descriptors_and_children_are_refused_in_virtual_time(void **state)
+{
+    (void)state;
+    world w;
+    world_open_sim(&w, 1);
+    cm_watch *watch;
+    assert_int_equal(cm_watch_create(w.loop, 0, note_ready, NULL, &watch), CM_BROKEN);
+    child c = {.socket = -1};
+    const char *const argv[] = {"sh", NULL};
+    const cm_process_config config = {.path = "/bin/sh", .argv = argv, .on_exit = note_exit};
+    assert_int_equal(cm_process_create(w.loop, &config, &c.socket, &c.process), CM_BROKEN);
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -701,6 +974,16 @@ int main(void)
         cmocka_unit_test(a_paused_watch_is_not_called_even_for_a_hang_up),
         cmocka_unit_test(an_edge_watch_calls_until_drained_and_again_for_more),
         cmocka_unit_test(a_descriptor_that_cannot_be_watched_is_refused),
+        cmocka_unit_test(a_child_has_its_socket_and_nothing_else_open),
+        cmocka_unit_test(a_child_has_an_empty_environment_and_plain_signals),
+        cmocka_unit_test(a_child_that_cannot_be_executed_exits_with_127),
+        cmocka_unit_test(a_killed_child_is_reported_and_a_destroyed_one_is_gone),
+        cmocka_unit_test(a_child_dies_with_its_parent),
+        cmocka_unit_test(virtual_days_pass_at_once),
+        cmocka_unit_test(events_and_timers_of_loops_run_in_their_order),
+        cmocka_unit_test(jobs_in_virtual_time_are_done_in_the_next_turn_and_in_order),
+        cmocka_unit_test(randomness_of_a_virtual_loop_follows_the_seed),
+        cmocka_unit_test(descriptors_and_children_are_refused_in_virtual_time),
     };
     return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
 }

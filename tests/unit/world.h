@@ -7,8 +7,10 @@
 #include "unit.h"
 
 #include "loop/loop.h"
+#include "loop/sim.h"
 
 typedef struct world {
+    cm_sim *sim; /* NULL: libuv */
     cm_loop *loop;
     cm_timer limit;
     cm_timer look;
@@ -33,12 +35,26 @@ static inline void world_look(cm_timer *timer)
         cm_timer_start(timer, 200);
 }
 
+static inline void world_init_timers(world *w)
+{
+    cm_timer_init(&w->limit, w->loop, world_limit_reached);
+    cm_timer_init(&w->look, w->loop, world_look);
+}
+
 static inline void world_open(world *w)
 {
     *w = (world){.loop = NULL};
     assert_int_equal(cm_loop_create(&(cm_loop_config){.index = 1}, &w->loop), CM_OK);
-    cm_timer_init(&w->limit, w->loop, world_limit_reached);
-    cm_timer_init(&w->look, w->loop, world_look);
+    world_init_timers(w);
+}
+
+static inline void world_open_sim(world *w, uint64_t seed)
+{
+    *w = (world){.loop = NULL};
+    const cm_wall start = {.us = CM_SECONDS(1800000000)};
+    assert_int_equal(cm_sim_create(seed, start, &w->sim), CM_OK);
+    assert_int_equal(cm_sim_loop_create(w->sim, &(cm_loop_config){.index = 1}, &w->loop), CM_OK);
+    world_init_timers(w);
 }
 
 /* False if `is_done` did not come true within ten seconds. */
@@ -58,4 +74,5 @@ static inline bool world_run(world *w, bool (*is_done)(void *owner), void *owner
 static inline void world_close(world *w)
 {
     cm_loop_destroy(w->loop);
+    cm_sim_destroy(w->sim);
 }
