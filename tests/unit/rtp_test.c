@@ -288,6 +288,18 @@ static void hours_of_silence_are_no_jump_and_count_their_wraps(void **state)
     assert_int_equal(ticks, 1000 + day + 70);
 }
 
+static void a_silence_of_just_one_wrap_is_counted(void **state)
+{
+    (void)state;
+    cm_rtp_timestamps t;
+    int64_t ticks;
+    cm_rtp_timestamps_init(&t, 90000);
+    (void)cm_rtp_timestamps_unwrap(&t, 7, at_ms(0), &ticks);
+    const int64_t wrap_ms = (INT64_C(1) << 32) / 90;
+    assert_int_equal(cm_rtp_timestamps_unwrap(&t, 7, at_ms(wrap_ms), &ticks), CM_RTP_TIME_RUNS);
+    assert_int_equal(ticks, (INT64_C(1) << 32) + 7);
+}
+
 static void a_stalled_connection_that_bursts_is_no_jump(void **state)
 {
     (void)state;
@@ -571,6 +583,7 @@ int main(void)
         cmocka_unit_test(a_restart_at_zero_goes_on_by_the_time_between_arrivals),
         cmocka_unit_test(a_jump_of_hours_is_bridged),
         cmocka_unit_test(hours_of_silence_are_no_jump_and_count_their_wraps),
+        cmocka_unit_test(a_silence_of_just_one_wrap_is_counted),
         cmocka_unit_test(a_stalled_connection_that_bursts_is_no_jump),
         cmocka_unit_test(a_wrong_clock_rate_in_the_sdp_is_no_jump),
         cmocka_unit_test(packets_in_order_pass_without_a_copy),

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "proto/sdp/fmtp.h"
 #include "proto/sdp/sdp.h"
@@ -99,14 +100,15 @@ static void every_truncation_gives_no_more_than_the_whole(void **state)
     for (size_t size = 0; size < strlen(GOOD); size++) {
         cm_sdp sdp;
         /* in memory of exactly that size, for the sanitizer to watch */
-        uint8_t *copy = test_malloc(size + 1);
-        memcpy(copy, GOOD, size);
+        uint8_t *copy = malloc(size > 0 ? size : 1);
+        if (size > 0)
+            memcpy(copy, GOOD, size);
         const cm_status status = cm_sdp_parse(cm_slice_over(copy, size), &sdp);
         if (status == CM_OK)
             assert_true(sdp.media_count >= 1 && sdp.media_count <= whole.media_count);
         else
             assert_true(size < (size_t)(strstr(GOOD, "RTP/AVP 96") - GOOD) + 9);
-        test_free(copy);
+        free(copy);
     }
 }
 
@@ -454,8 +456,8 @@ static void base64_without_or_with_wrong_padding_is_read(void **state)
 static void parameter_sets_in_annex_b_are_cut_apart(void **state)
 {
     (void)state;
-    /* 00 00 00 01 67 64 00 1f 00 00 01 68 eb e3 */
-    const cm_sdp_h264 h264 = parse_h264("sprop-parameter-sets=AAAAAWdkAB8AAAFo6+M=");
+    /* 00 00 00 01 67 64 00 1f 00 00 00 01 68 eb e3 00 00 */
+    const cm_sdp_h264 h264 = parse_h264("sprop-parameter-sets=AAAAAWdkAB8AAAABaOvjAAA=");
     assert_int_equal(h264.set_count, 2);
     assert_int_equal(h264.sets[0].size, 4);
     assert_memory_equal(h264.sets[0].bytes, "\x67\x64\x00\x1f", 4);

@@ -92,7 +92,7 @@ cm_rtp_time cm_rtp_timestamps_unwrap(cm_rtp_timestamps *t, uint32_t timestamp, c
          * is told from a jump, and counts all its wraps. */
         const int64_t error =
             wire_distance((uint32_t)(t->last_wire + (uint64_t)elapsed), timestamp);
-        if (is_near(error, bound) && !is_near(step, bound)) {
+        if (is_near(error, bound)) {
             t->last += elapsed + error;
         } else if (is_near(step, bound)) {
             t->last += step;

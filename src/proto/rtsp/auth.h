@@ -54,7 +54,8 @@ typedef struct cm_rtsp_auth_request {
 } cm_rtsp_auth_request;
 
 /* Client: the value of the Authorization header. CM_REFUSE when user name or uri hold a quote or
- * control character (Basic: the user a colon); CM_FULL when it does not fit. */
+ * control character (Basic: the user a colon); CM_FULL when it does not fit, or the challenge holds
+ * text that can't be quoted back. */
 cm_status cm_rtsp_authorization_write(cm_writer *w, cm_rtsp_hasher *hasher,
                                       const cm_rtsp_challenge *challenge,
                                       const cm_rtsp_credentials *credentials,
