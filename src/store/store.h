@@ -50,7 +50,7 @@ typedef struct cm_store_config {
     const char *directory; /* made with mode 0700 if it is not there */
     cm_random *random;     /* NULL: the system's */
     size_t size_bytes_max; /* of the database file; 0: what the disk has. CM_BROKEN beyond */
-    bool is_reader_only;   /* refuse to create; for tools that only look */
+    bool must_exist;       /* refuse to make one: for the command line */
     bool accepts_older;    /* `casement store accept-restore`: see cm_store_open */
 } cm_store_config;
 
@@ -303,9 +303,11 @@ typedef struct cm_stored_sessions {
 /* When it ends by itself if it isn't used before. */
 cm_wall cm_session_expires(cm_wall created, cm_wall last_used);
 
-/* CM_ABSENT: no such account; CM_REFUSE: not active. */
+/* CM_ABSENT: no such account; CM_REFUSE: not active. `change` tells of a session that had to end
+ * for it (CM_ACCOUNT_SESSIONS_MAX). */
 cm_status cm_store_session_create(cm_store *store, const cm_account_id *account,
-                                  const uint8_t token_hash[CM_MAC_SIZE], cm_wall now);
+                                  const uint8_t token_hash[CM_MAC_SIZE], cm_wall now,
+                                  cm_change *change);
 /* Remembers that the token was used; writes at most once in ten minutes. */
 cm_status cm_store_session_touch(cm_store *store, const uint8_t token_hash[CM_MAC_SIZE],
                                  cm_wall now);

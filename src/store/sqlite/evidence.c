@@ -1,0 +1,384 @@
+#include "store/evidence.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "store/sqlite/store_priv.h"
+
+/* ---- one step of the chain ---- */
+
+#ifdef CM_FAULT_INJECTION
+static bool is_of_another_home(const cm_row *probe, const cm_row *row)
+{
+    return row->table->scope != CM_SCOPE_HOME ||
+           !cm_slice_equal(cm_row_bytes(probe, probe->table->owner),
+                           cm_row_bytes(row, row->table->owner));
+}
+
+/* The look-up is made wrong in the way of the hook that fires; true if it was. */
+static bool look_up_wrongly(cm_tx *tx, const cm_row *probe, uint32_t where, cm_fault swap,
+                            cm_row *out)
+{
+    const cm_table_id table = (cm_table_id)(probe->table - cm_tables);
+    if (cm_fault_fires(swap) && cm_db_find_any(tx->db, table, out) == CM_OK)
+        return true;
+    if (CM_FAULT(STORE_ROW_STALE) && cm_db_find_stale(tx->db, probe, where, out) == CM_OK)
+        return true;
+    if (!CM_FAULT(STORE_CACHE_FOREIGN))
+        return false;
+    pthread_mutex_lock(&tx->store->cache_lock);
+    const bool hits =
+        tx->store->is_cached[table] && is_of_another_home(probe, &tx->store->cache[table]);
+    if (hits)
+        *out = tx->store->cache[table];
+    pthread_mutex_unlock(&tx->store->cache_lock);
+    return hits;
+}
+
+static void remember(cm_tx *tx, const cm_row *row)
+{
+    const cm_table_id table = (cm_table_id)(row->table - cm_tables);
+    pthread_mutex_lock(&tx->store->cache_lock);
+    tx->store->cache[table] = *row;
+    tx->store->is_cached[table] = true;
+    pthread_mutex_unlock(&tx->store->cache_lock);
+}
+#define SWAP(fault) , CM_FAULT_##fault
+#else
+#define SWAP(fault)
+#endif
+
+/* The row that was asked for, verified, whatever the look-up answered. CM_ABSENT. */
+static cm_status look_up(cm_tx *tx, const cm_row *probe, uint32_t where,
+#ifdef CM_FAULT_INJECTION
+                         cm_row *out, cm_fault swap)
+#else
+                         cm_row *out)
+#endif
+{
+#ifdef CM_FAULT_INJECTION
+    cm_status status = CM_OK;
+    if (!look_up_wrongly(tx, probe, where, swap, out)) {
+        status = cm_db_find(tx->db, probe, where, out);
+        if (status == CM_OK)
+            remember(tx, out);
+    }
+#else
+    const cm_status status = cm_db_find(tx->db, probe, where, out);
+#endif
+    if (status == CM_FOREIGN)
+        return cm_tx_refuse(tx, probe->table, "shape");
+    CM_TRY(status);
+    if (!tx->believes && !cm_tx_is_asked(probe, where, out))
+        return cm_tx_refuse(tx, probe->table, "another-row");
+    return cm_tx_verify(tx, out);
+}
+
+/* ---- the chain ---- */
+
+static cm_status read_id(cm_tx *tx, const cm_row *row, unsigned column, char out[CM_ID_SIZE])
+{
+    return cm_row_read_id(row, column, out) ? CM_OK : cm_tx_refuse(tx, row->table, "id");
+}
+
+/* What a token leads to. */
+typedef struct holder {
+    bool is_live;
+    bool is_token;
+    cm_account_id account;
+    cm_camera_key camera; /* of an API token */
+    uint32_t rights;      /* of an API token; all bits of a session */
+    cm_wall expires;
+} holder;
+
+static cm_status look_up_session(cm_tx *tx, const cm_asker *asker, cm_wall now, holder *out)
+{
+    cm_row probe;
+    cm_row row;
+    cm_row_init(&probe, CM_SESSIONS);
+    cm_row_set_bytes(&probe, CM_SESSIONS_TOKEN_HASH,
+                     cm_slice_over(asker->token_hash, sizeof asker->token_hash));
+    CM_TRY(look_up(tx, &probe, CM_WHERE(CM_SESSIONS_TOKEN_HASH),
+                   &row SWAP(STORE_SESSION_SWAP)));
+    CM_TRY(read_id(tx, &row, CM_SESSIONS_ACCOUNT, out->account.text));
+    out->expires =
+        cm_session_expires((cm_wall){.us = cm_row_integer(&row, CM_SESSIONS_CREATED)},
+                           (cm_wall){.us = cm_row_integer(&row, CM_SESSIONS_LAST_USED)});
+    out->is_live = now.us < out->expires.us;
+    out->rights = UINT32_MAX;
+    return CM_OK;
+}
+
+static cm_status look_up_token(cm_tx *tx, const cm_asker *asker, cm_wall now, holder *out)
+{
+    cm_row probe;
+    cm_row row;
+    cm_row_init(&probe, CM_API_TOKENS);
+    cm_row_set_bytes(&probe, CM_API_TOKENS_TOKEN_HASH,
+                     cm_slice_over(asker->token_hash, sizeof asker->token_hash));
+    CM_TRY(look_up(tx, &probe, CM_WHERE(CM_API_TOKENS_TOKEN_HASH),
+                   &row SWAP(STORE_SESSION_SWAP)));
+    CM_TRY(read_id(tx, &row, CM_API_TOKENS_ACCOUNT, out->account.text));
+    CM_TRY(read_id(tx, &row, CM_API_TOKENS_HOME, out->camera.home.text));
+    CM_TRY(read_id(tx, &row, CM_API_TOKENS_CAMERA, out->camera.camera.text));
+    out->is_token = true;
+    out->expires = (cm_wall){.us = cm_row_integer(&row, CM_API_TOKENS_EXPIRES)};
+    out->is_live = now.us < out->expires.us;
+    out->rights = (uint32_t)cm_row_integer(&row, CM_API_TOKENS_RIGHTS);
+    return CM_OK;
+}
+
+static cm_status look_up_holder(cm_tx *tx, const cm_asker *asker, cm_wall now, holder *out)
+{
+    *out = (holder){.is_live = false};
+    return asker->kind == CM_ASKER_SESSION ? look_up_session(tx, asker, now, out)
+                                           : look_up_token(tx, asker, now, out);
+}
+
+static cm_status look_up_role(cm_tx *tx, const cm_home_id *home, const cm_account_id *account,
+                              cm_role *out)
+{
+    cm_row probe;
+    cm_row row;
+    cm_row_init(&probe, CM_MEMBERSHIPS);
+    cm_row_set_id(&probe, CM_MEMBERSHIPS_HOME, home->text);
+    cm_row_set_id(&probe, CM_MEMBERSHIPS_ACCOUNT, account->text);
+    const uint32_t where = CM_WHERE(CM_MEMBERSHIPS_HOME) | CM_WHERE(CM_MEMBERSHIPS_ACCOUNT);
+    const cm_status status = look_up(tx, &probe, where, &row SWAP(STORE_MEMBERSHIP_SWAP));
+    *out = CM_ROLE_NONE;
+    if (status == CM_ABSENT)
+        return CM_OK;
+    CM_TRY(status);
+    const int64_t role = cm_row_integer(&row, CM_MEMBERSHIPS_ROLE);
+    if (role <= CM_ROLE_NONE || role >= CM_ROLES)
+        return cm_tx_refuse(tx, row.table, "role");
+    *out = (cm_role)role;
+    return CM_OK;
+}
+
+static cm_status look_up_grant(cm_tx *tx, const cm_camera_key *camera, const cm_account_id *account,
+                               bool *has_grant, uint32_t *rights)
+{
+    cm_row probe;
+    cm_row row;
+    cm_row_init(&probe, CM_GRANTS);
+    cm_row_set_id(&probe, CM_GRANTS_HOME, camera->home.text);
+    cm_row_set_id(&probe, CM_GRANTS_ACCOUNT, account->text);
+    cm_row_set_id(&probe, CM_GRANTS_CAMERA, camera->camera.text);
+    const uint32_t where =
+        CM_WHERE(CM_GRANTS_HOME) | CM_WHERE(CM_GRANTS_ACCOUNT) | CM_WHERE(CM_GRANTS_CAMERA);
+    const cm_status status = look_up(tx, &probe, where, &row SWAP(STORE_GRANT_SWAP));
+    *has_grant = false;
+    *rights = 0;
+    if (status == CM_ABSENT)
+        return CM_OK;
+    CM_TRY(status);
+    *has_grant = true;
+    *rights = (uint32_t)cm_row_integer(&row, CM_GRANTS_RIGHTS);
+    return CM_OK;
+}
+
+static cm_status look_up_camera(cm_tx *tx, const cm_camera_key *camera, cm_evidence *out)
+{
+    cm_row probe;
+    cm_row row;
+    cm_row_init(&probe, CM_CAMERAS);
+    cm_row_set_id(&probe, CM_CAMERAS_HOME, camera->home.text);
+    cm_row_set_id(&probe, CM_CAMERAS_ID, camera->camera.text);
+    const uint32_t where = CM_WHERE(CM_CAMERAS_HOME) | CM_WHERE(CM_CAMERAS_ID);
+    const cm_status status = look_up(tx, &probe, where, &row SWAP(STORE_CAMERA_SWAP));
+    if (status == CM_ABSENT)
+        return CM_OK;
+    CM_TRY(status);
+    CM_TRY(read_id(tx, &row, CM_CAMERAS_HOME, out->camera.home.text));
+    CM_TRY(read_id(tx, &row, CM_CAMERAS_ID, out->camera.camera.text));
+    out->min_epoch = (uint64_t)cm_row_integer(&row, CM_CAMERAS_MIN_EPOCH);
+    out->camera_exists = true;
+    return CM_OK;
+}
+
+static cm_status look_up_account(cm_tx *tx, const cm_account_id *id, cm_stored_account *out)
+{
+    cm_row row;
+    const cm_status status = cm_tx_account(tx, id, &row);
+    /* Sessions and tokens can't outlive their account (foreign keys). */
+    if (status == CM_ABSENT)
+        return cm_tx_refuse(tx, &cm_tables[CM_ACCOUNTS], "no-account");
+    CM_TRY(status);
+    return cm_store_read_account(&row, out) == CM_OK ? CM_OK
+                                                     : cm_tx_refuse(tx, row.table, "shape");
+}
+
+static cm_status read_chain(cm_tx *tx, const cm_asker *asker, const cm_camera_key *camera,
+                            cm_wall now, cm_evidence *out)
+{
+    *out = (cm_evidence){.role = CM_ROLE_NONE};
+    holder h;
+    const cm_status found = look_up_holder(tx, asker, now, &h);
+    if (found == CM_ABSENT)
+        return CM_OK;
+    CM_TRY(found);
+    cm_stored_account account;
+    CM_TRY(look_up_account(tx, &h.account, &account));
+    out->session_is_live = h.is_live;
+    out->expires = h.expires;
+    out->account = account.id;
+    memcpy(out->account_name, account.name, sizeof out->account_name);
+    out->account_is_active = account.is_active;
+    out->is_operator = account.is_operator;
+    out->token_limit = h.is_token && !cm_camera_key_equal(&h.camera, camera) ? 0 : h.rights;
+    const cm_status home = cm_tx_home(tx, &camera->home, NULL);
+    if (home == CM_ABSENT)
+        return CM_OK;
+    CM_TRY(home);
+    CM_TRY(look_up_role(tx, &camera->home, &account.id, &out->role));
+    CM_TRY(look_up_grant(tx, camera, &account.id, &out->has_grant, &out->granted));
+    return look_up_camera(tx, camera, out);
+}
+
+/* Runs `read` in a snapshot of its own, again if the snapshot was too old to tell. */
+typedef struct question {
+    const cm_asker *asker;
+    const cm_camera_key *camera;
+    cm_wall now;
+    void *out;
+} question;
+
+static cm_status ask(cm_store *store, cm_status (*read)(cm_tx *tx, const question *q),
+                     const question *q, const char **cause)
+{
+    atomic_fetch_add(&store->evidence_reads, 1);
+    cm_status status = CM_RETRY;
+    for (int i = 0; status == CM_RETRY && i < CM_STORE_ATTEMPTS; i++) {
+        CM_AUTO(cm_tx_end) cm_tx tx;
+        status = cm_tx_begin(store, CM_TX_READ, &tx);
+        if (status == CM_OK)
+            status = read(&tx, q);
+        if (status == CM_FOREIGN)
+            *cause = tx.cause != NULL ? tx.cause : "shape";
+    }
+    if (status == CM_FOREIGN)
+        atomic_fetch_add(&store->evidence_alarms, 1);
+    return status;
+}
+
+static cm_status read_evidence(cm_tx *tx, const question *q)
+{
+    return read_chain(tx, q->asker, q->camera, q->now, q->out);
+}
+
+cm_status cm_store_evidence(cm_store *store, const cm_asker *asker, const cm_camera_key *camera,
+                            cm_wall now, cm_evidence *out, const char **cause)
+{
+    cm_evidence evidence;
+    const question q = {.asker = asker, .camera = camera, .now = now, .out = &evidence};
+    CM_TRY(ask(store, read_evidence, &q, cause));
+    *out = evidence;
+    return CM_OK;
+}
+
+/* ---- who ---- */
+
+typedef struct gathering {
+    cm_who *who;
+    const cm_home_id *only; /* NULL: every home */
+} gathering;
+
+static cm_status add_home(cm_tx *tx, cm_row *row, void *owner)
+{
+    const gathering *g = owner;
+    cm_home_id id;
+    CM_TRY(read_id(tx, row, CM_MEMBERSHIPS_HOME, id.text));
+    if (g->only != NULL && !cm_home_id_equal(g->only, &id))
+        return CM_OK;
+    cm_row home_row;
+    cm_stored_home home;
+    CM_TRY(cm_tx_home(tx, &id, &home_row));
+    CM_TRY(cm_store_read_home(&home_row, &home));
+    CM_TRY(cm_store_grow((void **)&g->who->homes, g->who->home_count, sizeof *g->who->homes));
+    cm_identity_home *item = &g->who->homes[g->who->home_count++];
+    *item = (cm_identity_home){.home = id,
+                               .role = (cm_role)cm_row_integer(row, CM_MEMBERSHIPS_ROLE)};
+    memcpy(item->name, home.name, sizeof item->name);
+    return CM_OK;
+}
+
+static cm_status read_who(cm_tx *tx, const question *q)
+{
+    cm_who *who = q->out;
+    holder h;
+    CM_TRY(look_up_holder(tx, q->asker, q->now, &h));
+    CM_ENSURE(h.is_live, CM_ABSENT);
+    cm_stored_account account;
+    CM_TRY(look_up_account(tx, &h.account, &account));
+    CM_ENSURE(account.is_active, CM_ABSENT);
+    cm_who_clear(who); /* of an attempt before */
+    *who = (cm_who){.account = account.id,
+                    .is_operator = account.is_operator,
+                    .expires = h.expires,
+                    .is_token = h.is_token,
+                    .token_camera = h.camera,
+                    .token_rights = h.is_token ? h.rights : 0};
+    memcpy(who->name, account.name, sizeof who->name);
+    gathering g = {.who = who, .only = h.is_token ? &h.camera.home : NULL};
+    cm_row probe;
+    cm_row_init(&probe, CM_MEMBERSHIPS);
+    cm_row_set_id(&probe, CM_MEMBERSHIPS_ACCOUNT, account.id.text);
+    return cm_tx_each(tx, &probe, CM_WHERE(CM_MEMBERSHIPS_ACCOUNT), add_home, &g);
+}
+
+cm_status cm_store_who(cm_store *store, const cm_asker *asker, cm_wall now, cm_who *out,
+                       const char **cause)
+{
+    CM_AUTO(cm_who_clear) cm_who who = {.home_count = 0};
+    const question q = {.asker = asker, .now = now, .out = &who};
+    CM_TRY(ask(store, read_who, &q, cause));
+    *out = who;
+    who = (cm_who){.home_count = 0};
+    return CM_OK;
+}
+
+/* ---- cameras of a home, with what the account was granted ---- */
+
+typedef struct granting {
+    cm_granted_cameras *cameras;
+    const cm_account_id *account;
+} granting;
+
+static cm_status add_granted(cm_tx *tx, cm_row *row, void *owner)
+{
+    const granting *g = owner;
+    cm_granted_cameras *cameras = g->cameras;
+    CM_TRY(cm_store_grow((void **)&cameras->items, cameras->count, sizeof *cameras->items));
+    cm_granted_camera *item = &cameras->items[cameras->count];
+    CM_TRY(cm_store_read_camera(row, &item->camera));
+    bool has_grant;
+    const cm_status status =
+        look_up_grant(tx, &item->camera.key, g->account, &has_grant, &item->granted);
+    if (status == CM_FOREIGN)
+        item->granted = 0; /* logged; no right comes of it */
+    else
+        CM_TRY(status);
+    cameras->count++;
+    return CM_OK;
+}
+
+cm_status cm_store_granted_cameras(cm_store *store, const cm_account_id *account,
+                                   const cm_home_id *home, cm_granted_cameras *out)
+{
+    *out = (cm_granted_cameras){.count = 0};
+    CM_AUTO(cm_tx_end) cm_tx tx;
+    CM_TRY(cm_tx_begin(store, CM_TX_READ, &tx));
+    CM_TRY(cm_tx_home(&tx, home, NULL));
+    CM_AUTO(cm_granted_cameras_clear) cm_granted_cameras cameras = {.count = 0};
+    granting g = {.cameras = &cameras, .account = account};
+    cm_row probe;
+    cm_row_init(&probe, CM_CAMERAS);
+    cm_row_set_id(&probe, CM_CAMERAS_HOME, home->text);
+    CM_TRY(cm_tx_each(&tx, &probe, CM_WHERE(CM_CAMERAS_HOME), add_granted, &g));
+    *out = cameras;
+    cameras = (cm_granted_cameras){.count = 0};
+    return CM_OK;
+}

@@ -1,0 +1,119 @@
+#include "store/sqlite/migrations.h"
+
+#include <stdio.h>
+
+/* STRICT: a column holds its own kind and nothing else. */
+static const char *const STEPS[] = {
+    "CREATE TABLE meta (id TEXT NOT NULL PRIMARY KEY, database BLOB NOT NULL,"
+    " key_check BLOB NOT NULL, generation INTEGER NOT NULL, digest BLOB NOT NULL,"
+    " mac BLOB NOT NULL) STRICT;"
+
+    "CREATE TABLE homes (id TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL, salt BLOB NOT NULL,"
+    " is_declared INTEGER NOT NULL, created INTEGER NOT NULL, generation INTEGER NOT NULL,"
+    " mac BLOB NOT NULL) STRICT;"
+
+    "CREATE TABLE accounts (id TEXT NOT NULL PRIMARY KEY, name TEXT NOT NULL,"
+    " folded TEXT NOT NULL UNIQUE, password_hash TEXT NOT NULL, is_operator INTEGER NOT NULL,"
+    " is_active INTEGER NOT NULL, is_declared INTEGER NOT NULL, created INTEGER NOT NULL,"
+    " generation INTEGER NOT NULL, mac BLOB NOT NULL) STRICT;"
+
+    "CREATE TABLE sessions (token_hash BLOB NOT NULL PRIMARY KEY,"
+    " account TEXT NOT NULL REFERENCES accounts (id), created INTEGER NOT NULL,"
+    " last_used INTEGER NOT NULL, generation INTEGER NOT NULL, mac BLOB NOT NULL) STRICT;"
+    "CREATE INDEX sessions_account ON sessions (account);"
+
+    "CREATE TABLE memberships (home TEXT NOT NULL REFERENCES homes (id),"
+    " account TEXT NOT NULL REFERENCES accounts (id), role INTEGER NOT NULL,"
+    " is_declared INTEGER NOT NULL, created INTEGER NOT NULL, generation INTEGER NOT NULL,"
+    " mac BLOB NOT NULL, PRIMARY KEY (home, account)) STRICT;"
+    "CREATE INDEX memberships_account ON memberships (account);"
+
+    "CREATE TABLE cameras (home TEXT NOT NULL REFERENCES homes (id), id TEXT NOT NULL,"
+    " name TEXT NOT NULL, main TEXT NOT NULL, sub TEXT NOT NULL, user TEXT NOT NULL,"
+    " password_box BLOB NOT NULL, keep INTEGER NOT NULL, is_declared INTEGER NOT NULL,"
+    " min_epoch INTEGER NOT NULL, created INTEGER NOT NULL, generation INTEGER NOT NULL,"
+    " mac BLOB NOT NULL, PRIMARY KEY (home, id)) STRICT;"
+
+    "CREATE TABLE grants (home TEXT NOT NULL, account TEXT NOT NULL, camera TEXT NOT NULL,"
+    " rights INTEGER NOT NULL, is_declared INTEGER NOT NULL, created INTEGER NOT NULL,"
+    " generation INTEGER NOT NULL, mac BLOB NOT NULL, PRIMARY KEY (home, account, camera),"
+    " FOREIGN KEY (home, account) REFERENCES memberships (home, account),"
+    " FOREIGN KEY (home, camera) REFERENCES cameras (home, id)) STRICT;"
+    "CREATE INDEX grants_camera ON grants (home, camera);"
+
+    "CREATE TABLE api_tokens (token_hash BLOB NOT NULL PRIMARY KEY, id TEXT NOT NULL,"
+    " home TEXT NOT NULL, account TEXT NOT NULL, camera TEXT NOT NULL, rights INTEGER NOT NULL,"
+    " created INTEGER NOT NULL, expires INTEGER NOT NULL, last_used INTEGER NOT NULL,"
+    " generation INTEGER NOT NULL, mac BLOB NOT NULL, UNIQUE (home, id),"
+    " FOREIGN KEY (home, account) REFERENCES memberships (home, account),"
+    " FOREIGN KEY (home, camera) REFERENCES cameras (home, id)) STRICT;"
+    "CREATE INDEX api_tokens_account ON api_tokens (home, account);"
+    "CREATE INDEX api_tokens_camera ON api_tokens (home, camera);"
+
+    "CREATE TABLE setup_tokens (token_hash BLOB NOT NULL PRIMARY KEY, created INTEGER NOT NULL,"
+    " mac BLOB NOT NULL) STRICT;"
+    "CREATE TABLE settings (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL,"
+    " mac BLOB NOT NULL) STRICT;",
+};
+
+#ifdef CM_FAULT_INJECTION
+/* What was taken away or changed is kept here, so that store.row.stale can serve it again, also
+ * after a restart. */
+static const char *const STALE_TABLES[] = {"sessions", "memberships", "grants", "cameras",
+                                           "api_tokens"};
+
+static cm_status keep_stale(cm_db *db)
+{
+    for (size_t i = 0; i < CM_COUNT(STALE_TABLES); i++) {
+        const char *table = STALE_TABLES[i];
+        char columns[512];
+        cm_writer w = cm_writer_over(columns, sizeof columns);
+        for (unsigned t = 0; t < CM_TABLE_COUNT; t++)
+            if (cm_slice_equal(cm_slice_of(cm_tables[t].name), cm_slice_of(table)))
+                for (unsigned c = 0; c < cm_tables[t].column_count; c++)
+                    cm_write_format(&w, "OLD.%s, ", cm_tables[t].columns[c].name);
+        cm_write_text(&w, "OLD.mac");
+        cm_write_u8(&w, 0);
+        char sql[2048];
+        snprintf(sql, sizeof sql,
+                 "CREATE TABLE IF NOT EXISTS stale_%s AS SELECT * FROM %s WHERE 0;"
+                 "CREATE TRIGGER IF NOT EXISTS stale_%s_delete BEFORE DELETE ON %s BEGIN"
+                 " INSERT INTO stale_%s VALUES (%s); END;"
+                 "CREATE TRIGGER IF NOT EXISTS stale_%s_update BEFORE UPDATE ON %s BEGIN"
+                 " INSERT INTO stale_%s VALUES (%s); END;",
+                 table, table, table, table, table, columns, table, table, table, columns);
+        CM_TRY(cm_db_run(db, sql));
+    }
+    return CM_OK;
+}
+#endif
+
+cm_status cm_migrations_look(cm_db *db, bool *are_due)
+{
+    int64_t application;
+    int64_t version;
+    int64_t tables;
+    CM_TRY(cm_db_ask_integer(db, "PRAGMA application_id", &application));
+    CM_TRY(cm_db_ask_integer(db, "PRAGMA user_version", &version));
+    CM_TRY(cm_db_ask_integer(db, "SELECT count(*) FROM sqlite_schema", &tables));
+    CM_ENSURE(application != 0 || version != 0 || tables != 0, CM_ABSENT);
+    CM_ENSURE(application == CM_APPLICATION_ID, CM_REFUSE);
+    CM_ENSURE(version >= 0 && (size_t)version <= CM_COUNT(STEPS), CM_FULL);
+    *are_due = (size_t)version < CM_COUNT(STEPS);
+    return CM_OK;
+}
+
+cm_status cm_migrations_run(cm_db *db)
+{
+    int64_t version;
+    CM_TRY(cm_db_ask_integer(db, "PRAGMA user_version", &version));
+    for (size_t i = (size_t)version; i < CM_COUNT(STEPS); i++)
+        CM_TRY(cm_db_run(db, STEPS[i]));
+#ifdef CM_FAULT_INJECTION
+    CM_TRY(keep_stale(db));
+#endif
+    char sql[128];
+    snprintf(sql, sizeof sql, "PRAGMA application_id=%d; PRAGMA user_version=%zu;",
+             CM_APPLICATION_ID, CM_COUNT(STEPS));
+    return cm_db_run(db, sql);
+}

@@ -1,0 +1,41 @@
+#include "store/sqlite/tables.h"
+
+#define COLUMN(constant, column, column_kind) {.name = #column, .kind = CM_COLUMN_##column_kind},
+
+static const cm_column META[] = {CM_TABLE_META(COLUMN)};
+static const cm_column HOMES[] = {CM_TABLE_HOMES(COLUMN)};
+static const cm_column ACCOUNTS[] = {CM_TABLE_ACCOUNTS(COLUMN)};
+static const cm_column SESSIONS[] = {CM_TABLE_SESSIONS(COLUMN)};
+static const cm_column MEMBERSHIPS[] = {CM_TABLE_MEMBERSHIPS(COLUMN)};
+static const cm_column CAMERAS[] = {CM_TABLE_CAMERAS(COLUMN)};
+static const cm_column GRANTS[] = {CM_TABLE_GRANTS(COLUMN)};
+static const cm_column API_TOKENS[] = {CM_TABLE_API_TOKENS(COLUMN)};
+static const cm_column SETUP_TOKENS[] = {CM_TABLE_SETUP_TOKENS(COLUMN)};
+static const cm_column SETTINGS[] = {CM_TABLE_SETTINGS(COLUMN)};
+
+enum {
+    /* Tables without: past the last column. */
+    CM_SETUP_TOKENS_GENERATION = CM_SETUP_TOKENS_COLUMNS,
+    CM_SETTINGS_GENERATION = CM_SETTINGS_COLUMNS,
+    /* Of the server itself: none. */
+    META_OWNER = CM_META_COLUMNS,
+    SETUP_TOKENS_OWNER = CM_SETUP_TOKENS_COLUMNS,
+    SETTINGS_OWNER = CM_SETTINGS_COLUMNS,
+    HOMES_OWNER = CM_HOMES_ID,
+    ACCOUNTS_OWNER = CM_ACCOUNTS_ID,
+    SESSIONS_OWNER = CM_SESSIONS_ACCOUNT,
+    MEMBERSHIPS_OWNER = CM_MEMBERSHIPS_HOME,
+    CAMERAS_OWNER = CM_CAMERAS_HOME,
+    GRANTS_OWNER = CM_GRANTS_HOME,
+    API_TOKENS_OWNER = CM_API_TOKENS_HOME,
+};
+
+#define TABLE(constant, table, whose)                                                              \
+    {.name = #table,                                                                               \
+     .scope = CM_SCOPE_##whose,                                                                    \
+     .columns = constant,                                                                          \
+     .column_count = CM_##constant##_COLUMNS,                                                      \
+     .generation = CM_##constant##_GENERATION,                                                     \
+     .owner = constant##_OWNER},
+
+const cm_table cm_tables[CM_TABLE_COUNT] = {CM_TABLES(TABLE)};

@@ -1,0 +1,152 @@
+/*
+ * tables: the stored tables and their columns, in one place: what row.c builds its SQL and its MACs
+ * from. The CREATE statements in migrations.c say the same; a test compares them.
+ *
+ * X(CONSTANT, column, kind). Ids are text without padding; times are microseconds since 1970; every
+ * column is NOT NULL. `generation` is the home's (account's) of when the row was last vouched for.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define CM_TABLE_META(X)                                                                           \
+    X(ID, id, TEXT)                                                                                \
+    X(DATABASE, database, BLOB)                                                                    \
+    X(KEY_CHECK, key_check, BLOB)                                                                  \
+    X(GENERATION, generation, INTEGER)                                                             \
+    X(DIGEST, digest, BLOB)
+#define CM_TABLE_HOMES(X)                                                                          \
+    X(ID, id, TEXT)                                                                                \
+    X(NAME, name, TEXT)                                                                            \
+    X(SALT, salt, BLOB)                                                                            \
+    X(IS_DECLARED, is_declared, INTEGER)                                                           \
+    X(CREATED, created, INTEGER)                                                                   \
+    X(GENERATION, generation, INTEGER)
+#define CM_TABLE_ACCOUNTS(X)                                                                       \
+    X(ID, id, TEXT)                                                                                \
+    X(NAME, name, TEXT)                                                                            \
+    X(FOLDED, folded, TEXT)                                                                        \
+    X(PASSWORD_HASH, password_hash, TEXT)                                                          \
+    X(IS_OPERATOR, is_operator, INTEGER)                                                           \
+    X(IS_ACTIVE, is_active, INTEGER)                                                               \
+    X(IS_DECLARED, is_declared, INTEGER)                                                           \
+    X(CREATED, created, INTEGER)                                                                   \
+    X(GENERATION, generation, INTEGER)
+#define CM_TABLE_SESSIONS(X)                                                                       \
+    X(TOKEN_HASH, token_hash, BLOB)                                                                \
+    X(ACCOUNT, account, TEXT)                                                                      \
+    X(CREATED, created, INTEGER)                                                                   \
+    X(LAST_USED, last_used, INTEGER)                                                               \
+    X(GENERATION, generation, INTEGER)
+#define CM_TABLE_MEMBERSHIPS(X)                                                                    \
+    X(HOME, home, TEXT)                                                                            \
+    X(ACCOUNT, account, TEXT)                                                                      \
+    X(ROLE, role, INTEGER)                                                                         \
+    X(IS_DECLARED, is_declared, INTEGER)                                                           \
+    X(CREATED, created, INTEGER)                                                                   \
+    X(GENERATION, generation, INTEGER)
+#define CM_TABLE_CAMERAS(X)                                                                        \
+    X(HOME, home, TEXT)                                                                            \
+    X(ID, id, TEXT)                                                                                \
+    X(NAME, name, TEXT)                                                                            \
+    X(MAIN, main, TEXT)                                                                            \
+    X(SUB, sub, TEXT)                                                                              \
+    X(USER, user, TEXT)                                                                            \
+    X(PASSWORD_BOX, password_box, BLOB)                                                            \
+    X(KEEP, keep, INTEGER)                                                                         \
+    X(IS_DECLARED, is_declared, INTEGER)                                                           \
+    X(MIN_EPOCH, min_epoch, INTEGER)                                                               \
+    X(CREATED, created, INTEGER)                                                                   \
+    X(GENERATION, generation, INTEGER)
+#define CM_TABLE_GRANTS(X)                                                                         \
+    X(HOME, home, TEXT)                                                                            \
+    X(ACCOUNT, account, TEXT)                                                                      \
+    X(CAMERA, camera, TEXT)                                                                        \
+    X(RIGHTS, rights, INTEGER)                                                                     \
+    X(IS_DECLARED, is_declared, INTEGER)                                                           \
+    X(CREATED, created, INTEGER)                                                                   \
+    X(GENERATION, generation, INTEGER)
+#define CM_TABLE_API_TOKENS(X)                                                                     \
+    X(TOKEN_HASH, token_hash, BLOB)                                                                \
+    X(ID, id, TEXT)                                                                                \
+    X(HOME, home, TEXT)                                                                            \
+    X(ACCOUNT, account, TEXT)                                                                      \
+    X(CAMERA, camera, TEXT)                                                                        \
+    X(RIGHTS, rights, INTEGER)                                                                     \
+    X(CREATED, created, INTEGER)                                                                   \
+    X(EXPIRES, expires, INTEGER)                                                                   \
+    X(LAST_USED, last_used, INTEGER)                                                               \
+    X(GENERATION, generation, INTEGER)
+#define CM_TABLE_SETUP_TOKENS(X)                                                                   \
+    X(TOKEN_HASH, token_hash, BLOB)                                                                \
+    X(CREATED, created, INTEGER)
+#define CM_TABLE_SETTINGS(X)                                                                       \
+    X(NAME, name, TEXT)                                                                            \
+    X(VALUE, value, TEXT)
+
+/* X(CONSTANT, table, whose key and generation vouch for its rows) */
+#define CM_TABLES(X)                                                                               \
+    X(META, meta, SERVER)                                                                          \
+    X(HOMES, homes, HOMES)                                                                         \
+    X(ACCOUNTS, accounts, ACCOUNTS)                                                                \
+    X(SESSIONS, sessions, ACCOUNT)                                                                 \
+    X(MEMBERSHIPS, memberships, HOME)                                                              \
+    X(CAMERAS, cameras, HOME)                                                                      \
+    X(GRANTS, grants, HOME)                                                                        \
+    X(API_TOKENS, api_tokens, HOME)                                                                \
+    X(SETUP_TOKENS, setup_tokens, SERVER)                                                          \
+    X(SETTINGS, settings, SERVER)
+
+typedef enum cm_scope {
+    CM_SCOPE_SERVER,   /* the server's key, no generation */
+    CM_SCOPE_HOMES,    /* a home itself: the server's key, its generation is its own */
+    CM_SCOPE_ACCOUNTS, /* an account itself */
+    CM_SCOPE_ACCOUNT,  /* something of an account: the server's key, the account's generation */
+    CM_SCOPE_HOME,     /* something in a home: the home's key, the home's generation */
+} cm_scope;
+
+#define CM_TABLE_CONSTANT(constant, name, scope) CM_##constant,
+typedef enum cm_table_id { CM_TABLES(CM_TABLE_CONSTANT) CM_TABLE_COUNT } cm_table_id;
+
+#define CM_META_COLUMN(constant, name, kind)         CM_META_##constant,
+#define CM_HOMES_COLUMN(constant, name, kind)        CM_HOMES_##constant,
+#define CM_ACCOUNTS_COLUMN(constant, name, kind)     CM_ACCOUNTS_##constant,
+#define CM_SESSIONS_COLUMN(constant, name, kind)     CM_SESSIONS_##constant,
+#define CM_MEMBERSHIPS_COLUMN(constant, name, kind)  CM_MEMBERSHIPS_##constant,
+#define CM_CAMERAS_COLUMN(constant, name, kind)      CM_CAMERAS_##constant,
+#define CM_GRANTS_COLUMN(constant, name, kind)       CM_GRANTS_##constant,
+#define CM_API_TOKENS_COLUMN(constant, name, kind)   CM_API_TOKENS_##constant,
+#define CM_SETUP_TOKENS_COLUMN(constant, name, kind) CM_SETUP_TOKENS_##constant,
+#define CM_SETTINGS_COLUMN(constant, name, kind)     CM_SETTINGS_##constant,
+enum { CM_TABLE_META(CM_META_COLUMN) CM_META_COLUMNS };
+enum { CM_TABLE_HOMES(CM_HOMES_COLUMN) CM_HOMES_COLUMNS };
+enum { CM_TABLE_ACCOUNTS(CM_ACCOUNTS_COLUMN) CM_ACCOUNTS_COLUMNS };
+enum { CM_TABLE_SESSIONS(CM_SESSIONS_COLUMN) CM_SESSIONS_COLUMNS };
+enum { CM_TABLE_MEMBERSHIPS(CM_MEMBERSHIPS_COLUMN) CM_MEMBERSHIPS_COLUMNS };
+enum { CM_TABLE_CAMERAS(CM_CAMERAS_COLUMN) CM_CAMERAS_COLUMNS };
+enum { CM_TABLE_GRANTS(CM_GRANTS_COLUMN) CM_GRANTS_COLUMNS };
+enum { CM_TABLE_API_TOKENS(CM_API_TOKENS_COLUMN) CM_API_TOKENS_COLUMNS };
+enum { CM_TABLE_SETUP_TOKENS(CM_SETUP_TOKENS_COLUMN) CM_SETUP_TOKENS_COLUMNS };
+enum { CM_TABLE_SETTINGS(CM_SETTINGS_COLUMN) CM_SETTINGS_COLUMNS };
+
+typedef enum cm_column_kind {
+    CM_COLUMN_TEXT = 1,
+    CM_COLUMN_BLOB = 2,
+    CM_COLUMN_INTEGER = 3,
+} cm_column_kind;
+
+typedef struct cm_column {
+    const char *name;
+    cm_column_kind kind;
+} cm_column;
+
+typedef struct cm_table {
+    const char *name;
+    cm_scope scope;
+    const cm_column *columns;
+    unsigned column_count;
+    unsigned generation; /* its column; column_count without */
+    unsigned owner;      /* column of the home (account) it belongs to, by its scope */
+} cm_table;
+
+extern const cm_table cm_tables[CM_TABLE_COUNT];

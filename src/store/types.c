@@ -1,0 +1,130 @@
+/* What needs no database: names of enums, copies, and giving memory back. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/evidence.h"
+#include "store/store.h"
+
+static const char *const ROLE_NAMES[CM_ROLES] = {"none", "owner", "adult", "child", "guest"};
+static const char *const KEEP_NAMES[] = {"on-demand", "always"};
+
+const char *cm_role_name(cm_role role)
+{
+    return (unsigned)role < CM_ROLES ? ROLE_NAMES[role] : "none";
+}
+
+cm_status cm_role_parse(cm_slice text, cm_role *out)
+{
+    for (size_t i = CM_ROLE_OWNER; i < CM_ROLES; i++) {
+        if (cm_slice_equal(text, cm_slice_of(ROLE_NAMES[i]))) {
+            *out = (cm_role)i;
+            return CM_OK;
+        }
+    }
+    return CM_REFUSE;
+}
+
+const char *cm_keep_name(cm_keep keep)
+{
+    return KEEP_NAMES[keep == CM_KEEP_ALWAYS ? 1 : 0];
+}
+
+cm_status cm_keep_parse(cm_slice text, cm_keep *out)
+{
+    for (size_t i = 0; i < CM_COUNT(KEEP_NAMES); i++) {
+        if (cm_slice_equal(text, cm_slice_of(KEEP_NAMES[i]))) {
+            *out = (cm_keep)i;
+            return CM_OK;
+        }
+    }
+    return CM_REFUSE;
+}
+
+cm_wall cm_session_expires(cm_wall created, cm_wall last_used)
+{
+    const int64_t idle = last_used.us + CM_SESSION_IDLE_US;
+    const int64_t absolute = created.us + CM_SESSION_ABSOLUTE_US;
+    return (cm_wall){.us = idle < absolute ? idle : absolute};
+}
+
+cm_status cm_change_copy(const cm_change *change, cm_change *out)
+{
+    cm_epoch_raise *raised = NULL;
+    if (change->raised_count > 0) {
+        raised = calloc(change->raised_count, sizeof *raised);
+        if (raised == NULL) {
+            *out = (cm_change){.raised_count = 0};
+            return CM_BROKEN;
+        }
+        for (size_t i = 0; i < change->raised_count; i++)
+            raised[i] = change->raised[i];
+    }
+    *out = *change;
+    out->raised = raised;
+    return CM_OK;
+}
+
+void cm_change_clear(cm_change *change)
+{
+    free(change->raised);
+    *change = (cm_change){.raised_count = 0};
+}
+
+void cm_stored_homes_clear(cm_stored_homes *homes)
+{
+    free(homes->items);
+    *homes = (cm_stored_homes){.count = 0};
+}
+
+void cm_stored_accounts_clear(cm_stored_accounts *accounts)
+{
+    free(accounts->items);
+    *accounts = (cm_stored_accounts){.count = 0};
+}
+
+void cm_stored_members_clear(cm_stored_members *members)
+{
+    for (size_t i = 0; i < members->count; i++)
+        free(members->items[i].cameras);
+    free(members->items);
+    *members = (cm_stored_members){.count = 0};
+}
+
+void cm_stored_cameras_clear(cm_stored_cameras *cameras)
+{
+    free(cameras->items);
+    *cameras = (cm_stored_cameras){.count = 0};
+}
+
+void cm_stored_sessions_clear(cm_stored_sessions *sessions)
+{
+    free(sessions->items);
+    *sessions = (cm_stored_sessions){.count = 0};
+}
+
+void cm_stored_tokens_clear(cm_stored_tokens *tokens)
+{
+    free(tokens->items);
+    *tokens = (cm_stored_tokens){.count = 0};
+}
+
+void cm_granted_cameras_clear(cm_granted_cameras *cameras)
+{
+    free(cameras->items);
+    *cameras = (cm_granted_cameras){.count = 0};
+}
+
+void cm_who_clear(cm_who *who)
+{
+    free(who->homes);
+    who->homes = NULL;
+    who->home_count = 0;
+}
+
+cm_role cm_who_role(const cm_who *who, const cm_home_id *home)
+{
+    for (size_t i = 0; i < who->home_count; i++)
+        if (cm_home_id_equal(&who->homes[i].home, home))
+            return who->homes[i].role;
+    return CM_ROLE_NONE;
+}
