@@ -1,0 +1,63 @@
+/*
+ * api: the HTTP API and the app's files. One cm_api a loop, all alike; docs/api.md says what it
+ * speaks.
+ *
+ * A request goes: head -> route (routes.h) -> body -> who asks (store, in the pool) -> permission
+ * (grants/permission.h) -> handler. Handlers never look at roles. What concerns a camera's pictures
+ * is decided again, from evidence, by grants.
+ *
+ * Threads: belongs to its loop; cm_api_broadcast_* may be called on any loop.
+ */
+#pragma once
+
+#include "base/buffer.h"
+#include "devices/fleet.h"
+#include "egress/mp4/mp4.h"
+#include "grants/permission.h"
+#include "identity/identity.h"
+#include "net/http.h"
+
+typedef struct cm_api cm_api;
+
+typedef struct cm_api_config {
+    cm_loop *loop;
+    cm_loop *control;
+    cm_store *store;
+    cm_identity *identity;
+    cm_grants *grants;
+    cm_fleet *fleet;
+    cm_hub *hub;
+    const char *ca_certificate_path; /* NULL: own certificates, /ca.crt is absent */
+    const char *ca_fingerprint;      /* "AA:BB:…" or NULL */
+    bool is_demo;
+    /* Control loop. Writes the Prometheus text of the whole process. */
+    cm_status (*write_metrics)(void *owner, cm_buffer *out);
+    /* Control loop. A row of the store was added, changed or taken away: the fleet must follow. */
+    void (*on_camera_saved)(void *owner, const cm_stored_camera *camera);
+    void (*on_camera_deleted)(void *owner, const cm_camera_key *camera);
+    /* Any loop, after a commit: what was touched. */
+    void (*on_change)(void *owner, const cm_change *change);
+    void *owner;
+} cm_api_config;
+
+cm_status cm_api_create(const cm_api_config *config, cm_api **out);
+void cm_api_destroy(cm_api *api); /* after its HTTP server */
+/* For cm_http_config.handler. */
+cm_http_handler cm_api_handler(cm_api *api);
+
+/* What event streams tell. All on the api's loop: post yourself there. */
+
+/* How a camera is. Told to those who may view it. */
+void cm_api_camera_changed(cm_api *api, const cm_camera_status *status);
+/* Rights, sessions or cameras of a home changed (empty id: any): event streams look again who they
+ * are and what they may know. */
+void cm_api_home_changed(cm_api *api, const cm_home_id *home);
+
+typedef struct cm_api_viewer {
+    cm_account_id account;
+    uint32_t streams; /* bit 1 << cm_stream */
+    cm_wall since;
+} cm_api_viewer;
+/* Who watches a camera now. Told to those who may view it. */
+void cm_api_viewers_changed(cm_api *api, const cm_camera_key *camera, const cm_api_viewer *viewers,
+                            size_t count);

@@ -1,0 +1,135 @@
+/* api_priv: a request under way (cm_call), and what dispatcher and handlers share. */
+#pragma once
+
+#include <jansson.h>
+
+#include "api/api.h"
+#include "base/buffer.h"
+#include "base/log.h"
+
+typedef struct cm_call cm_call;
+typedef void cm_call_step(cm_call *call);
+
+typedef struct cm_route {
+    const char *id;
+    cm_http_method method;
+    const char *path; /* with {names} */
+    cm_permission permission;
+    size_t body_max; /* bytes; 0: takes no body */
+    cm_call_step *handler;
+    const char *summary;
+} cm_route;
+
+enum { CM_CALL_PARAMETERS = 2 };
+
+struct cm_call {
+    cm_api *api;
+    cm_http_request *request; /* NULL once it is finished or gone */
+    const cm_route *route;
+    char parameters[CM_CALL_PARAMETERS][CM_ID_SIZE]; /* of the path, in order; ids */
+    json_t *body;                                    /* an object, or NULL */
+    bool has_asker;
+    cm_asker asker;
+    cm_who who; /* when has_asker and it is somebody */
+    bool has_who;
+    cm_home_id home;         /* when the permission concerns one */
+    cm_http_field fields[2]; /* to be added to the answer */
+    size_t field_count;
+    char cookie[256];
+
+    /* A step off the loop. */
+    cm_job job;
+    cm_task task;
+    cm_call_step *work;
+    cm_call_step *done;
+    cm_status status; /* of the work */
+    const char *cause;
+    cm_identity_call *identity_call;
+    cm_list node; /* in api->calls */
+
+    /* The handler's own, freed with the call. */
+    void *data;
+    void (*free_data)(void *data);
+    cm_change change; /* of a store operation: told to everybody when the work is done */
+};
+
+typedef struct cm_event_stream cm_event_stream;
+
+struct cm_api {
+    cm_api_config config;
+    cm_mp4_muxer *muxer;
+    cm_fanout *fanout; /* for stills */
+    cm_list calls;
+    cm_list lives;
+    cm_list event_streams;
+};
+
+/* ---- answering (respond.c): each finishes the call ---- */
+
+void cm_call_json(cm_call *call, unsigned status, json_t *json); /* takes json */
+void cm_call_empty(cm_call *call);                               /* 204 */
+void cm_call_bytes(cm_call *call, const char *content_type, cm_slice body);
+
+typedef struct cm_call_fault {
+    unsigned status;
+    const char *type, *title, *detail, *field;
+    unsigned retry_after_s;
+} cm_call_fault;
+void cm_call_problem(cm_call *call, const cm_call_fault *fault);
+/* For a failed step of ours: CM_ABSENT 404 `absent_type`, CM_REFUSE 400, CM_FULL 503, CM_FOREIGN
+ * and CM_BROKEN 500 … */
+void cm_call_fail(cm_call *call, cm_status status, const char *absent_type);
+void cm_call_no_such_camera(cm_call *call);
+void cm_call_free(cm_call *call);
+/* The request lives on in another object (a stream): the call is over, the request is not. */
+cm_http_request *cm_call_release(cm_call *call);
+
+/* ---- steps ---- */
+
+/* `work` in the pool (reads), then `done` on the loop. */
+void cm_call_read(cm_call *call, cm_call_step *work, cm_call_step *done);
+/* `work` in the store's lane (changes). call->change is told to all before `done`. */
+void cm_call_write(cm_call *call, cm_call_step *work, cm_call_step *done);
+/* `work` on the control loop, then `done` on the call's loop. */
+void cm_call_on_control(cm_call *call, cm_call_step *work, cm_call_step *done);
+
+/* ---- input ---- */
+
+/* A member of the body as text. "" when absent and not required. False: a problem was answered. */
+bool cm_call_text(cm_call *call, const char *member, bool is_required, cm_slice *out);
+bool cm_call_camera(cm_call *call, size_t parameter, cm_camera_key *out);
+bool cm_call_account(cm_call *call, size_t parameter, cm_account_id *out);
+/* ?home= as an id: CM_ABSENT when left out; CM_REFUSE. */
+cm_status cm_call_home_asked(const cm_call *call, cm_home_id *out);
+bool cm_call_role(cm_call *call, cm_role *out);
+bool cm_call_stream(cm_call *call, cm_stream *out);
+cm_address cm_call_peer(const cm_call *call);
+/* __Host-casement with a token, or (NULL) its end. Added to the answer. */
+void cm_call_set_cookie(cm_call *call, const char *token);
+/* Sends an answer of identity's that is a failure. */
+void cm_call_identity_failed(cm_call *call, const cm_identity_answer *answer);
+
+/* ---- output ---- */
+
+enum { CM_TIME_TEXT_SIZE = 32 };
+const char *cm_time_text(cm_wall wall, char out[CM_TIME_TEXT_SIZE]); /* RFC 3339, UTC, ms */
+json_t *cm_time_json(cm_wall wall);                                  /* null for us == 0 */
+json_t *cm_session_json(const cm_who *who);
+/* `is_owner`: with addresses. `status` may be NULL. */
+json_t *cm_camera_json(const cm_stored_camera *camera, const cm_camera_status *status,
+                       size_t viewers, bool is_owner);
+json_t *cm_rights_json(cm_rights rights);
+
+/* ---- handlers, one file per resource: named by routes.h ---- */
+#define CM_ROUTE(id, method, path, permission, body_max, summary) cm_call_step cm_route_##id;
+#include "api/routes.h"
+#undef CM_ROUTE
+
+extern const cm_route CM_ROUTES[];
+extern const size_t CM_ROUTE_COUNT;
+
+/* live.c, events.c: objects that outlive their call. */
+void cm_lives_end(cm_api *api);
+void cm_event_streams_end(cm_api *api);
+/* openapi.c */
+json_t *cm_openapi_json(void);

@@ -1,0 +1,142 @@
+/* How the server is: for people, load balancers and Prometheus. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "api/api_priv.h"
+
+enum { METRICS_MAX = 4 << 20, CERTIFICATE_MAX = 64 << 10 };
+
+/* Well: the database answers. */
+static void ask_database(cm_call *call)
+{
+    bool is_needed;
+    call->status = cm_store_setup_is_needed(call->api->config.store, &is_needed);
+}
+
+static void answer_health(cm_call *call)
+{
+    const bool is_well = call->status == CM_OK;
+    cm_call_json(call, is_well ? 200 : 503,
+                 json_pack("{s:s}", "status", is_well ? "ok" : "database"));
+}
+
+void cm_route_health(cm_call *call)
+{
+    cm_call_read(call, ask_database, answer_health);
+}
+
+/* ---- metrics ---- */
+
+static void free_buffer(void *data)
+{
+    cm_buffer_deinit(data);
+    free(data);
+}
+
+static void write_metrics(cm_call *call)
+{
+    call->status = call->api->config.write_metrics(call->api->config.owner, call->data);
+}
+
+static void answer_metrics(cm_call *call)
+{
+    if (call->status == CM_OK)
+        cm_call_bytes(call, "text/plain; version=0.0.4; charset=utf-8", cm_buffer_data(call->data));
+    else
+        cm_call_fail(call, call->status, "absent");
+}
+
+void cm_route_metrics(cm_call *call)
+{
+    cm_buffer *buffer = calloc(1, sizeof *buffer);
+    if (buffer == NULL) {
+        cm_call_fail(call, CM_FULL, "absent");
+        return;
+    }
+    cm_buffer_init(buffer, METRICS_MAX);
+    call->data = buffer;
+    call->free_data = free_buffer;
+    cm_call_on_control(call, write_metrics, answer_metrics);
+}
+
+/* ---- the server ---- */
+
+typedef struct server_facts {
+    bool is_setup_needed;
+} server_facts;
+
+static void read_facts(cm_call *call)
+{
+    call->status = cm_store_setup_is_needed(call->api->config.store,
+                                            &((server_facts *)call->data)->is_setup_needed);
+}
+
+static void answer_facts(cm_call *call)
+{
+    const cm_api_config *config = &call->api->config;
+    if (call->status != CM_OK) {
+        cm_call_fail(call, call->status, "absent");
+        return;
+    }
+    json_t *ca = config->ca_fingerprint != NULL
+                     ? json_pack("{s:s}", "fingerprint_sha256", config->ca_fingerprint)
+                     : json_null();
+    cm_call_json(call, 200,
+                 json_pack("{s:s, s:b, s:o, s:o, s:b}", "version", CM_VERSION, "setup_needed",
+                           ((server_facts *)call->data)->is_setup_needed, "ca", ca, "time",
+                           cm_time_json(cm_loop_wall(config->loop)), "demo", config->is_demo));
+}
+
+void cm_route_server(cm_call *call)
+{
+    call->data = calloc(1, sizeof(server_facts));
+    if (call->data == NULL) {
+        cm_call_fail(call, CM_FULL, "absent");
+        return;
+    }
+    call->free_data = free;
+    cm_call_read(call, read_facts, answer_facts);
+}
+
+/* ---- the local CA's certificate ---- */
+
+static void read_certificate(cm_call *call)
+{
+    cm_buffer *buffer = call->data;
+    uint8_t *room;
+    call->status = CM_ABSENT;
+    const int file = open(call->api->config.ca_certificate_path, O_RDONLY | O_CLOEXEC);
+    if (file < 0)
+        return;
+    if (cm_buffer_room(buffer, CERTIFICATE_MAX, &room) == CM_OK) {
+        const ssize_t size = read(file, room, CERTIFICATE_MAX);
+        if (size > 0) {
+            cm_buffer_commit(buffer, (size_t)size);
+            call->status = CM_OK;
+        }
+    }
+    close(file);
+}
+
+static void answer_certificate(cm_call *call)
+{
+    if (call->status == CM_OK)
+        cm_call_bytes(call, "application/x-x509-ca-cert", cm_buffer_data(call->data));
+    else
+        cm_call_fail(call, call->status, "no-local-ca");
+}
+
+void cm_route_ca_certificate(cm_call *call)
+{
+    cm_buffer *buffer = calloc(1, sizeof *buffer);
+    if (buffer == NULL || call->api->config.ca_certificate_path == NULL) {
+        free(buffer);
+        cm_call_fail(call, CM_ABSENT, "no-local-ca");
+        return;
+    }
+    cm_buffer_init(buffer, CERTIFICATE_MAX);
+    call->data = buffer;
+    call->free_data = free_buffer;
+    cm_call_read(call, read_certificate, answer_certificate);
+}

@@ -1,0 +1,464 @@
+#include "devices/fleet.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/secret.h"
+
+enum { FLEET_BUCKETS = 1024 };
+
+/*
+ * One camera. The first part belongs to the control loop, the second to the camera's own loop; what
+ * passes between them is a message. Freed by the control loop when the camera's loop has said that
+ * its part is gone.
+ */
+typedef struct member {
+    cm_list node;
+    cm_fleet *fleet;
+    cm_camera_key key;
+    size_t loop;
+    cm_camera_status status;
+    bool is_leaving;
+
+    cm_camera *camera; /* the camera's loop only */
+} member;
+
+struct cm_fleet {
+    cm_fleet_config config;
+    cm_connect_gate **gates; /* one a loop */
+    cm_list buckets[FLEET_BUCKETS];
+    size_t count; /* also those that are leaving */
+    cm_task *stopped;
+};
+
+/* ---- messages: a task with what it carries ---- */
+
+typedef struct message {
+    cm_task task;
+    member *member;
+    cm_fleet *fleet;
+    cm_camera_key key;
+    cm_stream stream;
+    bool flag;
+    char *texts[CM_STREAMS + 2]; /* main, sub, user, password */
+    cm_camera_status status;
+} message;
+
+static message *message_create(cm_fleet *fleet, member *m, void (*run)(cm_task *task))
+{
+    message *msg = calloc(1, sizeof *msg);
+    if (msg == NULL)
+        abort(); /* a fixed-size control object */
+    msg->task.run = run;
+    msg->fleet = fleet;
+    msg->member = m;
+    return msg;
+}
+
+static void message_free(message *msg)
+{
+    for (size_t i = 0; i < CM_COUNT(msg->texts); i++) {
+        if (msg->texts[i] != NULL)
+            cm_secret_wipe(msg->texts[i], strlen(msg->texts[i]));
+        free(msg->texts[i]);
+    }
+    free(msg);
+}
+
+static void post(cm_fleet *fleet, size_t loop, message *msg)
+{
+    cm_loop_post(fleet->config.loops[loop], &msg->task);
+}
+
+/* ---- on the control loop: the table ---- */
+
+static cm_list *bucket_of(cm_fleet *fleet, const cm_camera_key *key)
+{
+    return &fleet->buckets[cm_camera_key_hash(key) % FLEET_BUCKETS];
+}
+
+static member *find(const cm_fleet *fleet, const cm_camera_key *key)
+{
+    cm_list *bucket = bucket_of((cm_fleet *)(uintptr_t)fleet, key);
+    CM_LIST_EACH(bucket, node, next)
+    {
+        member *m = CM_HOLDER(node, member, node);
+        if (!m->is_leaving && cm_camera_key_equal(&m->key, key))
+            return m;
+    }
+    return NULL;
+}
+
+const cm_camera_status *cm_fleet_status(const cm_fleet *fleet, const cm_camera_key *camera)
+{
+    const member *m = find(fleet, camera);
+    return m != NULL ? &m->status : NULL;
+}
+
+void cm_fleet_each(const cm_fleet *fleet, void (*each)(void *owner, const cm_camera_status *status),
+                   void *owner)
+{
+    for (size_t i = 0; i < FLEET_BUCKETS; i++)
+        for (const cm_list *node = fleet->buckets[i].next; node != &fleet->buckets[i];
+             node = node->next)
+            if (!CM_HOLDER(node, const member, node)->is_leaving)
+                each(owner, &CM_HOLDER(node, const member, node)->status);
+}
+
+size_t cm_fleet_count(const cm_fleet *fleet)
+{
+    return fleet->count;
+}
+
+static void on_status_message(cm_task *task)
+{
+    message *msg = CM_HOLDER(task, message, task);
+    member *m = msg->member;
+    if (!m->is_leaving) {
+        m->status = msg->status;
+        msg->fleet->config.on_status(msg->fleet->config.owner, &m->status);
+    }
+    message_free(msg);
+}
+
+static void on_left(cm_task *task)
+{
+    message *msg = CM_HOLDER(task, message, task);
+    cm_fleet *fleet = msg->fleet;
+    cm_list_remove(&msg->member->node);
+    free(msg->member);
+    fleet->count--;
+    message_free(msg);
+    if (fleet->count == 0 && fleet->stopped != NULL) {
+        cm_task *done = fleet->stopped;
+        fleet->stopped = NULL;
+        done->run(done);
+    }
+}
+
+/* ---- on the camera's loop ---- */
+
+static bool may_connect(void *owner, const cm_camera_key *camera, const cm_address *address)
+{
+    const member *m = owner;
+    return m->fleet->config.may_connect(m->fleet->config.owner, &camera->home, address);
+}
+
+static void on_camera_status(void *owner, const cm_camera_status *status)
+{
+    member *m = owner;
+    message *msg = message_create(m->fleet, m, on_status_message);
+    msg->status = *status;
+    post(m->fleet, 0, msg);
+}
+
+static void on_want_sealers(void *owner, const cm_camera_key *camera, uint64_t epoch)
+{
+    const member *m = owner;
+    cm_grants_camera_want_sealers(m->fleet->config.grants, camera, epoch);
+}
+
+static const cm_camera_events CAMERA_EVENTS = {may_connect, on_camera_status, on_want_sealers,
+                                               NULL};
+
+static void on_sealers(void *owner, const cm_camera_key *camera, cm_sealer_set *set)
+{
+    member *m = owner;
+    for (unsigned stream = 0; stream < CM_STREAMS; stream++) {
+        cm_sealer **sealers = set->sealers[stream];
+        if (m->camera == NULL || !cm_camera_key_equal(camera, &m->key)) {
+            cm_sealer_destroy(sealers[CM_OBJECT_FRAME]);
+            cm_sealer_destroy(sealers[CM_OBJECT_STILL]);
+        } else {
+            CM_IGNORE(
+                cm_camera_take_sealers(m->camera, (cm_stream)stream, sealers[CM_OBJECT_FRAME],
+                                       sealers[CM_OBJECT_STILL]),
+                "sealers of another camera are destroyed there, and the source goes on asking");
+        }
+        sealers[CM_OBJECT_FRAME] = sealers[CM_OBJECT_STILL] = NULL;
+    }
+}
+
+static const cm_grants_camera_events GRANTS_EVENTS = {on_sealers};
+
+static cm_camera_login login_of(const message *msg)
+{
+    return (cm_camera_login){.addresses = {msg->texts[0], msg->texts[1]},
+                             .user = msg->texts[2],
+                             .password = msg->texts[3]};
+}
+
+static void start_or_change(cm_task *task)
+{
+    message *msg = CM_HOLDER(task, message, task);
+    member *m = msg->member;
+    const cm_fleet_config *config = &m->fleet->config;
+    const cm_camera_login login = login_of(msg);
+    cm_status status;
+    if (m->camera != NULL) {
+        status = cm_camera_set_login(m->camera, &login, msg->flag);
+    } else {
+        const cm_camera_config camera = {.loop = config->loops[m->loop],
+                                         .net = config->nets[m->loop],
+                                         .hub = config->hubs[m->loop],
+                                         .gate = m->fleet->gates[m->loop],
+                                         .key = m->key,
+                                         .login = login,
+                                         .keep_always = msg->flag,
+                                         .events = &CAMERA_EVENTS,
+                                         .owner = m};
+        status = cm_camera_create(&camera, &m->camera);
+    }
+    if (status != CM_OK)
+        cm_log_camera(CM_LOG_ERROR, "fleet", &m->key, "event=start-failed status=%s",
+                      cm_status_name(status));
+    message_free(msg);
+}
+
+static void leave(cm_task *task)
+{
+    message *msg = CM_HOLDER(task, message, task);
+    member *m = msg->member;
+    cm_camera_destroy(m->camera);
+    m->camera = NULL;
+    cm_still_forget(m->fleet->config.stills[m->loop], &m->key);
+    msg->task.run = on_left;
+    post(m->fleet, 0, msg);
+}
+
+/* ---- adding and removing, on the control loop ---- */
+
+/* CM_BROKEN without memory: the message is then freed. */
+static cm_status fill_texts(message *msg, const cm_stored_camera *camera, const char *password)
+{
+    const char *const texts[] = {camera->main, camera->sub, camera->user,
+                                 password != NULL ? password : ""};
+    for (size_t i = 0; i < CM_COUNT(texts); i++) {
+        msg->texts[i] = strdup(texts[i]);
+        if (msg->texts[i] == NULL) {
+            message_free(msg);
+            return CM_BROKEN;
+        }
+    }
+    msg->flag = camera->keep == CM_KEEP_ALWAYS;
+    return CM_OK;
+}
+
+static cm_status add(cm_fleet *fleet, const cm_stored_camera *camera, member **out)
+{
+    member *m = calloc(1, sizeof *m);
+    CM_ENSURE(m != NULL, CM_BROKEN);
+    m->fleet = fleet;
+    m->key = camera->key;
+    m->loop = cm_hub_loop_of(&m->key, fleet->config.loop_count);
+    m->status.key = m->key;
+    cm_list_add_last(bucket_of(fleet, &m->key), &m->node);
+    fleet->count++;
+    *out = m;
+    return CM_OK;
+}
+
+cm_status cm_fleet_put(cm_fleet *fleet, const cm_stored_camera *camera, const char *password)
+{
+    member *m = find(fleet, &camera->key);
+    const bool is_fresh = m == NULL;
+    if (is_fresh)
+        CM_TRY(add(fleet, camera, &m));
+    message *msg = message_create(fleet, m, start_or_change);
+    CM_TRY(fill_texts(msg, camera, password));
+    post(fleet, m->loop, msg);
+    /* After the message: its sealers must find the camera. */
+    if (is_fresh)
+        CM_TRY(cm_grants_camera_add(fleet->config.grants, &m->key, camera->min_epoch,
+                                    fleet->config.loops[m->loop], &GRANTS_EVENTS, m));
+    return CM_OK;
+}
+
+static void remove_member(member *m)
+{
+    m->is_leaving = true;
+    cm_grants_camera_remove(m->fleet->config.grants, &m->key);
+    post(m->fleet, m->loop, message_create(m->fleet, m, leave));
+}
+
+void cm_fleet_remove(cm_fleet *fleet, const cm_camera_key *camera)
+{
+    member *m = find(fleet, camera);
+    if (m != NULL)
+        remove_member(m);
+}
+
+/* ---- wants: to the camera's loop by its key, because the asker holds no member ---- */
+
+static void apply_want(cm_task *task)
+{
+    message *msg = CM_HOLDER(task, message, task);
+    if (msg->member->camera != NULL)
+        cm_camera_want(msg->member->camera, msg->stream, msg->flag);
+    message_free(msg);
+}
+
+static void forward_want(cm_task *task)
+{
+    message *msg = CM_HOLDER(task, message, task);
+    member *m = find(msg->fleet, &msg->key);
+    if (m == NULL) {
+        message_free(msg);
+        return;
+    }
+    msg->member = m;
+    msg->task.run = apply_want;
+    post(msg->fleet, m->loop, msg);
+}
+
+void cm_fleet_want(cm_fleet *fleet, const cm_camera_key *camera, cm_stream stream, bool is_wanted)
+{
+    message *msg = message_create(fleet, NULL, forward_want);
+    msg->key = *camera;
+    msg->stream = stream;
+    msg->flag = is_wanted;
+    post(fleet, 0, msg);
+}
+
+/* ---- stills: asker's loop -> control -> camera's loop -> asker's loop ---- */
+
+typedef struct still_call {
+    cm_task task;
+    cm_fleet *fleet;
+    cm_loop *asker;
+    cm_camera_key key;
+    cm_stream stream;
+    unsigned width;
+    size_t loop; /* the camera's */
+    member *member;
+    cm_still_request *request;
+    cm_fleet_still_answer answer;
+    cm_fleet_still_done *done;
+    void *owner;
+} still_call;
+
+static void deliver_still(cm_task *task)
+{
+    still_call *call = CM_HOLDER(task, still_call, task);
+    if (call->answer.still != NULL)
+        cm_frame_receive(call->answer.still, cm_loop_index(call->asker));
+    call->done(call->owner, &call->answer);
+    free(call);
+}
+
+static void answer_still(still_call *call, cm_status status)
+{
+    call->answer.status = status;
+    call->task.run = deliver_still;
+    cm_loop_post(call->asker, &call->task);
+}
+
+static void on_still(void *owner, cm_status status, cm_frame *still, const cm_cursor *cursor)
+{
+    still_call *call = owner;
+    if (status == CM_OK) {
+        /* Our hold goes with the message. */
+        const unsigned here = (unsigned)call->loop;
+        cm_frame_send(still);
+        cm_frame_release(still, here);
+        call->answer.still = still;
+        call->answer.cursor = *cursor;
+    }
+    answer_still(call, status);
+}
+
+static void ask_still(cm_task *task)
+{
+    still_call *call = CM_HOLDER(task, still_call, task);
+    member *m = call->member;
+    cm_source *source = m->camera != NULL ? cm_camera_source(m->camera, call->stream) : NULL;
+    cm_status status = CM_ABSENT;
+    if (source != NULL)
+        status = cm_still_ask(m->fleet->config.stills[m->loop], source, call->stream,
+                              call->answer.lease, call->width, on_still, call, &call->request);
+    if (status != CM_OK)
+        answer_still(call, status);
+}
+
+static void route_still(cm_task *task)
+{
+    still_call *call = CM_HOLDER(task, still_call, task);
+    call->member = find(call->fleet, &call->key);
+    if (call->member == NULL) {
+        answer_still(call, CM_ABSENT);
+        return;
+    }
+    call->loop = call->member->loop;
+    call->task.run = ask_still;
+    cm_loop_post(call->fleet->config.loops[call->member->loop], &call->task);
+}
+
+cm_status cm_fleet_still(cm_fleet *fleet, cm_loop *loop, const cm_camera_key *camera,
+                         cm_stream stream, unsigned width, cm_lease *lease,
+                         cm_fleet_still_done *done, void *owner)
+{
+    still_call *call = calloc(1, sizeof *call);
+    if (call == NULL) {
+        cm_lease_destroy(lease);
+        return CM_BROKEN;
+    }
+    *call = (still_call){.task.run = route_still,
+                         .fleet = fleet,
+                         .asker = loop,
+                         .key = *camera,
+                         .stream = stream,
+                         .width = width,
+                         .answer.lease = lease,
+                         .done = done,
+                         .owner = owner};
+    cm_loop_post(fleet->config.loops[0], &call->task);
+    return CM_OK;
+}
+
+/* ---- life ---- */
+
+cm_status cm_fleet_create(const cm_fleet_config *config, cm_fleet **out)
+{
+    cm_fleet *fleet = calloc(1, sizeof *fleet);
+    CM_ENSURE(fleet != NULL, CM_BROKEN);
+    fleet->config = *config;
+    for (size_t i = 0; i < FLEET_BUCKETS; i++)
+        cm_list_init(&fleet->buckets[i]);
+    fleet->gates = calloc(config->loop_count, sizeof *fleet->gates);
+    cm_status status = fleet->gates != NULL ? CM_OK : CM_BROKEN;
+    for (size_t i = 0; status == CM_OK && i < config->loop_count; i++)
+        status = cm_connect_gate_create(config->loops[i], 0, &fleet->gates[i]);
+    if (status != CM_OK) {
+        cm_fleet_destroy(fleet);
+        return status;
+    }
+    *out = fleet;
+    return CM_OK;
+}
+
+void cm_fleet_stop(cm_fleet *fleet, cm_task *done)
+{
+    fleet->stopped = done;
+    for (size_t i = 0; i < FLEET_BUCKETS; i++)
+        CM_LIST_EACH(&fleet->buckets[i], node, next)
+    if (!CM_HOLDER(node, member, node)->is_leaving)
+        remove_member(CM_HOLDER(node, member, node));
+    if (fleet->count == 0) {
+        fleet->stopped = NULL;
+        done->run(done);
+    }
+}
+
+void cm_fleet_destroy(cm_fleet *fleet)
+{
+    if (fleet == NULL)
+        return;
+    assert(fleet->count == 0);
+    for (size_t i = 0; fleet->gates != NULL && i < fleet->config.loop_count; i++)
+        if (fleet->gates[i] != NULL)
+            cm_connect_gate_destroy(fleet->gates[i]);
+    free(fleet->gates);
+    free(fleet);
+}

@@ -1,0 +1,66 @@
+/*
+ * fleet: the cameras of this server at work: each on the loop that its key names, with its sealers
+ * from grants, its state known to the control loop, its stills made where its frames are.
+ *
+ * The store says which cameras there are; the fleet says how they are. Rows reach it after they
+ * were committed (cm_fleet_put, cm_fleet_remove).
+ *
+ * Threads: belongs to the control loop; functions marked "any loop" answer on the loop that called.
+ */
+#pragma once
+
+#include "egress/still/still.h"
+#include "grants/grants.h"
+#include "ingest/camera.h"
+
+typedef struct cm_fleet cm_fleet;
+
+typedef struct cm_fleet_config {
+    cm_loop *const *loops; /* [0] is the control loop; all arrays have loop_count entries and
+                              outlive the fleet */
+    cm_net *const *nets;
+    cm_hub *const *hubs;
+    cm_still_service *const *stills;
+    size_t loop_count;
+    cm_grants *grants;
+    /* Any loop: may a camera of this home be at that address? */
+    bool (*may_connect)(void *owner, const cm_home_id *home, const cm_address *address);
+    /* Control loop: its state changed, or its figures (at most once a second). */
+    void (*on_status)(void *owner, const cm_camera_status *status);
+    void *owner;
+} cm_fleet_config;
+
+cm_status cm_fleet_create(const cm_fleet_config *config, cm_fleet **out);
+/* Begins to end all cameras; `done` runs on the control loop when none is left. Then destroy. */
+void cm_fleet_stop(cm_fleet *fleet, cm_task *done);
+void cm_fleet_destroy(cm_fleet *fleet);
+
+/* Control loop. Adds a camera, or gives the one that is there its new name, address and login.
+ * `password` may be NULL. */
+cm_status cm_fleet_put(cm_fleet *fleet, const cm_stored_camera *camera, const char *password);
+void cm_fleet_remove(cm_fleet *fleet, const cm_camera_key *camera);
+
+/* Control loop. Borrowed until the next turn; NULL: no such camera. */
+const cm_camera_status *cm_fleet_status(const cm_fleet *fleet, const cm_camera_key *camera);
+void cm_fleet_each(const cm_fleet *fleet, void (*each)(void *owner, const cm_camera_status *status),
+                   void *owner);
+size_t cm_fleet_count(const cm_fleet *fleet);
+
+/* Any loop. Somebody watches (true) or not any more (false): connects cameras that are kept on
+ * demand. */
+void cm_fleet_want(cm_fleet *fleet, const cm_camera_key *camera, cm_stream stream, bool is_wanted);
+
+/* Any loop. A still of the camera, as cm_still_ask(), on the loop where the camera lives. Takes the
+ * lease; hands it back with the answer. */
+typedef struct cm_fleet_still_answer {
+    cm_status status;
+    cm_frame *still; /* held by the asking loop; the callback takes it. NULL unless CM_OK */
+    cm_cursor cursor;
+    cm_lease *lease; /* the callback takes it */
+} cm_fleet_still_answer;
+typedef void cm_fleet_still_done(void *owner, cm_fleet_still_answer *answer);
+/* `done` always comes, once; an owner that is gone must look for that itself. CM_BROKEN: no memory
+ * (the lease is destroyed, no answer). */
+cm_status cm_fleet_still(cm_fleet *fleet, cm_loop *loop, const cm_camera_key *camera,
+                         cm_stream stream, unsigned width, cm_lease *lease,
+                         cm_fleet_still_done *done, void *owner);
