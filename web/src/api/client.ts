@@ -1,0 +1,120 @@
+/* Requests to the server, and its problem documents (RFC 9457) as errors. */
+
+import { clock } from '../state/clock';
+import type {
+  Camera, CameraInput, Home, Person, Probe, Role, ServerInfo, Session, StreamName,
+} from './types';
+
+/* What the server refused, or `offline` when it was not reached at all. */
+export class Problem extends Error {
+  constructor(
+    readonly name_: string, // the last part of `type`: "wrong-name-or-password"
+    readonly status: number,
+    readonly detail: string,
+    readonly field: string | null = null,
+    readonly retryAfterS: number | null = null,
+  ) {
+    super(detail || name_);
+  }
+}
+
+export function asProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  return new Problem('offline', 0, '');
+}
+
+export async function problemOf(response: Response): Promise<Problem> {
+  let body: Record<string, unknown> = {};
+  try {
+    body = (await response.json()) as Record<string, unknown>;
+  } catch {
+    /* A proxy's own page, or nothing: the status is all we know. */
+  }
+  const type = typeof body.type === 'string' ? body.type : '';
+  return new Problem(
+    type.split('/').pop() || `status-${response.status}`,
+    response.status,
+    typeof body.detail === 'string' ? body.detail : '',
+    typeof body.field === 'string' ? body.field : null,
+    typeof body.retry_after_s === 'number' ? body.retry_after_s : null,
+  );
+}
+
+let onSignedOut: () => void = () => undefined;
+
+/* `listener` runs when any request finds the session gone. */
+export function whenSignedOut(listener: () => void): void {
+  onSignedOut = listener;
+}
+
+async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const init: RequestInit = { method, credentials: 'same-origin', cache: 'no-store' };
+  if (method !== 'GET') {
+    init.headers = { 'Content-Type': 'application/json' };
+    init.body = JSON.stringify(body ?? {});
+  }
+  const response = await fetch(path, init);
+  if (!response.ok) {
+    const problem = await problemOf(response);
+    const isSignIn = path === '/api/v1/session' && method === 'POST';
+    if (problem.status === 401 && !isSignIn && problem.name_ !== 'wrong-name-or-password') onSignedOut();
+    throw problem;
+  }
+  if (response.status === 204) return undefined as T;
+  return (await response.json()) as T;
+}
+
+const part = encodeURIComponent;
+const ofHome = (home: string) => `home=${part(home)}`;
+const cameraPath = (home: string, id: string) => `/api/v1/cameras/${part(id)}?${ofHome(home)}`;
+const rightPath = (home: string, account: string, camera: string) =>
+  `/api/v1/people/${part(account)}/cameras/${part(camera)}?${ofHome(home)}`;
+
+export const api = {
+  /* Also sets the clock: the one place where a round trip is measured. */
+  async server(): Promise<ServerInfo> {
+    const sent = performance.now();
+    const info = await request<ServerInfo>('GET', '/api/v1/server');
+    clock.sample(Date.parse(info.time), sent, performance.now());
+    return info;
+  },
+  setup: (token: string, name: string, password: string, homeName: string) =>
+    request<Session>('POST', '/api/v1/setup', { token, name, password, home_name: homeName }),
+  signIn: (name: string, password: string) =>
+    request<Session>('POST', '/api/v1/session', { name, password }),
+  session: () => request<Session>('GET', '/api/v1/session'),
+  signOut: () => request<void>('DELETE', '/api/v1/session'),
+  changePassword: (oldPassword: string, newPassword: string) =>
+    request<void>('POST', '/api/v1/session/password', {
+      old_password: oldPassword, new_password: newPassword,
+    }),
+  homes: async () => (await request<{ homes: Home[] }>('GET', '/api/v1/homes')).homes,
+  addHome: (name: string) => request<Home>('POST', '/api/v1/homes', { name }),
+  cameras: async (home: string) =>
+    (await request<{ cameras: Camera[] }>('GET', `/api/v1/cameras?${ofHome(home)}`)).cameras,
+  addCamera: (home: string, input: CameraInput) =>
+    request<Camera>('POST', `/api/v1/cameras?${ofHome(home)}`, input),
+  editCamera: (home: string, id: string, input: CameraInput) =>
+    request<Camera>('PATCH', cameraPath(home, id), input),
+  removeCamera: (home: string, id: string) => request<void>('DELETE', cameraPath(home, id)),
+  probe: (home: string, input: CameraInput) =>
+    request<Probe>('POST', `/api/v1/cameras/probe?${ofHome(home)}`, input),
+  people: async (home: string) =>
+    (await request<{ people: Person[] }>('GET', `/api/v1/people?${ofHome(home)}`)).people,
+  addPerson: (home: string, name: string, password: string, role: Role) =>
+    request<Person>('POST', `/api/v1/people?${ofHome(home)}`, { name, password, role }),
+  setRole: (home: string, account: string, role: Role) =>
+    request<Person>('PATCH', `/api/v1/people/${part(account)}?${ofHome(home)}`, { role }),
+  removePerson: (home: string, account: string) =>
+    request<void>('DELETE', `/api/v1/people/${part(account)}?${ofHome(home)}`),
+  allowView: (home: string, account: string, camera: string) =>
+    request<Person>('PUT', rightPath(home, account, camera), { rights: ['view'] }),
+  cutView: (home: string, account: string, camera: string) =>
+    request<void>('DELETE', rightPath(home, account, camera)),
+};
+
+export const livePath = (home: string, id: string, stream: StreamName) =>
+  `/api/v1/cameras/${part(id)}/live.mp4?${ofHome(home)}&stream=${stream}`;
+export const stillPath = (home: string, id: string, width: number | null) =>
+  `/api/v1/cameras/${part(id)}/still.jpg?${ofHome(home)}${width ? `&width=${width}` : ''}`;
+export const eventsPath = (home: string) => `/api/v1/events?${ofHome(home)}`;

@@ -1,0 +1,112 @@
+/* The shapes of docs/api.md. Times are RFC 3339 text, as they stand on the wire. */
+
+export type Role = 'owner' | 'adult' | 'child' | 'guest';
+export const ROLES: readonly Role[] = ['owner', 'adult', 'child', 'guest'];
+
+export type CameraState =
+  | 'connecting'
+  | 'live'
+  | 'unreachable'
+  | 'wrong_password'
+  | 'unsupported'
+  | 'stopped';
+
+export const CAUSES = [
+  'address_refused',
+  'name_not_found',
+  'no_route',
+  'connection_refused',
+  'timeout',
+  'wrong_password',
+  'not_found',
+  'no_video',
+  'codec_unsupported',
+  'protocol',
+  'too_many_sessions',
+  'no_pictures',
+  'closed',
+] as const;
+export type Cause = (typeof CAUSES)[number];
+
+export type StreamName = 'main' | 'sub';
+
+export interface StreamInfo {
+  codec: string | null;
+  width: number | null;
+  height: number | null;
+  fps: number | null;
+  bits_per_second?: number | null;
+  last_frame?: string | null;
+}
+
+export interface Camera {
+  home: string;
+  id: string;
+  name: string;
+  state: CameraState;
+  state_since: string;
+  cause: Cause | null;
+  next_try: string | null;
+  streams: { main: StreamInfo; sub: StreamInfo | null };
+  /* Only the home's owner receives what follows. */
+  viewers?: number;
+  main?: string;
+  sub?: string | null;
+  user?: string | null;
+  has_password?: boolean;
+}
+
+export interface CameraInput {
+  name?: string;
+  main?: string;
+  sub?: string | null;
+  user?: string | null;
+  password?: string;
+}
+
+export interface Probe {
+  ok: boolean;
+  failure: Cause | null;
+  detail: string | null;
+  main: StreamInfo | null;
+  sub: StreamInfo | null;
+  still: string | null;
+  transport: 'tcp' | 'udp' | null;
+}
+
+export interface Home {
+  id: string;
+  name: string;
+  role: Role | null;
+  cameras?: number;
+}
+
+export interface Session {
+  account: { id: string; name: string; is_operator: boolean };
+  homes: Home[];
+  expires: string;
+}
+
+export interface Person {
+  account: string;
+  name: string;
+  role: Role;
+  cameras: { camera: string; rights: string[] }[];
+  sessions: number;
+  watching: string[];
+}
+
+export interface Viewer {
+  account: string;
+  name: string;
+  stream: StreamName;
+  since: string;
+}
+
+export interface ServerInfo {
+  version: string;
+  setup_needed: boolean;
+  ca: { fingerprint_sha256: string } | null;
+  time: string;
+  demo: boolean;
+}

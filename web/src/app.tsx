@@ -1,0 +1,187 @@
+/* The shell: who is signed in, where they are, and the way from page to page. */
+
+import { useEffect, useState } from 'preact/hooks';
+import type { Home, Session } from './api/types';
+import { t, useLanguage } from './i18n';
+import { CameraPage } from './pages/camera';
+import { AddCamera, EditCamera } from './pages/camera-form';
+import { SetupNeeded, Setup, SignIn } from './pages/enter';
+import { Homes } from './pages/homes';
+import { People } from './pages/people';
+import { Settings } from './pages/settings';
+import { HomeData } from './state/home';
+import { go, hrefOf, route, type Route } from './state/route';
+import { server, session } from './state/session';
+import { useStore } from './state/store';
+import { Announcer } from './ui/announce';
+import { Icon, Mark, type IconName } from './ui/icons';
+import { Page } from './ui/page';
+import { Wall } from './wall/wall';
+
+const HIDDEN_MS = 30_000;
+
+/* The data of one home, connected while the tab is in view. */
+function useHomeData(home: string | null): HomeData | null {
+  const [data, setData] = useState<HomeData | null>(null);
+  useEffect(() => {
+    if (home === null) {
+      setData(null);
+      return undefined;
+    }
+    const mine = new HomeData(home);
+    let isOpen = true;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    mine.open();
+    setData(mine);
+    const onVisibility = () => {
+      clearTimeout(timer);
+      if (document.hidden) timer = setTimeout(() => { isOpen = false; mine.close(); }, HIDDEN_MS);
+      else if (!isOpen) {
+        isOpen = true;
+        mine.open();
+      }
+    };
+    document.addEventListener('visibilitychange', onVisibility);
+    return () => {
+      document.removeEventListener('visibilitychange', onVisibility);
+      clearTimeout(timer);
+      mine.close();
+    };
+  }, [home]);
+  return data?.home === home ? data : null;
+}
+
+interface NavItem {
+  to: Route;
+  label: string;
+  icon: IconName;
+  isHere: boolean;
+}
+
+function navItems(at: Route, home: Home | null, isOperator: boolean): NavItem[] {
+  const items: NavItem[] = [];
+  const add = (to: Route, label: string, icon: IconName, pages: Route['page'][] = [to.page]) =>
+    items.push({ to, label, icon, isHere: pages.includes(at.page) });
+  if (home) {
+    add({ page: 'wall', home: home.id }, t('nav.home'), 'home', ['wall', 'camera', 'start']);
+    if (home.role === 'owner') {
+      add({ page: 'add', home: home.id }, t('nav.add'), 'add');
+      add({ page: 'people', home: home.id }, t('nav.people'), 'people');
+    }
+  }
+  if (isOperator) add({ page: 'homes' }, t('nav.homes'), 'homes');
+  add({ page: 'settings' }, t('nav.settings'), 'settings');
+  return items;
+}
+
+function Navigation({ at, home, homes, isOperator }: { at: Route; home: Home | null; homes: Home[]; isOperator: boolean }) {
+  return (
+    <nav class="nav" aria-label={t('nav.label')}>
+      <a class="nav-brand" href={hrefOf({ page: 'start' })} aria-hidden="true" tabIndex={-1}>
+        <Mark /> <span>{t('app.name')}</span>
+      </a>
+      <ul>
+        {navItems(at, home, isOperator).map(({ to, label, icon, isHere }) => (
+          <li key={to.page}>
+            <a href={hrefOf(to)} aria-current={isHere ? 'page' : undefined}>
+              <Icon name={icon} size={22} /> <span>{label}</span>
+            </a>
+          </li>
+        ))}
+      </ul>
+      {homes.length > 1 && (
+        <label class="nav-home">
+          <span class="unseen">{t('nav.whichHome')}</span>
+          <select value={home?.id} onChange={(event) => go({ page: 'wall', home: event.currentTarget.value })}>
+            {homes.map((other) => <option key={other.id} value={other.id}>{other.name}</option>)}
+          </select>
+        </label>
+      )}
+    </nav>
+  );
+}
+
+function Nothing({ back, isCamera = false }: { back: Route; isCamera?: boolean }) {
+  return (
+    <Page title={t(isCamera ? 'camera.gone' : 'error.notFound')} back={hrefOf(back)}>
+      {isCamera && <p class="quiet">{t('camera.goneHow')}</p>}
+    </Page>
+  );
+}
+
+function HomePage({ at, home, data, account }: { at: Route; home: Home; data: HomeData; account: string }) {
+  const cameras = useStore(data.cameras);
+  const isOwner = home.role === 'owner';
+  const wall: Route = { page: 'wall', home: home.id };
+  if (at.page === 'camera' || at.page === 'edit') {
+    const camera = cameras?.find((one) => one.id === at.camera);
+    if (!cameras) return <Page title={home.name} isWide />;
+    if (!camera || (at.page === 'edit' && !isOwner)) return <Nothing back={wall} isCamera />;
+    return at.page === 'edit' ? <EditCamera key={camera.id} data={data} camera={camera} />
+      : <CameraPage key={camera.id} data={data} camera={camera} home={home} account={account} />;
+  }
+  if (at.page === 'add' || at.page === 'people') {
+    if (!isOwner) return <Nothing back={wall} />;
+    return at.page === 'add' ? <AddCamera data={data} home={home} /> : <People data={data} home={home} account={account} />;
+  }
+  return <Wall data={data} home={home} account={account} />;
+}
+
+function SignedIn({ value }: { value: Session }) {
+  const at = useStore(route);
+  const { account, homes } = value;
+  const members = homes.filter((home) => home.role !== null);
+  const [lastHome, setLastHome] = useState<string | null>(null);
+  const asked = 'home' in at ? at.home : null;
+  const home = members.find((one) => one.id === (asked ?? lastHome)) ?? (asked === null ? members[0] : undefined) ?? null;
+  useEffect(() => {
+    if (home) setLastHome(home.id);
+  }, [home?.id]);
+  const data = useHomeData(home?.id ?? null);
+
+  const page = () => {
+    if (at.page === 'settings') return <Settings session={value} />;
+    if (at.page === 'homes' || (!home && asked === null && account.is_operator))
+      return account.is_operator ? <Homes /> : <Nothing back={{ page: 'start' }} />;
+    if (!home) return <Nothing back={{ page: 'start' }} />;
+    return data && <HomePage at={at} home={home} data={data} account={account.id} />;
+  };
+  return (
+    <div class={`shell is-${at.page}`}>
+      <Navigation at={at} home={home ?? members[0] ?? null} homes={members} isOperator={account.is_operator} />
+      {data && <Reachability data={data} />}
+      {page()}
+    </div>
+  );
+}
+
+function Reachability({ data }: { data: HomeData }) {
+  const isReachable = useStore(data.isReachable);
+  return isReachable ? null : <p class="banner" role="status"><Icon name="plug" /> {t('app.offline')}</p>;
+}
+
+export function App() {
+  useLanguage();
+  const state = useStore(session);
+  const at = useStore(route);
+  const info = useStore(server);
+  const body = () => {
+    if (state.kind === 'loading') return <main id="content" class="door" aria-busy="true"><p class="unseen">{t('app.loading')}</p></main>;
+    if (state.kind === 'offline')
+      return <main id="content" class="door"><div class="door-card"><Mark size={56} /><p role="status">{t('app.offline')}</p></div></main>;
+    if (state.kind === 'signed-in') return <SignedIn value={state.session} />;
+    if (at.page === 'setup') return <Setup token={at.token} />;
+    if (info?.setup_needed) return <SetupNeeded />;
+    return <SignIn hasEnded={state.hasEnded} />;
+  };
+  return (
+    <>
+      <a class="skip" href="#content" onClick={(event) => {
+        event.preventDefault();
+        document.querySelector<HTMLElement>('main h1, main .tile-open, main input')?.focus();
+      }}>{t('app.skip')}</a>
+      {body()}
+      <Announcer />
+    </>
+  );
+}

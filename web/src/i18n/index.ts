@@ -1,0 +1,131 @@
+/*
+ * Messages in the person's language. A message is text with {names}, or an object of plural forms
+ * chosen by the {count} it is given. build.mjs fails when a catalogue lacks a key, has one too
+ * many, or uses other {names} than English does.
+ */
+
+import { createStore, useStore } from '../state/store';
+import { storedLanguage, storeLanguage } from '../state/prefs';
+import en from './en.json';
+
+export type Key = keyof typeof en;
+type Message = string | Record<string, string>;
+type Values = Record<string, string | number>;
+
+export const LANGUAGES = { en: 'English', hi: 'हिन्दी', it: 'Italiano' } as const;
+export type Language = keyof typeof LANGUAGES;
+
+const loaders: Record<Language, () => Promise<Record<Key, Message>>> = {
+  en: async () => en,
+  hi: async () => (await import('./hi.json')).default,
+  it: async () => (await import('./it.json')).default,
+};
+
+let catalogue: Record<Key, Message> = en;
+let plurals = new Intl.PluralRules('en');
+
+export const language = createStore<Language>('en');
+
+const isLanguage = (text: string): text is Language => Object.hasOwn(LANGUAGES, text);
+
+export function preferredLanguage(): Language {
+  for (const tag of [storedLanguage() ?? '', ...navigator.languages]) {
+    const primary = tag.toLowerCase().split('-')[0] ?? '';
+    if (isLanguage(primary)) return primary;
+  }
+  return 'en';
+}
+
+export async function loadLanguage(next: Language): Promise<void> {
+  catalogue = await loaders[next]();
+  plurals = new Intl.PluralRules(next);
+  formats.clear();
+  document.documentElement.lang = next;
+  language.set(next);
+}
+
+export async function chooseLanguage(next: Language): Promise<void> {
+  storeLanguage(next);
+  await loadLanguage(next);
+}
+
+export const useLanguage = (): Language => useStore(language);
+
+export function t(key: Key, values: Values = {}): string {
+  const message = catalogue[key];
+  const count = values.count;
+  const text =
+    typeof message === 'string'
+      ? message
+      : (message[plurals.select(Number(count))] ?? message.other ?? '');
+  return text.replace(/\{(\w+)\}/g, (_, name: string) => {
+    const value = values[name];
+    return typeof value === 'number' ? number(value) : (value ?? '');
+  });
+}
+
+/* Intl objects are slow to make; one of each per language is kept. */
+const formats = new Map<string, unknown>();
+
+function kept<T>(name: string, make: (language: Language) => T): T {
+  if (!formats.has(name)) formats.set(name, make(language.get()));
+  return formats.get(name) as T;
+}
+
+export const number = (value: number, digits = 0): string =>
+  kept(
+    `number${digits}`,
+    (l) => new Intl.NumberFormat(l, { minimumFractionDigits: digits, maximumFractionDigits: digits }),
+  ).format(value);
+
+export const list = (items: string[]): string =>
+  kept('list', (l) => new Intl.ListFormat(l, { type: 'conjunction' })).format(items);
+
+const DAY_MS = 86_400_000;
+
+/* 14:32:07; with the day before it when that was not within the last 20 hours. */
+export function clockTime(ms: number, nowMs: number = Date.now()): string {
+  const isRecent = Math.abs(nowMs - ms) < (DAY_MS * 20) / 24;
+  return kept(isRecent ? 'time' : 'day', (l) =>
+    new Intl.DateTimeFormat(l, {
+      ...(isRecent ? {} : { day: 'numeric', month: 'short' }),
+      hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23',
+    }),
+  ).format(ms);
+}
+
+/* 14:32, or with the day. */
+export function shortTime(ms: number, nowMs: number = Date.now()): string {
+  const isRecent = Math.abs(nowMs - ms) < (DAY_MS * 20) / 24;
+  return kept(isRecent ? 'short' : 'shortday', (l) =>
+    new Intl.DateTimeFormat(l, {
+      ...(isRecent ? {} : { day: 'numeric', month: 'short' }),
+      hour: '2-digit', minute: '2-digit', hourCycle: 'h23',
+    }),
+  ).format(ms);
+}
+
+const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
+  ['day', DAY_MS], ['hour', 3_600_000], ['minute', 60_000], ['second', 1_000],
+];
+
+/* "2 min. ago", "in 5 sec." */
+export function relative(deltaMs: number): string {
+  const format = kept('relative', (l) => new Intl.RelativeTimeFormat(l, { style: 'short', numeric: 'always' }));
+  for (const [unit, size] of STEPS)
+    if (Math.abs(deltaMs) >= size) return format.format(Math.trunc(deltaMs / size), unit);
+  return format.format(deltaMs < 0 ? -1 : 1, 'second');
+}
+
+/* "1.4 s" below ten seconds, "14 s" and "3 min" above. */
+export function duration(ms: number): string {
+  const unit = ms < 100_000 ? 'second' : ms < 2 * 3_600_000 ? 'minute' : 'hour';
+  const size = unit === 'second' ? 1_000 : unit === 'minute' ? 60_000 : 3_600_000;
+  const digits = ms < 10_000 ? 1 : 0;
+  return kept(`duration${unit}${digits}`, (l) =>
+    new Intl.NumberFormat(l, {
+      style: 'unit', unit, unitDisplay: 'short',
+      minimumFractionDigits: digits, maximumFractionDigits: digits,
+    }),
+  ).format(ms / size);
+}

@@ -1,0 +1,267 @@
+/* One camera, large: its main stream, who watches it, and what can be done with the picture. */
+
+import type { RefObject } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import type { Camera, Home, StreamName, Viewer } from '../api/types';
+import { duration, number, shortTime, t } from '../i18n';
+import type { Picture } from '../player/picture';
+import { mediaSourceClass } from '../player/run';
+import type { HomeData } from '../state/home';
+import { inOrder, storedOrder } from '../state/prefs';
+import { go, hrefOf } from '../state/route';
+import { useStore, useTick } from '../state/store';
+import { notify } from '../ui/announce';
+import { Choices } from '../ui/form';
+import { Icon, type IconName } from '../ui/icons';
+import { Page } from '../ui/page';
+import { spokenState, StateChip, useSpokenChanges, Veil } from '../wall/tile';
+import { hidesPicture, LOOKS, tileState, type TileState } from '../wall/tile-state';
+import { usePicture } from '../wall/use-picture';
+import { CutSheet } from './people';
+import { protocolName } from './settings';
+import { useZoom } from './zoom';
+
+const STILL_WIDTH = 1280;
+
+function Tool({ icon, label, onClick, isOn }: { icon: IconName; label: string; onClick(): void; isOn?: boolean }) {
+  return (
+    <button type="button" class="tool" onClick={onClick} title={label} {...(isOn === undefined ? {} : { 'aria-pressed': isOn })}>
+      <Icon name={icon} size={22} />
+      <span>{label}</span>
+    </button>
+  );
+}
+
+function fileName(camera: Camera, takenMs: number | null): string {
+  const time = new Date(takenMs ?? Date.now()).toISOString().slice(0, 19).replace(/[T:]/g, '-');
+  return `${camera.name.replace(/[^\p{L}\p{N}]+/gu, '-')}-${time}.png`;
+}
+
+async function saveStill(picture: Picture | null, camera: Camera): Promise<void> {
+  const taken = await picture?.grab();
+  if (!taken) return;
+  const url = URL.createObjectURL(taken.blob);
+  const link = document.createElement('a');
+  link.href = url;
+  link.download = fileName(camera, taken.takenMs);
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+  notify(t('camera.saved'));
+}
+
+async function copyStill(picture: Picture | null): Promise<void> {
+  try {
+    const taken = await picture?.grab();
+    if (!taken) return;
+    await navigator.clipboard.write([new ClipboardItem({ 'image/png': taken.blob })]);
+    notify(t('camera.copied'));
+  } catch {
+    notify(t('camera.copyFailed'));
+  }
+}
+
+function bitRate(bits: number | undefined | null): string {
+  return bits ? t('details.mbit', { value: number(bits / 1e6, 2) }) : t('details.unknown');
+}
+
+function Details({ picture, camera, stream }: { picture: RefObject<Picture>; camera: Camera; stream: StreamName }) {
+  useTick(500);
+  const stats = picture.current?.stats();
+  const known = camera.streams[stream] ?? camera.streams.main;
+  const width = stats?.width ?? known.width;
+  const height = stats?.height ?? known.height;
+  const unknown = t('details.unknown');
+  const rows: [string, string][] = [
+    [t('details.age'), stats?.ageMs == null ? unknown : duration(stats.ageMs)],
+    [t('details.codec'), stats?.codec ?? known.codec ?? unknown],
+    [t('details.size'), width && height ? `${width} × ${height}` : unknown],
+    [t('details.rate'), stats?.fps ? number(stats.fps, 1) : unknown],
+    [t('details.bits'), bitRate(stats?.bitsPerSecond ?? known.bits_per_second)],
+    [t('details.path'), t(mediaSourceClass() ? 'details.pathMse' : 'details.pathStills', { protocol: protocolName() })],
+    [t('details.ahead'), stats?.aheadS === undefined ? unknown : duration(stats.aheadS * 1000)],
+    [t('details.dropped'), stats?.dropped === undefined ? unknown : number(stats.dropped)],
+  ];
+  if (camera.main) rows.push([t('details.address'), (stream === 'sub' && camera.sub) || camera.main]);
+  return (
+    <dl class="facts is-table">
+      {rows.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}
+    </dl>
+  );
+}
+
+function Watching({ viewers, account, camera, isOwner }: {
+  viewers: Viewer[];
+  account: string;
+  camera: Camera;
+  isOwner: boolean;
+}) {
+  const [cutting, setCutting] = useState<Viewer | null>(null);
+  const others = viewers.filter((viewer) => viewer.account !== account);
+  return (
+    <section class="card watching">
+      <h2><Icon name="eye" /> {t('camera.watching')}</h2>
+      {others.length === 0 && <p class="quiet">{t('camera.nobody')}</p>}
+      <ul class="rows">
+        {others.map((viewer) => (
+          <li key={`${viewer.account} ${viewer.since}`} class="row">
+            <span class="avatar" aria-hidden="true">{[...viewer.name][0]?.toLocaleUpperCase()}</span>
+            <span class="row-text">
+              <strong>{viewer.name}</strong>{' '}
+              <span class="quiet">{t('camera.watchingSince', { time: shortTime(Date.parse(viewer.since)) })}</span>
+            </span>
+            {isOwner && (
+              <button type="button" class="button is-small" onClick={() => setCutting(viewer)}>{t('cut.do')}</button>
+            )}
+          </li>
+        ))}
+      </ul>
+      {cutting && (
+        <CutSheet home={camera.home} person={cutting} camera={camera} onClose={() => setCutting(null)} onDone={() => undefined} />
+      )}
+    </section>
+  );
+}
+
+function useFullscreen(element: RefObject<HTMLElement>): { isFull: boolean; toggle(): void } {
+  const [isFull, setIsFull] = useState(false);
+  useEffect(() => {
+    const onChange = () => setIsFull(document.fullscreenElement !== null);
+    document.addEventListener('fullscreenchange', onChange);
+    return () => document.removeEventListener('fullscreenchange', onChange);
+  }, []);
+  return {
+    isFull,
+    toggle() {
+      if (document.fullscreenElement) void document.exitFullscreen();
+      else void element.current?.requestFullscreen?.().catch(() => undefined);
+    },
+  };
+}
+
+async function togglePip(video: HTMLVideoElement | null): Promise<void> {
+  try {
+    if (document.pictureInPictureElement) await document.exitPictureInPicture();
+    else await video?.requestPictureInPicture?.();
+  } catch {
+    /* The browser has its reasons (no picture yet, not allowed): nothing changes. */
+  }
+}
+
+interface Keys {
+  full(): void;
+  pip(): void;
+  save(): void;
+  step(by: number): void;
+  leave(): void;
+}
+
+function useKeys(keys: Keys): void {
+  const latest = useRef(keys);
+  latest.current = keys;
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (event.altKey || event.ctrlKey || event.metaKey || event.defaultPrevented) return;
+      const target = event.target as HTMLElement;
+      if (target.closest('input, select, textarea, dialog')) return;
+      const actions: Record<string, () => void> = {
+        f: () => latest.current.full(), p: () => latest.current.pip(), s: () => latest.current.save(),
+        ArrowLeft: () => latest.current.step(-1), ArrowRight: () => latest.current.step(1),
+        Escape: () => latest.current.leave(),
+      };
+      const action = actions[event.key];
+      if (!action) return;
+      event.preventDefault();
+      action();
+    };
+    addEventListener('keydown', onKey);
+    return () => removeEventListener('keydown', onKey);
+  }, []);
+}
+
+interface CameraProps {
+  data: HomeData;
+  camera: Camera;
+  home: Home;
+  account: string;
+}
+
+export function CameraPage({ data, camera, home, account }: CameraProps) {
+  const all = useStore(data.cameras) ?? [];
+  const viewers = useStore(data.viewers).get(camera.id) ?? [];
+  const isGone = useStore(data.gone).has(camera.id);
+  const isOwner = home.role === 'owner';
+  const [stream, setStream] = useState<StreamName>('main');
+  const [hasDetails, setHasDetails] = useState(false);
+  const stage = useRef<HTMLDivElement>(null);
+  const { host, picture, status } = usePicture(camera.home, camera.id, stream, STILL_WIDTH, !isGone);
+  const state: TileState = isGone ? { kind: 'no-right' } : tileState(camera, status, isOwner);
+  const zoom = useZoom(stage, host);
+  const full = useFullscreen(stage);
+  useSpokenChanges(camera.name, state);
+
+  const ids = inOrder(all, storedOrder(account, home.id));
+  const step = (by: number) => {
+    const next = ids[(ids.findIndex((one) => one.id === camera.id) + by + ids.length) % ids.length];
+    if (next && next.id !== camera.id) go({ page: 'camera', home: home.id, camera: next.id }, 'replace');
+  };
+  useKeys({
+    full: full.toggle, step,
+    pip: () => void togglePip(picture.current?.video ?? null),
+    save: () => void saveStill(picture.current, camera),
+    leave: () => { if (!document.fullscreenElement) go({ page: 'wall', home: home.id }); },
+  });
+  const isHidden = hidesPicture(state);
+  const edit = hrefOf({ page: 'edit', home: home.id, camera: camera.id });
+  return (
+    <Page title={camera.name} back={hrefOf({ page: 'wall', home: home.id })} isWide about={t(LOOKS[state.kind].word)}
+      tools={isOwner && !isGone && <a class="button" href={edit}><Icon name="edit" /> {t('camera.edit')}</a>}>
+      <div class="camera">
+        <div class="stage-column">
+          <div class={`stage is-${state.kind}`} data-state={state.kind} ref={stage} role="group" aria-label={spokenState(state)}>
+            <div class="picture" ref={host} hidden={isHidden} />
+            {state.kind === 'frozen' && <div class="hatch" aria-hidden="true" />}
+            <Veil state={state} action={state.kind === 'wrong-password' && isOwner
+              ? <a class="button is-light" href={edit}>{t('tile.changePassword')}</a> : null} />
+            <StateChip state={state} />
+            {zoom.isZoomed && (
+              <button type="button" class="button is-light stage-zoom" onClick={zoom.reset}>{t('camera.zoomReset')}</button>
+            )}
+          </div>
+          <div class="tools" role="toolbar" aria-label={camera.name}>
+            {ids.length > 1 && <Tool icon="back" label={t('camera.previous')} onClick={() => step(-1)} />}
+            {!isHidden && (
+              <>
+                <Tool icon={full.isFull ? 'shrink' : 'full'} label={t(full.isFull ? 'camera.fullscreenEnd' : 'camera.fullscreen')} onClick={full.toggle} />
+                {document.pictureInPictureEnabled && (
+                  <Tool icon="pip" label={t('camera.pip')} onClick={() => void togglePip(picture.current?.video ?? null)} />
+                )}
+                <Tool icon="save" label={t('camera.still')} onClick={() => void saveStill(picture.current, camera)} />
+                {window.isSecureContext && (
+                  <Tool icon="copy" label={t('camera.copy')} onClick={() => void copyStill(picture.current)} />
+                )}
+                <Tool icon="info" label={t('camera.details')} isOn={hasDetails} onClick={() => setHasDetails(!hasDetails)} />
+              </>
+            )}
+            {ids.length > 1 && <Tool icon="forward" label={t('camera.next')} onClick={() => step(1)} />}
+          </div>
+          <p class="hint keys">{t('camera.keys')}</p>
+        </div>
+        {!isHidden && (
+          <aside class="camera-side">
+            <Watching viewers={viewers} account={account} camera={camera} isOwner={isOwner} />
+            {hasDetails && (
+              <section class="card">
+                <h2><Icon name="info" /> {t('camera.details')}</h2>
+                {camera.streams.sub && (
+                  <Choices legend={t('camera.quality')} value={stream} isRow onChange={(value) => setStream(value)}
+                    choices={[{ value: 'main', label: t('camera.main') }, { value: 'sub', label: t('camera.sub') }]} />
+                )}
+                <Details picture={picture} camera={camera} stream={stream} />
+              </section>
+            )}
+          </aside>
+        )}
+      </div>
+    </Page>
+  );
+}

@@ -1,0 +1,266 @@
+/* Who belongs to this home, and which camera each may see. */
+
+import { useEffect, useState } from 'preact/hooks';
+import { api, asProblem } from '../api/client';
+import { ROLES, type Camera, type Home, type Person, type Role } from '../api/types';
+import { list, t } from '../i18n';
+import type { HomeData } from '../state/home';
+import { useStore } from '../state/store';
+import { notify } from '../ui/announce';
+import { Alert, Choices, Field, MIN_PASSWORD, sentenceFor, useSubmit } from '../ui/form';
+import { Icon } from '../ui/icons';
+import { Page } from '../ui/page';
+import { HoldButton, Sheet } from '../ui/sheet';
+
+const maySee = (person: Person, camera: string): boolean =>
+  person.role === 'owner' || person.cameras.some((c) => c.camera === camera && c.rights.includes('view'));
+
+function roleChoices() {
+  return ROLES.map((value) => ({ value, label: t(`role.${value}`), what: t(`role.${value}.what`) }));
+}
+
+function sentenceOf(error: unknown): string {
+  const { name_ } = asProblem(error);
+  if (name_ === 'last-owner') return t('people.lastOwner');
+  if (name_ === 'name-taken') return t('people.nameTaken');
+  return sentenceFor(error);
+}
+
+/* Four groups of letters that can't be mistaken for others: about 79 bits. */
+function madeUpPassword(): string {
+  const letters = 'abcdefghjkmnpqrstuvwxyz23456789';
+  const picks: string[] = [];
+  while (picks.length < 16) {
+    const [byte] = crypto.getRandomValues(new Uint8Array(1));
+    if (byte! < 248) picks.push(letters[byte! % 31]!);
+  }
+  return picks.join('').replace(/(.{4})(?=.)/g, '$1-');
+}
+
+function AddSheet({ home, onClose, onAdded }: { home: Home; onClose(): void; onAdded(): void }) {
+  const [name, setName] = useState('');
+  const [password, setPassword] = useState('');
+  const [role, setRole] = useState<Role>('adult');
+  const [hasTried, setHasTried] = useState(false);
+  const { isBusy, error, run } = useSubmit();
+  const submit = (event: Event) => {
+    event.preventDefault();
+    setHasTried(true);
+    if (name.trim() === '' || password.length < MIN_PASSWORD) return;
+    void run(async () => {
+      await api.addPerson(home.id, name.trim(), password, role);
+      notify(t('people.added', { name: name.trim() }));
+      onAdded();
+      onClose();
+    });
+  };
+  return (
+    <Sheet title={t('people.add')} onClose={onClose}>
+      <form class="form" onSubmit={submit} noValidate>
+        {error !== null && <Alert>{sentenceOf(error)}</Alert>}
+        <Field label={t('people.name')} hint={t('people.nameHint')} value={name} onInput={setName} isFocused
+          error={hasTried && name.trim() === '' ? t('field.required') : ''} />
+        <Field label={t('people.firstPassword')} hint={t('people.firstPasswordHint')} value={password} onInput={setPassword}
+          type="password" autocomplete="new-password"
+          error={hasTried && password.length < MIN_PASSWORD ? t('field.short') : ''} />
+        <button type="button" class="button is-small" onClick={() => setPassword(madeUpPassword())}>{t('people.make')}</button>
+        <Choices legend={t('people.role')} value={role} onChange={(value) => setRole(value)} choices={roleChoices()} />
+        <button class="button is-primary" aria-disabled={isBusy}>{t('people.addDo')}</button>
+      </form>
+    </Sheet>
+  );
+}
+
+/* Taking a right away from somebody: what happens, then press and hold. */
+export function CutSheet({ home, person, camera, onClose, onDone }: {
+  home: string;
+  person: { account: string; name: string };
+  camera: Camera;
+  onClose(): void;
+  onDone(): void;
+}) {
+  const { isBusy, error, run } = useSubmit();
+  const [isOwner, setIsOwner] = useState(false);
+  useEffect(() => {
+    void api.people(home).then((people) =>
+      setIsOwner(people.some((one) => one.account === person.account && one.role === 'owner')), () => undefined);
+  }, []);
+  const words = { person: person.name, camera: camera.name };
+  if (isOwner)
+    return <Sheet title={t('cut.title', words)} onClose={onClose}><p>{t('cut.owner', words)}</p></Sheet>;
+  return (
+    <Sheet title={t('cut.title', words)} onClose={onClose}>
+      <ul class="consequences">
+        <li>{t('cut.now')}</li>
+        <li>{t('cut.later', words)}</li>
+        <li>{t('cut.others')}</li>
+      </ul>
+      {error !== null && <Alert>{sentenceFor(error)}</Alert>}
+      <HoldButton label={t('cut.do')} isBusy={isBusy} onHeld={() => void run(async () => {
+        await api.cutView(home, person.account, camera.id);
+        onDone();
+        onClose();
+      })} />
+    </Sheet>
+  );
+}
+
+function RemoveSheet({ home, person, onClose, onDone }: { home: Home; person: Person; onClose(): void; onDone(): void }) {
+  const { isBusy, error, run } = useSubmit();
+  return (
+    <Sheet title={t('people.removeTitle', { name: person.name, home: home.name })} onClose={onClose}>
+      <ul class="consequences">
+        <li>{t('people.removeNow', { name: person.name })}</li>
+        <li>{t('people.removeRights')}</li>
+        <li>{t('people.removeOthers')}</li>
+      </ul>
+      {error !== null && <Alert>{sentenceOf(error)}</Alert>}
+      <HoldButton label={t('people.removeDo')} isBusy={isBusy} onHeld={() => void run(async () => {
+        await api.removePerson(home.id, person.account);
+        onDone();
+        onClose();
+      })} />
+    </Sheet>
+  );
+}
+
+function PersonSheet({ home, person, onClose, onChanged, onRemove }: {
+  home: Home;
+  person: Person;
+  onClose(): void;
+  onChanged(): void;
+  onRemove(): void;
+}) {
+  const { error, run } = useSubmit();
+  const change = (role: Role) => void run(async () => {
+    await api.setRole(home.id, person.account, role);
+    onChanged();
+  });
+  return (
+    <Sheet title={person.name} onClose={onClose}>
+      {error !== null && <Alert>{sentenceOf(error)}</Alert>}
+      <Choices legend={t('people.change', { name: person.name })} value={person.role} onChange={change} choices={roleChoices()} />
+      <button type="button" class="button is-danger-quiet" onClick={onRemove}><Icon name="trash" /> {t('people.remove')}</button>
+    </Sheet>
+  );
+}
+
+function about(person: Person, cameras: Camera[]): string {
+  const watched = cameras.filter((camera) => person.watching.includes(camera.id)).map((camera) => camera.name);
+  if (watched.length > 0) return t('people.watching', { cameras: list(watched) });
+  return person.sessions > 0 ? t('people.signedIn', { count: person.sessions }) : t('people.notSignedIn');
+}
+
+function RightSwitch({ person, camera, onAllow, onCut }: {
+  person: Person;
+  camera: Camera;
+  onAllow(): void;
+  onCut(): void;
+}) {
+  const isOn = maySee(person, camera.id);
+  return (
+    <button
+      type="button" role="switch" aria-checked={isOn} class="switch"
+      aria-label={t('people.may', { person: person.name, camera: camera.name })}
+      disabled={person.role === 'owner'} onClick={isOn ? onCut : onAllow}
+    >
+      <span class="switch-track" aria-hidden="true"><span class="switch-knob" /></span>
+      <span class="switch-word" aria-hidden="true">{t(isOn ? 'people.yes' : 'people.no')}</span>
+    </button>
+  );
+}
+
+type Open =
+  | { kind: 'add' }
+  | { kind: 'person'; account: string }
+  | { kind: 'remove'; account: string }
+  | { kind: 'cut'; account: string; camera: Camera }
+  | null;
+
+export function People({ data, home, account }: { data: HomeData; home: Home; account: string }) {
+  const cameras = useStore(data.cameras) ?? [];
+  const viewers = useStore(data.viewers);
+  const [people, setPeople] = useState<Person[] | null>(null);
+  const [open, setOpen] = useState<Open>(null);
+  const { error, setError, run } = useSubmit();
+  const load = () => void api.people(home.id).then(setPeople, setError);
+  useEffect(load, [home.id, viewers]);
+
+  const close = () => setOpen(null);
+  const named = (id: string) => people?.find((person) => person.account === id);
+  const person = open && 'account' in open ? named(open.account) : undefined;
+  const allow = (who: Person, camera: Camera) => void run(async () => {
+    await api.allowView(home.id, who.account, camera.id);
+    load();
+  });
+  return (
+    <Page title={t('people.title')} about={t('people.intro', { home: home.name })} tools={
+      <button type="button" class="button is-primary" onClick={() => setOpen({ kind: 'add' })}>
+        <Icon name="add" /> {t('people.add')}
+      </button>
+    }>
+      {error !== null && <Alert>{sentenceOf(error)}</Alert>}
+      <ul class="people">
+        {people?.map((who) => (
+          <li key={who.account} class="card person">
+            <div class="person-head">
+              <span class="avatar" aria-hidden="true">{[...who.name][0]?.toLocaleUpperCase()}</span>
+              <div class="row-text">
+                <h2>{who.name}{who.account === account && <span class="quiet"> · {t('people.you')}</span>}</h2>
+                <p class="quiet">{t(`role.${who.role}`)} · {about(who, cameras)}</p>
+              </div>
+              <button type="button" class="icon-button" aria-label={t('people.change', { name: who.name })}
+                onClick={() => setOpen({ kind: 'person', account: who.account })}><Icon name="edit" /></button>
+            </div>
+            {who.role === 'owner' ? <p class="person-all"><Icon name="eye" /> {t('people.seesAll')}</p> : cameras.length > 0 && (
+              <div class="rights" role="group" aria-label={`${who.name}: ${t('people.sees')}`}>
+                <h3>{t('people.sees')}</h3>
+                <ul>
+                  {cameras.map((camera) => (
+                    <li key={camera.id}>
+                      <span>{camera.name}</span>
+                      <RightSwitch person={who} camera={camera} onAllow={() => allow(who, camera)}
+                        onCut={() => setOpen({ kind: 'cut', account: who.account, camera })} />
+                    </li>
+                  ))}
+                </ul>
+              </div>
+            )}
+          </li>
+        ))}
+      </ul>
+      {people && cameras.length > 0 && (
+        <div class="grid-scroll card" tabIndex={0} role="region" aria-label={t('people.grid')}>
+          <table class="grid">
+            <caption>{t('people.grid')}</caption>
+            <thead>
+              <tr><th scope="col">{t('people.camera')}</th>{people.map((who) => <th scope="col" key={who.account}>{who.name}</th>)}</tr>
+            </thead>
+            <tbody>
+              {cameras.map((camera) => (
+                <tr key={camera.id}>
+                  <th scope="row">{camera.name}</th>
+                  {people.map((who) => (
+                    <td key={who.account}>
+                      <RightSwitch person={who} camera={camera} onAllow={() => allow(who, camera)}
+                        onCut={() => setOpen({ kind: 'cut', account: who.account, camera })} />
+                    </td>
+                  ))}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      {open?.kind === 'add' && <AddSheet home={home} onClose={close} onAdded={load} />}
+      {open?.kind === 'person' && person && (
+        <PersonSheet home={home} person={person} onClose={close} onChanged={load}
+          onRemove={() => setOpen({ kind: 'remove', account: person.account })} />
+      )}
+      {open?.kind === 'remove' && person && <RemoveSheet home={home} person={person} onClose={close} onDone={load} />}
+      {open?.kind === 'cut' && person && (
+        <CutSheet home={home.id} person={person} camera={open.camera} onClose={close} onDone={load} />
+      )}
+    </Page>
+  );
+}

@@ -1,0 +1,347 @@
+/*
+ * The picture of one camera inside one element: a dated still first, then moving pictures, and at
+ * every moment a status that says how old what is on screen is. Nothing is called live unless its
+ * time of capture and the server's clock are both known.
+ *
+ * One Picture belongs to one camera for life. destroy() and a refusal take every pixel off the page.
+ */
+
+import { stillPath, livePath } from '../api/client';
+import type { StreamName } from '../api/types';
+import { clock } from '../state/clock';
+import { mediaSourceClass, Run, type RunEnd, type RunStats, type Shown } from './run';
+import { waitForPlace, type Release } from './slots';
+
+export type StillsWhy = 'connections' | 'no-mse';
+
+export type PictureStatus =
+  | { kind: 'idle'; takenMs: number | null }
+  | { kind: 'connecting'; takenMs: number | null }
+  | { kind: 'live'; ageMs: number }
+  | { kind: 'behind'; ageMs: number | null } // null: how far is not known
+  | { kind: 'frozen'; takenMs: number | null }
+  | { kind: 'stills'; takenMs: number | null; why: StillsWhy }
+  | { kind: 'no-right' };
+
+export interface PictureStats extends Partial<RunStats> {
+  ageMs: number | null;
+}
+
+const BEHIND_MS = 1_000;
+const BEHIND_END_MS = 800; // so that the words don't flicker
+const FROZEN_MS = 3_000;
+const SETTLE_MS = 1_500; // a run may catch up from the cached pictures for so long
+const SILENT_MS = 12_000; // no byte for so long: the connection is dead
+const STUCK_MS = 6_000; // bytes come and no picture
+const STILL_EVERY_MS = 2_000;
+const BACK_OFF_MS = [250, 1_000, 2_000, 4_000, 8_000, 15_000, 30_000];
+
+export class Picture {
+  status: PictureStatus = { kind: 'idle', takenMs: null };
+
+  private run: Run | null = null;
+  private release: Release | null = null;
+  private stopWaiting: Release | null = null;
+  private still: HTMLElement | null = null;
+  private stillUrl: string | null = null;
+  private stillTakenMs: number | null = null;
+  private stillsWhy: StillsWhy | null = null;
+  private stillTimer: ReturnType<typeof setTimeout> | undefined;
+  private stillAbort: AbortController | null = null;
+  private retryTimer: ReturnType<typeof setTimeout> | undefined;
+  private retries = 0;
+  private shown: Shown | null = null;
+  private firstShownAt = 0;
+  private isSettled = false;
+  private isBehind = false;
+  private isActive = false;
+  private isOver = false;
+  private readonly watch: ReturnType<typeof setInterval>;
+
+  constructor(
+    private readonly host: HTMLElement,
+    private readonly home: string,
+    private readonly camera: string,
+    private stream: StreamName,
+    private readonly stillWidth: number,
+    private readonly onStatus: (status: PictureStatus) => void,
+  ) {
+    this.watch = setInterval(() => this.judge(), 200);
+  }
+
+  get video(): HTMLVideoElement | null {
+    return this.run?.video ?? null;
+  }
+
+  /* Starts or stops moving pictures; what was on screen stays, dated. */
+  setActive(isActive: boolean): void {
+    if (this.isOver || isActive === this.isActive || this.status.kind === 'no-right') return;
+    this.isActive = isActive;
+    if (isActive) {
+      this.retries = 0;
+      if (this.stillTakenMs === null) void this.fetchStill();
+      this.connect();
+    } else {
+      this.keepLast();
+      this.stopAll();
+    }
+    this.judge();
+  }
+
+  setStream(stream: StreamName): void {
+    if (stream === this.stream) return;
+    this.stream = stream;
+    if (!this.isActive) return;
+    this.setActive(false);
+    this.setActive(true);
+  }
+
+  destroy(): void {
+    this.isOver = true;
+    clearInterval(this.watch);
+    this.stopAll();
+    this.dropStill();
+  }
+
+  stats(): PictureStats {
+    return { ...(this.run?.stats() ?? {}), ageMs: this.ageOfShown() };
+  }
+
+  /* The picture on screen as a PNG with its time of capture. */
+  async grab(): Promise<{ blob: Blob; takenMs: number | null } | null> {
+    const source = this.shown && this.video?.videoWidth ? this.video : this.still;
+    if (!(source instanceof HTMLVideoElement || source instanceof HTMLImageElement
+      || source instanceof HTMLCanvasElement)) return null;
+    const takenMs = source === this.video ? (this.shown?.captureMs ?? null) : this.stillTakenMs;
+    const canvas = copyOf(source, Infinity);
+    const blob = await new Promise<Blob | null>((done) => canvas.toBlob(done, 'image/png'));
+    return blob && { blob, takenMs };
+  }
+
+  private connect(): void {
+    const sourceClass = mediaSourceClass();
+    if (!sourceClass) {
+      this.pollStills('no-mse');
+      return;
+    }
+    this.stopWaiting = waitForPlace(
+      (release) => {
+        this.release = release;
+        this.stillsWhy = null;
+        this.openRun(sourceClass);
+      },
+      () => this.pollStills('connections'),
+    );
+  }
+
+  private openRun(sourceClass: typeof MediaSource): void {
+    const run: Run = new Run(livePath(this.home, this.camera, this.stream), sourceClass, {
+      onFrame: (shown) => this.run === run && this.noteFrame(shown),
+      onEnd: (end) => this.run === run && this.noteEnd(end),
+    });
+    this.run = run;
+    this.shown = null;
+    this.isSettled = false;
+    this.isBehind = false;
+    run.video.hidden = true;
+    this.host.append(run.video);
+    run.start();
+  }
+
+  private noteFrame(shown: Shown): void {
+    if (!this.shown) {
+      this.firstShownAt = performance.now();
+      if (this.run) this.run.video.hidden = false;
+      clearTimeout(this.stillTimer);
+      this.stillAbort?.abort();
+    }
+    this.shown = shown;
+    if (!this.isSettled) this.judge();
+  }
+
+  private noteEnd(end: RunEnd): void {
+    this.keepLast();
+    this.run = null;
+    this.shown = null;
+    if (end.kind === 'refused' && [401, 403, 404].includes(end.status)) {
+      this.refuse();
+      return;
+    }
+    const asked = end.kind === 'refused' ? end.retryAfterS : null;
+    this.retryLater(asked === null ? null : Math.min(30, Math.max(0.5, asked)) * 1000);
+  }
+
+  private retryLater(afterMs: number | null): void {
+    const wait = afterMs ?? BACK_OFF_MS[Math.min(this.retries, BACK_OFF_MS.length - 1)]!;
+    this.retries++;
+    this.letGo();
+    clearTimeout(this.retryTimer);
+    this.retryTimer = setTimeout(() => this.isActive && this.connect(), wait * (0.8 + Math.random() * 0.4));
+    this.judge();
+  }
+
+  /* No right to this camera: nothing of it stays, and nothing says whether there is a picture. */
+  private refuse(): void {
+    this.isActive = false;
+    this.stopAll();
+    this.dropStill();
+    this.publish({ kind: 'no-right' });
+  }
+
+  private letGo(): void {
+    this.stopWaiting?.();
+    this.stopWaiting = null;
+    this.release?.();
+    this.release = null;
+  }
+
+  private stopAll(): void {
+    this.run?.stop();
+    this.run = null;
+    this.shown = null;
+    this.stillsWhy = null;
+    clearTimeout(this.retryTimer);
+    clearTimeout(this.stillTimer);
+    this.stillAbort?.abort();
+    this.letGo();
+  }
+
+  /* Copies the picture on screen into a canvas that stays, dated, when its video goes. */
+  private keepLast(): void {
+    const video = this.video;
+    if (!video || !this.shown || !video.videoWidth) return;
+    this.showStill(copyOf(video, 1280), this.shown.captureMs);
+  }
+
+  private showStill(element: HTMLElement, takenMs: number | null): void {
+    this.dropStill();
+    this.still = element;
+    this.stillTakenMs = takenMs;
+    this.host.prepend(element);
+  }
+
+  private dropStill(): void {
+    this.still?.remove();
+    this.still = null;
+    this.stillTakenMs = null;
+    if (this.stillUrl) URL.revokeObjectURL(this.stillUrl);
+    this.stillUrl = null;
+  }
+
+  private async fetchStill(): Promise<void> {
+    this.stillAbort?.abort();
+    const abort = new AbortController();
+    this.stillAbort = abort;
+    try {
+      const response = await fetch(stillPath(this.home, this.camera, this.stillWidth), {
+        signal: abort.signal, cache: 'no-store', credentials: 'same-origin',
+      });
+      if ([401, 403, 404].includes(response.status)) {
+        this.refuse();
+        return;
+      }
+      const takenMs = Date.parse(response.headers.get('Casement-Capture-Time') ?? '');
+      if (!response.ok || Number.isNaN(takenMs)) return; // an undated picture is not shown
+      const url = URL.createObjectURL(await response.blob());
+      const image = new Image();
+      image.alt = '';
+      image.src = url;
+      await image.decode().catch(() => undefined);
+      if (abort.signal.aborted || this.isOver || this.shown) {
+        URL.revokeObjectURL(url);
+        return;
+      }
+      this.showStill(image, takenMs);
+      this.stillUrl = url;
+      this.judge();
+    } catch {
+      /* The stream's own retries say what is wrong. */
+    }
+  }
+
+  private pollStills(why: StillsWhy): void {
+    if (this.stillsWhy === why) return;
+    this.stillsWhy = why;
+    const next = async () => {
+      await this.fetchStill();
+      if (this.isActive && this.stillsWhy) this.stillTimer = setTimeout(next, STILL_EVERY_MS);
+    };
+    void next();
+  }
+
+  private ageOfShown(): number | null {
+    const now = clock.now();
+    if (!this.shown || this.shown.captureMs === null || now === null) return null;
+    return Math.max(0, now - performance.now() + this.shown.displayedAt - this.shown.captureMs);
+  }
+
+  private judge(): void {
+    if (this.isOver || this.status.kind === 'no-right') return;
+    if (this.run) this.checkRun(this.run);
+    this.publish(this.statusNow());
+  }
+
+  private checkRun(run: Run): void {
+    const now = performance.now();
+    if (document.hidden) return; // browsers show no frames then
+    const lastSign = Math.max(run.startedAt, this.shown?.displayedAt ?? 0);
+    if (now - run.lastByteAt > SILENT_MS || (run.lastByteAt - lastSign > STUCK_MS && now - lastSign > STUCK_MS)) {
+      this.keepLast();
+      run.stop();
+      this.run = null;
+      this.shown = null;
+      this.retryLater(null);
+    }
+  }
+
+  private statusNow(): PictureStatus {
+    const takenMs = this.stillTakenMs;
+    if (!this.isActive) return { kind: 'idle', takenMs };
+    if (this.stillsWhy) return { kind: 'stills', takenMs, why: this.stillsWhy };
+    if (!this.shown) {
+      if (this.retries > 0 && takenMs !== null) return { kind: 'frozen', takenMs };
+      return { kind: 'connecting', takenMs };
+    }
+    const now = performance.now();
+    if (!document.hidden && now - this.shown.displayedAt >= FROZEN_MS)
+      return { kind: 'frozen', takenMs: this.shown.captureMs };
+    const ageMs = this.ageOfShown();
+    this.isBehind = ageMs === null || ageMs >= (this.isBehind ? BEHIND_END_MS : BEHIND_MS);
+    if (!this.isSettled) {
+      if (this.isBehind && now - this.firstShownAt < SETTLE_MS)
+        return { kind: 'connecting', takenMs: this.shown.captureMs };
+      this.isSettled = true;
+      this.retries = 0;
+    }
+    return ageMs === null || this.isBehind ? { kind: 'behind', ageMs } : { kind: 'live', ageMs };
+  }
+
+  private publish(status: PictureStatus): void {
+    const isSame = sayingOf(status) === sayingOf(this.status);
+    this.status = status;
+    if (!isSame) this.onStatus(status);
+  }
+}
+
+/* What a person would read of a status: the age of a live picture changes all the time, silently. */
+function sayingOf(status: PictureStatus): string {
+  if (status.kind === 'live') return 'live';
+  if (status.kind === 'behind')
+    return `behind ${status.ageMs === null ? '?' : Math.round(status.ageMs / 100)}`;
+  return JSON.stringify(status);
+}
+
+function copyOf(
+  source: HTMLVideoElement | HTMLImageElement | HTMLCanvasElement, maxWidth: number,
+): HTMLCanvasElement {
+  const [width, height] =
+    source instanceof HTMLVideoElement ? [source.videoWidth, source.videoHeight]
+    : source instanceof HTMLImageElement ? [source.naturalWidth, source.naturalHeight]
+    : [source.width, source.height];
+  const scale = Math.min(1, maxWidth / width);
+  const canvas = document.createElement('canvas');
+  canvas.width = Math.round(width * scale);
+  canvas.height = Math.round(height * scale);
+  canvas.getContext('2d')?.drawImage(source, 0, 0, canvas.width, canvas.height);
+  return canvas;
+}

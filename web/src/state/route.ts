@@ -1,0 +1,48 @@
+/* Where the app is: the fragment of the address, which never leaves the browser. */
+
+import { createStore } from './store';
+
+export type Route =
+  | { page: 'start' }
+  | { page: 'setup'; token: string }
+  | { page: 'wall'; home: string }
+  | { page: 'camera'; home: string; camera: string }
+  | { page: 'add'; home: string }
+  | { page: 'edit'; home: string; camera: string }
+  | { page: 'people'; home: string }
+  | { page: 'settings' }
+  | { page: 'homes' };
+
+export function parseRoute(fragment: string): Route {
+  const text = fragment.replace(/^#/, '');
+  if (text.startsWith('setup=')) return { page: 'setup', token: text.slice('setup='.length) };
+  let parts: string[];
+  try {
+    parts = text.split('/').filter(Boolean).map(decodeURIComponent);
+  } catch {
+    return { page: 'start' };
+  }
+  const [page, home, camera] = parts;
+  if (page === 'settings' || page === 'homes') return { page };
+  if (home && (page === 'wall' || page === 'add' || page === 'people')) return { page, home };
+  if (home && camera && (page === 'camera' || page === 'edit')) return { page, home, camera };
+  return { page: 'start' };
+}
+
+export function hrefOf(route: Route): string {
+  const parts: string[] = [route.page];
+  if ('home' in route) parts.push(route.home);
+  if ('camera' in route) parts.push(route.camera);
+  return route.page === 'start' ? '#/' : `#/${parts.map(encodeURIComponent).join('/')}`;
+}
+
+export const route = createStore<Route>(parseRoute(location.hash));
+
+addEventListener('hashchange', () => route.set(parseRoute(location.hash)));
+
+export function go(to: Route, how: 'push' | 'replace' = 'push'): void {
+  if (how === 'replace') {
+    history.replaceState(null, '', hrefOf(to));
+    route.set(to);
+  } else location.hash = hrefOf(to);
+}

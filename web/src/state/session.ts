@@ -1,0 +1,64 @@
+/* Who is signed in, and what the server says of itself. */
+
+import { api, asProblem, Problem, whenSignedOut } from '../api/client';
+import type { Home, ServerInfo, Session } from '../api/types';
+import { createStore } from './store';
+
+export type SessionState =
+  | { kind: 'loading' }
+  | { kind: 'offline' }
+  | { kind: 'signed-out'; hasEnded: boolean }
+  | { kind: 'signed-in'; session: Session };
+
+export const session = createStore<SessionState>({ kind: 'loading' });
+export const server = createStore<ServerInfo | null>(null);
+
+const CLOCK_EVERY_MS = 240_000;
+const RETRY_MS = 3_000;
+
+export function signedIn(value: Session): void {
+  session.set({ kind: 'signed-in', session: value });
+}
+
+export function signedOut(): void {
+  const was = session.get().kind;
+  session.set({ kind: 'signed-out', hasEnded: was === 'signed-in' });
+}
+
+/* Asks the server who we are; while it can't be reached, again every few seconds. */
+export async function begin(): Promise<void> {
+  whenSignedOut(signedOut);
+  try {
+    const [info, found] = await Promise.all([
+      api.server(),
+      api.session().catch((error: unknown) => {
+        if (error instanceof Problem && error.status === 401) return null;
+        throw error;
+      }),
+    ]);
+    server.set(info);
+    if (found) signedIn(found);
+    else session.set({ kind: 'signed-out', hasEnded: false });
+    keepClock();
+  } catch (error) {
+    if (asProblem(error).status !== 0 && asProblem(error).status < 500) {
+      session.set({ kind: 'signed-out', hasEnded: false });
+      return;
+    }
+    session.set({ kind: 'offline' });
+    setTimeout(() => void begin(), RETRY_MS);
+  }
+}
+
+let clockTimer: ReturnType<typeof setInterval> | undefined;
+
+function keepClock(): void {
+  if (clockTimer !== undefined) return;
+  const ask = () => void api.server().then((info) => server.set(info), () => undefined);
+  clockTimer = setInterval(ask, CLOCK_EVERY_MS);
+  setTimeout(ask, 1_500); // a second sample: the first one paid for the connection
+  document.addEventListener('visibilitychange', () => !document.hidden && ask());
+}
+
+export const homesOf = (state: SessionState): Home[] =>
+  state.kind === 'signed-in' ? state.session.homes : [];
