@@ -1,0 +1,435 @@
+/*
+ * A server that answers as docs/api.md says, for the browser tests only: homes, people, cameras and
+ * moving pictures in memory, and handles to make cameras stall, lag and vanish.
+ */
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createSecureServer } from 'node:http2';
+import { join } from 'node:path';
+import { FPS, frameAt, GOP, loadMedia } from './media.mjs';
+
+export const CSP = [
+  "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' blob: data:", "media-src 'self' blob:",
+  "connect-src 'self'", "manifest-src 'self'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'",
+  "require-trusted-types-for 'script'", 'trusted-types casement',
+].join('; ');
+
+const TYPES = {
+  html: 'text/html; charset=utf-8', js: 'text/javascript; charset=utf-8', css: 'text/css; charset=utf-8',
+  svg: 'image/svg+xml', webmanifest: 'application/manifest+json', jpg: 'image/jpeg',
+};
+
+export const FINGERPRINT = Array.from({ length: 32 }, (_, n) => ((n * 37 + 11) % 256).toString(16).toUpperCase().padStart(2, '0')).join(':');
+
+function certificate(folder) {
+  mkdirSync(folder, { recursive: true });
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  if (!existsSync(cert))
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '30',
+      '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-keyout', key, '-out', cert], { stdio: 'ignore' });
+  return { key: readFileSync(key), cert: readFileSync(cert) };
+}
+
+class Refusal extends Error {
+  constructor(status, name, detail, extra = {}) {
+    super(name);
+    Object.assign(this, { status, body: { type: `/problems/${name}`, title: name, status, detail, ...extra } });
+  }
+}
+
+const noSuchCamera = () => new Refusal(404, 'no-such-camera', 'There is no such camera.');
+const iso = (ms) => new Date(ms).toISOString();
+
+const NAMES = ['Front door', 'Garden', 'Garage', 'Kitchen', 'Gate', 'Stairs', 'Cellar', 'Balcony', 'Pool', 'Attic', 'Hall', 'Yard', 'Nursery', 'Workshop', 'Driveway', 'Roof'];
+
+export function makeWorld({ cameras = 4, isNew = false, isDemo = false } = {}) {
+  const world = {
+    accounts: new Map(), sessions: new Map(), homes: new Map(), setupToken: isNew ? 'first-light' : null,
+    isDemo, tries: 0, probes: [], streams: new Set(), events: new Set(), requests: [], ca: true, clockSkewMs: 0,
+  };
+  const account = (id, name, isOperator = false) =>
+    world.accounts.set(id, { id, name, password: 'a long sentence', isOperator });
+  if (isNew) return world;
+  account('anna', 'Anna');
+  account('marco', 'Marco');
+  account('zia', 'Zia Pina');
+  account('olga', 'Olga', true);
+  const home = { id: 'verdi', name: 'Casa Verdi', members: new Map([['anna', 'owner'], ['marco', 'adult'], ['zia', 'guest']]), rights: new Map(), cameras: new Map() };
+  world.homes.set('verdi', home);
+  for (let n = 0; n < cameras; n++) addCamera(world, home, { name: NAMES[n] ?? `Camera ${n + 1}`, main: `rtsp://192.168.1.${20 + n}/main`, sub: `rtsp://192.168.1.${20 + n}/sub`, user: 'admin', password: 'x' });
+  home.rights.set('marco', new Set([...home.cameras.keys()].slice(0, 2)));
+  home.rights.set('zia', new Set([...home.cameras.keys()].slice(0, 1)));
+  world.homes.set('lago', { id: 'lago', name: 'Casa al lago', members: new Map([['anna', 'owner']]), rights: new Map(), cameras: new Map() });
+  return world;
+}
+
+function addCamera(world, home, input) {
+  const id = input.id ?? input.name.toLowerCase().replace(/[^a-z0-9]+/g, '-');
+  const camera = {
+    home: home.id, id, ...input, state: 'live', since: Date.now() - 3_600_000, cause: null, nextTry: null,
+    look: home.cameras.size % 4, startedAt: Date.now() - 60_000,
+    stalledAt: null, delayMs: 0, hasPrft: true, isDeaf: false,
+  };
+  home.cameras.set(id, camera);
+  return camera;
+}
+
+const maySee = (home, account, id) =>
+  home.members.get(account) === 'owner' || (home.members.has(account) && (home.rights.get(account)?.has(id) ?? false));
+
+function cameraObject(camera, isOwner, viewers) {
+  const stream = (width, height) => ({ codec: 'avc1.42C01F', width, height, fps: FPS, bits_per_second: width * 1200, last_frame: iso(Date.now()) });
+  const object = {
+    home: camera.home, id: camera.id, name: camera.name, state: camera.state, state_since: iso(camera.since), cause: camera.cause,
+    next_try: camera.nextTry === null ? null : iso(camera.nextTry),
+    streams: { main: stream(1280, 720), sub: camera.sub ? stream(640, 360) : null },
+  };
+  if (!isOwner) return object;
+  return { ...object, viewers, main: camera.main, sub: camera.sub ?? null, user: camera.user ?? null, has_password: Boolean(camera.password) };
+}
+
+export class Mock {
+  constructor({ world = makeWorld(), isPlain = false, folder, dist, gallery }) {
+    Object.assign(this, { world, dist, gallery, isPlain });
+    this.media = loadMedia(join(folder, 'media'));
+    this.server = isPlain ? createServer() : createSecureServer({ ...certificate(join(folder, 'tls')), allowHTTP1: true });
+    this.server.on('request', (request, response) => void this.answer(request, response));
+    this.sockets = new Set();
+    this.server.on(isPlain ? 'connection' : 'secureConnection', (socket) => {
+      this.sockets.add(socket);
+      socket.on('close', () => this.sockets.delete(socket));
+      socket.on('error', () => undefined);
+    });
+  }
+
+  async start() {
+    await new Promise((done) => this.server.listen(0, '127.0.0.1', done));
+    this.url = `${this.isPlain ? 'http' : 'https'}://localhost:${this.server.address().port}`;
+    return this;
+  }
+
+  async stop() {
+    for (const stream of this.world.streams) clearInterval(stream.timer);
+    for (const socket of this.sockets) socket.destroy();
+    await new Promise((done) => this.server.close(done));
+  }
+
+  now() {
+    return Date.now() + this.world.clockSkewMs;
+  }
+
+  /* ---- handles for tests ---- */
+
+  camera(id, home = 'verdi') {
+    return this.world.homes.get(home).cameras.get(id);
+  }
+
+  streamsOf(id) {
+    return [...this.world.streams].filter((stream) => stream.camera.id === id);
+  }
+
+  setState(id, state, cause = null, nextTry = null) {
+    const camera = this.camera(id);
+    Object.assign(camera, { state, cause, nextTry, since: this.now() });
+    this.tellCamera(camera);
+  }
+
+  endStreams(id) {
+    for (const stream of this.streamsOf(id)) stream.end();
+  }
+
+  cut(account, id, home = 'verdi') {
+    const place = this.world.homes.get(home);
+    place.rights.get(account)?.delete(id);
+    for (const stream of this.streamsOf(id)) if (stream.account === account) stream.end();
+    this.tell((who) => who === account, 'camera-gone', { home, id });
+  }
+
+  tell(isFor, event, data) {
+    for (const client of this.world.events)
+      if (isFor(client.account) && (!data.home || client.home === data.home)) client.send(event, data);
+  }
+
+  tellCamera(camera) {
+    const home = this.world.homes.get(camera.home);
+    for (const client of this.world.events)
+      if (client.home === home.id && maySee(home, client.account, camera.id))
+        client.send('camera', cameraObject(camera, home.members.get(client.account) === 'owner', this.streamsOf(camera.id).length));
+  }
+
+  tellViewers(camera) {
+    const viewers = this.streamsOf(camera.id).map(({ account, stream, since }) => ({
+      account, name: this.world.accounts.get(account).name, stream, since: iso(since),
+    }));
+    this.tell((who) => maySee(this.world.homes.get(camera.home), who, camera.id), 'viewers',
+      { home: camera.home, id: camera.id, viewers: [...viewers, ...(camera.guests ?? [])] });
+  }
+
+  /* ---- HTTP ---- */
+
+  async answer(request, response) {
+    response.on('error', () => undefined);
+    try {
+      const url = new URL(request.url, 'https://localhost');
+      this.world.requests.push(`${request.method} ${url.pathname}${url.search}`);
+      if (url.pathname.startsWith('/api/')) await this.api(request, response, url);
+      else this.file(response, url.pathname);
+    } catch (error) {
+      if (!(error instanceof Refusal)) console.error(error);
+      const { status, body } = error instanceof Refusal ? error : { status: 500, body: { type: '/problems/broken', status: 500 } };
+      this.json(response, status, body, 'application/problem+json');
+    }
+  }
+
+  json(response, status, body, type = 'application/json') {
+    response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' });
+    response.end(body === undefined ? undefined : JSON.stringify(body));
+  }
+
+  file(response, path) {
+    if (path === '/ca.crt') {
+      response.writeHead(200, { 'content-type': 'application/x-x509-ca-cert' });
+      response.end('-----BEGIN CERTIFICATE-----\n');
+      return;
+    }
+    if (path === '/gallery/still.jpg') {
+      response.writeHead(200, { 'content-type': 'image/jpeg' });
+      response.end(this.media[2].still);
+      return;
+    }
+    const isGallery = path.startsWith('/gallery/') && this.gallery;
+    const name = isGallery ? path.slice('/gallery/'.length) || 'index.html' : path === '/' ? 'index.html' : path.slice(1);
+    const folder = isGallery ? this.gallery : this.dist;
+    const known = readdirSync(folder, { recursive: true });
+    if (!known.includes(name)) throw new Refusal(404, 'not-found', 'There is nothing here.');
+    response.writeHead(200, {
+      'content-type': TYPES[name.split('.').pop()] ?? 'application/octet-stream', 'content-security-policy': CSP,
+      'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer',
+    });
+    response.end(readFileSync(join(folder, name)));
+  }
+
+  sessionOf(request) {
+    const token = /__Host-casement=([^;]+)/.exec(request.headers.cookie ?? '')?.[1];
+    const account = this.world.accounts.get(this.world.sessions.get(token) ?? '');
+    return account ? { token, account } : null;
+  }
+
+  sessionObject(account) {
+    const homes = [...this.world.homes.values()].filter((home) => home.members.has(account.id))
+      .map((home) => ({ id: home.id, name: home.name, role: home.members.get(account.id) }));
+    return { account: { id: account.id, name: account.name, is_operator: account.isOperator }, homes, expires: iso(this.now() + 86_400_000) };
+  }
+
+  signIn(response, status, account) {
+    const token = randomBytes(16).toString('hex');
+    this.world.sessions.set(token, account.id);
+    response.setHeader('set-cookie', `__Host-casement=${token}; HttpOnly; Secure; SameSite=Strict; Path=/`);
+    this.json(response, status, this.sessionObject(account));
+  }
+
+  async api(request, response, url) {
+    const path = url.pathname.slice('/api/v1/'.length);
+    const { method } = request;
+    const body = method === 'GET' ? {} : await bodyOf(request);
+    const { world } = this;
+    if (path === 'server')
+      return this.json(response, 200, { version: '0.1.0', setup_needed: world.setupToken !== null, ca: world.ca ? { fingerprint_sha256: FINGERPRINT } : null, time: iso(this.now()), demo: world.isDemo });
+    if (path === 'setup') return this.setup(response, body);
+    if (path === 'session' && method === 'POST') return this.newSession(response, body);
+    const session = this.sessionOf(request);
+    if (!session) throw new Refusal(401, 'sign-in', 'Please sign in.');
+    const { account } = session;
+    if (path === 'session' && method === 'GET') return this.json(response, 200, this.sessionObject(account));
+    if (path === 'session') {
+      world.sessions.delete(session.token);
+      return this.json(response, 204);
+    }
+    if (path === 'session/password') {
+      if (body.old_password !== account.password) throw new Refusal(403, 'wrong-password', 'The password until now is wrong.');
+      account.password = body.new_password;
+      return this.json(response, 204);
+    }
+    if (path === 'homes') return this.homes(response, method, account, body);
+    return this.inHome(request, response, url, path.split('/').map(decodeURIComponent), account, body);
+  }
+
+  setup(response, body) {
+    const { world } = this;
+    if (world.setupToken === null || body.token !== world.setupToken) throw new Refusal(403, 'setup-link', 'This link is not valid any more.');
+    world.setupToken = null;
+    const account = { id: 'first', name: body.name, password: body.password, isOperator: true };
+    world.accounts.set('first', account);
+    world.homes.set('home', { id: 'home', name: body.home_name, members: new Map([['first', 'owner']]), rights: new Map(), cameras: new Map() });
+    this.signIn(response, 201, account);
+  }
+
+  newSession(response, body) {
+    const account = [...this.world.accounts.values()].find((one) => one.name === body.name && one.password === body.password);
+    if (!account && ++this.world.tries > 4) throw new Refusal(429, 'too-many-tries', 'Too many tries.', { retry_after_s: 30 });
+    if (!account) throw new Refusal(401, 'wrong-name-or-password', 'Name or password is wrong.');
+    this.signIn(response, 200, account);
+  }
+
+  homes(response, method, account, body) {
+    if (method === 'POST') {
+      if (!account.isOperator) throw new Refusal(404, 'not-found', 'There is nothing here.');
+      const id = body.name.toLowerCase().replace(/[^a-z0-9]+/g, '-');
+      this.world.homes.set(id, { id, name: body.name, members: new Map(), rights: new Map(), cameras: new Map() });
+      return this.json(response, 201, { id, name: body.name, role: null });
+    }
+    const homes = account.isOperator
+      ? [...this.world.homes.values()].map(({ id, name, cameras }) => ({ id, name, cameras: cameras.size, role: null }))
+      : this.sessionObject(account).homes;
+    return this.json(response, 200, { homes });
+  }
+
+  inHome(request, response, url, parts, account, body) {
+    const home = this.world.homes.get(url.searchParams.get('home') ?? '');
+    if (!home || !home.members.has(account.id)) throw noSuchCamera();
+    const role = home.members.get(account.id);
+    const [thing, id, more, last] = parts;
+    const { method } = request;
+    if (thing === 'events') return this.events(request, response, home, account);
+    if (thing === 'cameras' && !id && method === 'GET')
+      return this.json(response, 200, { cameras: [...home.cameras.values()].filter((camera) => maySee(home, account.id, camera.id)).map((camera) => cameraObject(camera, role === 'owner', this.streamsOf(camera.id).length)) });
+    if (thing === 'cameras' && id !== 'probe' && id) {
+      const camera = home.cameras.get(id);
+      if (!camera || !maySee(home, account.id, id)) throw noSuchCamera();
+      if (more === 'live.mp4') return this.live(request, response, url, camera, account);
+      if (more === 'still.jpg') return this.still(response, camera);
+      if (method === 'GET') return this.json(response, 200, cameraObject(camera, role === 'owner', 0));
+    }
+    if (role !== 'owner') throw new Refusal(403, 'owner-only', 'Only an owner may do this.');
+    if (thing === 'cameras') return this.changeCamera(response, method, home, id, body);
+    return this.people(response, method, home, id, last, body);
+  }
+
+  changeCamera(response, method, home, id, body) {
+    if (id === 'probe') return this.probe(response, body);
+    if (!id) {
+      const camera = addCamera(this.world, home, body);
+      this.tellCamera(camera);
+      return this.json(response, 201, cameraObject(camera, true, 0));
+    }
+    const camera = home.cameras.get(id);
+    if (method === 'DELETE') {
+      this.endStreams(id);
+      home.cameras.delete(id);
+      this.tell(() => true, 'camera-gone', { home: home.id, id });
+      return this.json(response, 204);
+    }
+    Object.assign(camera, body);
+    if (body.password) Object.assign(camera, { state: 'live', cause: null });
+    this.tellCamera(camera);
+    return this.json(response, 200, cameraObject(camera, true, 0));
+  }
+
+  /* The address names the failure: rtsp://timeout.test/ answers as a camera that never does. */
+  async probe(response, body) {
+    this.world.probes.push(body);
+    await new Promise((done) => setTimeout(done, 150));
+    const cause = /^rtsp:\/\/([a-z_]+)\.test/.exec(body.main)?.[1];
+    if (cause)
+      return this.json(response, 200, { ok: false, failure: cause, detail: cause === 'codec_unsupported' ? 'H265' : null, main: null, sub: null, still: null, transport: null });
+    return this.json(response, 200, {
+      ok: true, failure: null, detail: null, transport: 'tcp',
+      main: { codec: 'avc1.64001F', width: 1920, height: 1080, fps: 25 }, sub: body.sub ? { codec: 'avc1.42C01F', width: 640, height: 360, fps: 12.5 } : null,
+      still: `data:image/jpeg;base64,${this.media[1].still.toString('base64')}`,
+    });
+  }
+
+  personObject(home, id) {
+    const cameras = [...home.cameras.keys()].filter((camera) => home.members.get(id) !== 'owner' && maySee(home, id, camera));
+    return {
+      account: id, name: this.world.accounts.get(id).name, role: home.members.get(id), cameras: cameras.map((camera) => ({ camera, rights: ['view'] })),
+      sessions: [...this.world.sessions.values()].filter((account) => account === id).length,
+      watching: [...new Set([...this.world.streams].filter((stream) => stream.account === id).map((stream) => stream.camera.id))],
+    };
+  }
+
+  people(response, method, home, id, camera, body) {
+    if (!id && method === 'GET') return this.json(response, 200, { people: [...home.members.keys()].map((one) => this.personObject(home, one)) });
+    if (!id) {
+      if ([...this.world.accounts.values()].some((one) => one.name === body.name)) throw new Refusal(409, 'name-taken', 'Somebody has this name.', { field: 'name' });
+      const account = { id: `p${this.world.accounts.size}`, name: body.name, password: body.password, isOperator: false };
+      this.world.accounts.set(account.id, account);
+      home.members.set(account.id, body.role);
+      return this.json(response, 201, this.personObject(home, account.id));
+    }
+    if (camera && method === 'PUT') {
+      home.rights.set(id, (home.rights.get(id) ?? new Set()).add(camera));
+      this.tellCamera(home.cameras.get(camera));
+      return this.json(response, 200, this.personObject(home, id));
+    }
+    if (camera) {
+      this.cut(id, camera, home.id);
+      return this.json(response, 204);
+    }
+    const owners = [...home.members.values()].filter((role) => role === 'owner').length;
+    const isLast = home.members.get(id) === 'owner' && owners === 1;
+    if (isLast && (method === 'DELETE' || body.role !== 'owner')) throw new Refusal(409, 'last-owner', 'A home needs an owner.');
+    if (method === 'DELETE') {
+      for (const one of home.cameras.keys()) this.cut(id, one, home.id);
+      home.members.delete(id);
+      return this.json(response, 204);
+    }
+    home.members.set(id, body.role);
+    return this.json(response, 200, this.personObject(home, id));
+  }
+
+  still(response, camera) {
+    if (['unreachable', 'wrong_password'].includes(camera.state) && !camera.hasOldStill) throw new Refusal(503, 'camera-not-ready', 'No picture yet.', { retry_after_s: 2 });
+    const age = camera.stalledAt === null ? 800 : this.now() - camera.stalledAt;
+    response.writeHead(200, { 'content-type': 'image/jpeg', 'cache-control': 'no-store', 'casement-capture-time': iso(this.now() - age), 'casement-age-ms': String(age) });
+    response.end(this.media[camera.look].still);
+  }
+
+  live(request, response, url, camera, account) {
+    if (camera.state !== 'live') throw new Refusal(503, 'camera-not-ready', 'No picture yet.', { retry_after_s: 2 });
+    const name = url.searchParams.get('stream') ?? 'main';
+    const media = this.media[camera.look][name];
+    response.writeHead(200, { 'content-type': 'video/mp4; codecs="avc1.42C01F"', 'cache-control': 'no-store' });
+    if (camera.isDeaf) return;
+    response.write(media.init);
+    const captureOf = (index) => camera.startedAt + (index * 1000) / FPS;
+    const newest = () => Math.floor(((Math.min(Date.now(), camera.stalledAt ?? Infinity) - camera.delayMs - camera.startedAt) * FPS) / 1000);
+    let next = newest() - (newest() % GOP);
+    const sendDue = () => {
+      const due = [];
+      for (; next <= newest(); next++)
+        due.push(frameAt(media, next, captureOf(next) + this.world.clockSkewMs, { hasPrft: camera.hasPrft }));
+      if (due.length > 0) response.write(Buffer.concat(due));
+    };
+    const stream = { camera, account: account.id, stream: name, since: this.now(), timer: setInterval(sendDue, 10) };
+    stream.end = () => (response.stream ? response.stream.close(8) : response.destroy());
+    const over = () => {
+      clearInterval(stream.timer);
+      if (this.world.streams.delete(stream)) this.tellViewers(camera);
+    };
+    response.on('close', over);
+    this.world.streams.add(stream);
+    sendDue();
+    this.tellViewers(camera);
+  }
+
+  events(request, response, home, account) {
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    const client = {
+      account: account.id, home: home.id,
+      send: (event, data) => response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`),
+    };
+    client.send('hello', { server_time: iso(this.now()) });
+    this.world.events.add(client);
+    response.on('close', () => this.world.events.delete(client));
+    for (const camera of home.cameras.values()) if (maySee(home, account.id, camera.id)) this.tellViewers(camera);
+  }
+}
+
+async function bodyOf(request) {
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
+  return chunks.length > 0 ? JSON.parse(Buffer.concat(chunks).toString()) : {};
+}
