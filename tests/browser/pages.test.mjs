@@ -1,0 +1,150 @@
+/*
+ * Every page and every tile state at two sizes, in two themes and three languages: a screenshot for
+ * its maker to look at, axe, no overflow, no clipped words, large targets, a silent console.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import {
+  axe, bigTargets, buildGallery, catalogue, isReal, LANGUAGES, noOverflow, nothingClipped, openBrowser, openPage, openServer,
+  openSignedIn, shot, SIZES, THEMES, until,
+} from './helper.mjs';
+
+const combinations = LANGUAGES.flatMap((language) =>
+  Object.keys(SIZES).flatMap((size) => THEMES.map((theme) => ({ language, size, theme }))));
+
+const nameOf = (page, { language, size, theme }) => `${page}-${size}-${theme}-${language}`;
+
+/* Axe judges colours and structure; words don't change them, so one language of each suffices. */
+async function look(page, what, how) {
+  const name = nameOf(what, how);
+  await shot(page, name);
+  await noOverflow(page, name);
+  await nothingClipped(page, name);
+  if (how.language === 'en') {
+    await bigTargets(page, name);
+    await axe(page, name);
+  }
+  assert.deepEqual(page.faults, [], `console of ${name}`);
+}
+
+const walls = async (page) =>
+  until(() => page.locator('.tile').evaluateAll((tiles) => tiles.length > 0 && tiles.every((t) =>
+    t.getBoundingClientRect().top > innerHeight || ['live', 'unreachable', 'wrong-password'].includes(t.dataset.state))), 'the wall to settle');
+
+describe('pages', { skip: isReal }, () => {
+  let browser;
+  let server;
+  let fresh;
+
+  before(async () => {
+    await buildGallery();
+    browser = await openBrowser();
+    server = await openServer({ cameras: 6 });
+    fresh = await openServer({ isNew: true });
+    const { mock } = server;
+    mock.setState('kitchen', 'unreachable', 'timeout', mock.now() + 600_000);
+    mock.setState('gate', 'wrong_password', 'wrong_password');
+    mock.camera('garden').guests = [{ account: 'marco', name: 'Marco', stream: 'sub', since: new Date(mock.now() - 300_000).toISOString() }];
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+    await fresh?.stop();
+  });
+
+  for (const how of combinations) {
+    const words = catalogue(how.language);
+    const title = `${how.language} ${how.size} ${how.theme}`;
+
+    test(`tile states: ${title}`, async () => {
+      const page = await openPage(browser, how);
+      await page.goto(`${server.url}/gallery/`);
+      await page.locator('.tile').last().waitFor();
+      await page.waitForLoadState('networkidle');
+      await look(page, 'states', how);
+      await page.context().close();
+    });
+
+    test(`before signing in: ${title}`, async () => {
+      const page = await openPage(browser, how);
+      await page.goto(server.url);
+      await page.getByLabel(words['field.name']).waitFor();
+      assert.equal(await page.locator('html').getAttribute('lang'), how.language);
+      await look(page, 'signin', how);
+      await page.goto(`${fresh.url}/#setup=first-light`);
+      await page.getByLabel(words['setup.you']).waitFor();
+      await look(page, 'setup', how);
+      await page.goto('about:blank');
+      await page.goto(fresh.url);
+      await page.getByText(words['setup.needed']).waitFor();
+      await look(page, 'setup-needed', how);
+      await page.context().close();
+    });
+
+    test(`signed in: ${title}`, async () => {
+      const page = await openSignedIn(browser, server.url, how);
+      await walls(page);
+      await look(page, 'wall', how);
+      const visit = async (hash, what, ready) => {
+        await page.evaluate((to) => { location.hash = to; }, hash);
+        await ready();
+        await look(page, what, how);
+      };
+      const heading = (key, values = {}) => () =>
+        page.getByRole('heading', { level: 1, name: words[key].replace(/\{(\w+)\}/g, (_, n) => values[n]) }).waitFor();
+      await visit('#/camera/verdi/garden', 'camera', async () => {
+        await page.locator('.stage[data-state=live]').waitFor();
+        await page.getByRole('button', { name: words['camera.details'] }).click();
+        await page.getByText('MSE').waitFor();
+      });
+      await visit('#/add/verdi', 'add', heading('add.title'));
+      await page.getByLabel(words['add.address']).fill('rtsp://timeout.test/stream1');
+      await page.getByRole('button', { name: words['add.test'] }).click();
+      await page.getByText(words['cause.timeout.fix']).waitFor();
+      await look(page, 'add-failed', how);
+      await page.getByLabel(words['add.address']).fill('rtsp://192.168.1.50/stream1');
+      await page.getByRole('button', { name: words['add.test'] }).click();
+      await page.getByText(words['add.works'], { exact: true }).waitFor();
+      await look(page, 'add-works', how);
+      await visit('#/people/verdi', 'people', () => page.getByText('Zia Pina').first().waitFor());
+      await page.getByRole('switch', { checked: true, disabled: false }).first().click();
+      await page.getByText(words['cut.now']).waitFor();
+      await look(page, 'people-cut', how);
+      await page.keyboard.press('Escape');
+      await page.getByRole('button', { name: words['people.add'] }).click();
+      await page.getByLabel(words['people.firstPassword']).waitFor();
+      await look(page, 'people-add', how);
+      await page.keyboard.press('Escape');
+      await visit('#/edit/verdi/gate', 'edit', heading('edit.title', { name: 'Gate' }));
+      await page.getByRole('button', { name: words['edit.remove'] }).click();
+      await page.getByText(words['edit.removeKeys']).waitFor();
+      await look(page, 'edit-remove', how);
+      await page.keyboard.press('Escape');
+      await visit('#/settings', 'settings', heading('settings.title'));
+      await visit('#/wall/lago', 'wall-empty', () => page.getByText(words['wall.empty']).waitFor());
+      await page.context().close();
+    });
+
+    test(`operator: ${title}`, async () => {
+      const page = await openSignedIn(browser, server.url, { ...how, name: 'Olga' });
+      await page.getByText('Casa Verdi').waitFor();
+      await look(page, 'homes', how);
+      assert.equal(await page.locator('video, img').count(), 0);
+      await page.context().close();
+    });
+  }
+
+  test('at 360 px, and at 320 px as when zoomed to 400 %, nothing overflows', async () => {
+    for (const width of [360, 320]) {
+      const page = await openSignedIn(browser, server.url, { size: { width, height: 700 }, language: 'hi' });
+      await walls(page);
+      for (const hash of ['#/wall/verdi', '#/camera/verdi/garden', '#/add/verdi', '#/people/verdi', '#/settings']) {
+        await page.evaluate((to) => { location.hash = to; }, hash);
+        await page.locator('h1').waitFor();
+        await page.waitForTimeout(200);
+        await noOverflow(page, `${hash} at ${width}`);
+      }
+      await page.context().close();
+    }
+  });
+});
