@@ -1,0 +1,642 @@
+/* The YAML file, by tables over libyaml's document (which keeps the line of every value: so a wrong
+ * value can be shown where it stands). */
+#include "server/config.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "media/frame.h"
+
+enum { PASSWORD_FILE_MAX = 4096 };
+
+/* Everything allocated while reading, freed (and wiped) together. */
+typedef struct block {
+    struct block *next;
+    size_t size;
+    max_align_t bytes[];
+} block;
+
+struct cm_config_memory {
+    block *blocks;
+};
+
+typedef struct context {
+    cm_config *config;
+    const char *path;
+    yaml_document_t *document;
+    char *message;
+    char field[256]; /* "homes[1].cameras[0].main" */
+} context;
+
+static void *take_memory(cm_config *config, size_t count, size_t size)
+{
+    size_t total;
+    if (__builtin_mul_overflow(count, size, &total) ||
+        __builtin_add_overflow(total, sizeof(block), &total))
+        abort();
+    block *b = calloc(1, total);
+    if (b == NULL)
+        abort(); /* at the start; bounded by the file's size */
+    b->size = total - sizeof(block);
+    b->next = config->memory->blocks;
+    config->memory->blocks = b;
+    return b->bytes;
+}
+
+static char *keep_text(cm_config *config, cm_slice text)
+{
+    char *copy = take_memory(config, text.size + 1, 1);
+    if (cm_slice_to_cstr(text, copy, text.size + 1) != CM_OK)
+        copy[0] = '\0';
+    return copy;
+}
+
+/* ---- faults ---- */
+
+static cm_status fault(context *c, const yaml_mark_t *mark, const char *format, ...)
+    CM_PRINTF(3, 4);
+
+static cm_status fault(context *c, const yaml_mark_t *mark, const char *format, ...)
+{
+    char what[512];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    (void)snprintf(c->message, CM_CONFIG_MESSAGE_SIZE, "%s:%zu:%zu: %s%s%s", c->path,
+                   mark->line + 1, mark->column + 1, c->field, c->field[0] != '\0' ? ": " : "",
+                   what);
+    return CM_REFUSE;
+}
+
+static cm_status wrong(context *c, const yaml_node_t *node, const char *allowed)
+{
+    char quoted[CM_LOG_QUOTE_SIZE];
+    if (node->type != YAML_SCALAR_NODE)
+        return fault(c, &node->start_mark, "allowed: %s", allowed);
+    return fault(
+        c, &node->start_mark, "%s is not allowed here; allowed: %s",
+        cm_log_quote(cm_slice_over(node->data.scalar.value, node->data.scalar.length), quoted),
+        allowed);
+}
+
+/* ---- tables ---- */
+
+typedef cm_status read_value(context *c, const yaml_node_t *node, void *out, const char *allowed);
+
+typedef struct field {
+    const char *name;
+    read_value *read;
+    size_t offset; /* into the struct that the mapping fills */
+    bool is_required;
+    const char *allowed;
+} field;
+
+#define FIELD(struct_name, member, key, reader, required, allowed_text)                            \
+    {                                                                                              \
+        key, reader, offsetof(struct_name, member), required, allowed_text                         \
+    }
+
+static cm_slice scalar_of(const yaml_node_t *node)
+{
+    return cm_slice_over(node->data.scalar.value, node->data.scalar.length);
+}
+
+/* Appends ".name" or "[index]" to the field's path; returns what to cut back to. */
+static size_t enter(context *c, const char *format, ...) CM_PRINTF(2, 3);
+
+static size_t enter(context *c, const char *format, ...)
+{
+    const size_t length = strlen(c->field);
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(c->field + length, sizeof c->field - length, format, args);
+    va_end(args);
+    return length;
+}
+
+static void leave(context *c, size_t length)
+{
+    c->field[length] = '\0';
+}
+
+static cm_status unknown_key(context *c, const yaml_node_t *key, const field *fields, size_t count)
+{
+    char known[384] = "";
+    for (size_t i = 0; i < count; i++) {
+        const size_t used = strlen(known);
+        (void)snprintf(known + used, sizeof known - used, "%s%s", i > 0 ? ", " : "",
+                       fields[i].name);
+    }
+    char quoted[CM_LOG_QUOTE_SIZE];
+    const cm_slice name = key->type == YAML_SCALAR_NODE ? scalar_of(key) : CM_TEXT("(not a name)");
+    return fault(c, &key->start_mark, "unknown key %s; known here: %s", cm_log_quote(name, quoted),
+                 known);
+}
+
+/* The key is a known one and stands here for the first time. */
+static cm_status check_key(context *c, const yaml_node_t *key, const field *fields, size_t count,
+                           uint64_t *seen)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (key->type != YAML_SCALAR_NODE ||
+            !cm_slice_equal(scalar_of(key), cm_slice_of(fields[i].name)))
+            continue;
+        if ((*seen >> i & 1) == 1)
+            return fault(c, &key->start_mark, "'%s' stands here twice", fields[i].name);
+        *seen |= UINT64_C(1) << i;
+        return CM_OK;
+    }
+    return unknown_key(c, key, fields, count);
+}
+
+static const field *find_field(const yaml_node_t *key, const field *fields, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (cm_slice_equal(scalar_of(key), cm_slice_of(fields[i].name)))
+            return &fields[i];
+    return NULL;
+}
+
+static cm_status read_mapping(context *c, const yaml_node_t *node, const field *fields,
+                              size_t count, void *out)
+{
+    if (node->type != YAML_MAPPING_NODE)
+        return fault(c, &node->start_mark, "a mapping (key: value) is wanted here");
+    uint64_t seen = 0;
+    for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+         pair < node->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *key = yaml_document_get_node(c->document, pair->key);
+        const yaml_node_t *value = yaml_document_get_node(c->document, pair->value);
+        CM_TRY(check_key(c, key, fields, count, &seen));
+        const field *f = find_field(key, fields, count);
+        const size_t length = enter(c, "%s%s", c->field[0] != '\0' ? "." : "", f->name);
+        CM_TRY(f->read(c, value, (char *)out + f->offset, f->allowed));
+        leave(c, length);
+    }
+    for (size_t i = 0; i < count; i++)
+        if (fields[i].is_required && (seen >> i & 1) == 0)
+            return fault(c, &node->start_mark, "'%s' is missing; allowed: %s", fields[i].name,
+                         fields[i].allowed);
+    return CM_OK;
+}
+
+/* A list whose items `read_item` reads into structs of `size` bytes. */
+static cm_status read_list(context *c, const yaml_node_t *node, size_t size, read_value *read_item,
+                           const char *allowed, void **items_out, size_t *count_out)
+{
+    if (node->type != YAML_SEQUENCE_NODE)
+        return fault(c, &node->start_mark, "a list is wanted here; allowed: %s", allowed);
+    const size_t count = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
+    if (count > CM_CONFIG_LIST_MAX)
+        return fault(c, &node->start_mark, "at most %d items are allowed", CM_CONFIG_LIST_MAX);
+    char *items = take_memory(c->config, count > 0 ? count : 1, size);
+    for (size_t i = 0; i < count; i++) {
+        const size_t length = enter(c, "[%zu]", i);
+        const yaml_node_t *item =
+            yaml_document_get_node(c->document, node->data.sequence.items.start[i]);
+        CM_TRY(read_item(c, item, items + i * size, allowed));
+        leave(c, length);
+    }
+    *items_out = items;
+    *count_out = count;
+    return CM_OK;
+}
+
+/* ---- values ---- */
+
+static cm_status read_text(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    if (node->type != YAML_SCALAR_NODE || scalar_of(node).size == 0 ||
+        scalar_of(node).size >= CM_NAME_SIZE || !cm_text_is_printable_utf8(scalar_of(node)))
+        return wrong(c, node, allowed);
+    *(cm_slice *)out = cm_slice_of(keep_text(c->config, scalar_of(node)));
+    return CM_OK;
+}
+
+static cm_status read_address_of_camera(context *c, const yaml_node_t *node, void *out,
+                                        const char *allowed)
+{
+    const cm_slice text = node->type == YAML_SCALAR_NODE ? scalar_of(node) : (cm_slice){0};
+    if (!cm_slice_starts_nocase(text, CM_TEXT("rtsp://")) || text.size >= CM_CAMERA_URL_SIZE ||
+        !cm_text_is_printable_utf8(text) || cm_slice_find(text, '@') < text.size)
+        return wrong(c, node, allowed);
+    *(cm_slice *)out = cm_slice_of(keep_text(c->config, text));
+    return CM_OK;
+}
+
+static cm_status read_home_id(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    if (node->type != YAML_SCALAR_NODE || cm_home_id_parse(scalar_of(node), out) != CM_OK)
+        return wrong(c, node, allowed);
+    return CM_OK;
+}
+
+static cm_status read_camera_id(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    if (node->type != YAML_SCALAR_NODE || cm_camera_id_parse(scalar_of(node), out) != CM_OK)
+        return wrong(c, node, allowed);
+    return CM_OK;
+}
+
+static cm_status read_range(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    if (node->type != YAML_SCALAR_NODE || cm_range_parse(scalar_of(node), out) != CM_OK)
+        return wrong(c, node, allowed);
+    return CM_OK;
+}
+
+static cm_status read_role(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    if (node->type != YAML_SCALAR_NODE || cm_role_parse(scalar_of(node), out) != CM_OK)
+        return wrong(c, node, allowed);
+    return CM_OK;
+}
+
+static cm_status read_keep(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    if (node->type != YAML_SCALAR_NODE || cm_keep_parse(scalar_of(node), out) != CM_OK)
+        return wrong(c, node, allowed);
+    return CM_OK;
+}
+
+/* A path as written becomes one beside the YAML file, unless it is absolute. */
+static char *beside(context *c, cm_slice name)
+{
+    const char *slash = strrchr(c->path, '/');
+    if (cm_slice_starts(name, CM_TEXT("/")) || slash == NULL)
+        return keep_text(c->config, name);
+    const size_t folder = (size_t)(slash - c->path) + 1;
+    char *path = take_memory(c->config, folder + name.size + 1, 1);
+    (void)snprintf(path, folder + name.size + 1, "%.*s%.*s", (int)folder, c->path,
+                   CM_SLICE_ARGS(name));
+    return path;
+}
+
+static cm_status read_path(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    if (node->type != YAML_SCALAR_NODE || scalar_of(node).size == 0 ||
+        !cm_text_is_printable_utf8(scalar_of(node)))
+        return wrong(c, node, allowed);
+    *(char **)out = beside(c, scalar_of(node));
+    return CM_OK;
+}
+
+/* The content of the file, without the white space around it. */
+static cm_status read_password_file(context *c, const yaml_node_t *node, void *out,
+                                    const char *allowed)
+{
+    char *path;
+    CM_TRY(read_path(c, node, &path, allowed));
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return fault(c, &node->start_mark, "cannot read %s: %s", path, strerror(errno));
+    char *content = take_memory(c->config, PASSWORD_FILE_MAX, 1);
+    const size_t size = fread(content, 1, PASSWORD_FILE_MAX, file);
+    (void)fclose(file);
+    const cm_slice password = cm_slice_trim(cm_slice_over(content, size));
+    if (size == PASSWORD_FILE_MAX || password.size == 0 || !cm_text_is_printable_utf8(password))
+        return fault(c, &node->start_mark, "%s must hold one line: the password", path);
+    *(cm_slice *)out = password;
+    return CM_OK;
+}
+
+/* ---- cameras, accounts, homes ---- */
+
+static const char ID[] = "1 to 31 characters of a-z, 0-9, - and _";
+static const char NAME[] = "a name of 1 to 127 bytes";
+static const char ADDRESS[] =
+    "rtsp://host[:port]/path, without user name and password (they have keys of their own)";
+static const char RANGE[] = "an address or range, such as 192.168.0.0/16 or fd00::/8";
+static const char PASSWORD_FILE[] = "the name of a file that holds the password";
+
+static cm_status read_camera(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    (void)allowed;
+    static const field FIELDS[] = {
+        FIELD(cm_declared_camera, id, "id", read_camera_id, true, ID),
+        FIELD(cm_declared_camera, name, "name", read_text, false, NAME),
+        FIELD(cm_declared_camera, main, "main", read_address_of_camera, true, ADDRESS),
+        FIELD(cm_declared_camera, sub, "sub", read_address_of_camera, false, ADDRESS),
+        FIELD(cm_declared_camera, user, "user", read_text, false, NAME),
+        FIELD(cm_declared_camera, password, "password_file", read_password_file, false,
+              PASSWORD_FILE),
+        FIELD(cm_declared_camera, keep, "keep", read_keep, false, "always, on-demand"),
+    };
+    cm_declared_camera *camera = out;
+    camera->keep = CM_KEEP_ALWAYS;
+    CM_TRY(read_mapping(c, node, FIELDS, CM_COUNT(FIELDS), camera));
+    if (camera->name.size == 0)
+        camera->name = cm_slice_of(camera->id.text);
+    return CM_OK;
+}
+
+static cm_status read_granted_camera(context *c, const yaml_node_t *node, void *out,
+                                     const char *allowed)
+{
+    cm_stored_right *right = out;
+    right->rights = CM_RIGHT_VIEW;
+    return read_camera_id(c, node, &right->camera, allowed);
+}
+
+/* Lists stand as pointer and count, one after the other, in the structs that hold them. */
+#define LIST_READER(name, item_type, item_reader)                                                  \
+    static cm_status name(context *c, const yaml_node_t *node, void *out, const char *allowed)     \
+    {                                                                                              \
+        struct list {                                                                              \
+            void *items;                                                                           \
+            size_t count;                                                                          \
+        } *list = out;                                                                             \
+        return read_list(c, node, sizeof(item_type), item_reader, allowed, &list->items,           \
+                         &list->count);                                                            \
+    }
+
+LIST_READER(read_granted_cameras, cm_stored_right, read_granted_camera)
+LIST_READER(read_ranges, cm_range, read_range)
+LIST_READER(read_cameras, cm_declared_camera, read_camera)
+
+static cm_status read_account(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    (void)allowed;
+    static const field FIELDS[] = {
+        FIELD(cm_declared_account, name, "name", read_text, true, NAME),
+        FIELD(cm_declared_account, role, "role", read_role, true, "owner, adult, child, guest"),
+        FIELD(cm_declared_account, password, "password_file", read_password_file, false,
+              PASSWORD_FILE),
+        FIELD(cm_declared_account, cameras, "cameras", read_granted_cameras, false,
+              "a list of ids of this home's cameras that the person may view"),
+    };
+    return read_mapping(c, node, FIELDS, CM_COUNT(FIELDS), out);
+}
+
+static cm_status read_operator(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    (void)allowed;
+    static const field FIELDS[] = {
+        FIELD(cm_declared_account, name, "name", read_text, true, NAME),
+        FIELD(cm_declared_account, password, "password_file", read_password_file, false,
+              PASSWORD_FILE),
+    };
+    return read_mapping(c, node, FIELDS, CM_COUNT(FIELDS), out);
+}
+
+LIST_READER(read_accounts, cm_declared_account, read_account)
+LIST_READER(read_operators, cm_declared_account, read_operator)
+
+static bool has_camera(const cm_declared_home *home, const cm_camera_id *id)
+{
+    for (size_t i = 0; i < home->camera_count; i++)
+        if (cm_camera_id_equal(&home->cameras[i].id, id))
+            return true;
+    return false;
+}
+
+/* What no single value shows: ids used twice, grants of cameras that aren't there, a home without
+ * an owner. */
+static cm_status check_home(context *c, const yaml_node_t *node, const cm_declared_home *home)
+{
+    for (size_t i = 0; i < home->camera_count; i++)
+        for (size_t j = i + 1; j < home->camera_count; j++)
+            if (cm_camera_id_equal(&home->cameras[i].id, &home->cameras[j].id))
+                return fault(c, &node->start_mark, "the camera id '%s' is used twice in this home",
+                             home->cameras[i].id.text);
+    bool has_owner = home->account_count == 0;
+    for (size_t i = 0; i < home->account_count; i++) {
+        const cm_declared_account *account = &home->accounts[i];
+        has_owner = has_owner || account->role == CM_ROLE_OWNER;
+        for (size_t j = 0; j < account->camera_count; j++)
+            if (!has_camera(home, &account->cameras[j].camera))
+                return fault(c, &node->start_mark,
+                             "'%.*s' is given camera '%s', which this home does not have",
+                             CM_SLICE_ARGS(account->name), account->cameras[j].camera.text);
+    }
+    return has_owner
+               ? CM_OK
+               : fault(c, &node->start_mark, "accounts are declared but none of them is an owner");
+}
+
+static cm_status read_home(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    (void)allowed;
+    static const field FIELDS[] = {
+        FIELD(cm_declared_home, id, "id", read_home_id, true, ID),
+        FIELD(cm_declared_home, name, "name", read_text, false, NAME),
+        FIELD(cm_declared_home, allow, "allow", read_ranges, false, RANGE),
+        FIELD(cm_declared_home, accounts, "accounts", read_accounts, false,
+              "a list of {name, role, password_file, cameras}"),
+        FIELD(cm_declared_home, cameras, "cameras", read_cameras, false,
+              "a list of {id, name, main, sub, user, password_file, keep}"),
+    };
+    cm_declared_home *home = out;
+    CM_TRY(read_mapping(c, node, FIELDS, CM_COUNT(FIELDS), home));
+    if (home->name.size == 0)
+        home->name = cm_slice_of(home->id.text);
+    return check_home(c, node, home);
+}
+
+LIST_READER(read_homes, cm_declared_home, read_home)
+
+/* ---- listen, tls, the whole ---- */
+
+static cm_status read_listen_address(context *c, const yaml_node_t *node, void *out,
+                                     const char *allowed)
+{
+    if (node->type != YAML_SCALAR_NODE || cm_address_parse(scalar_of(node), 0, out) != CM_OK)
+        return wrong(c, node, allowed);
+    return CM_OK;
+}
+
+static cm_status read_plain_address(context *c, const yaml_node_t *node, void *out,
+                                    const char *allowed)
+{
+    CM_TRY(read_listen_address(c, node, out, allowed));
+    return cm_address_kind_of(out) == CM_ADDRESS_LOOPBACK ? CM_OK : wrong(c, node, allowed);
+}
+
+static cm_status read_port(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    uint64_t port;
+    if (node->type != YAML_SCALAR_NODE ||
+        cm_slice_to_u64(scalar_of(node), UINT16_MAX, &port) != CM_OK)
+        return wrong(c, node, allowed);
+    *(uint16_t *)out = (uint16_t)port;
+    return CM_OK;
+}
+
+static cm_status read_loops(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    uint64_t loops;
+    if (node->type != YAML_SCALAR_NODE ||
+        cm_slice_to_u64(scalar_of(node), CM_LOOPS_MAX, &loops) != CM_OK || loops == 0)
+        return wrong(c, node, allowed);
+    *(unsigned *)out = (unsigned)loops;
+    return CM_OK;
+}
+
+static cm_status read_listen(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    (void)allowed;
+    static const field FIELDS[] = {
+        FIELD(cm_config, http, "http", read_plain_address, false,
+              "an address on loopback with a port, such as 127.0.0.1:8080 (plain HTTP is for this "
+              "machine only)"),
+        FIELD(cm_config, https, "https", read_listen_address, false,
+              "an address with a port, such as 0.0.0.0:8443"),
+        FIELD(cm_config, media, "media", read_port, false, "a port, 0 to 65535"),
+    };
+    return read_mapping(c, node, FIELDS, CM_COUNT(FIELDS), out);
+}
+
+static cm_status read_name(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    cm_slice text;
+    CM_TRY(read_text(c, node, &text, allowed));
+    *(char **)out = keep_text(c->config, text);
+    return CM_OK;
+}
+
+LIST_READER(read_names, char *, read_name)
+
+static cm_status read_tls(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    (void)allowed;
+    static const field FIELDS[] = {
+        FIELD(cm_config, certificate_file, "certificate", read_path, false,
+              "the name of a PEM file with the certificate chain"),
+        FIELD(cm_config, key_file, "key", read_path, false,
+              "the name of a PEM file with the private key"),
+        FIELD(cm_config, names, "names", read_names, false, "a list of host names of this server"),
+    };
+    cm_config *config = out;
+    CM_TRY(read_mapping(c, node, FIELDS, CM_COUNT(FIELDS), out));
+    if ((config->certificate_file == NULL) != (config->key_file == NULL))
+        return fault(c, &node->start_mark, "certificate and key come together");
+    return CM_OK;
+}
+
+static cm_status read_log_level(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    static const char *const LEVELS[] = {"debug", "info", "warn", "error"};
+    for (size_t i = 0; node->type == YAML_SCALAR_NODE && i < CM_COUNT(LEVELS); i++)
+        if (cm_slice_equal(scalar_of(node), cm_slice_of(LEVELS[i]))) {
+            *(char **)out = keep_text(c->config, scalar_of(node));
+            return CM_OK;
+        }
+    return wrong(c, node, allowed);
+}
+
+static cm_status check_whole(context *c, const yaml_node_t *node)
+{
+    const cm_config *config = c->config;
+    for (size_t i = 0; i < config->home_count; i++)
+        for (size_t j = i + 1; j < config->home_count; j++)
+            if (cm_home_id_equal(&config->homes[i].id, &config->homes[j].id))
+                return fault(c, &node->start_mark, "the home id '%s' is used twice",
+                             config->homes[i].id.text);
+    return CM_OK;
+}
+
+static cm_status read_root(context *c, const yaml_node_t *node)
+{
+    static const field FIELDS[] = {
+        {"listen", read_listen, 0, false, "{http, https, media}"},
+        {"tls", read_tls, 0, false, "{certificate, key, names}"},
+        FIELD(cm_config, loops, "loops", read_loops, false, "a number of event loops, 1 to 16"),
+        FIELD(cm_config, trusted_proxies, "trusted_proxies", read_ranges, false, RANGE),
+        FIELD(cm_config, log_level, "log_level", read_log_level, false, "debug, info, warn, error"),
+        FIELD(cm_config, homes, "homes", read_homes, false,
+              "a list of {id, name, allow, accounts, cameras}"),
+        FIELD(cm_config, operators, "operators", read_operators, false,
+              "a list of {name, password_file}"),
+    };
+    CM_TRY(read_mapping(c, node, FIELDS, CM_COUNT(FIELDS), c->config));
+    return check_whole(c, node);
+}
+
+/* ---- reading ---- */
+
+cm_status cm_config_create_default(cm_config **out)
+{
+    cm_config *config = calloc(1, sizeof *config);
+    CM_ENSURE(config != NULL, CM_BROKEN);
+    config->memory = calloc(1, sizeof *config->memory);
+    if (config->memory == NULL) {
+        free(config);
+        return CM_BROKEN;
+    }
+    config->media = 8189;
+    config->loops = 1;
+    if (cm_address_parse(CM_TEXT("127.0.0.1:8080"), 0, &config->http) != CM_OK ||
+        cm_address_parse(CM_TEXT("0.0.0.0:8443"), 0, &config->https) != CM_OK)
+        abort();
+    *out = config;
+    return CM_OK;
+}
+
+static cm_status read_document(context *c)
+{
+    const yaml_node_t *root = yaml_document_get_root_node(c->document);
+    return root != NULL ? read_root(c, root) : CM_OK; /* an empty file: the defaults */
+}
+
+static cm_status parse(context *c, FILE *file)
+{
+    yaml_parser_t parser;
+    yaml_document_t document;
+    if (yaml_parser_initialize(&parser) == 0)
+        return CM_BROKEN;
+    yaml_parser_set_input_file(&parser, file);
+    cm_status status;
+    if (yaml_parser_load(&parser, &document) == 0) {
+        status = fault(c, &parser.problem_mark, "not YAML: %s",
+                       parser.problem != NULL ? parser.problem : "unreadable");
+    } else {
+        c->document = &document;
+        status = read_document(c);
+        yaml_document_delete(&document);
+    }
+    yaml_parser_delete(&parser);
+    return status;
+}
+
+cm_status cm_config_read(const char *path, char message[CM_CONFIG_MESSAGE_SIZE], cm_config **out)
+{
+    cm_config *config;
+    CM_TRY(cm_config_create_default(&config));
+    context c = {.config = config, .path = path, .message = message};
+    message[0] = '\0';
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        (void)snprintf(message, CM_CONFIG_MESSAGE_SIZE, "%s: %s", path, strerror(errno));
+        cm_config_destroy(config);
+        return CM_REFUSE;
+    }
+    const cm_status status = parse(&c, file);
+    (void)fclose(file);
+    if (status != CM_OK) {
+        cm_config_destroy(config);
+        return status;
+    }
+    *out = config;
+    return CM_OK;
+}
+
+void cm_config_destroy(cm_config *config)
+{
+    if (config == NULL)
+        return;
+    for (block *b = config->memory->blocks; b != NULL;) {
+        block *next = b->next;
+        cm_secret_wipe(b->bytes, b->size);
+        free(b);
+        b = next;
+    }
+    free(config->memory);
+    free(config);
+}

@@ -1,0 +1,50 @@
+/*
+ * config: what the YAML file says. All of it is optional; docs/operations.md lists every key.
+ *
+ * Read once at the start, whole or not at all: the first fault is told with file, line, field and
+ * what is allowed there, and nothing starts. Files it names (password_file, certificate …) are
+ * relative to the YAML file's directory. Values are checked here, so that the rest of the server
+ * never meets a wrong one.
+ *
+ * Owner: main; immutable after reading.
+ */
+#pragma once
+
+#include "identity/identity.h"
+#include "net/address.h"
+
+enum {
+    CM_CONFIG_HOMES_MAX = 1000,
+    CM_CONFIG_LIST_MAX = 1000,
+    CM_CONFIG_MESSAGE_SIZE = 1024,
+};
+
+typedef struct cm_config {
+    /* listen */
+    cm_address http;  /* default 127.0.0.1:8080; loopback only */
+    cm_address https; /* default 0.0.0.0:8443 */
+    uint16_t media;   /* default 8189: UDP and TCP of WebRTC */
+    /* tls */
+    char *certificate_file; /* NULL: a local CA is made */
+    char *key_file;
+    char **names; /* further names of this server, for the certificate */
+    size_t name_count;
+    /* server */
+    unsigned loops; /* default 1 */
+    cm_range *trusted_proxies;
+    size_t trusted_proxy_count;
+    char *log_level; /* "debug" "info" "warn" "error" */
+    /* homes, operators */
+    cm_declared_home *homes;
+    size_t home_count;
+    cm_declared_account *operators;
+    size_t operator_count;
+
+    struct cm_config_memory *memory; /* private: all texts and lists above */
+} cm_config;
+
+/* The defaults, as if the file were empty. */
+cm_status cm_config_create_default(cm_config **out);
+/* CM_REFUSE: `message` says file:line:column, field, what is wrong and what is allowed. */
+cm_status cm_config_read(const char *path, char message[CM_CONFIG_MESSAGE_SIZE], cm_config **out);
+void cm_config_destroy(cm_config *config); /* wipes passwords; NULL is fine */
