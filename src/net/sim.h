@@ -1,7 +1,9 @@
 /*
  * sim: a simulated network for virtual time: hosts with addresses, links with delay, jitter, loss,
  * reordering and a rate. TCP there is a reliable byte pipe with a send buffer, delay and rate
- * (losses become delay); UDP loses and reorders.
+ * (losses become delay; a path that is down holds it up); UDP loses and reorders, and a link with a
+ * rate drops what would wait over 200 ms. An address nobody has is CM_ABSENT to connects. Memory
+ * for the simulation aborts when there is none.
  */
 #pragma once
 
@@ -19,14 +21,16 @@ typedef struct cm_sim_path {
 } cm_sim_path;
 
 cm_status cm_sim_network_create(cm_sim *sim, cm_sim_network **out);
-void cm_sim_network_destroy(cm_sim_network *network);
-/* A host with one address, on one loop. Several hosts may share a loop. */
+void cm_sim_network_destroy(cm_sim_network *network); /* after its hosts */
+/* A host with one address, on one loop. Several hosts may share a loop. CM_REFUSE: the address is
+ * taken. Destroyed by cm_net_destroy. */
 cm_status cm_sim_host_create(cm_sim_network *network, cm_loop *loop, const cm_address *address,
                              cm_net **out);
 void cm_sim_path_set(cm_sim_network *network, const cm_address *a, const cm_address *b,
                      const cm_sim_path *path);
 /* Names for cm_net_resolve; the same name may be set again (rebinding). */
 cm_status cm_sim_name_set(cm_sim_network *network, const char *name, const cm_address *address);
-/* How many TCP bytes and connects have gone to an address so far: tests of what was never
- * contacted. */
-uint64_t cm_sim_connects_to(const cm_sim_network *network, const cm_address *address);
+/* What has been sent to an address so far, also if nobody has it or nothing arrived: for tests of
+ * what was never contacted. Attempts to connect, and bytes of TCP and UDP. */
+uint64_t cm_sim_connects_to(cm_sim_network *network, const cm_address *address);
+uint64_t cm_sim_bytes_to(cm_sim_network *network, const cm_address *address);
