@@ -350,6 +350,28 @@ static void a_host_hears_itself_on_loopback_and_nobody_else_there(void **state)
     pair_close(&p, &s, &c);
 }
 
+static void a_host_that_goes_ends_what_its_peers_had_open(void **state)
+{
+    (void)state;
+    place p;
+    server s = {.stays_paused = true};
+    end c = {.to_send = 1u << 20}; /* more than the window: bytes are under way both ways */
+    pair_open(&p, &s, &c);
+    server_close(&s);
+    cm_net_destroy(p.there);
+    p.there = NULL;
+    assert_true(world_run(&p.w, end_has_ended, &c));
+    end d = {.tcp = NULL};
+    cm_address gone = p.there_host;
+    gone.port = 80;
+    end_connect(&d, &p, &gone);
+    assert_true(world_run(&p.w, end_is_answered, &d));
+    assert_int_equal(d.status, CM_ABSENT);
+    cm_tcp_close(c.tcp);
+    cm_tcp_close(d.tcp);
+    place_close(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +388,7 @@ int main(void)
         cmocka_unit_test(names_are_found_and_may_be_bound_again),
         cmocka_unit_test(what_was_sent_to_an_address_is_counted),
         cmocka_unit_test(a_host_hears_itself_on_loopback_and_nobody_else_there),
+        cmocka_unit_test(a_host_that_goes_ends_what_its_peers_had_open),
     };
     return cmocka_run_group_tests_name("net in virtual time", tests, NULL, NULL);
 }
