@@ -16,6 +16,8 @@ enum {
     FRAME_HEAD = 9,
     FRAME_LEAST = 1024, /* a smaller rest of a record is not worth a frame */
     FLOOD_WINDOW_S = 10,
+    LINGER_S = 2,
+    LINGER_BYTES_MAX = 1024 * 1024,
     CONTROL_MAX = 1000,        /* frames without use in that time: pings, settings, priorities */
     HEAD_WIRE_MAX = 64 * 1024, /* of one header block, CONTINUATION frames and all */
     FIELD_OVERHEAD = 32,       /* RFC 9113 6.5.2 */
@@ -41,9 +43,10 @@ typedef struct h2_stream {
     bool is_told;
     bool is_body_whole;
     bool is_body_too_large;
-    bool is_closed; /* libnghttp2 forgot it */
-    bool is_reset;  /* by us */
-    bool is_whole;  /* the response is: `rest` is what remains of it */
+    bool is_closed;    /* libnghttp2 forgot it */
+    bool is_reset;     /* by us */
+    bool is_lingering; /* answered; the peer still sends */
+    bool is_whole;     /* the response is: `rest` is what remains of it */
     bool is_ending;
     bool wants_drain;
     uint8_t *owned; /* a copy of a whole body */
@@ -327,7 +330,10 @@ static void look_at_streams(h2 *c)
     {
         cm_http_request *request = CM_HOLDER(node, cm_http_request, node);
         h2_stream *s = stream_of(request);
-        if (is_body_slow(c, s)) {
+        if (s->is_lingering) {
+            if (!s->is_reset && cm_instant_since(now(c), s->began) >= CM_SECONDS(LINGER_S))
+                reset_stream(c, s, NGHTTP2_NO_ERROR);
+        } else if (is_body_slow(c, s)) {
             connection->server->counters.timeouts++;
             if (s->is_head_whole)
                 cm_http_fail(request, 408, "timeout", "The request's body came too slowly.");
@@ -577,9 +583,13 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     h2 *c = user;
     h2_stream *s = nghttp2_session_get_stream_user_data(session, id);
     (void)flags;
-    if (s == NULL || s->request->phase != CM_HTTP_READING || s->is_body_too_large)
+    if (s == NULL)
         return 0;
     s->body_bytes += size;
+    if (s->is_lingering && s->body_bytes > LINGER_BYTES_MAX && !s->is_reset)
+        reset_stream(c, s, NGHTTP2_NO_ERROR);
+    if (s->request->phase != CM_HTTP_READING || s->is_body_too_large)
+        return 0;
     if (cm_buffer_add(&s->request->body, cm_slice_over(bytes, size)) != CM_OK) {
         s->is_body_too_large = true;
         make_ready(c, s);
@@ -612,16 +622,19 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     return 0;
 }
 
-/* A response that is whole before its request is: the rest of the request is not wanted (RFC 9113
- * 8.1). */
+/* A response that is whole before its request is: the rest is thrown away for a while (as HTTP/1.1
+ * lingers), since clients take a reset, even with NO_ERROR, for a failure while they still send. */
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     h2 *c = user;
     h2_stream *s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     if (s == NULL || s->is_body_whole || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
         return 0;
-    if (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA)
-        reset_stream(c, s, NGHTTP2_NO_ERROR);
+    if (frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) {
+        s->is_lingering = true;
+        s->began = now(c);
+        s->body_bytes = 0;
+    }
     return 0;
 }
 
