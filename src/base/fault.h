@@ -18,27 +18,27 @@
 
 #define CM_FAULT_TABLE(X)                                                                          \
     /* wrong identity: src/store, asked at each lookup of the evidence chain */                    \
-    X(STORE_SESSION_SWAP, "store.session.swap")       /* another row of the table */               \
+    X(STORE_SESSION_SWAP, "store.session.swap") /* another row of the table */                     \
     X(STORE_MEMBERSHIP_SWAP, "store.membership.swap")                                              \
     X(STORE_GRANT_SWAP, "store.grant.swap")                                                        \
     X(STORE_CAMERA_SWAP, "store.camera.swap")                                                      \
-    X(STORE_CACHE_FOREIGN, "store.cache.foreign")     /* a row read before, of another home */     \
-    X(STORE_ROW_STALE, "store.row.stale")             /* a row as it was before it was taken away,  \
-                                                         kept over restarts */                     \
+    X(STORE_CACHE_FOREIGN, "store.cache.foreign") /* a row read before, of another home */         \
+    X(STORE_ROW_STALE, "store.row.stale")         /* a row as it was before it was taken away,     \
+                                                     kept over restarts */                         \
     /* lost messages: src/grants */                                                                \
-    X(GRANTS_DROP_SOURCE, "grants.drop.source")       /* sealers to the source's loop */           \
-    X(GRANTS_DROP_VIEWER, "grants.drop.viewer")       /* a lease or an end to the viewer's loop */ \
+    X(GRANTS_DROP_SOURCE, "grants.drop.source") /* sealers to the source's loop */                 \
+    X(GRANTS_DROP_VIEWER, "grants.drop.viewer") /* a lease or an end to the viewer's loop */       \
     /* wrong bytes: src/media, src/egress */                                                       \
-    X(RING_SWAP, "ring.swap")                         /* slots of two cameras' rings */            \
-    X(STILL_SWAP, "still.swap")                       /* another camera's still */                 \
-    X(PART_SWAP, "part.swap")                         /* another camera's MP4 part */              \
-    X(FRAME_REUSE, "frame.reuse")                     /* a frame's memory, filled anew early */    \
-    X(WRITE_NEIGHBOUR, "write.neighbour")             /* a queued write handed to the neighbour */ \
-    X(FRAME_REPLAY, "frame.replay")                   /* an old frame once more */                 \
-    X(HELPER_MIX, "helper.mix")                       /* jobs and pipes of helpers mixed up */     \
+    X(RING_SWAP, "ring.swap")             /* slots of two cameras' rings */                        \
+    X(STILL_SWAP, "still.swap")           /* another camera's still */                             \
+    X(PART_SWAP, "part.swap")             /* another camera's MP4 part */                          \
+    X(FRAME_REUSE, "frame.reuse")         /* a frame's memory, filled anew early */                \
+    X(WRITE_NEIGHBOUR, "write.neighbour") /* a queued write handed to the neighbour */             \
+    X(FRAME_REPLAY, "frame.replay")       /* an old frame once more */                             \
+    X(HELPER_MIX, "helper.mix")           /* jobs and pipes of helpers mixed up */                 \
     /* the walls */                                                                                \
-    X(EVIDENCE_OFF, "evidence.off")                   /* rows are believed */                      \
-    X(SEALING_OFF, "sealing.off")                     /* seals are not checked */
+    X(EVIDENCE_OFF, "evidence.off") /* rows are believed */                                        \
+    X(SEALING_OFF, "sealing.off")   /* seals are not checked */
 
 #ifdef CM_FAULT_INJECTION
 

@@ -56,11 +56,17 @@ void cm_known_begin(cm_known *known, uint64_t generation)
     pthread_mutex_unlock(&known->lock);
 }
 
+static void copy_id(char out[CM_ID_SIZE], const char *id)
+{
+    for (size_t i = 0; i < CM_ID_SIZE; i++)
+        out[i] = id[i];
+}
+
 static entry *find(entry *entries, size_t capacity, cm_known_kind kind, const char *id)
 {
     /* The home's half of a camera key is as good a hash as any of 32 bytes. */
     cm_camera_key key = {.home.text = {0}};
-    memcpy(key.home.text, id, CM_ID_SIZE);
+    copy_id(key.home.text, id);
     size_t at = (size_t)(cm_camera_key_hash(&key) ^ (uint64_t)kind) & (capacity - 1);
     while (entries[at].kind != 0 &&
            (entries[at].kind != (uint8_t)kind || memcmp(entries[at].id, id, CM_ID_SIZE) != 0))
@@ -92,7 +98,7 @@ static cm_status raise_locked(cm_known *known, cm_known_kind kind, const char *i
     entry *e = find(known->entries, known->capacity, kind, id);
     if (e->kind == 0) {
         *e = (entry){.kind = (uint8_t)kind, .generation = generation, .before = generation};
-        memcpy(e->id, id, CM_ID_SIZE);
+        copy_id(e->id, id);
         known->count++;
     } else if (generation > e->generation) {
         e->before = e->generation;

@@ -106,9 +106,8 @@ typedef struct keep_one {
 static cm_status delete_session(cm_tx *tx, cm_row *row, void *owner)
 {
     const keep_one *keep = owner;
-    if (keep->token_hash != NULL &&
-        cm_slice_equal(cm_row_bytes(row, CM_SESSIONS_TOKEN_HASH),
-                       cm_slice_over(keep->token_hash, CM_MAC_SIZE)))
+    if (keep->token_hash != NULL && cm_slice_equal(cm_row_bytes(row, CM_SESSIONS_TOKEN_HASH),
+                                                   cm_slice_over(keep->token_hash, CM_MAC_SIZE)))
         return CM_OK;
     return cm_tx_delete(tx, row);
 }
@@ -253,8 +252,8 @@ static cm_status look_for_oldest(cm_tx *tx, cm_row *row, void *owner)
 {
     (void)tx;
     oldest *o = owner;
-    if (o->count == 0 || cm_row_integer(row, CM_SESSIONS_LAST_USED) <
-                             cm_row_integer(&o->row, CM_SESSIONS_LAST_USED))
+    if (o->count == 0 ||
+        cm_row_integer(row, CM_SESSIONS_LAST_USED) < cm_row_integer(&o->row, CM_SESSIONS_LAST_USED))
         o->row = *row;
     o->count++;
     return CM_OK;
@@ -331,7 +330,7 @@ cm_status cm_store_session_end(cm_store *store, const uint8_t token_hash[CM_MAC_
     CM_TRY(cm_tx_raise_seen_anywhere(&tx, &account));
     change->account = account;
     change->has_token = true;
-    memcpy(change->token_hash, token_hash, CM_MAC_SIZE);
+    cm_store_copy(change->token_hash, CM_MAC_SIZE, cm_slice_over(token_hash, CM_MAC_SIZE));
     return cm_tx_commit(&tx);
 }
 
@@ -355,7 +354,7 @@ static cm_status add_session(cm_tx *tx, cm_row *row, void *owner)
                              .last_used = {.us = cm_row_integer(row, CM_SESSIONS_LAST_USED)}};
     const cm_slice hash = cm_row_bytes(row, CM_SESSIONS_TOKEN_HASH);
     CM_ENSURE(hash.size == sizeof s->token_hash, CM_FOREIGN);
-    memcpy(s->token_hash, hash.bytes, hash.size);
+    cm_store_copy(s->token_hash, CM_MAC_SIZE, hash);
     CM_ENSURE(cm_row_read_id(row, CM_SESSIONS_ACCOUNT, s->account.text), CM_FOREIGN);
     sessions->count++;
     return CM_OK;

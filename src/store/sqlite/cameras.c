@@ -30,7 +30,8 @@ cm_status cm_store_read_camera(const cm_row *row, cm_stored_camera *out)
     return CM_OK;
 }
 
-/* ---- the password's box: nonce, ciphertext and tag; home and camera in the associated data ---- */
+/* ---- the password's box: nonce, ciphertext and tag; home and camera in the associated data ----
+ */
 
 static void password_key(const cm_tx *tx, cm_secret *out)
 {
@@ -40,7 +41,8 @@ static void password_key(const cm_tx *tx, cm_secret *out)
 /* The camera's home must be the one loaded. */
 static cm_status seal_password(cm_tx *tx, const cm_camera_key *key, cm_slice password, cm_row *row)
 {
-    CM_ENSURE(password.size < CM_CAMERA_LOGIN_SIZE && cm_text_is_printable_utf8(password), CM_REFUSE);
+    CM_ENSURE(password.size < CM_CAMERA_LOGIN_SIZE && cm_text_is_printable_utf8(password),
+              CM_REFUSE);
     if (password.size == 0) {
         cm_row_set_bytes(row, CM_CAMERAS_PASSWORD_BOX, password);
         return CM_OK;
@@ -231,8 +233,8 @@ cm_status cm_store_camera_delete(cm_store *store, const cm_camera_key *key, cm_c
     cm_row_init(&probe, CM_GRANTS);
     cm_row_set_id(&probe, CM_GRANTS_HOME, key->home.text);
     cm_row_set_id(&probe, CM_GRANTS_CAMERA, key->camera.text);
-    CM_TRY(cm_tx_delete_all(&tx, &probe, CM_WHERE(CM_GRANTS_HOME) | CM_WHERE(CM_GRANTS_CAMERA),
-                            NULL));
+    CM_TRY(
+        cm_tx_delete_all(&tx, &probe, CM_WHERE(CM_GRANTS_HOME) | CM_WHERE(CM_GRANTS_CAMERA), NULL));
     CM_TRY(cm_tx_delete(&tx, &row));
     CM_TRY(cm_tx_note_gone(&tx, key));
     change->home = key->home;

@@ -44,9 +44,9 @@ static cm_status judge(const cm_db *db, int code, const char *what)
 cm_status cm_db_open(const char *path, cm_db *out)
 {
     *out = (cm_db){.statement_count = 0};
-    const int code = sqlite3_open_v2(
-        path, &out->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
-        NULL);
+    const int code =
+        sqlite3_open_v2(path, &out->handle,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     cm_status status = out->handle == NULL ? CM_BROKEN : judge(out, code, "open");
     if (status == CM_OK) {
         sqlite3_busy_timeout(out->handle, BUSY_TIMEOUT_MS);
@@ -193,8 +193,8 @@ static cm_status prepare(cm_db *db, const cm_table *table, statement_kind kind, 
     assert(!w.failed && db->statement_count < CM_DB_STATEMENTS_MAX);
     cm_statement *s = &db->statements[db->statement_count];
     *s = (cm_statement){.table = table, .kind = kind, .where = where};
-    const int code = sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->handle,
-                                        NULL);
+    const int code =
+        sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->handle, NULL);
     CM_TRY(judge(db, code, table->name));
     db->statement_count++;
     *out = s->handle;
@@ -242,8 +242,7 @@ static int bind_row(sqlite3_stmt *s, const cm_row *row)
         if (code != SQLITE_OK)
             return code;
     }
-    return bind_bytes(s, (int)count + 1, CM_COLUMN_BLOB,
-                      cm_slice_over(row->mac, sizeof row->mac));
+    return bind_bytes(s, (int)count + 1, CM_COLUMN_BLOB, cm_slice_over(row->mac, sizeof row->mac));
 }
 
 /* NULL marks a column that does not hold what we write. */

@@ -100,12 +100,10 @@ static cm_status look_up_session(cm_tx *tx, const cm_asker *asker, cm_wall now, 
     cm_row_init(&probe, CM_SESSIONS);
     cm_row_set_bytes(&probe, CM_SESSIONS_TOKEN_HASH,
                      cm_slice_over(asker->token_hash, sizeof asker->token_hash));
-    CM_TRY(look_up(tx, &probe, CM_WHERE(CM_SESSIONS_TOKEN_HASH),
-                   &row SWAP(STORE_SESSION_SWAP)));
+    CM_TRY(look_up(tx, &probe, CM_WHERE(CM_SESSIONS_TOKEN_HASH), &row SWAP(STORE_SESSION_SWAP)));
     CM_TRY(read_id(tx, &row, CM_SESSIONS_ACCOUNT, out->account.text));
-    out->expires =
-        cm_session_expires((cm_wall){.us = cm_row_integer(&row, CM_SESSIONS_CREATED)},
-                           (cm_wall){.us = cm_row_integer(&row, CM_SESSIONS_LAST_USED)});
+    out->expires = cm_session_expires((cm_wall){.us = cm_row_integer(&row, CM_SESSIONS_CREATED)},
+                                      (cm_wall){.us = cm_row_integer(&row, CM_SESSIONS_LAST_USED)});
     out->is_live = now.us < out->expires.us;
     out->rights = UINT32_MAX;
     return CM_OK;
@@ -118,8 +116,7 @@ static cm_status look_up_token(cm_tx *tx, const cm_asker *asker, cm_wall now, ho
     cm_row_init(&probe, CM_API_TOKENS);
     cm_row_set_bytes(&probe, CM_API_TOKENS_TOKEN_HASH,
                      cm_slice_over(asker->token_hash, sizeof asker->token_hash));
-    CM_TRY(look_up(tx, &probe, CM_WHERE(CM_API_TOKENS_TOKEN_HASH),
-                   &row SWAP(STORE_SESSION_SWAP)));
+    CM_TRY(look_up(tx, &probe, CM_WHERE(CM_API_TOKENS_TOKEN_HASH), &row SWAP(STORE_SESSION_SWAP)));
     CM_TRY(read_id(tx, &row, CM_API_TOKENS_ACCOUNT, out->account.text));
     CM_TRY(read_id(tx, &row, CM_API_TOKENS_HOME, out->camera.home.text));
     CM_TRY(read_id(tx, &row, CM_API_TOKENS_CAMERA, out->camera.camera.text));
@@ -207,8 +204,7 @@ static cm_status look_up_account(cm_tx *tx, const cm_account_id *id, cm_stored_a
     if (status == CM_ABSENT)
         return cm_tx_refuse(tx, &cm_tables[CM_ACCOUNTS], "no-account");
     CM_TRY(status);
-    return cm_store_read_account(&row, out) == CM_OK ? CM_OK
-                                                     : cm_tx_refuse(tx, row.table, "shape");
+    return cm_store_read_account(&row, out) == CM_OK ? CM_OK : cm_tx_refuse(tx, row.table, "shape");
 }
 
 static cm_status read_chain(cm_tx *tx, const cm_asker *asker, const cm_camera_key *camera,
@@ -225,7 +221,8 @@ static cm_status read_chain(cm_tx *tx, const cm_asker *asker, const cm_camera_ke
     out->session_is_live = h.is_live;
     out->expires = h.expires;
     out->account = account.id;
-    memcpy(out->account_name, account.name, sizeof out->account_name);
+    cm_store_copy(out->account_name, sizeof out->account_name,
+                  cm_slice_over(account.name, sizeof account.name));
     out->account_is_active = account.is_active;
     out->is_operator = account.is_operator;
     out->token_limit = h.is_token && !cm_camera_key_equal(&h.camera, camera) ? 0 : h.rights;
@@ -299,9 +296,9 @@ static cm_status add_home(cm_tx *tx, cm_row *row, void *owner)
     CM_TRY(cm_store_read_home(&home_row, &home));
     CM_TRY(cm_store_grow((void **)&g->who->homes, g->who->home_count, sizeof *g->who->homes));
     cm_identity_home *item = &g->who->homes[g->who->home_count++];
-    *item = (cm_identity_home){.home = id,
-                               .role = (cm_role)cm_row_integer(row, CM_MEMBERSHIPS_ROLE)};
-    memcpy(item->name, home.name, sizeof item->name);
+    *item =
+        (cm_identity_home){.home = id, .role = (cm_role)cm_row_integer(row, CM_MEMBERSHIPS_ROLE)};
+    cm_store_copy(item->name, sizeof item->name, cm_slice_over(home.name, sizeof home.name));
     return CM_OK;
 }
 
@@ -321,7 +318,7 @@ static cm_status read_who(cm_tx *tx, const question *q)
                     .is_token = h.is_token,
                     .token_camera = h.camera,
                     .token_rights = h.is_token ? h.rights : 0};
-    memcpy(who->name, account.name, sizeof who->name);
+    cm_store_copy(who->name, sizeof who->name, cm_slice_over(account.name, sizeof account.name));
     gathering g = {.who = who, .only = h.is_token ? &h.camera.home : NULL};
     cm_row probe;
     cm_row_init(&probe, CM_MEMBERSHIPS);

@@ -40,7 +40,7 @@ static cm_status note_bumped(cm_tx *tx, cm_known_kind kind, const char id[CM_ID_
     CM_TRY(cm_store_grow((void **)&tx->bumped, tx->bumped_count, sizeof *tx->bumped));
     cm_tx_bumped *bumped = &tx->bumped[tx->bumped_count++];
     bumped->kind = kind;
-    memcpy(bumped->id, id, CM_ID_SIZE);
+    cm_store_copy(bumped->id, CM_ID_SIZE, cm_slice_over(id, CM_ID_SIZE));
     return CM_OK;
 }
 
@@ -57,7 +57,7 @@ typedef struct restamp {
     struct restamp_row {
         cm_table_id table;
         int64_t rowid;
-    } *rows;
+    } * rows;
     size_t count;
 } restamp;
 
@@ -71,8 +71,8 @@ static cm_status collect(cm_tx *tx, cm_row *row, void *owner)
     (void)tx;
     restamp *r = owner;
     CM_TRY(cm_store_grow((void **)&r->rows, r->count, sizeof *r->rows));
-    r->rows[r->count++] = (struct restamp_row){.table = (cm_table_id)(row->table - cm_tables),
-                                               .rowid = row->rowid};
+    r->rows[r->count++] =
+        (struct restamp_row){.table = (cm_table_id)(row->table - cm_tables), .rowid = row->rowid};
     return CM_OK;
 }
 

@@ -20,9 +20,8 @@ cm_status cm_tx_make_membership(cm_tx *tx, const cm_home_id *home, const cm_acco
     return cm_tx_insert(tx, &row);
 }
 
-cm_status cm_store_member_add(cm_store *store, const cm_home_id *home,
-                              const cm_account_id *account, cm_role role, bool is_declared,
-                              cm_wall now)
+cm_status cm_store_member_add(cm_store *store, const cm_home_id *home, const cm_account_id *account,
+                              cm_role role, bool is_declared, cm_wall now)
 {
     CM_AUTO(cm_tx_end) cm_tx tx;
     CM_TRY(cm_tx_begin(store, CM_TX_WRITE, &tx));
@@ -100,8 +99,8 @@ cm_status cm_tx_leave_home(cm_tx *tx, const cm_home_id *home, const cm_account_i
     cm_row_init(&probe, CM_GRANTS);
     cm_row_set_id(&probe, CM_GRANTS_HOME, home->text);
     cm_row_set_id(&probe, CM_GRANTS_ACCOUNT, account->text);
-    CM_TRY(cm_tx_delete_all(tx, &probe, CM_WHERE(CM_GRANTS_HOME) | CM_WHERE(CM_GRANTS_ACCOUNT),
-                            NULL));
+    CM_TRY(
+        cm_tx_delete_all(tx, &probe, CM_WHERE(CM_GRANTS_HOME) | CM_WHERE(CM_GRANTS_ACCOUNT), NULL));
     return cm_tx_delete(tx, &row);
 }
 
@@ -188,7 +187,8 @@ static cm_status add_member(cm_tx *tx, cm_row *row, void *owner)
         .role = (cm_role)cm_row_integer(row, CM_MEMBERSHIPS_ROLE),
         .is_declared = cm_row_integer(row, CM_MEMBERSHIPS_IS_DECLARED) != 0,
     };
-    memcpy(member->name, account.name, sizeof member->name);
+    cm_store_copy(member->name, sizeof member->name,
+                  cm_slice_over(account.name, sizeof account.name));
     return fill_member(tx, l, member);
 }
 

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "base/writer.h"
+
 /* STRICT: a column holds its own kind and nothing else. */
 static const char *const STEPS[] = {
     "CREATE TABLE meta (id TEXT NOT NULL PRIMARY KEY, database BLOB NOT NULL,"

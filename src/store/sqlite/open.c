@@ -213,8 +213,8 @@ static cm_status compare_generations(opening *o, const cm_row *meta, uint64_t *f
     const cm_status file = cm_generation_read(store->directory, &store->file_key, file_out);
     if (file == CM_BROKEN)
         return say(o, "the file `generation` beside it can't be read");
-    const bool is_same = cm_slice_equal(cm_row_bytes(meta, CM_META_DIGEST),
-                                        cm_slice_over(digest, sizeof digest));
+    const bool is_same =
+        cm_slice_equal(cm_row_bytes(meta, CM_META_DIGEST), cm_slice_over(digest, sizeof digest));
     if (file != CM_OK)
         *file_out = 0;
     return is_same && file == CM_OK && *file_out <= generation ? CM_OK : CM_ABSENT;
@@ -357,8 +357,7 @@ cm_status cm_store_open(const cm_store_config *config, char message[CM_STORE_MES
                         cm_store **out)
 {
     message[0] = '\0';
-    opening o = {.config = config,
-                 .fault = {.text = message, .capacity = CM_STORE_MESSAGE_SIZE}};
+    opening o = {.config = config, .fault = {.text = message, .capacity = CM_STORE_MESSAGE_SIZE}};
     CM_TRY(allocate(config, &o.store));
     const cm_status status = open_store(&o);
     if (status != CM_OK) {
@@ -407,8 +406,8 @@ static cm_status check_integrity(cm_tx *tx)
     if (sqlite3_prepare_v2(tx->db->handle, "PRAGMA integrity_check(1)", -1, &s, NULL) ==
             SQLITE_OK &&
         sqlite3_step(s) == SQLITE_ROW)
-        is_sound = cm_slice_equal(cm_slice_of((const char *)sqlite3_column_text(s, 0)),
-                                  CM_TEXT("ok"));
+        is_sound =
+            cm_slice_equal(cm_slice_of((const char *)sqlite3_column_text(s, 0)), CM_TEXT("ok"));
     sqlite3_finalize(s);
     return is_sound ? CM_OK : CM_BROKEN;
 }
@@ -460,8 +459,7 @@ cm_status cm_store_outside_changes(cm_store *store, bool *has_changed, cm_change
     *out = (cm_change){.raised_count = 0};
     pthread_mutex_lock(&store->write_lock);
     int64_t version = 0;
-    const cm_status status =
-        cm_db_ask_integer(&store->writer, "PRAGMA data_version", &version);
+    const cm_status status = cm_db_ask_integer(&store->writer, "PRAGMA data_version", &version);
     const bool is_other = status == CM_OK && version != store->outside_version;
     pthread_mutex_unlock(&store->write_lock);
     CM_TRY(status);

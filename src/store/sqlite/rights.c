@@ -150,8 +150,8 @@ cm_status cm_store_token_revoke(cm_store *store, const cm_home_id *home, cm_slic
     cm_row_init(&probe, CM_API_TOKENS);
     cm_row_set_id(&probe, CM_API_TOKENS_HOME, home->text);
     cm_row_set_id(&probe, CM_API_TOKENS_ID, parsed);
-    CM_TRY(cm_tx_find(&tx, &probe, CM_WHERE(CM_API_TOKENS_HOME) | CM_WHERE(CM_API_TOKENS_ID),
-                      &row));
+    CM_TRY(
+        cm_tx_find(&tx, &probe, CM_WHERE(CM_API_TOKENS_HOME) | CM_WHERE(CM_API_TOKENS_ID), &row));
     cm_stored_token token;
     CM_TRY(read_token(&row, &token));
     const cm_slice hash = cm_row_bytes(&row, CM_API_TOKENS_TOKEN_HASH);
@@ -160,7 +160,7 @@ cm_status cm_store_token_revoke(cm_store *store, const cm_home_id *home, cm_slic
     CM_TRY(cm_tx_delete(&tx, &row));
     name_change(change, &token.camera, &token.account);
     change->has_token = true;
-    memcpy(change->token_hash, hash.bytes, hash.size);
+    cm_store_copy(change->token_hash, CM_MAC_SIZE, hash);
     return cm_tx_commit(&tx);
 }
 

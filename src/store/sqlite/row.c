@@ -5,7 +5,8 @@
 
 #include "base/writer.h"
 
-static_assert(CM_CAMERAS_COLUMNS <= CM_ROW_COLUMNS_MAX && CM_API_TOKENS_COLUMNS <= CM_ROW_COLUMNS_MAX,
+static_assert((int)CM_CAMERAS_COLUMNS <= (int)CM_ROW_COLUMNS_MAX &&
+                  (int)CM_API_TOKENS_COLUMNS <= (int)CM_ROW_COLUMNS_MAX,
               "the widest tables fit a row");
 
 void cm_row_init(cm_row *row, cm_table_id table)

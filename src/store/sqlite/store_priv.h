@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/writer.h"
 #include "store/known.h"
 #include "store/sqlite/row.h"
 #include "store/store.h"
@@ -136,6 +137,9 @@ void cm_store_mix_digest(const cm_store *store, cm_known_kind kind, const char i
                          uint64_t generation, uint8_t digest[CM_MAC_SIZE]);
 /* The key of a home's rows, from its id and salt. */
 void cm_store_home_key(const cm_store *store, const cm_row *home, cm_secret *out);
+
+/* Copies at most `capacity` bytes into storage of ours. */
+void cm_store_copy(void *out, size_t capacity, cm_slice bytes);
 
 /* A shown name: not empty, printable, no space at its ends, fits. CM_REFUSE. */
 cm_status cm_store_check_name(cm_slice name);

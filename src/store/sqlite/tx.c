@@ -50,7 +50,8 @@ static void take_reader(cm_store *store, cm_tx *tx)
 
 cm_status cm_tx_begin(cm_store *store, cm_tx_kind kind, cm_tx *tx)
 {
-    *tx = (cm_tx){.store = store, .writes = kind == CM_TX_WRITE, .believes = CM_FAULT(EVIDENCE_OFF)};
+    *tx =
+        (cm_tx){.store = store, .writes = kind == CM_TX_WRITE, .believes = CM_FAULT(EVIDENCE_OFF)};
     if (tx->writes) {
         pthread_mutex_lock(&store->write_lock);
         tx->lock = &store->write_lock;
@@ -141,8 +142,8 @@ static cm_status verify_owner(cm_tx *tx, const cm_row *row)
     if (!cm_row_read_id(row, row->table->owner, id))
         return cm_tx_refuse(tx, row->table, "id");
     const uint64_t generation = (uint64_t)cm_row_integer(row, row->table->generation);
-    const cm_status status = cm_known_judge(tx->store->known, kind_of(row->table), id, generation,
-                                            tx->generation);
+    const cm_status status =
+        cm_known_judge(tx->store->known, kind_of(row->table), id, generation, tx->generation);
     if (status == CM_FOREIGN)
         return cm_tx_refuse(tx, row->table, "stale");
     CM_TRY(status);
@@ -367,8 +368,14 @@ cm_status cm_tx_membership(cm_tx *tx, const cm_home_id *home, const cm_account_i
     cm_row_init(&probe, CM_MEMBERSHIPS);
     cm_row_set_id(&probe, CM_MEMBERSHIPS_HOME, home->text);
     cm_row_set_id(&probe, CM_MEMBERSHIPS_ACCOUNT, account->text);
-    return cm_tx_find(tx, &probe,
-                      CM_WHERE(CM_MEMBERSHIPS_HOME) | CM_WHERE(CM_MEMBERSHIPS_ACCOUNT), out);
+    return cm_tx_find(tx, &probe, CM_WHERE(CM_MEMBERSHIPS_HOME) | CM_WHERE(CM_MEMBERSHIPS_ACCOUNT),
+                      out);
+}
+
+void cm_store_copy(void *out, size_t capacity, cm_slice bytes)
+{
+    cm_writer w = cm_writer_over(out, capacity);
+    cm_write_slice(&w, cm_slice_part(bytes, 0, capacity));
 }
 
 cm_status cm_store_check_name(cm_slice name)
