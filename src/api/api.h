@@ -27,8 +27,8 @@ typedef struct cm_api_config {
     cm_grants *grants;
     cm_fleet *fleet;
     cm_hub *hub;
-    const char *ca_certificate_path; /* NULL: own certificates, /ca.crt is absent */
-    const char *ca_fingerprint;      /* "AA:BB:…" or NULL */
+    cm_slice ca_pem;            /* borrowed; empty: own certificates, /ca.crt is absent */
+    const char *ca_fingerprint; /* "AA:BB:…" or NULL */
     bool is_demo;
     /* Control loop. Writes the Prometheus text of the whole process. */
     cm_status (*write_metrics)(void *owner, cm_buffer *out);

@@ -1,11 +1,9 @@
 /* How the server is: for people, load balancers and Prometheus. */
-#include <fcntl.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "api/api_priv.h"
 
-enum { METRICS_MAX = 4 << 20, CERTIFICATE_MAX = 64 << 10 };
+enum { METRICS_MAX = 4 << 20 };
 
 /* Well: the database answers. */
 static void ask_database(cm_call *call)
@@ -101,42 +99,10 @@ void cm_route_server(cm_call *call)
 
 /* ---- the local CA's certificate ---- */
 
-static void read_certificate(cm_call *call)
-{
-    cm_buffer *buffer = call->data;
-    uint8_t *room;
-    call->status = CM_ABSENT;
-    const int file = open(call->api->config.ca_certificate_path, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return;
-    if (cm_buffer_room(buffer, CERTIFICATE_MAX, &room) == CM_OK) {
-        const ssize_t size = read(file, room, CERTIFICATE_MAX);
-        if (size > 0) {
-            cm_buffer_commit(buffer, (size_t)size);
-            call->status = CM_OK;
-        }
-    }
-    close(file);
-}
-
-static void answer_certificate(cm_call *call)
-{
-    if (call->status == CM_OK)
-        cm_call_bytes(call, "application/x-x509-ca-cert", cm_buffer_data(call->data));
-    else
-        cm_call_fail(call, call->status, "no-local-ca");
-}
-
 void cm_route_ca_certificate(cm_call *call)
 {
-    cm_buffer *buffer = calloc(1, sizeof *buffer);
-    if (buffer == NULL || call->api->config.ca_certificate_path == NULL) {
-        free(buffer);
+    if (call->api->config.ca_pem.size > 0)
+        cm_call_bytes(call, "application/x-x509-ca-cert", call->api->config.ca_pem);
+    else
         cm_call_fail(call, CM_ABSENT, "no-local-ca");
-        return;
-    }
-    cm_buffer_init(buffer, CERTIFICATE_MAX);
-    call->data = buffer;
-    call->free_data = free_buffer;
-    cm_call_read(call, read_certificate, answer_certificate);
 }

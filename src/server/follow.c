@@ -1,0 +1,275 @@
+/* What follows a committed change: grants cut, fleets change, event streams look again. Also changes by other processes (the command line). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "server/server_priv.h"
+
+enum { OUTSIDE_EVERY_MS = 500, WATCHING_EVERY_MS = 1000, WATCHED_MAX = 4096, VIEWERS_MAX = 64 };
+
+/* Who watched a camera when it was last told. */
+typedef struct watched {
+    cm_camera_key camera;
+    uint64_t hash;
+    bool is_seen;
+} watched;
+
+typedef struct cm_follow {
+    cm_server *server;
+    cm_timer outside_timer;
+    cm_timer watching_timer;
+    cm_job job; /* looking for changes of other processes */
+    bool is_looking;
+    bool has_outside;
+    cm_change outside;
+    cm_stored_cameras cameras; /* all there are, after an outside change */
+    cm_status status;
+    watched *watched;
+    size_t watched_count;
+} cm_follow;
+
+/* ---- telling every loop's event streams ---- */
+
+typedef struct tell {
+    cm_task task;
+    cm_api *api;
+    enum { TELL_STATUS, TELL_HOME, TELL_GONE, TELL_VIEWERS } kind;
+    cm_camera_status status;
+    cm_camera_key camera;
+    cm_home_id home;
+    cm_api_viewer viewers[VIEWERS_MAX];
+    size_t viewer_count;
+} tell;
+
+static void run_tell(cm_task *task)
+{
+    tell *t = CM_HOLDER(task, tell, task);
+    switch (t->kind) {
+    case TELL_STATUS:
+        cm_api_camera_changed(t->api, &t->status);
+        break;
+    case TELL_HOME:
+    case TELL_GONE:
+        cm_api_home_changed(t->api, &t->home);
+        break;
+    case TELL_VIEWERS:
+        cm_api_viewers_changed(t->api, &t->camera, t->viewers, t->viewer_count);
+        break;
+    }
+    free(t);
+}
+
+static void tell_all(cm_server *server, const tell *what)
+{
+    for (size_t i = 0; i < server->count; i++) {
+        tell *t = malloc(sizeof *t);
+        if (t == NULL)
+            abort(); /* a fixed-size control object */
+        *t = *what;
+        t->task.run = run_tell;
+        t->api = server->stations[i].api;
+        cm_loop_post(server->loops[i], &t->task);
+    }
+}
+
+static void tell_home(cm_server *server, const cm_home_id *home)
+{
+    tell_all(server, &(tell){.kind = TELL_HOME, .home = *home});
+}
+
+/* ---- changes of ours ---- */
+
+void cm_follow_change(void *owner, const cm_change *change)
+{
+    cm_server *server = owner;
+    cm_grants_changed(server->grants, change, NULL);
+    tell_home(server, &change->home);
+}
+
+static void put_camera(cm_server *server, const cm_stored_camera *camera)
+{
+    char password[CM_CAMERA_LOGIN_SIZE] = "";
+    const cm_status status = cm_store_camera_password(server->store, &camera->key, password);
+    if (status == CM_FOREIGN || status == CM_BROKEN)
+        cm_log_camera(CM_LOG_ERROR, "server", &camera->key, "event=password-unreadable status=%s", cm_status_name(status));
+    if (cm_fleet_put(server->fleet, camera, password) != CM_OK)
+        cm_log_camera(CM_LOG_ERROR, "server", &camera->key, "event=camera-not-started");
+    cm_secret_wipe(password, sizeof password);
+}
+
+void cm_follow_camera_saved(void *owner, const cm_stored_camera *camera)
+{
+    cm_server *server = owner;
+    put_camera(server, camera);
+    tell_home(server, &camera->key.home);
+}
+
+void cm_follow_camera_deleted(void *owner, const cm_camera_key *camera)
+{
+    cm_server *server = owner;
+    cm_fleet_remove(server->fleet, camera);
+    tell_home(server, &camera->home);
+}
+
+void cm_follow_camera_status(void *owner, const cm_camera_status *status)
+{
+    tell_all(owner, &(tell){.kind = TELL_STATUS, .status = *status});
+}
+
+cm_status cm_follow_load_cameras(cm_server *server)
+{
+    cm_stored_cameras cameras = {0};
+    CM_TRY(cm_store_cameras_all(server->store, &cameras));
+    for (size_t i = 0; i < cameras.count; i++)
+        put_camera(server, &cameras.items[i]);
+    cm_stored_cameras_clear(&cameras);
+    return CM_OK;
+}
+
+/* ---- changes of other processes ---- */
+
+typedef struct missing {
+    const cm_stored_cameras *stored;
+    cm_camera_key gone[WATCHED_MAX];
+    size_t count;
+} missing;
+
+static void note_missing(void *owner, const cm_camera_status *status)
+{
+    missing *m = owner;
+    for (size_t i = 0; i < m->stored->count; i++)
+        if (cm_camera_key_equal(&m->stored->items[i].key, &status->key))
+            return;
+    if (m->count < CM_COUNT(m->gone))
+        m->gone[m->count++] = status->key;
+}
+
+/* The fleet becomes what the store says. */
+static void follow_outside(cm_follow *follow)
+{
+    cm_server *server = follow->server;
+    static const cm_home_id ANY;
+    missing *m = calloc(1, sizeof *m);
+    if (m == NULL)
+        abort();
+    m->stored = &follow->cameras;
+    cm_fleet_each(server->fleet, note_missing, m);
+    for (size_t i = 0; i < m->count; i++)
+        cm_fleet_remove(server->fleet, &m->gone[i]);
+    for (size_t i = 0; i < follow->cameras.count; i++)
+        put_camera(server, &follow->cameras.items[i]);
+    free(m);
+    cm_grants_changed(server->grants, &follow->outside, NULL);
+    tell_home(server, &ANY);
+}
+
+static void look_outside(cm_job *job)
+{
+    cm_follow *follow = CM_HOLDER(job, cm_follow, job);
+    follow->has_outside = false;
+    follow->status = cm_store_outside_changes(follow->server->store, &follow->has_outside, &follow->outside);
+    if (follow->status == CM_OK && follow->has_outside)
+        follow->status = cm_store_cameras_all(follow->server->store, &follow->cameras);
+}
+
+static void looked_outside(cm_job *job)
+{
+    cm_follow *follow = CM_HOLDER(job, cm_follow, job);
+    follow->is_looking = false;
+    if (follow->status == CM_OK && follow->has_outside)
+        follow_outside(follow);
+    cm_stored_cameras_clear(&follow->cameras);
+    cm_change_clear(&follow->outside);
+}
+
+static void on_outside_timer(cm_timer *timer)
+{
+    cm_follow *follow = CM_HOLDER(timer, cm_follow, outside_timer);
+    cm_timer_start(timer, CM_MS(OUTSIDE_EVERY_MS));
+    if (follow->is_looking)
+        return;
+    follow->job = (cm_job){.work = look_outside, .done = looked_outside};
+    follow->is_looking = cm_loop_submit(follow->server->loops[0], &follow->job) == CM_OK;
+}
+
+/* ---- who watches ---- */
+
+typedef struct audience {
+    cm_camera_key camera;
+    cm_api_viewer viewers[VIEWERS_MAX];
+    size_t count;
+    uint64_t hash;
+} audience;
+
+static void note_viewer(void *owner, const cm_camera_key *camera, const cm_account_id *account,
+                        uint32_t streams, cm_wall since)
+{
+    audience *a = owner;
+    if (!cm_camera_key_equal(camera, &a->camera) || a->count == VIEWERS_MAX)
+        return;
+    a->viewers[a->count++] = (cm_api_viewer){.account = *account, .streams = streams, .since = since};
+    for (size_t i = 0; i < CM_ID_SIZE; i++)
+        a->hash = (a->hash ^ (uint8_t)account->text[i]) * 0x100000001B3u;
+    a->hash = (a->hash ^ streams ^ (uint64_t)since.us) * 0x100000001B3u;
+}
+
+static watched *find_watched(cm_follow *follow, const cm_camera_key *camera)
+{
+    for (size_t i = 0; i < follow->watched_count; i++)
+        if (cm_camera_key_equal(&follow->watched[i].camera, camera))
+            return &follow->watched[i];
+    if (follow->watched_count == WATCHED_MAX)
+        return NULL;
+    watched *w = &follow->watched[follow->watched_count++];
+    *w = (watched){.camera = *camera};
+    return w;
+}
+
+static void look_at_camera(void *owner, const cm_camera_status *status)
+{
+    cm_follow *follow = owner;
+    audience a = {.camera = status->key};
+    cm_grants_each_viewer(follow->server->grants, &status->key.home, note_viewer, &a);
+    watched *w = find_watched(follow, &status->key);
+    if (w == NULL || w->hash == a.hash)
+        return;
+    w->hash = a.hash;
+    tell what = {.kind = TELL_VIEWERS, .camera = a.camera, .viewer_count = a.count};
+    memcpy(what.viewers, a.viewers, sizeof what.viewers);
+    tell_all(follow->server, &what);
+}
+
+static void on_watching_timer(cm_timer *timer)
+{
+    cm_follow *follow = CM_HOLDER(timer, cm_follow, watching_timer);
+    cm_timer_start(timer, CM_MS(WATCHING_EVERY_MS));
+    cm_fleet_each(follow->server->fleet, look_at_camera, follow);
+}
+
+/* ---- life ---- */
+
+cm_status cm_follow_start(cm_server *server)
+{
+    cm_follow *follow = calloc(1, sizeof *follow);
+    CM_ENSURE(follow != NULL, CM_BROKEN);
+    follow->watched = calloc(WATCHED_MAX, sizeof *follow->watched);
+    if (follow->watched == NULL) {
+        free(follow);
+        return CM_BROKEN;
+    }
+    follow->server = server;
+    server->follow = follow;
+    cm_timer_init(&follow->outside_timer, server->loops[0], on_outside_timer);
+    cm_timer_init(&follow->watching_timer, server->loops[0], on_watching_timer);
+    cm_timer_start(&follow->outside_timer, CM_MS(OUTSIDE_EVERY_MS));
+    cm_timer_start(&follow->watching_timer, CM_MS(WATCHING_EVERY_MS));
+    return CM_OK;
+}
+
+void cm_follow_stop(cm_server *server)
+{
+    if (server->follow == NULL)
+        return;
+    cm_timer_stop(&server->follow->outside_timer);
+    cm_timer_stop(&server->follow->watching_timer);
+}
