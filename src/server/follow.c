@@ -1,4 +1,5 @@
-/* What follows a committed change: grants cut, fleets change, event streams look again. Also changes by other processes (the command line). */
+/* What follows a committed change: grants cut, fleets change, event streams look again. Also
+ * changes by other processes (the command line). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,9 +60,12 @@ static void run_tell(cm_task *task)
     free(t);
 }
 
+/* Before the doors are open there is nobody to tell. */
 static void tell_all(cm_server *server, const tell *what)
 {
     for (size_t i = 0; i < server->count; i++) {
+        if (server->stations[i].api == NULL)
+            continue;
         tell *t = malloc(sizeof *t);
         if (t == NULL)
             abort(); /* a fixed-size control object */
@@ -82,6 +86,8 @@ static void tell_home(cm_server *server, const cm_home_id *home)
 void cm_follow_change(void *owner, const cm_change *change)
 {
     cm_server *server = owner;
+    if (server->grants == NULL)
+        return; /* what the YAML takes away at the start: nobody has a lease yet */
     cm_grants_changed(server->grants, change, NULL);
     tell_home(server, &change->home);
 }
@@ -91,7 +97,8 @@ static void put_camera(cm_server *server, const cm_stored_camera *camera)
     char password[CM_CAMERA_LOGIN_SIZE] = "";
     const cm_status status = cm_store_camera_password(server->store, &camera->key, password);
     if (status == CM_FOREIGN || status == CM_BROKEN)
-        cm_log_camera(CM_LOG_ERROR, "server", &camera->key, "event=password-unreadable status=%s", cm_status_name(status));
+        cm_log_camera(CM_LOG_ERROR, "server", &camera->key, "event=password-unreadable status=%s",
+                      cm_status_name(status));
     if (cm_fleet_put(server->fleet, camera, password) != CM_OK)
         cm_log_camera(CM_LOG_ERROR, "server", &camera->key, "event=camera-not-started");
     cm_secret_wipe(password, sizeof password);
@@ -167,7 +174,8 @@ static void look_outside(cm_job *job)
 {
     cm_follow *follow = CM_HOLDER(job, cm_follow, job);
     follow->has_outside = false;
-    follow->status = cm_store_outside_changes(follow->server->store, &follow->has_outside, &follow->outside);
+    follow->status =
+        cm_store_outside_changes(follow->server->store, &follow->has_outside, &follow->outside);
     if (follow->status == CM_OK && follow->has_outside)
         follow->status = cm_store_cameras_all(follow->server->store, &follow->cameras);
 }
@@ -207,7 +215,8 @@ static void note_viewer(void *owner, const cm_camera_key *camera, const cm_accou
     audience *a = owner;
     if (!cm_camera_key_equal(camera, &a->camera) || a->count == VIEWERS_MAX)
         return;
-    a->viewers[a->count++] = (cm_api_viewer){.account = *account, .streams = streams, .since = since};
+    a->viewers[a->count++] =
+        (cm_api_viewer){.account = *account, .streams = streams, .since = since};
     for (size_t i = 0; i < CM_ID_SIZE; i++)
         a->hash = (a->hash ^ (uint8_t)account->text[i]) * 0x100000001B3u;
     a->hash = (a->hash ^ streams ^ (uint64_t)since.us) * 0x100000001B3u;
@@ -272,4 +281,12 @@ void cm_follow_stop(cm_server *server)
         return;
     cm_timer_stop(&server->follow->outside_timer);
     cm_timer_stop(&server->follow->watching_timer);
+}
+
+void cm_follow_destroy(cm_follow *follow)
+{
+    if (follow == NULL)
+        return;
+    free(follow->watched);
+    free(follow);
 }

@@ -9,7 +9,8 @@ struct cm_reach {
     cm_net *net;
     const cm_config *config;
     cm_timer timer;
-    pthread_mutex_t lock; /* over `own`: written on the control loop, read on all; never on the media path */
+    pthread_mutex_t lock; /* over what follows: written on the control loop, read on all; never on
+                             the media path */
     cm_address own[OWN_MAX];
     size_t own_count;
     bool knows_own;
@@ -65,9 +66,11 @@ void cm_reach_destroy(cm_reach *reach)
 
 void cm_reach_allow_demo(cm_reach *reach, const cm_home_id *home, const cm_address *address)
 {
+    pthread_mutex_lock(&reach->lock);
     reach->has_demo = true;
     reach->demo_home = *home;
     reach->demo_address = *address;
+    pthread_mutex_unlock(&reach->lock);
 }
 
 static const cm_declared_home *find_home(const cm_config *config, const cm_home_id *home)
@@ -89,9 +92,18 @@ static bool is_own(cm_reach *reach, const cm_address *address)
     return is_ours;
 }
 
+static bool is_demo(cm_reach *reach, const cm_home_id *home, const cm_address *address)
+{
+    pthread_mutex_lock(&reach->lock);
+    const bool is_it = reach->has_demo && cm_home_id_equal(home, &reach->demo_home) &&
+                       cm_address_equal(address, &reach->demo_address);
+    pthread_mutex_unlock(&reach->lock);
+    return is_it;
+}
+
 bool cm_reach_may_connect(cm_reach *reach, const cm_home_id *home, const cm_address *address)
 {
-    if (reach->has_demo && cm_home_id_equal(home, &reach->demo_home) && cm_address_equal(address, &reach->demo_address))
+    if (is_demo(reach, home, address))
         return true;
     const cm_declared_home *declared = find_home(reach->config, home);
     if (declared != NULL && declared->allow_count > 0) {

@@ -1,4 +1,5 @@
-/* server_priv: the parts of a running server, shared by serve.c (life), follow.c (what follows a change) and figures.c (/metrics). */
+/* server_priv: the parts of a running server, shared by serve.c (life), follow.c (what follows a
+ * change) and figures.c (/metrics). */
 #pragma once
 
 #include <pthread.h>
@@ -62,12 +63,14 @@ struct cm_server {
 
 /* ---- follow.c: what others must do after something was committed ---- */
 
-cm_status cm_follow_start(cm_server *server); /* control loop's timers: other processes' changes, who watches */
+cm_status cm_follow_start(
+    cm_server *server); /* control loop's timers: other processes' changes, who watches */
 void cm_follow_stop(cm_server *server);
-void cm_follow_change(void *server, const cm_change *change);                     /* any loop */
-void cm_follow_camera_saved(void *server, const cm_stored_camera *camera);        /* control */
-void cm_follow_camera_deleted(void *server, const cm_camera_key *camera);         /* control */
-void cm_follow_camera_status(void *server, const cm_camera_status *status);       /* control */
+void cm_follow_destroy(struct cm_follow *follow);             /* after the loops; NULL is fine */
+void cm_follow_change(void *server, const cm_change *change); /* any loop */
+void cm_follow_camera_saved(void *server, const cm_stored_camera *camera);  /* control */
+void cm_follow_camera_deleted(void *server, const cm_camera_key *camera);   /* control */
+void cm_follow_camera_status(void *server, const cm_camera_status *status); /* control */
 /* Before the loops run: every stored camera to the fleet. */
 cm_status cm_follow_load_cameras(cm_server *server);
 

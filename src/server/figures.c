@@ -1,0 +1,267 @@
+/* /metrics: what was counted, as Prometheus text (exposition format 0.0.4). Numbers only: no names
+ * of people, no addresses. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "server/server_priv.h"
+
+enum { EVERY_MS = 1000 };
+
+/* ---- each loop tells what it counted ---- */
+
+typedef struct report {
+    cm_task task;
+    cm_station *station;
+    cm_loop_figures figures;
+} report;
+
+static void keep_report(cm_task *task)
+{
+    report *r = CM_HOLDER(task, report, task);
+    r->station->figures = r->figures;
+    free(r);
+}
+
+static void count(cm_station *station, cm_loop_figures *out)
+{
+    cm_hub_read_counters(station->hub, &out->hub);
+    cm_still_read_counters(station->stills, &out->stills);
+    if (station->http != NULL)
+        out->http = *cm_http_server_counters(station->http);
+    out->slow_turns = cm_loop_slow_turns(station->loop);
+}
+
+static void on_timer(cm_timer *timer)
+{
+    cm_station *station = CM_HOLDER(timer, cm_station, figures_timer);
+    cm_timer_start(timer, CM_MS(EVERY_MS));
+    report *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return; /* the former figures stand a second longer */
+    r->task.run = keep_report;
+    r->station = station;
+    count(station, &r->figures);
+    cm_loop_post(station->server->loops[0], &r->task);
+}
+
+void cm_figures_start(cm_station *station)
+{
+    cm_timer_init(&station->figures_timer, station->loop, on_timer);
+    cm_timer_start(&station->figures_timer, CM_MS(EVERY_MS));
+}
+
+/* ---- as text ---- */
+
+typedef struct page {
+    cm_buffer *out;
+    cm_status status;
+} page;
+
+static void head(page *p, const char *name, const char *type, const char *help)
+{
+    if (p->status == CM_OK)
+        p->status = cm_buffer_add_format(p->out, "# HELP casement_%s %s\n# TYPE casement_%s %s\n",
+                                         name, help, name, type);
+}
+
+static void value(page *p, const char *name, const char *labels, uint64_t number)
+{
+    if (p->status == CM_OK)
+        p->status = cm_buffer_add_format(p->out, "casement_%s%s %llu\n", name, labels,
+                                         (unsigned long long)number);
+}
+
+static void one(page *p, const char *name, const char *type, const char *help, uint64_t number)
+{
+    head(p, name, type, help);
+    value(p, name, "", number);
+}
+
+static void write_hubs(page *p, const cm_server *server)
+{
+    cm_hub_counters sum = {0};
+    for (size_t i = 0; i < server->count; i++) {
+        const cm_hub_counters *hub = &server->stations[i].figures.hub;
+        sum.frames_in += hub->frames_in;
+        sum.frames_crossed += hub->frames_crossed;
+        sum.frames_dropped += hub->frames_dropped;
+        sum.frames_delivered += hub->frames_delivered;
+        sum.frames_skipped += hub->frames_skipped;
+        sum.subscriptions += hub->subscriptions;
+        sum.ring_bytes += hub->ring_bytes;
+        for (size_t j = 0; j < CM_REFUSALS; j++)
+            sum.refusals[j] += hub->refusals[j];
+    }
+    one(p, "frames_in_total", "counter", "Pictures received and sealed", sum.frames_in);
+    one(p, "frames_crossed_total", "counter", "Pictures sent to another loop", sum.frames_crossed);
+    one(p, "frames_dropped_total", "counter",
+        "Pictures dropped: before a keyframe, a bound passed, a full mailbox", sum.frames_dropped);
+    one(p, "frames_delivered_total", "counter", "Pictures delivered, each viewer counted",
+        sum.frames_delivered);
+    one(p, "frames_skipped_total", "counter", "Pictures that slow viewers did not get",
+        sum.frames_skipped);
+    one(p, "viewers", "gauge", "Viewers of live pictures now", sum.subscriptions);
+    one(p, "cached_bytes", "gauge", "Sealed bytes in rings now", sum.ring_bytes);
+    head(p, "open_refused_total", "counter", "Sealed pictures that were not opened, by cause");
+    for (unsigned i = 1; i < CM_REFUSALS; i++) {
+        char labels[64];
+        (void)snprintf(labels, sizeof labels, "{cause=\"%s\"}", cm_refusal_name((cm_refusal)i));
+        value(p, "open_refused_total", labels, sum.refusals[i]);
+    }
+}
+
+static void write_http(page *p, const cm_server *server)
+{
+    cm_http_counters sum = {0};
+    for (size_t i = 0; i < server->count; i++) {
+        const cm_http_counters *http = &server->stations[i].figures.http;
+        sum.connections += http->connections;
+        sum.requests += http->requests;
+        sum.bytes_out += http->bytes_out;
+        sum.bytes_in += http->bytes_in;
+        sum.resets += http->resets;
+        sum.timeouts += http->timeouts;
+        sum.floods += http->floods;
+        sum.refused_connections += http->refused_connections;
+        for (size_t j = 0; j < CM_COUNT(sum.responses); j++)
+            sum.responses[j] += http->responses[j];
+    }
+    one(p, "http_connections", "gauge", "Connections open now", sum.connections);
+    one(p, "http_connections_refused_total", "counter", "Connections refused by a bound",
+        sum.refused_connections);
+    one(p, "http_requests_total", "counter", "Requests", sum.requests);
+    one(p, "http_bytes_in_total", "counter", "Bytes read, without TLS", sum.bytes_in);
+    one(p, "http_bytes_out_total", "counter", "Bytes written, without TLS", sum.bytes_out);
+    one(p, "http_resets_total", "counter", "Responses cut", sum.resets);
+    one(p, "http_timeouts_total", "counter", "Connections ended for taking too long", sum.timeouts);
+    one(p, "http_floods_total", "counter", "HTTP/2 connections ended for a flood", sum.floods);
+    head(p, "http_responses_total", "counter", "Responses by class");
+    for (unsigned i = 2; i < CM_COUNT(sum.responses); i++) {
+        char labels[32];
+        (void)snprintf(labels, sizeof labels, "{class=\"%uxx\"}", i);
+        value(p, "http_responses_total", labels, sum.responses[i]);
+    }
+}
+
+static void write_stills(page *p, const cm_server *server)
+{
+    cm_still_counters sum = {0};
+    uint64_t slow = 0;
+    for (size_t i = 0; i < server->count; i++) {
+        const cm_still_counters *stills = &server->stations[i].figures.stills;
+        sum.asked += stills->asked;
+        sum.from_cache += stills->from_cache;
+        sum.made += stills->made;
+        sum.failed += stills->failed;
+        sum.helper_starts += stills->helper_starts;
+        sum.helper_deaths += stills->helper_deaths;
+        sum.refused += stills->refused;
+        sum.processes += stills->processes;
+        slow += server->stations[i].figures.slow_turns;
+    }
+    one(p, "stills_asked_total", "counter", "Stills asked for", sum.asked);
+    one(p, "stills_cached_total", "counter", "Stills answered from the sealed cache",
+        sum.from_cache);
+    one(p, "stills_made_total", "counter", "Stills made by a helper", sum.made);
+    one(p, "stills_failed_total", "counter", "Stills that could not be made", sum.failed);
+    one(p, "stills_refused_total", "counter", "Still jobs or answers that did not fit: alarms",
+        sum.refused);
+    one(p, "helper_starts_total", "counter", "Helper processes started", sum.helper_starts);
+    one(p, "helper_deaths_total", "counter", "Helper processes that died", sum.helper_deaths);
+    one(p, "helpers", "gauge", "Helper processes now", sum.processes);
+    one(p, "slow_turns_total", "counter", "Loop turns over 5 ms", slow);
+}
+
+static void write_grants(page *p, const cm_server *server)
+{
+    cm_grants_counters grants;
+    cm_grants_read_counters(server->grants, &grants);
+    one(p, "leases_minted_total", "counter", "Leases made from evidence", grants.leases_minted);
+    one(p, "leases_renewed_total", "counter", "Leases renewed from memory", grants.leases_renewed);
+    one(p, "evidence_alarms_total", "counter", "Chains of rows that did not fit together: alarms",
+        grants.evidence_alarms);
+    one(p, "key_turns_total", "counter", "Epochs published", grants.turns);
+    one(p, "cuts_total", "counter", "Viewer sessions cut", grants.cuts);
+    one(p, "viewer_sessions", "gauge", "Viewer sessions now", grants.sessions_now);
+    head(p, "decisions_total", "counter", "Decisions that denied, by reason");
+    for (unsigned i = CM_GRANT_DENIED_SESSION; i < CM_GRANT_REASONS; i++) {
+        char labels[64];
+        (void)snprintf(labels, sizeof labels, "{reason=\"%s\"}",
+                       cm_grant_reason_name((cm_grant_reason)i));
+        value(p, "decisions_total", labels, grants.decisions_denied[i]);
+    }
+}
+
+typedef struct camera_column {
+    page *page;
+    unsigned stream;
+    enum {
+        COLUMN_LIVE,
+        COLUMN_FRAMES,
+        COLUMN_BYTES,
+        COLUMN_LOST,
+        COLUMN_RECONNECTS,
+        COLUMN_MALFORMED
+    } what;
+    const char *name;
+} camera_column;
+
+static void write_camera(void *owner, const cm_camera_status *status)
+{
+    const camera_column *column = owner;
+    const cm_stream_status *s = &status->streams[column->stream];
+    if (!s->is_configured)
+        return;
+    const uint64_t values[] = {s->state == CM_CAMERA_LIVE,
+                               s->frames,
+                               s->bytes,
+                               s->packets_lost,
+                               s->reconnects,
+                               s->malformed};
+    char labels[160];
+    (void)snprintf(labels, sizeof labels, "{home=\"%s\",camera=\"%s\",stream=\"%s\"}",
+                   status->key.home.text, status->key.camera.text,
+                   column->stream == CM_STREAM_MAIN ? "main" : "sub");
+    value(column->page, column->name, labels, values[column->what]);
+}
+
+static void write_cameras(page *p, const cm_server *server)
+{
+    static const struct {
+        const char *name, *type, *help;
+    } COLUMNS[] = {
+        [COLUMN_LIVE] = {"camera_live", "gauge", "1 while the stream delivers pictures"},
+        [COLUMN_FRAMES] = {"camera_frames_total", "counter", "Pictures of the stream"},
+        [COLUMN_BYTES] = {"camera_bytes_total", "counter", "Bytes of the stream"},
+        [COLUMN_LOST] = {"camera_packets_lost_total", "counter", "RTP packets lost"},
+        [COLUMN_RECONNECTS] = {"camera_reconnects_total", "counter", "Connections made anew"},
+        [COLUMN_MALFORMED] = {"camera_malformed_total", "counter",
+                              "Malformed packets and messages"},
+    };
+    for (unsigned i = 0; i < CM_COUNT(COLUMNS); i++) {
+        head(p, COLUMNS[i].name, COLUMNS[i].type, COLUMNS[i].help);
+        for (unsigned stream = 0; stream < CM_STREAMS; stream++)
+            cm_fleet_each(
+                server->fleet, write_camera,
+                &(camera_column){.page = p, .stream = stream, .what = i, .name = COLUMNS[i].name});
+    }
+}
+
+cm_status cm_figures_write(void *owner, cm_buffer *out)
+{
+    cm_server *server = owner;
+    page p = {.out = out, .status = CM_OK};
+    count(&server->stations[0], &server->stations[0].figures);
+    head(&p, "info", "gauge", "1; the version as a label");
+    value(&p, "info", "{version=\"" CM_VERSION "\"}", 1);
+    one(&p, "uptime_seconds", "counter", "Since the start",
+        (uint64_t)(cm_loop_wall(server->loops[0]).us - server->started.us) / 1000000);
+    one(&p, "cameras", "gauge", "Cameras", cm_fleet_count(server->fleet));
+    write_hubs(&p, server);
+    write_http(&p, server);
+    write_stills(&p, server);
+    write_grants(&p, server);
+    write_cameras(&p, server);
+    return p.status;
+}
