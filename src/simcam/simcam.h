@@ -1,0 +1,72 @@
+/*
+ * simcam: any number of simulated RTSP cameras on one listening address: H.264 main and sub stream,
+ * over TCP (interleaved) and UDP, with passwords and, when asked, faults. All share encoded scenes;
+ * what differs is the strip, so a camera nobody watches costs nothing and one that is watched
+ * little more than its bytes.
+ *
+ *     rtsp://HOST:PORT/camN        main stream of camera N, from 1
+ *     rtsp://HOST:PORT/camN/sub    sub stream
+ *
+ * RTSP 1.0 (RFC 2326): OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER, SET_PARAMETER, TEARDOWN. A
+ * connection has one session. A SET_PARAMETER with the body "fault: WISH" (trouble.h, without the
+ * camera: "fault: stall@10s") makes the addressed camera misbehave.
+ *
+ * Life: create on a net (real or simulated) and use on its loop; destroy before the net. The scenes
+ * are borrowed and outlive it.
+ */
+#pragma once
+
+#include "net/net.h"
+#include "simcam/scene.h"
+#include "simcam/trouble.h"
+
+typedef struct cm_simcam cm_simcam;
+
+typedef enum cm_simcam_auth {
+    CM_SIMCAM_AUTH_DIGEST, /* SHA-256 and MD5, both offered */
+    CM_SIMCAM_AUTH_DIGEST_SHA256,
+    CM_SIMCAM_AUTH_DIGEST_MD5,
+    CM_SIMCAM_AUTH_BASIC,
+    CM_SIMCAM_AUTH_NONE,
+    CM_SIMCAM_AUTHS,
+} cm_simcam_auth;
+
+typedef enum cm_simcam_stream { CM_SIMCAM_MAIN, CM_SIMCAM_SUB, CM_SIMCAM_STREAMS } cm_simcam_stream;
+
+/* Borrowed for the call, but for the scenes. */
+typedef struct cm_simcam_config {
+    cm_address listen;     /* port 0: any free one */
+    uint32_t camera_count; /* 1 to 65,535 - code_first */
+    uint32_t code_first;   /* what camera 1's block code says; 0 means 1 */
+    const cm_slice *names; /* of the first cameras; the others are "Camera N" */
+    size_t name_count;
+    cm_simcam_auth auth;
+    cm_slice user; /* unless without auth */
+    cm_slice password;
+    /* Camera N shows scene (N - 1) modulo their number. All with the same frame rate. */
+    const cm_scene *const *scenes[CM_SIMCAM_STREAMS];
+    size_t scene_count;
+    int32_t utc_offset_s;  /* of the clock on the picture */
+    uint32_t sessions_max; /* at once per camera; 0 means 64 */
+} cm_simcam_config;
+
+/* CM_REFUSE: wrong config, or the address is in use or not ours. */
+cm_status cm_simcam_create(cm_net *net, const cm_simcam_config *config, cm_simcam **out);
+void cm_simcam_destroy(cm_simcam *simcam); /* closes all connections; NULL is fine */
+
+cm_address cm_simcam_address(const cm_simcam *simcam); /* with its real port */
+
+/* Applies a wish at once. CM_ABSENT: no such camera. CM_FULL: too many wait for it. */
+cm_status cm_simcam_trouble(cm_simcam *simcam, const cm_trouble_wish *wish);
+
+typedef struct cm_simcam_counters {
+    uint64_t sessions; /* playing now */
+    uint64_t pictures; /* sent, each to each viewer */
+    uint64_t bytes;    /* of RTP */
+    uint64_t skipped;  /* pictures not sent to a viewer that was slow */
+    uint64_t refused;  /* requests: 401, 453 */
+} cm_simcam_counters;
+const cm_simcam_counters *cm_simcam_read_counters(const cm_simcam *simcam);
+
+/* `casement simcam ARGUMENTS…`: everything after the first word. Returns the exit status. */
+int cm_simcam_main(int count, char **arguments);
