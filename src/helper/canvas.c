@@ -24,9 +24,20 @@ void canvas_copy(canvas *to, const canvas *from)
         to->pixels[i] = from->pixels[i];
 }
 
+/* No libm in what runs for every pixel: these stay a few instructions. */
+static float larger(float a, float b)
+{
+    return a > b ? a : b;
+}
+
 static float clamp(float x, float least, float most)
 {
-    return fminf(fmaxf(x, least), most);
+    return x < least ? least : x > most ? most : x;
+}
+
+static float length(float x, float y)
+{
+    return sqrtf(x * x + y * y);
 }
 
 /* 0 below `from`, 1 above `to`, smooth between. */
@@ -83,7 +94,8 @@ static float distance_to_box(const shape *s, spot p)
 {
     const float x = fabsf(p.x - s->a.x) - s->b.x + s->radius;
     const float y = fabsf(p.y - s->a.y) - s->b.y + s->radius;
-    return hypotf(fmaxf(x, 0), fmaxf(y, 0)) + fminf(fmaxf(x, y), 0) - s->radius;
+    const float inside = larger(x, y);
+    return length(larger(x, 0), larger(y, 0)) + (inside < 0 ? inside : 0) - s->radius;
 }
 
 static float distance_to_segment(const shape *s, spot p)
@@ -92,7 +104,7 @@ static float distance_to_segment(const shape *s, spot p)
     const float dy = s->b.y - s->a.y;
     const float along = ((p.x - s->a.x) * dx + (p.y - s->a.y) * dy) / (dx * dx + dy * dy + 1e-9F);
     const float t = clamp(along, 0, 1);
-    return hypotf(p.x - s->a.x - t * dx, p.y - s->a.y - t * dy) - s->radius;
+    return length(p.x - s->a.x - t * dx, p.y - s->a.y - t * dy) - s->radius;
 }
 
 static range range_of_shape(const canvas *c, const shape *s, float soft)
@@ -126,7 +138,7 @@ void canvas_glow(canvas *c, spot at, float radius, colour light, float strength)
     for (unsigned y = r.top; y < r.bottom; y++)
         for (unsigned x = r.left; x < r.right; x++) {
             const spot p = spot_of(c, x, y);
-            const float near = fmaxf(0, 1 - hypotf(p.x - at.x, p.y - at.y) / radius);
+            const float near = larger(0, 1 - length(p.x - at.x, p.y - at.y) / radius);
             const float gain = near * near * strength;
             colour *pixel = &c->pixels[(size_t)y * c->width + x];
             pixel->r += light.r * gain;
@@ -163,7 +175,7 @@ static float noise(uint32_t x, uint32_t y, uint32_t picture)
 
 static uint8_t to_byte(float value)
 {
-    return (uint8_t)lrintf(clamp(value, 16, 240));
+    return (uint8_t)(clamp(value, 16, 240) + 0.5F);
 }
 
 static colour clipped(colour p)
@@ -187,17 +199,20 @@ static colour mean_of_four(const canvas *c, unsigned x, unsigned y)
     return sum;
 }
 
+static void row_to_luma(const canvas *c, unsigned y, uint8_t *out, float amount, uint32_t picture)
+{
+    const colour *row = &c->pixels[(size_t)y * c->width];
+    for (unsigned x = 0; x < c->width; x++)
+        out[x] = to_byte(16 + 219 * luma_of(clipped(row[x])) + amount * noise(x, y, picture));
+}
+
 void canvas_to_yuv(const canvas *c, const planes *out, float grain, float grain_from,
                    uint32_t picture)
 {
     for (unsigned y = 0; y < c->height; y++) {
         const float at = spot_of(c, 0, y).y;
         const float amount = grain * ramp(at, grain_from, grain_from + 0.1F);
-        for (unsigned x = 0; x < c->width; x++) {
-            const float luma = luma_of(clipped(c->pixels[(size_t)y * c->width + x]));
-            const float speck = amount > 0 ? amount * noise(x, y, picture) : 0;
-            out->y[(size_t)y * (size_t)out->strides[0] + x] = to_byte(16 + 219 * luma + speck);
-        }
+        row_to_luma(c, y, &out->y[(size_t)y * (size_t)out->strides[0]], amount, picture);
     }
     for (unsigned y = 0; y < c->height / 2; y++)
         for (unsigned x = 0; x < c->width / 2; x++) {

@@ -108,10 +108,10 @@ static cm_status set_encoder_options(const scene_options *o, AVDictionary **out)
 {
     char x264[512];
     snprintf(x264, sizeof x264,
-             "cabac=0:8x8dct=0:ref=1:bframes=0:weightp=0:no-deblock=1:scenecut=0:mbtree=0:"
-             "rc-lookahead=0:sync-lookahead=0:sliced-threads=0:slices=1:keyint=%u:min-keyint=%u:"
-             "open-gop=0:repeat-headers=0:annexb=0:aud=0:me=hex:merange=16:mvrange=32:subme=4:"
-             "deterministic=1",
+             "keyint=%u:min-keyint=%u:cabac=0:8x8dct=0:ref=1:bframes=0:weightp=0:no-deblock=1:"
+             "scenecut=0:mbtree=0:trellis=0:rc-lookahead=0:sync-lookahead=0:sliced-threads=0:"
+             "slices=1:open-gop=0:repeat-headers=0:annexb=0:aud=0:me=hex:merange=16:mvrange=32:"
+             "subme=2:deterministic=1",
              (unsigned)o->gop, (unsigned)o->gop);
     CM_ENSURE(av_dict_set(out, "preset", "veryfast", 0) >= 0, CM_BROKEN);
     CM_ENSURE(av_dict_set(out, "profile", "baseline", 0) >= 0, CM_BROKEN);
@@ -220,7 +220,7 @@ static cm_status put_picture(scene_job *job)
     return put(job, slice);
 }
 
-/* Takes what the encoder has ready. The first round of the loop only teaches it the rate. */
+/* Takes what the encoder has ready. */
 static cm_status drain(scene_job *job)
 {
     for (;;) {
@@ -263,7 +263,8 @@ static cm_status run(scene_job *job)
     CM_TRY(open_encoder(job));
     CM_TRY(open_frame(job));
     CM_TRY(put_header(job));
-    for (uint64_t i = 0; i < 2 * o->frames; i++)
+    /* What comes before the loop only teaches the encoder the rate. */
+    for (uint64_t i = o->frames - 2 * o->gop; i < 2 * o->frames; i++)
         CM_TRY(encode_picture(job, i));
     CM_ENSURE(avcodec_send_frame(job->encoder, NULL) == 0, CM_BROKEN);
     CM_TRY(drain(job));
