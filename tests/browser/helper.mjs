@@ -92,6 +92,7 @@ export async function axe(page, what) {
     runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
   }));
   const found = result.violations.map((v) => `${v.id}: ${v.nodes.map((n) => `${n.target.join(' ')} ${n.any.map((a) => a.message).join('; ')}`).slice(0, 3).join(' | ')}`);
+  assert.ok(result.passes.length > 10, `axe looked at ${what}`);
   assert.deepEqual(found, [], `axe on ${what}`);
 }
 
@@ -126,7 +127,15 @@ export async function bigTargets(page, what) {
   assert.deepEqual(small, [], `small targets on ${what}`);
 }
 
-export const shot = (page, name) => page.screenshot({ path: join(SCREENS, `${name}.png`), fullPage: true });
+/* The whole page in one picture, its fixed bar at the bottom where a person would have it. */
+export async function shot(page, name) {
+  const size = page.viewportSize();
+  const height = await page.evaluate(() => document.documentElement.scrollHeight);
+  await page.setViewportSize({ width: size.width, height: Math.max(size.height, Math.min(height, 3000)) });
+  await page.waitForTimeout(height > size.height ? 500 : 50);
+  await page.screenshot({ path: join(SCREENS, `${name}.png`) });
+  await page.setViewportSize(size);
+}
 
 export const tile = (page, name) => page.locator('.tile').filter({ has: page.getByRole('heading', { name, exact: true }) });
 

@@ -10,11 +10,12 @@ import { Homes } from './pages/homes';
 import { People } from './pages/people';
 import { Settings } from './pages/settings';
 import { HomeData } from './state/home';
-import { go, hrefOf, route, type Route } from './state/route';
+import { hrefOf, route, type Route } from './state/route';
 import { server, session } from './state/session';
 import { useStore } from './state/store';
 import { Announcer } from './ui/announce';
 import { Icon, Mark, type IconName } from './ui/icons';
+import { HomePicker } from './ui/home-picker';
 import { Page } from './ui/page';
 import { Wall } from './wall/wall';
 
@@ -89,14 +90,7 @@ function Navigation({ at, home, homes, isOperator }: { at: Route; home: Home | n
           </li>
         ))}
       </ul>
-      {homes.length > 1 && (
-        <label class="nav-home">
-          <span class="unseen">{t('nav.whichHome')}</span>
-          <select value={home?.id} onChange={(event) => go({ page: 'wall', home: event.currentTarget.value })}>
-            {homes.map((other) => <option key={other.id} value={other.id}>{other.name}</option>)}
-          </select>
-        </label>
-      )}
+      <HomePicker home={home} homes={homes} />
     </nav>
   );
 }
@@ -109,7 +103,7 @@ function Nothing({ back, isCamera = false }: { back: Route; isCamera?: boolean }
   );
 }
 
-function HomePage({ at, home, data, account }: { at: Route; home: Home; data: HomeData; account: string }) {
+function HomePage({ at, home, homes, data, account }: { at: Route; home: Home; homes: Home[]; data: HomeData; account: string }) {
   const cameras = useStore(data.cameras);
   const isOwner = home.role === 'owner';
   const wall: Route = { page: 'wall', home: home.id };
@@ -124,7 +118,7 @@ function HomePage({ at, home, data, account }: { at: Route; home: Home; data: Ho
     if (!isOwner) return <Nothing back={wall} />;
     return at.page === 'add' ? <AddCamera data={data} home={home} /> : <People data={data} home={home} account={account} />;
   }
-  return <Wall data={data} home={home} account={account} />;
+  return <Wall data={data} home={home} homes={homes} account={account} />;
 }
 
 function SignedIn({ value }: { value: Session }) {
@@ -144,7 +138,7 @@ function SignedIn({ value }: { value: Session }) {
     if (at.page === 'homes' || (!home && asked === null && account.is_operator))
       return account.is_operator ? <Homes /> : <Nothing back={{ page: 'start' }} />;
     if (!home) return <Nothing back={{ page: 'start' }} />;
-    return data && <HomePage at={at} home={home} data={data} account={account.id} />;
+    return data && <HomePage at={at} home={home} homes={members} data={data} account={account.id} />;
   };
   return (
     <div class={`shell is-${at.page}`}>

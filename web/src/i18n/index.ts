@@ -122,10 +122,5 @@ export function duration(ms: number): string {
   const unit = ms < 100_000 ? 'second' : ms < 2 * 3_600_000 ? 'minute' : 'hour';
   const size = unit === 'second' ? 1_000 : unit === 'minute' ? 60_000 : 3_600_000;
   const digits = ms < 10_000 ? 1 : 0;
-  return kept(`duration${unit}${digits}`, (l) =>
-    new Intl.NumberFormat(l, {
-      style: 'unit', unit, unitDisplay: 'short',
-      minimumFractionDigits: digits, maximumFractionDigits: digits,
-    }),
-  ).format(ms / size);
+  return t(`unit.${unit}`, { value: number(ms / size, digits) });
 }

@@ -75,8 +75,8 @@ function Details({ picture, camera, stream }: { picture: RefObject<Picture>; cam
     [t('details.age'), stats?.ageMs == null ? unknown : duration(stats.ageMs)],
     [t('details.codec'), stats?.codec ?? known.codec ?? unknown],
     [t('details.size'), width && height ? `${width} × ${height}` : unknown],
-    [t('details.rate'), stats?.fps ? number(stats.fps, 1) : unknown],
-    [t('details.bits'), bitRate(stats?.bitsPerSecond ?? known.bits_per_second)],
+    [t('details.rate'), stats?.fps || known.fps ? number(stats?.fps || known.fps || 0, 1) : unknown],
+    [t('details.bits'), bitRate(stats?.bitsPerSecond || known.bits_per_second)],
     [t('details.path'), t(mediaSourceClass() ? 'details.pathMse' : 'details.pathStills', { protocol: protocolName() })],
     [t('details.ahead'), stats?.aheadS === undefined ? unknown : duration(stats.aheadS * 1000)],
     [t('details.dropped'), stats?.dropped === undefined ? unknown : number(stats.dropped)],
@@ -214,7 +214,7 @@ export function CameraPage({ data, camera, home, account }: CameraProps) {
   const edit = hrefOf({ page: 'edit', home: home.id, camera: camera.id });
   return (
     <Page title={camera.name} back={hrefOf({ page: 'wall', home: home.id })} isWide about={t(LOOKS[state.kind].word)}
-      tools={isOwner && !isGone && <a class="button" href={edit}><Icon name="edit" /> {t('camera.edit')}</a>}>
+      tools={isOwner && !isGone && <a class="button is-compact" href={edit}><Icon name="edit" /> <span>{t('camera.edit')}</span></a>}>
       <div class="camera">
         <div class="stage-column">
           <div class={`stage is-${state.kind}`} data-state={state.kind} ref={stage} role="group" aria-label={spokenState(state)}>

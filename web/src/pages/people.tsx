@@ -194,7 +194,7 @@ export function People({ data, home, account }: { data: HomeData; home: Home; ac
     load();
   });
   return (
-    <Page title={t('people.title')} about={t('people.intro', { home: home.name })} tools={
+    <Page title={t('people.title')} isWide about={t('people.intro', { home: home.name })} tools={
       <button type="button" class="button is-primary" onClick={() => setOpen({ kind: 'add' })}>
         <Icon name="add" /> {t('people.add')}
       </button>

@@ -135,7 +135,6 @@ export function Tile({ name, state, viewers, href, children, action, tools }: Ti
   return (
     <article class={`tile is-${state.kind}`} data-state={state.kind}>
       <div class="tile-picture" hidden={hidesPicture(state)}>{children}</div>
-      {state.kind === 'frozen' && <div class="hatch" aria-hidden="true" />}
       <Veil state={state} action={action} />
       {href && (
         <a class="tile-open" href={href} aria-label={`${t('wall.open', { name })}. ${spokenState(state)}`} />
@@ -148,6 +147,7 @@ export function Tile({ name, state, viewers, href, children, action, tools }: Ti
           </span>
         )}
       </div>
+      {state.kind === 'frozen' && <div class="hatch" aria-hidden="true" />}
       <StateChip state={state} />
       {tools}
     </article>

@@ -10,6 +10,7 @@ import { server } from '../state/session';
 import { useStore } from '../state/store';
 import { announce } from '../ui/announce';
 import { Icon } from '../ui/icons';
+import { HomePicker } from '../ui/home-picker';
 import { Page } from '../ui/page';
 import { Tile } from './tile';
 import { needsAttention, tileState, type TileState } from './tile-state';
@@ -124,7 +125,7 @@ function ArrangeTools({ name, index, count, onMove, onGrab }: {
   );
 }
 
-export function Wall({ data, home, account }: { data: HomeData; home: Home; account: string }) {
+export function Wall({ data, home, homes, account }: { data: HomeData; home: Home; homes: Home[]; account: string }) {
   const cameras = useStore(data.cameras);
   const viewers = useStore(data.viewers);
   const gone = useStore(data.gone);
@@ -165,11 +166,16 @@ export function Wall({ data, home, account }: { data: HomeData; home: Home; acco
     <Page
       title={home.name} isWide
       about={known.length > 0 ? summary(known) : undefined}
-      tools={sorted.length > 1 && (
-        <button type="button" class={`button${isArranging ? ' is-primary' : ''}`} aria-pressed={isArranging}
-          onClick={() => setIsArranging(!isArranging)}>
-          <Icon name={isArranging ? 'check' : 'arrange'} /> {t(isArranging ? 'do.done' : 'wall.arrange')}
-        </button>
+      tools={(
+        <>
+          <HomePicker home={home} homes={homes} />
+          {sorted.length > 1 && (
+            <button type="button" class={`button is-compact${isArranging ? ' is-primary' : ''}`}
+              onClick={() => setIsArranging(!isArranging)}>
+              <Icon name={isArranging ? 'check' : 'arrange'} /> <span>{t(isArranging ? 'do.done' : 'wall.arrange')}</span>
+            </button>
+          )}
+        </>
       )}
     >
       {isArranging && <p class="hint">{t('wall.arrangeHelp')}</p>}
