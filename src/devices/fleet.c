@@ -1,4 +1,4 @@
-#include "devices/fleet.h"
+#include "devices/fleet_priv.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -107,6 +107,16 @@ void cm_fleet_each(const cm_fleet *fleet, void (*each)(void *owner, const cm_cam
                 each(owner, &CM_HOLDER(node, const member, node)->status);
 }
 
+const cm_fleet_config *cm_fleet_parts(const cm_fleet *fleet)
+{
+    return &fleet->config;
+}
+
+cm_connect_gate *cm_fleet_gate(const cm_fleet *fleet, size_t loop)
+{
+    return fleet->gates[loop];
+}
+
 size_t cm_fleet_count(const cm_fleet *fleet)
 {
     return fleet->count;
@@ -181,7 +191,7 @@ static void on_sealers(void *owner, const cm_camera_key *camera, cm_sealer_set *
     }
 }
 
-static const cm_grants_camera_events GRANTS_EVENTS = {on_sealers};
+static const cm_grants_camera_events GRANTS_EVENTS = {.on_sealers = on_sealers};
 
 static cm_camera_login login_of(const message *msg)
 {
