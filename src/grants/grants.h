@@ -42,6 +42,10 @@ typedef struct cm_grants_config {
 } cm_grants_config;
 
 cm_status cm_grants_create(const cm_grants_config *config, cm_grants **out);
+/*
+ * Before the control loop is destroyed, when no loop runs any more. Viewer sessions must have been
+ * closed; what is still on its way (cm_loop_destroy calls it) only gives its memory back.
+ */
 void cm_grants_destroy(cm_grants *grants);
 
 /* ---- cameras: keys and epochs ---- */
@@ -59,13 +63,18 @@ void cm_sealer_set_clear(cm_sealer_set *set); /* destroys what is in it */
 
 typedef struct cm_grants_camera_events {
     /* On `source_loop`: the set for an epoch, to be used once the page (or the present set) says
-     * so. Ownership passes. */
+     * so. The receiver takes the sealers it wants by putting NULL in their place; what is left is
+     * destroyed after the call. */
     void (*on_sealers)(void *owner, const cm_camera_key *camera, cm_sealer_set *set);
+    /* On `source_loop`, after cm_grants_camera_remove(): the last call; `owner` is not used any
+     * more. May be NULL. */
+    void (*on_gone)(void *owner, const cm_camera_key *camera);
 } cm_grants_camera_events;
 
 /*
  * Control loop. Announces a camera: takes its slot in the page (min_epoch from the store) and hands
- * the sources loop two sets (present and next). After each turn a further set follows.
+ * the sources loop two sets (present and next). After each turn a further set follows. CM_REFUSE:
+ * it is there already; CM_FULL: the page is.
  */
 cm_status cm_grants_camera_add(cm_grants *grants, const cm_camera_key *camera, uint64_t min_epoch,
                                cm_loop *source_loop, const cm_grants_camera_events *events,
@@ -100,6 +109,7 @@ typedef enum cm_grant_reason {
     CM_GRANT_DENIED_TOKEN_LIMIT,
     CM_GRANT_DENIED_NO_CAMERA,
     CM_GRANT_DENIED_EVIDENCE, /* rows did not fit together: an alarm */
+    CM_GRANT_DENIED_TOO_MANY, /* viewer_sessions_per_account */
     CM_GRANT_REASONS,
 } cm_grant_reason;
 const char *cm_grant_reason_name(cm_grant_reason reason);
@@ -126,7 +136,7 @@ typedef struct cm_viewer_ask {
 } cm_viewer_ask;
 
 typedef struct cm_viewer_events {
-    /* The first lease, and each renewal. The lease is the owner's. */
+    /* The first lease, and each renewal; also again after a nudge. The lease is the owner's. */
     void (*on_lease)(void *owner, cm_lease *lease);
     /* No lease (any more): refused at the start, cut, or the lease could not be renewed. Nothing
      * follows. */
@@ -141,7 +151,8 @@ cm_status cm_viewer_session_open(cm_grants *grants, cm_loop *loop, const cm_view
                                  const cm_viewer_events *events, void *owner,
                                  cm_viewer_session **out);
 /* On its loop: the lease turned out stale: ask now instead of waiting for the renewal. Cheap to
- * call again. */
+ * call again. A session that hears nothing for a second, or whose lease nears its end, nudges by
+ * itself: no message need arrive. */
 void cm_viewer_session_nudge(cm_viewer_session *session);
 /* On its loop: the viewer is gone; no event comes any more. Also required after on_end. NULL is
  * fine. */
@@ -152,8 +163,10 @@ void cm_viewer_session_close(cm_viewer_session *session);
 /*
  * Any loop, after the commit: `change` is what the store's operation gave (copied here). Its epochs
  * are published first; then every viewer session that it may concern is decided again. `done` (may
- * be NULL) runs on the control loop when each has been. CM_BROKEN without memory: then everything
- * is decided again instead and every raised epoch is read from the store.
+ * be NULL) runs on the control loop when each has been. Aborts without memory: a cut must not be
+ * forgotten.
+ *
+ * Changes by other processes need no call: grants looks for them each second.
  */
 void cm_grants_changed(cm_grants *grants, const cm_change *change, cm_task *done);
 

@@ -1,0 +1,508 @@
+/* Viewer sessions: asking, deciding in rounds, leases and ends. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "grants/grants_priv.h"
+
+/* ---- messages to the viewer's loop ---- */
+
+typedef struct viewer_message {
+    cm_task task;
+    cm_viewer_session *session;
+    cm_lease *lease; /* NULL: the end */
+    cm_grant_reason reason;
+} viewer_message;
+
+static void start_watchdog(cm_viewer_session *session, int64_t after_us)
+{
+    cm_timer_start(&session->watchdog, after_us > 0 ? after_us : CM_GRANTS_SILENCE_US);
+}
+
+static void give_lease(cm_viewer_session *session, cm_lease *lease)
+{
+    const cm_instant until = cm_lease_until(lease);
+    const int64_t left = cm_instant_since(until, cm_loop_now(session->loop));
+    start_watchdog(session, left - CM_SECONDS(10));
+    session->events.on_lease(session->owner, lease); /* may close the session */
+}
+
+static void viewer_run(cm_task *task)
+{
+    viewer_message *m = CM_HOLDER(task, viewer_message, task);
+    cm_viewer_session *session = m->session;
+    if (session->is_closed || session->has_ended) {
+        cm_lease_destroy(m->lease);
+    } else if (m->lease != NULL) {
+        give_lease(session, m->lease);
+    } else {
+        session->has_ended = true;
+        cm_timer_stop(&session->watchdog);
+        session->events.on_end(session->owner, m->reason);
+    }
+    free(m);
+}
+
+static void send_to_viewer(cm_viewer_session *session, cm_lease *lease)
+{
+    if (CM_FAULT(GRANTS_DROP_VIEWER)) {
+        cm_lease_destroy(lease);
+        return;
+    }
+    viewer_message *m = calloc(1, sizeof *m);
+    assert(m != NULL); /* a control object of fixed size */
+    *m = (viewer_message){
+        .task = {.run = viewer_run}, .session = session, .lease = lease, .reason = session->reason};
+    cm_loop_post(session->loop, &m->task);
+}
+
+/* ---- leases and ends ---- */
+
+static void end(cm_viewer_session *session, cm_grant_reason reason)
+{
+    cm_grants *grants = session->grants;
+    if (session->is_allowed)
+        grants->counters.cuts++;
+    if (!session->is_ended)
+        grants->counters.decisions_denied[reason]++;
+    session->is_allowed = false;
+    session->is_ended = true;
+    session->has_facts = false;
+    session->reason = reason;
+    cm_timer_stop(&session->renewal);
+    cm_secret_wipe(&session->facts, sizeof session->facts);
+    send_to_viewer(session, NULL);
+}
+
+static void start_renewal(cm_viewer_session *session)
+{
+    const uint64_t jitter =
+        cm_random_below(cm_loop_random(session->grants->config.control),
+                        (uint64_t)(CM_GRANTS_RENEW_MAX_US - CM_GRANTS_RENEW_MIN_US));
+    cm_timer_start(&session->renewal, CM_GRANTS_RENEW_MIN_US + (int64_t)jitter);
+}
+
+/* Not beyond what the facts are worth. */
+static cm_instant lease_end(const cm_viewer_session *session)
+{
+    cm_loop *control = session->grants->config.control;
+    const int64_t left = session->expires.us - cm_loop_wall(control).us;
+    return cm_instant_after(cm_loop_now(control),
+                            left < CM_GRANTS_LEASE_US ? left : CM_GRANTS_LEASE_US);
+}
+
+static cm_status mint(cm_viewer_session *session, const cm_grants_camera *camera, cm_rights rights,
+                      cm_lease **out)
+{
+    cm_seal_key keys[CM_LEASE_KEYS_MAX];
+    const cm_lease_terms terms = {
+        .session = session->number,
+        .camera = camera->key,
+        .streams = session->ask.streams,
+        .rights = rights,
+        .epoch = camera->epoch,
+        .from = cm_loop_now(session->grants->config.control),
+        .until = lease_end(session),
+        .keys = keys,
+        .key_count = cm_grants_collect_keys(camera, session->ask.streams, keys),
+    };
+    const cm_status status = cm_lease_create(&terms, camera->slot, out);
+    cm_secret_wipe(keys, sizeof keys);
+    return status;
+}
+
+static size_t count_of_account(const cm_grants *grants, const cm_account_id *account)
+{
+    size_t count = 0;
+    CM_LIST_EACH(&grants->viewers, node, next)
+    {
+        const cm_viewer_session *other = CM_HOLDER(node, cm_viewer_session, node);
+        count += other->is_allowed && cm_account_id_equal(&other->account, account) ? 1 : 0;
+    }
+    return count;
+}
+
+static void allow(cm_viewer_session *session, cm_rights rights, bool is_renewal)
+{
+    cm_grants *grants = session->grants;
+    const cm_grants_camera *camera = cm_grants_find_camera(grants, &session->camera);
+    if (camera == NULL) {
+        end(session, CM_GRANT_DENIED_NO_CAMERA);
+        return;
+    }
+    if (!session->is_allowed &&
+        count_of_account(grants, &session->account) >= grants->config.viewer_sessions_per_account) {
+        end(session, CM_GRANT_DENIED_TOO_MANY);
+        return;
+    }
+    cm_lease *lease = NULL;
+    if (mint(session, camera, rights, &lease) != CM_OK) {
+        cm_log_camera(CM_LOG_ERROR, "grants", &camera->key, "event=no-lease cause=memory");
+        cm_timer_start(&session->renewal, CM_GRANTS_RETRY_US);
+        return;
+    }
+    if (!session->is_allowed)
+        session->since = cm_loop_wall(grants->config.control);
+    session->is_allowed = true;
+    if (is_renewal)
+        grants->counters.leases_renewed++;
+    else
+        grants->counters.leases_minted++;
+    start_renewal(session);
+    send_to_viewer(session, lease);
+}
+
+/* Decides by the facts in memory. */
+static void decide(cm_viewer_session *session, bool is_renewal)
+{
+    if (cm_loop_wall(session->grants->config.control).us >= session->expires.us)
+        session->facts.session_is_live = false;
+    const cm_grant_decision decision = cm_grant_decide(&session->facts, session->ask.wanted);
+    if (decision.is_allowed)
+        allow(session, decision.rights, is_renewal);
+    else
+        end(session, decision.reason);
+}
+
+static void renew(cm_timer *timer)
+{
+    cm_viewer_session *session = CM_HOLDER(timer, cm_viewer_session, renewal);
+    if (session->has_facts)
+        decide(session, true);
+    else
+        cm_grants_doubt(session);
+}
+
+/* ---- rounds: chains are read from the store in the pool, a batch a job ---- */
+
+typedef struct round_item {
+    cm_viewer_session *session;
+    uint64_t serial;
+    cm_viewer_ask ask;
+    cm_status status;
+    const char *cause;
+    cm_evidence evidence;
+} round_item;
+
+typedef struct round_job {
+    cm_job job;
+    cm_grants *grants;
+    cm_wall now;
+    size_t count;
+    round_item items[CM_GRANTS_BATCH];
+} round_job;
+
+static void round_work(cm_job *job)
+{
+    round_job *round = CM_HOLDER(job, round_job, job);
+    for (size_t i = 0; i < round->count; i++) {
+        round_item *item = &round->items[i];
+        item->status =
+            cm_store_evidence(round->grants->config.store, &item->ask.asker, &item->ask.camera,
+                              round->now, &item->evidence, &item->cause);
+    }
+}
+
+static void free_on_its_loop(cm_task *task)
+{
+    free(CM_HOLDER(task, cm_viewer_session, close_task));
+}
+
+/* Out of every list; the viewer's loop frees it after whatever is still on its way there. */
+static void let_go(cm_viewer_session *session)
+{
+    cm_timer_stop(&session->renewal);
+    cm_list_remove(&session->node);
+    cm_list_remove(&session->queue_node);
+    atomic_fetch_sub(&session->grants->sessions, 1);
+    session->close_task.run = free_on_its_loop;
+    cm_loop_post(session->loop, &session->close_task);
+}
+
+static void alarm_of(cm_grants *grants, const cm_viewer_session *session, const char *cause)
+{
+    grants->counters.evidence_alarms++;
+    cm_log_camera(CM_LOG_ERROR, "grants", &session->ask.camera, "event=evidence-refused cause=%s",
+                  cause);
+    if (grants->config.on_alarm != NULL)
+        grants->config.on_alarm(grants->config.owner, &session->ask.camera, cause);
+}
+
+static void take_facts(cm_viewer_session *session, const cm_evidence *e)
+{
+    session->facts = (cm_grant_facts){
+        .session_is_live = e->session_is_live,
+        .account_is_active = e->account_is_active,
+        .is_operator = e->is_operator,
+        .role = e->role,
+        .granted = e->has_grant ? e->granted : 0,
+        .token_limit = e->token_limit,
+        .camera_exists = e->camera_exists,
+    };
+    session->account = e->account;
+    session->camera = e->camera;
+    session->expires = e->expires;
+    session->has_facts = true;
+}
+
+/* A chain that is newer than what was published: another process, or the message is on its way. */
+static void catch_up(cm_grants *grants, const cm_evidence *e)
+{
+    cm_grants_camera *camera = e->camera_exists ? cm_grants_find_camera(grants, &e->camera) : NULL;
+    if (camera == NULL || !cm_grants_publish(grants, camera, e->min_epoch))
+        return;
+    grants->counters.turns++;
+    cm_grants_doubt_camera(grants, &camera->key);
+    cm_grants_make_sets(grants, camera);
+}
+
+static void apply(cm_grants *grants, const round_item *item)
+{
+    cm_viewer_session *session = item->session;
+    session->is_read = false;
+    if (session->is_leaving) {
+        let_go(session);
+        return;
+    }
+    if (item->serial != session->serial)
+        return; /* doubted while it was read: it is still in the queue */
+    cm_list_remove(&session->queue_node);
+    if (item->status == CM_OK) {
+        catch_up(grants, &item->evidence);
+        take_facts(session, &item->evidence);
+        decide(session, false);
+    } else if (item->status == CM_FOREIGN) {
+        alarm_of(grants, session, item->cause);
+        end(session, CM_GRANT_DENIED_EVIDENCE);
+    } else {
+        /* The disk: no lease now, and the present one ends by itself; asked again soon. */
+        cm_timer_start(&session->renewal, CM_GRANTS_RETRY_US);
+    }
+}
+
+static void round_done(cm_job *job)
+{
+    round_job *round = CM_HOLDER(job, round_job, job);
+    cm_grants *grants = round->grants;
+    const bool is_there = cm_grants_arrived(grants);
+    for (size_t i = 0; i < round->count; i++) {
+        if (is_there)
+            apply(grants, &round->items[i]);
+        else if (round->items[i].session->is_leaving)
+            free(round->items[i].session);
+    }
+    cm_secret_wipe(round, sizeof *round);
+    free(round);
+    if (!is_there)
+        return;
+    grants->jobs--;
+    cm_grants_settle(grants);
+    if (!cm_list_is_empty(&grants->undecided))
+        cm_grants_schedule(grants);
+}
+
+static void fill_round(cm_grants *grants, round_job *round)
+{
+    round->now = cm_loop_wall(grants->config.control);
+    CM_LIST_EACH(&grants->undecided, node, next)
+    {
+        cm_viewer_session *session = CM_HOLDER(node, cm_viewer_session, queue_node);
+        if (session->is_read)
+            continue;
+        if (round->count == CM_GRANTS_BATCH)
+            break;
+        session->is_read = true;
+        round->items[round->count++] =
+            (round_item){.session = session, .serial = session->serial, .ask = session->ask};
+    }
+}
+
+/* False: nothing to read, or no room for it. */
+static bool begin_job(cm_grants *grants)
+{
+    if (grants->jobs >= CM_GRANTS_JOBS_MAX)
+        return false;
+    round_job *round = calloc(1, sizeof *round);
+    if (round == NULL)
+        return false;
+    *round = (round_job){.job = {.work = round_work, .done = round_done}, .grants = grants};
+    fill_round(grants, round);
+    if (round->count > 0 && cm_loop_submit(grants->config.control, &round->job) == CM_OK) {
+        cm_grants_hold(grants);
+        grants->jobs++;
+        return true;
+    }
+    if (round->count > 0) /* the pool is full */
+        cm_timer_start(&grants->decide_timer, CM_MS(5));
+    for (size_t i = 0; i < round->count; i++)
+        round->items[i].session->is_read = false;
+    free(round);
+    return false;
+}
+
+void cm_grants_decide_due(cm_timer *timer)
+{
+    cm_grants *grants = CM_HOLDER(timer, cm_grants, decide_timer);
+    grants->decided = cm_loop_now(grants->config.control);
+    while (begin_job(grants)) {
+    }
+    cm_grants_settle(grants);
+}
+
+void cm_grants_schedule(cm_grants *grants)
+{
+    if (cm_timer_is_running(&grants->decide_timer))
+        return;
+    const cm_instant next = cm_instant_after(grants->decided, CM_GRANTS_COALESCE_US);
+    const int64_t wait = cm_instant_since(next, cm_loop_now(grants->config.control));
+    cm_timer_start(&grants->decide_timer, wait > 0 ? wait : 0);
+}
+
+void cm_grants_doubt(cm_viewer_session *session)
+{
+    cm_grants *grants = session->grants;
+    session->serial++;
+    session->has_facts = false;
+    if (session->is_leaving)
+        return;
+    /* One that waits already keeps its place: nothing that waits for it may be overtaken. */
+    if (cm_list_is_empty(&session->queue_node)) {
+        session->queue_number = ++grants->last_number;
+        cm_list_add_last(&grants->undecided, &session->queue_node);
+    }
+    cm_grants_schedule(grants);
+}
+
+void cm_grants_doubt_camera(cm_grants *grants, const cm_camera_key *key)
+{
+    CM_LIST_EACH(&grants->viewers, node, next)
+    {
+        cm_viewer_session *session = CM_HOLDER(node, cm_viewer_session, node);
+        if (cm_camera_key_equal(&session->ask.camera, key) && !session->is_ended)
+            cm_grants_doubt(session);
+    }
+}
+
+void cm_grants_end_of_camera(cm_grants *grants, const cm_camera_key *key)
+{
+    CM_LIST_EACH(&grants->viewers, node, next)
+    {
+        cm_viewer_session *session = CM_HOLDER(node, cm_viewer_session, node);
+        if (!cm_camera_key_equal(&session->ask.camera, key) || session->is_ended)
+            continue;
+        session->serial++;
+        cm_list_remove(&session->queue_node);
+        end(session, CM_GRANT_DENIED_NO_CAMERA);
+    }
+    cm_grants_settle(grants);
+}
+
+/* ---- the viewer's half ---- */
+
+static void open_run(cm_task *task)
+{
+    cm_viewer_session *session = CM_HOLDER(task, cm_viewer_session, open_task);
+    if (!cm_grants_arrived(session->grants))
+        return; /* freed when it is closed */
+    session->number = ++session->grants->last_session;
+    cm_list_add_last(&session->grants->viewers, &session->node);
+    cm_grants_doubt(session);
+}
+
+static void nudge_answered(cm_task *task)
+{
+    cm_viewer_session *session = CM_HOLDER(task, cm_viewer_session, nudged_task);
+    session->is_nudging = false;
+}
+
+static void nudge_run(cm_task *task)
+{
+    cm_viewer_session *session = CM_HOLDER(task, cm_viewer_session, nudge_task);
+    if (!cm_grants_arrived(session->grants))
+        return;
+    if (session->is_ended)
+        send_to_viewer(session, NULL);
+    else if (session->has_facts)
+        decide(session, true);
+    else if (cm_list_is_empty(&session->queue_node))
+        cm_grants_doubt(session); /* else it is being decided */
+    cm_loop_post(session->loop, &session->nudged_task);
+}
+
+static void watch(cm_timer *timer)
+{
+    cm_viewer_session *session = CM_HOLDER(timer, cm_viewer_session, watchdog);
+    start_watchdog(session, CM_GRANTS_SILENCE_US);
+    cm_viewer_session_nudge(session);
+}
+
+static void close_run(cm_task *task)
+{
+    cm_viewer_session *session = CM_HOLDER(task, cm_viewer_session, close_task);
+    session->is_leaving = true;
+    if (!cm_grants_arrived(session->grants)) {
+        if (!session->is_read)
+            free(session);
+        return;
+    }
+    session->is_allowed = false;
+    cm_timer_stop(&session->renewal);
+    cm_list_remove(&session->queue_node);
+    cm_grants_settle(session->grants);
+    if (!session->is_read)
+        let_go(session);
+}
+
+cm_status cm_viewer_session_open(cm_grants *grants, cm_loop *loop, const cm_viewer_ask *ask,
+                                 const cm_viewer_events *events, void *owner,
+                                 cm_viewer_session **out)
+{
+    if (atomic_fetch_add(&grants->sessions, 1) >= grants->config.viewer_sessions_max) {
+        atomic_fetch_sub(&grants->sessions, 1);
+        return CM_FULL;
+    }
+    cm_viewer_session *session = calloc(1, sizeof *session);
+    if (session == NULL) {
+        atomic_fetch_sub(&grants->sessions, 1);
+        return CM_FULL;
+    }
+    *session = (cm_viewer_session){.grants = grants,
+                                   .loop = loop,
+                                   .ask = *ask,
+                                   .events = *events,
+                                   .owner = owner,
+                                   .open_task = {.run = open_run},
+                                   .nudge_task = {.run = nudge_run},
+                                   .nudged_task = {.run = nudge_answered},
+                                   .close_task = {.run = close_run}};
+    cm_list_init(&session->node);
+    cm_list_init(&session->queue_node);
+    cm_timer_init(&session->renewal, grants->config.control, renew);
+    cm_timer_init(&session->watchdog, loop, watch);
+    start_watchdog(session, CM_GRANTS_SILENCE_US);
+    *out = session;
+    cm_grants_hold(grants);
+    cm_loop_post(grants->config.control, &session->open_task);
+    return CM_OK;
+}
+
+void cm_viewer_session_nudge(cm_viewer_session *session)
+{
+    if (session->is_nudging || session->is_closed || session->has_ended)
+        return;
+    session->is_nudging = true;
+    cm_grants_hold(session->grants);
+    cm_loop_post(session->grants->config.control, &session->nudge_task);
+}
+
+void cm_viewer_session_close(cm_viewer_session *session)
+{
+    if (session == NULL)
+        return;
+    assert(!session->is_closed);
+    session->is_closed = true;
+    cm_timer_stop(&session->watchdog);
+    cm_grants_hold(session->grants);
+    cm_loop_post(session->grants->config.control, &session->close_task);
+}
