@@ -150,13 +150,15 @@ typedef struct cm_declared {
 
 /*
  * Makes or updates what is declared and marks it so; what was declared at the last start and is not
- * any more is taken away (with its keys turned). Idempotent: a second call writes nothing.
+ * any more is taken away (with its keys turned in the store: call it before grants begins).
+ * Idempotent: a second call writes nothing.
  * Passwords are hashed only when the file's content changed, and a changed file ends the account's
  * sessions. CM_REFUSE with a sentence in `message`: e.g. an account's password is too short.
  */
 cm_status cm_identity_apply_declared(cm_identity *identity, const cm_declared *declared,
                                      cm_wall now, char message[CM_STORE_MESSAGE_SIZE]);
 
-/* Any thread. May this home's cameras be at an address that is refused otherwise? */
+/* Any thread, once cm_identity_apply_declared() has returned. May this home's cameras be at an
+ * address that is refused otherwise? */
 bool cm_identity_home_allows(cm_identity *identity, const cm_home_id *home,
                              const cm_address *address);

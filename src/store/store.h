@@ -213,6 +213,10 @@ cm_status cm_store_member_set_role(cm_store *store, const cm_home_id *home,
 cm_status cm_store_member_remove(cm_store *store, const cm_home_id *home,
                                  const cm_account_id *account, cm_change *change);
 
+/* The same when the YAML does not declare the membership any more: also the last owner leaves. */
+cm_status cm_store_member_withdraw(cm_store *store, const cm_home_id *home,
+                                   const cm_account_id *account, cm_change *change);
+
 /* ---- cameras ---- */
 
 typedef enum cm_keep {
@@ -371,6 +375,10 @@ cm_status cm_store_setup_finish(cm_store *store, const cm_setup *setup, cm_wall 
 cm_status cm_store_setting_read(cm_store *store, const char *name, char *out,
                                 size_t capacity); /* reads; CM_ABSENT, CM_FULL */
 cm_status cm_store_setting_write(cm_store *store, const char *name, cm_slice value);
+
+/* A digest of `text` under a key of the server: to notice that a text is another than before. Without
+ * the master key nothing can be tried against it. Any thread; touches no disk. */
+void cm_store_fingerprint(const cm_store *store, cm_slice text, uint8_t out[CM_MAC_SIZE]);
 
 /* ---- changes by other processes (the command line while the server runs) ---- */
 

@@ -104,15 +104,28 @@ cm_status cm_tx_leave_home(cm_tx *tx, const cm_home_id *home, const cm_account_i
     return cm_tx_delete(tx, &row);
 }
 
-cm_status cm_store_member_remove(cm_store *store, const cm_home_id *home,
-                                 const cm_account_id *account, cm_change *change)
+static cm_status remove_member(cm_store *store, const cm_home_id *home,
+                               const cm_account_id *account, bool may_be_last_owner,
+                               cm_change *change)
 {
     CM_AUTO(cm_tx_end) cm_tx tx;
     CM_TRY(cm_tx_begin_change(store, change, &tx));
-    CM_TRY(cm_tx_leave_home(&tx, home, account, false));
+    CM_TRY(cm_tx_leave_home(&tx, home, account, may_be_last_owner));
     change->home = *home;
     change->account = *account;
     return cm_tx_commit(&tx);
+}
+
+cm_status cm_store_member_remove(cm_store *store, const cm_home_id *home,
+                                 const cm_account_id *account, cm_change *change)
+{
+    return remove_member(store, home, account, false, change);
+}
+
+cm_status cm_store_member_withdraw(cm_store *store, const cm_home_id *home,
+                                   const cm_account_id *account, cm_change *change)
+{
+    return remove_member(store, home, account, true, change);
 }
 
 /* ---- lists ---- */

@@ -112,3 +112,10 @@ cm_status cm_store_setting_write(cm_store *store, const char *name, cm_slice val
     CM_TRY(found == CM_ABSENT ? cm_tx_insert(&tx, &row) : cm_tx_update(&tx, &row));
     return cm_tx_commit(&tx);
 }
+
+void cm_store_fingerprint(const cm_store *store, cm_slice text, uint8_t out[CM_MAC_SIZE])
+{
+    CM_AUTO(cm_secret_clear) cm_secret key;
+    cm_secret_derive(&store->server_key, "fingerprints", (cm_slice){.size = 0}, &key);
+    cm_secret_mac(&key, text, out);
+}

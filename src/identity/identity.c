@@ -1,0 +1,454 @@
+/* Calls: each is a small chain of steps: hashing in the pool, writing in the store's lane, the
+ * answer on the caller's loop. */
+#include "identity/identity.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/writer.h"
+#include "identity/identity_priv.h"
+
+enum { TEXT_MAX = 512 };
+
+typedef struct call_text {
+    char bytes[TEXT_MAX];
+    size_t size;
+} call_text;
+
+struct cm_identity_call {
+    cm_job job;
+    cm_task refuse_task;
+    cm_identity *identity;
+    cm_loop *loop;
+    /* In the pool; may be NULL. */
+    cm_status (*prepare)(cm_identity_call *call);
+    /* In the store's lane, if `prepare` said CM_OK. */
+    cm_status (*write)(cm_identity_call *call);
+    cm_identity_done *done;
+    void *owner;
+    bool is_cancelled;
+    bool counts; /* a guess of a password: the limits hear how it ended */
+    bool is_writing;
+    bool has_change;
+    cm_address from;
+    cm_wall now;
+    call_text name, password, other; /* other: new password, home's name */
+    cm_asker asker;
+    cm_home_id home_id;
+    cm_role role;
+    char hash[CM_PASSWORD_HASH_SIZE];
+    uint8_t setup_hash[CM_MAC_SIZE];
+    cm_token token;
+    cm_stored_account account;
+    cm_stored_home home;
+    cm_change change;
+    cm_identity_answer answer;
+};
+
+/* ---- life ---- */
+
+cm_status cm_identity_create(const cm_identity_config *config, cm_identity **out)
+{
+    cm_identity *identity = calloc(1, sizeof *identity);
+    CM_ENSURE(identity != NULL, CM_BROKEN);
+    identity->config = *config;
+    identity->system = cm_random_system();
+    identity->random = config->random != NULL ? config->random : &identity->system;
+    const cm_status status = cm_limits_create(&config->limits, &identity->limits);
+    if (status != CM_OK) {
+        free(identity);
+        return status;
+    }
+    *out = identity;
+    return CM_OK;
+}
+
+void cm_identity_destroy(cm_identity *identity)
+{
+    if (identity == NULL)
+        return;
+    cm_limits_destroy(identity->limits);
+    cm_identity_clear_allowed(identity);
+    free(identity);
+}
+
+/* ---- the chain of steps ---- */
+
+static void finish(cm_identity_call *call)
+{
+    cm_identity *identity = call->identity;
+    if (call->has_change && call->answer.status == CM_OK && identity->config.on_change != NULL)
+        identity->config.on_change(identity->config.owner, &call->change);
+    if (call->counts && call->answer.status == CM_OK)
+        cm_limits_succeeded(identity->limits, &call->from,
+                            cm_slice_over(call->name.bytes, call->name.size),
+                            cm_loop_now(call->loop));
+    else if (call->counts && call->answer.status == CM_REFUSE)
+        cm_limits_failed(identity->limits, &call->from,
+                         cm_slice_over(call->name.bytes, call->name.size), cm_loop_now(call->loop));
+    if (!call->is_cancelled)
+        call->done(call->owner, &call->answer);
+    cm_change_clear(&call->change);
+    cm_secret_wipe(call, sizeof *call);
+    free(call);
+}
+
+static void fail(cm_identity_call *call, cm_status status, const char *cause, const char *detail)
+{
+    call->answer = (cm_identity_answer){.status = status, .cause = cause, .detail = detail};
+}
+
+static void write_work(cm_job *job)
+{
+    cm_identity_call *call = CM_HOLDER(job, cm_identity_call, job);
+    call->answer.status = call->write(call);
+}
+
+static void step_done(cm_job *job);
+
+static void prepare_work(cm_job *job)
+{
+    cm_identity_call *call = CM_HOLDER(job, cm_identity_call, job);
+    call->answer.status = call->prepare(call);
+}
+
+static cm_status begin_write(cm_identity_call *call)
+{
+    call->is_writing = true;
+    call->job = (cm_job){.work = write_work, .done = step_done};
+    return cm_loop_submit_lane(call->loop, CM_STORE_LANE, &call->job);
+}
+
+static void step_done(cm_job *job)
+{
+    cm_identity_call *call = CM_HOLDER(job, cm_identity_call, job);
+    if (!call->is_writing && call->answer.status == CM_OK && call->write != NULL) {
+        if (begin_write(call) == CM_OK)
+            return;
+        fail(call, CM_FULL, "server", "The server is busy: try again in a moment.");
+    }
+    if (call->answer.status != CM_OK && call->answer.cause == NULL)
+        fail(call, call->answer.status, "server", "The server could not do it: see its log.");
+    finish(call);
+}
+
+static void refuse_run(cm_task *task)
+{
+    finish(CM_HOLDER(task, cm_identity_call, refuse_task));
+}
+
+static cm_status begin(cm_identity_call *call, cm_identity_call **out)
+{
+    cm_status status;
+    if (call->answer.status != CM_OK) {
+        /* Refused already; said in a later turn, like every answer. */
+        call->counts = false;
+        call->refuse_task.run = refuse_run;
+        cm_loop_post(call->loop, &call->refuse_task);
+        status = CM_OK;
+    } else if (call->prepare != NULL) {
+        call->job = (cm_job){.work = prepare_work, .done = step_done};
+        status = cm_loop_submit(call->loop, &call->job);
+    } else {
+        status = begin_write(call);
+    }
+    if (status != CM_OK) {
+        cm_secret_wipe(call, sizeof *call);
+        free(call);
+        return status;
+    }
+    *out = call;
+    return CM_OK;
+}
+
+void cm_identity_cancel(cm_identity_call *call)
+{
+    if (call != NULL)
+        call->is_cancelled = true;
+}
+
+static cm_status make_call(cm_identity *identity, cm_loop *loop, cm_identity_done *done,
+                           void *owner, cm_identity_call **out)
+{
+    cm_identity_call *call = calloc(1, sizeof *call);
+    CM_ENSURE(call != NULL, CM_FULL);
+    call->identity = identity;
+    call->loop = loop;
+    call->done = done;
+    call->owner = owner;
+    call->now = cm_loop_wall(loop);
+    call->answer.status = CM_OK;
+    *out = call;
+    return CM_OK;
+}
+
+/* What is longer than anything that is allowed is kept too long to be allowed. */
+static void keep(call_text *out, cm_slice text)
+{
+    cm_writer w = cm_writer_over(out->bytes, sizeof out->bytes);
+    cm_write_slice(&w, cm_slice_part(text, 0, sizeof out->bytes));
+    out->size = cm_writer_done(&w).size;
+}
+
+static cm_slice text_of(const call_text *text)
+{
+    return cm_slice_over(text->bytes, text->size);
+}
+
+static void ask_limits(cm_identity_call *call, const cm_address *from)
+{
+    call->from = *from;
+    call->counts = true;
+    int64_t wait_us = 0;
+    if (cm_limits_take(call->identity->limits, from, text_of(&call->name), cm_loop_now(call->loop),
+                       &wait_us) == CM_OK)
+        return;
+    fail(call, CM_RETRY, "too-many-tries", "Too many tries: wait before the next one.");
+    call->answer.wait_us = wait_us;
+}
+
+static cm_status judge_password(cm_identity_call *call, const call_text *password)
+{
+    const cm_password_fault fault = cm_password_judge(text_of(password), text_of(&call->name));
+    if (fault == CM_PASSWORD_FINE)
+        return CM_OK;
+    call->counts = false; /* a bad choice is no guess */
+    fail(call, CM_REFUSE, "bad-password", cm_password_fault_text(fault));
+    return CM_REFUSE;
+}
+
+static cm_status hash_password(cm_identity_call *call, const call_text *password)
+{
+    CM_TRY(judge_password(call, password));
+    return cm_password_hash(text_of(password), &call->identity->config.cost, call->hash);
+}
+
+/* The answer carries the fresh session and whose it is. */
+static void answer_session(cm_identity_call *call)
+{
+    call->answer.token = &call->token;
+    call->answer.account = &call->account;
+}
+
+/* ---- signing in ---- */
+
+static cm_status check_password(cm_identity_call *call, const call_text *password)
+{
+    if (cm_password_verify(text_of(password), call->hash, &call->identity->config.cost) == CM_OK)
+        return CM_OK;
+    fail(call, CM_REFUSE, "wrong-name-or-password", "The name or the password is wrong.");
+    return CM_REFUSE;
+}
+
+static cm_status prepare_sign_in(cm_identity_call *call)
+{
+    const cm_identity *identity = call->identity;
+    const cm_status found = cm_store_account_find_name(identity->config.store, text_of(&call->name),
+                                                       &call->account, call->hash);
+    if (found != CM_OK && found != CM_ABSENT)
+        return found;
+    if (found == CM_ABSENT || !call->account.is_active)
+        call->hash[0] = '\0'; /* costs as much, and is refused */
+    CM_TRY(check_password(call, &call->password));
+    cm_random random = cm_random_system();
+    cm_token_make(identity->config.random != NULL ? identity->random : &random, CM_TOKEN_SESSION,
+                  &call->token);
+    return CM_OK;
+}
+
+/* Another cost than when it was hashed: now that the password is at hand, once more. */
+static void rehash(cm_identity_call *call)
+{
+    const cm_identity *identity = call->identity;
+    if (!cm_password_needs_rehash(call->hash, &identity->config.cost))
+        return;
+    if (cm_password_hash(text_of(&call->password), &identity->config.cost, call->hash) == CM_OK)
+        CM_IGNORE(cm_store_account_rehash(identity->config.store, &call->account.id,
+                                          cm_slice_of(call->hash)),
+                  "the old hash is still right");
+}
+
+static cm_status write_sign_in(cm_identity_call *call)
+{
+    cm_store *store = call->identity->config.store;
+    rehash(call);
+    CM_TRY(cm_store_session_create(store, &call->account.id, call->token.hash, call->now,
+                                   &call->change));
+    call->has_change = call->change.raised_count > 0;
+    answer_session(call);
+    return CM_OK;
+}
+
+cm_status cm_identity_begin_sign_in(cm_identity *identity, cm_loop *loop,
+                                    const cm_identity_sign_in *ask, cm_identity_done *done,
+                                    void *owner, cm_identity_call **out)
+{
+    cm_identity_call *call;
+    CM_TRY(make_call(identity, loop, done, owner, &call));
+    keep(&call->name, ask->name);
+    keep(&call->password, ask->password);
+    call->prepare = prepare_sign_in;
+    call->write = write_sign_in;
+    ask_limits(call, &ask->from);
+    return begin(call, out);
+}
+
+/* ---- signing out ---- */
+
+static cm_status write_sign_out(cm_identity_call *call)
+{
+    const cm_status status =
+        cm_store_session_end(call->identity->config.store, call->asker.token_hash, &call->change);
+    if (status == CM_ABSENT)
+        return CM_OK; /* ended already: as wanted */
+    CM_TRY(status);
+    call->has_change = true;
+    return CM_OK;
+}
+
+cm_status cm_identity_begin_sign_out(cm_identity *identity, cm_loop *loop,
+                                     const uint8_t token_hash[CM_MAC_SIZE], cm_identity_done *done,
+                                     void *owner, cm_identity_call **out)
+{
+    cm_identity_call *call;
+    CM_TRY(make_call(identity, loop, done, owner, &call));
+    for (size_t i = 0; i < CM_MAC_SIZE; i++)
+        call->asker.token_hash[i] = token_hash[i];
+    call->write = write_sign_out;
+    return begin(call, out);
+}
+
+/* ---- a new password ---- */
+
+static cm_status prepare_new_password(cm_identity_call *call)
+{
+    cm_store *store = call->identity->config.store;
+    CM_AUTO(cm_who_clear) cm_who who = {.home_count = 0};
+    const char *cause = NULL;
+    CM_TRY(cm_store_who(store, &call->asker, call->now, &who, &cause));
+    CM_ENSURE(!who.is_token, CM_REFUSE);
+    call->account.id = who.account;
+    CM_TRY(cm_store_account_password_hash(store, &who.account, call->hash));
+    CM_TRY(check_password(call, &call->password));
+    return hash_password(call, &call->other);
+}
+
+static cm_status write_new_password(cm_identity_call *call)
+{
+    CM_TRY(cm_store_account_set_password(call->identity->config.store, &call->account.id,
+                                         cm_slice_of(call->hash), call->asker.token_hash,
+                                         &call->change));
+    call->has_change = true;
+    return CM_OK;
+}
+
+cm_status cm_identity_begin_new_password(cm_identity *identity, cm_loop *loop,
+                                         const cm_identity_new_password *ask,
+                                         cm_identity_done *done, void *owner,
+                                         cm_identity_call **out)
+{
+    cm_identity_call *call;
+    CM_TRY(make_call(identity, loop, done, owner, &call));
+    call->asker = ask->asker;
+    keep(&call->password, ask->old_password);
+    keep(&call->other, ask->new_password);
+    /* The token stands for the name: whose it is is not read on a loop. */
+    keep(&call->name, cm_slice_over(ask->asker.token_hash, sizeof ask->asker.token_hash));
+    call->prepare = prepare_new_password;
+    call->write = write_new_password;
+    ask_limits(call, &ask->from);
+    return begin(call, out);
+}
+
+/* ---- setup ---- */
+
+static cm_status prepare_setup(cm_identity_call *call)
+{
+    cm_random random = cm_random_system();
+    const cm_identity *identity = call->identity;
+    CM_TRY(hash_password(call, &call->password));
+    cm_token_make(identity->config.random != NULL ? identity->random : &random, CM_TOKEN_SESSION,
+                  &call->token);
+    return CM_OK;
+}
+
+static cm_status write_setup(cm_identity_call *call)
+{
+    cm_setup setup = {.home_name = text_of(&call->other),
+                      .account_name = text_of(&call->name),
+                      .password_hash = cm_slice_of(call->hash)};
+    for (size_t i = 0; i < CM_MAC_SIZE; i++) {
+        setup.token_hash[i] = call->setup_hash[i];
+        setup.session_token_hash[i] = call->token.hash[i];
+    }
+    const cm_status status = cm_store_setup_finish(call->identity->config.store, &setup, call->now,
+                                                   &call->account, &call->home);
+    if (status == CM_ABSENT)
+        fail(call, status, "no-such-token",
+             "This setup link was used already, or is not the newest.");
+    if (status == CM_REFUSE)
+        fail(call, status, "bad-name", "The name of the account or of the home can't be used.");
+    CM_TRY(status);
+    answer_session(call);
+    call->answer.home = &call->home;
+    return CM_OK;
+}
+
+cm_status cm_identity_begin_setup(cm_identity *identity, cm_loop *loop,
+                                  const cm_identity_setup *ask, cm_identity_done *done, void *owner,
+                                  cm_identity_call **out)
+{
+    cm_identity_call *call;
+    CM_TRY(make_call(identity, loop, done, owner, &call));
+    keep(&call->name, ask->name);
+    keep(&call->password, ask->password);
+    keep(&call->other, ask->home_name);
+    call->prepare = prepare_setup;
+    call->write = write_setup;
+    if (cm_token_read(ask->token, CM_TOKEN_SETUP, call->setup_hash) != CM_OK)
+        fail(call, CM_ABSENT, "no-such-token", "This is not a setup link of this server.");
+    else
+        ask_limits(call, &ask->from);
+    return begin(call, out);
+}
+
+/* ---- members ---- */
+
+static cm_status prepare_new_member(cm_identity_call *call)
+{
+    return hash_password(call, &call->password);
+}
+
+static cm_status write_new_member(cm_identity_call *call)
+{
+    cm_store *store = call->identity->config.store;
+    cm_stored_account other;
+    if (cm_store_account_find_name(store, text_of(&call->name), &other, NULL) == CM_OK) {
+        fail(call, CM_REFUSE, "name-taken", "Somebody on this server has this name already.");
+        return CM_REFUSE;
+    }
+    const cm_new_account account = {.name = text_of(&call->name),
+                                    .password_hash = cm_slice_of(call->hash)};
+    const cm_status status = cm_store_member_create(store, &call->home_id, &account, call->role,
+                                                    call->now, &call->account);
+    if (status == CM_REFUSE)
+        fail(call, status, "bad-name", "This name can't be used.");
+    CM_TRY(status);
+    call->answer.account = &call->account;
+    return CM_OK;
+}
+
+cm_status cm_identity_begin_new_member(cm_identity *identity, cm_loop *loop,
+                                       const cm_identity_new_member *ask, cm_identity_done *done,
+                                       void *owner, cm_identity_call **out)
+{
+    cm_identity_call *call;
+    CM_TRY(make_call(identity, loop, done, owner, &call));
+    keep(&call->name, ask->name);
+    keep(&call->password, ask->password);
+    call->home_id = ask->home;
+    call->role = ask->role;
+    call->prepare = prepare_new_member;
+    call->write = write_new_member;
+    return begin(call, out);
+}
