@@ -7,12 +7,19 @@
  * through events. Whether an address may be connected to is asked of the owner for each address
  * that a name resolved to, and then exactly that address is connected to.
  *
+ * Times: a frame's `captured` is the server's clock, by a drift filter; the camera's own time of
+ * day is never used. Its media time is a decoding time: frames are put in the order in which they
+ * are sent, and media time strictly rises, through reconnects too. Of a stream with B frames it is
+ * therefore the sorted timestamps, a few frames late, while `captured` stays each picture's own.
+ *
  * Life: belongs to one loop (cm_hub_loop_of its key) from create to destroy. The sources inside
  * survive reconnects and changes of address. Threads: all on its loop. Events come on its loop,
- * never inside a call.
+ * never inside a call. The camera may be destroyed inside on_status and on_done, not inside the
+ * others.
  */
 #pragma once
 
+#include "ingest/cause.h"
 #include "media/source.h"
 #include "net/net.h"
 
@@ -22,31 +29,11 @@ typedef enum cm_camera_state {
     CM_CAMERA_LIVE,
     CM_CAMERA_UNREACHABLE,
     CM_CAMERA_WRONG_PASSWORD,
-    CM_CAMERA_UNSUPPORTED,
+    CM_CAMERA_UNSUPPORTED, /* no video, or of a codec or protocol that we do not speak */
 } cm_camera_state;
 const char *cm_camera_state_name(cm_camera_state state); /* as in docs/api.md STATE */
 
-/* Why it is not live: CAUSE of docs/api.md. */
-typedef enum cm_camera_cause {
-    CM_CAUSE_NONE,
-    CM_CAUSE_ADDRESS_REFUSED,
-    CM_CAUSE_NAME_NOT_FOUND,
-    CM_CAUSE_NO_ROUTE,
-    CM_CAUSE_CONNECTION_REFUSED,
-    CM_CAUSE_TIMEOUT,
-    CM_CAUSE_WRONG_PASSWORD,
-    CM_CAUSE_NOT_FOUND,
-    CM_CAUSE_NO_VIDEO,
-    CM_CAUSE_CODEC_UNSUPPORTED,
-    CM_CAUSE_PROTOCOL,
-    CM_CAUSE_TOO_MANY_SESSIONS,
-    CM_CAUSE_NO_PICTURES,
-    CM_CAUSE_CLOSED,
-    CM_CAUSES,
-} cm_camera_cause;
-const char *cm_camera_cause_name(cm_camera_cause cause);
-
-enum { CM_CAMERA_DETAIL_SIZE = 128, CM_CODEC_SIZE = 16 };
+enum { CM_CODEC_SIZE = 16 };
 
 /* One stream as it is now. */
 typedef struct cm_stream_status {
@@ -72,8 +59,11 @@ typedef struct cm_camera_status {
     cm_stream_status streams[CM_STREAMS];
 } cm_camera_status;
 
-/* Bounds simultaneous connects: one a process or loop, shared by its cameras. Fair: first come,
- * first served. */
+/*
+ * What the cameras of one loop share: one a loop. Bounds simultaneous connects (fair: first come,
+ * first served), and holds the buffers that are used within one call only. Destroyed after its
+ * cameras.
+ */
 typedef struct cm_connect_gate cm_connect_gate;
 cm_status cm_connect_gate_create(cm_loop *loop, size_t simultaneous_max,
                                  cm_connect_gate **out); /* 0 means 8 */
@@ -113,14 +103,16 @@ typedef struct cm_camera_config {
 
 typedef struct cm_camera cm_camera;
 
+/* CM_REFUSE: an address is no rtsp:// address (rtsps:// is none). Wants no stream unless
+ * keep_always. */
 cm_status cm_camera_create(const cm_camera_config *config, cm_camera **out);
 /* Ends its sessions (TEARDOWN is sent, not waited for). NULL is fine. */
 void cm_camera_destroy(cm_camera *camera);
-/* Another address or login: connects anew. */
+/* Another address or login: connects anew. CM_REFUSE as above: the former ones stay. */
 cm_status cm_camera_set_login(cm_camera *camera, const cm_camera_login *login, bool keep_always);
 /* Counted: each true is matched by a false. */
 void cm_camera_want(cm_camera *camera, cm_stream stream, bool is_wanted);
-/* Takes both. See cm_source_take_sealers. */
+/* Takes both, also on failure. CM_ABSENT: no such stream. See cm_source_take_sealers. */
 cm_status cm_camera_take_sealers(cm_camera *camera, cm_stream stream, cm_sealer *frames,
                                  cm_sealer *stills);
 
@@ -132,8 +124,9 @@ cm_source *cm_camera_source(cm_camera *camera, cm_stream stream);
 
 /*
  * A probe is a cm_camera that tells once: success (codec known and a keyframe published for every
- * configured stream), or the first stream's failure, or a time limit of 10 s. No reconnects. It is
- * destroyed by its owner.
+ * configured stream), or the first stream's failure, or a time limit of 10 s. No reconnects, but
+ * for trying the other transport once. Its on_status is not called (may be NULL). It is destroyed
+ * by its owner.
  */
 cm_status cm_camera_create_probe(const cm_camera_config *config,
                                  void (*on_done)(void *owner, const cm_camera_status *status),

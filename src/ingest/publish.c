@@ -1,0 +1,156 @@
+/* One stream's access units into its source: cut into granules that borrow from the unit. */
+#include "ingest/camera_priv.h"
+#include "proto/h264/packetize.h"
+
+enum { NALS_MAX = CM_H264_MAX_NALS + CM_H264_MAX_PARAMETER_SETS };
+
+void cm_publish_begin(cm_feed *feed)
+{
+    cm_capture_clock_restart(&feed->clock);
+    feed->needs_keyframe = true;
+    feed->has_keyframe = false;
+    feed->sets_generation = 0;
+    feed->measured = cm_loop_now(feed->camera->config.loop);
+    feed->measured_frames = feed->status->frames;
+    feed->measured_bytes = feed->status->bytes;
+}
+
+/* ---- what the stream is ---- */
+
+static void note_codec(cm_feed *feed, const cm_h264_parameter_sets *sets)
+{
+    cm_stream_status *status = feed->status;
+    if (sets->sps.size == 0 || sets->generation == feed->sets_generation)
+        return;
+    feed->sets_generation = sets->generation;
+    cm_h264_sps_codecs(&sets->parsed, status->codec);
+    status->width = sets->parsed.width;
+    status->height = sets->parsed.height;
+    cm_camera_changed(feed->camera);
+}
+
+/* ---- cutting ---- */
+
+/* The unit's NAL units, behind the parameter sets if it is a keyframe that lacks them: decoding
+ * begins there. 0: it lacks them and none are known. */
+static size_t list_nals(const cm_rtsp_unit *from, cm_slice nals[NALS_MAX])
+{
+    const cm_h264_access_unit *unit = from->unit;
+    const bool is_short = unit->is_keyframe && !(unit->has_sps && unit->has_pps);
+    size_t count = 0;
+    if (is_short) {
+        count = cm_h264_parameter_sets_list(from->sets, nals);
+        if (count == 0)
+            return 0;
+    }
+    for (size_t i = 0; i < unit->nal_count; i++) {
+        const cm_slice nal = cm_h264_access_unit_nal(unit, i);
+        const cm_h264_nal_type type = cm_h264_nal_type_of(nal);
+        if (!is_short || (type != CM_H264_NAL_SPS && type != CM_H264_NAL_PPS))
+            nals[count++] = nal;
+    }
+    return count;
+}
+
+/* CM_REFUSE, CM_FULL: no frame can be made of it. */
+static cm_status cut(const cm_slice *nals, size_t nal_count, cm_plain_granule *granules,
+                     size_t *count_out)
+{
+    cm_h264_packetizer packetizer;
+    cm_h264_granule granule;
+    size_t count = 0;
+    CM_TRY(cm_h264_packetizer_init(&packetizer, nals, nal_count, CM_H264_GRANULE_BYTES));
+    while (cm_h264_packetizer_next(&packetizer, &granule)) {
+        CM_ENSURE(count < CM_FRAME_GRANULES_MAX, CM_FULL);
+        granules[count++] = (cm_plain_granule){
+            .head = {granule.header[0], granule.header[1]},
+            .head_size = granule.header_size,
+            .body = cm_slice_part(nals[granule.nal], granule.offset, granule.size),
+        };
+    }
+    *count_out = count;
+    return CM_OK;
+}
+
+static cm_status put(cm_feed *feed, const cm_rtsp_unit *from, const cm_capture_times *times)
+{
+    cm_slice nals[NALS_MAX];
+    const size_t nal_count = list_nals(from, nals);
+    cm_plain_granule *granules = feed->camera->config.gate->granules;
+    cm_plain_frame plain = {.granules = granules,
+                            .duration_ms = times->duration_ms,
+                            .captured = times->captured,
+                            .media_time = times->media_time};
+    CM_ENSURE(nal_count > 0, CM_ABSENT);
+    CM_TRY(cut(nals, nal_count, granules, &plain.count));
+    if (from->unit->is_keyframe)
+        plain.flags |= CM_FRAME_KEYFRAME;
+    if (from->unit->lost_before || from->is_restart || feed->needs_keyframe)
+        plain.flags |= CM_FRAME_DISCONTINUITY;
+    return cm_source_put(feed->source, &plain);
+}
+
+void cm_publish_unit(cm_feed *feed, const cm_rtsp_unit *unit)
+{
+    const cm_camera_config *config = &feed->camera->config;
+    const cm_wall wall = cm_loop_wall(config->loop);
+    const bool is_keyframe = unit->unit->is_keyframe;
+    cm_capture_times times;
+    if (unit->is_restart)
+        cm_capture_clock_restart(&feed->clock);
+    cm_capture_clock_take(&feed->clock, unit->ticks, unit->clock_rate, cm_loop_now(config->loop),
+                          wall, &times);
+    note_codec(feed, unit->sets);
+    if (feed->needs_keyframe && !is_keyframe)
+        return;
+    feed->status->frames++;
+    feed->status->bytes += unit->unit->bytes.size;
+    feed->status->last_frame = wall;
+    cm_feed_note_picture(feed);
+    const cm_status status = put(feed, unit, &times);
+    feed->needs_keyframe = status != CM_OK;
+    if (status != CM_OK || !is_keyframe)
+        return;
+    if (!feed->has_keyframe) {
+        feed->has_keyframe = true;
+        cm_camera_changed(feed->camera);
+    }
+    if (config->events->on_keyframe != NULL)
+        config->events->on_keyframe(config->owner, &config->key, feed->which);
+}
+
+/* ---- figures ---- */
+
+enum { MEASURE_SECONDS = 2 };
+
+static void measure_rates(cm_feed *feed, cm_instant now)
+{
+    cm_stream_status *status = feed->status;
+    const int64_t elapsed_us = cm_instant_since(now, feed->measured);
+    if (elapsed_us < CM_SECONDS(MEASURE_SECONDS) - CM_MS(100))
+        return;
+    const uint64_t frames = status->frames - feed->measured_frames;
+    const uint64_t bytes = status->bytes - feed->measured_bytes;
+    status->fps_milli = (uint32_t)(frames * 1000 * 1000000 / (uint64_t)elapsed_us);
+    status->bits_per_second = (uint32_t)(bytes * 8 * 1000000 / (uint64_t)elapsed_us);
+    feed->measured = now;
+    feed->measured_frames = status->frames;
+    feed->measured_bytes = status->bytes;
+}
+
+bool cm_publish_measure(cm_feed *feed)
+{
+    cm_stream_status *status = feed->status;
+    cm_rtsp_client_counters present = {0};
+    if (feed->client != NULL)
+        cm_rtsp_client_read_counters(feed->client, &present);
+    status->packets_lost = feed->past.packets_lost + present.packets_lost;
+    status->malformed = feed->past.malformed + present.malformed;
+    if (status->state == CM_CAMERA_LIVE) {
+        measure_rates(feed, cm_loop_now(feed->camera->config.loop));
+        return true;
+    }
+    const bool was_measured = status->fps_milli > 0 || status->bits_per_second > 0;
+    status->fps_milli = status->bits_per_second = 0;
+    return was_measured;
+}

@@ -1,0 +1,90 @@
+/*
+ * client: one RTSP session (RFC 2326) that receives the H.264 video of one address: from looking
+ * the name up to TEARDOWN, or to the failure that ended it. It never reconnects by itself, except
+ * for a redirect, and where a camera hangs up while it asks for a password. When to try again, and
+ * over which transport, is the owner's business (ingest/stream.h).
+ *
+ * Probing an address is a weapon: each address that the name resolved to is shown to may_connect,
+ * and exactly what it allowed is connected to; so for each redirect.
+ *
+ * Life: create starts it; after on_end nothing more is heard and the owner destroys it. Destroy at
+ * any time but inside may_connect, on_playing and on_unit; TEARDOWN is sent then, not waited for.
+ * Owner: one stream on one loop. Bounds: bytes a turn and a second, size of messages and access
+ * units, malformed packets; who passes one is dropped, and `is_abusive` is said of it.
+ */
+#pragma once
+
+#include "ingest/cause.h"
+#include "ingest/gate.h"
+#include "net/net.h"
+#include "proto/h264/depacketize.h"
+
+/* An access unit as it arrived. Borrowed for the callback. */
+typedef struct cm_rtsp_unit {
+    const cm_h264_access_unit *unit;
+    const cm_h264_parameter_sets *sets; /* known by then, of SDP and in band */
+    int64_t ticks;                      /* its timestamp, unwrapped */
+    uint32_t clock_rate;
+    bool is_restart; /* ticks have no relation to those before */
+} cm_rtsp_unit;
+
+typedef struct cm_rtsp_end {
+    cm_camera_cause cause;
+    char detail[CM_CAMERA_DETAIL_SIZE]; /* printable English, no secrets, may be empty */
+    bool is_udp;                        /* the transport at the end */
+    bool is_silent;  /* PLAY was answered, and not one packet came: another transport may do */
+    bool is_abusive; /* it floods or lies: leave it alone for a good while */
+} cm_rtsp_end;
+
+typedef struct cm_rtsp_client_events {
+    bool (*may_connect)(void *owner, const cm_address *address);
+    void (*on_playing)(void *owner, bool is_udp); /* PLAY was answered */
+    void (*on_unit)(void *owner, const cm_rtsp_unit *unit);
+    void (*on_end)(void *owner, const cm_rtsp_end *end); /* in a turn of its own */
+} cm_rtsp_client_events;
+
+typedef struct cm_rtsp_client_config {
+    cm_loop *loop;
+    cm_net *net;
+    cm_connect_gate *gate; /* for what it shares */
+    cm_slice address;      /* rtsp://…; copied; user info in it is not used */
+    cm_slice user;         /* borrowed for life; empty: none */
+    cm_slice password;     /* the same */
+    bool is_udp;           /* ask for UDP first; the other one is taken if the camera wants it */
+    bool takes_any_port;   /* over UDP from any one port of the camera's address, not only from the
+                              one it names */
+    const cm_rtsp_client_events *events;
+    void *owner;
+} cm_rtsp_client_config;
+
+typedef struct cm_rtsp_client cm_rtsp_client;
+
+/* CM_REFUSE: `address` is none of RTSP without TLS. CM_BROKEN: no memory. Else it has begun. */
+cm_status cm_rtsp_client_create(const cm_rtsp_client_config *config, cm_rtsp_client **out);
+void cm_rtsp_client_destroy(cm_rtsp_client *client); /* NULL is fine */
+
+typedef struct cm_rtsp_client_counters {
+    uint64_t bytes;        /* of RTP packets */
+    uint64_t packets_lost; /* numbers that never came */
+    uint64_t malformed;
+} cm_rtsp_client_counters;
+void cm_rtsp_client_read_counters(const cm_rtsp_client *client, cm_rtsp_client_counters *out);
+
+/* ---- the states, for logs and tests ---- */
+
+typedef enum cm_rtsp_client_state {
+    CM_RTSP_CLIENT_NEW,
+    CM_RTSP_CLIENT_RESOLVING,
+    CM_RTSP_CLIENT_CONNECTING,
+    CM_RTSP_CLIENT_ASKING,     /* OPTIONS is out */
+    CM_RTSP_CLIENT_DESCRIBING, /* DESCRIBE is out */
+    CM_RTSP_CLIENT_SETTING_UP, /* SETUP is out */
+    CM_RTSP_CLIENT_STARTING,   /* PLAY is out */
+    CM_RTSP_CLIENT_PLAYING,
+    CM_RTSP_CLIENT_ENDED,
+    CM_RTSP_CLIENT_STATES,
+} cm_rtsp_client_state;
+const char *cm_rtsp_client_state_name(cm_rtsp_client_state state);
+cm_rtsp_client_state cm_rtsp_client_state_of(const cm_rtsp_client *client);
+/* The table of allowed transitions. */
+bool cm_rtsp_client_may_turn(cm_rtsp_client_state from, cm_rtsp_client_state to);

@@ -1,0 +1,393 @@
+/* What each answer means in each state. */
+#include "base/text.h"
+#include "ingest/rtsp/client_priv.h"
+#include "proto/sdp/fmtp.h"
+#include "proto/sdp/sdp.h"
+
+enum {
+    REDIRECTS_MAX = 3,
+    ENCODING_SHOWN_MAX = 16,
+};
+
+/* ---- refusals ---- */
+
+static cm_camera_cause cause_of(uint16_t status)
+{
+    switch (status) {
+    case 401:
+    case 403:
+        return CM_CAUSE_WRONG_PASSWORD;
+    case 404:
+    case 410:
+        return CM_CAUSE_NOT_FOUND;
+    case 453: /* Not Enough Bandwidth: how cameras say that all sessions are taken */
+    case 503:
+        return CM_CAUSE_TOO_MANY_SESSIONS;
+    case 454: /* Session Not Found */
+        return CM_CAUSE_CLOSED;
+    default:
+        return CM_CAUSE_PROTOCOL;
+    }
+}
+
+static void refuse(cm_rtsp_client *c, cm_rtsp_method method, uint16_t status)
+{
+    const cm_slice name = cm_rtsp_method_name(method);
+    cm_client_end(c, cause_of(status), "answers %u to %.*s", status, CM_SLICE_ARGS(name));
+}
+
+static void take_challenge(cm_rtsp_client *c, const cm_rtsp_message *message)
+{
+    const cm_status status = cm_client_login_take(c, message, &c->waiting);
+    if (status == CM_OK) {
+        c->waiting.refusals++;
+        cm_client_request_send(c, c->waiting.method);
+    } else if (status == CM_ABSENT) {
+        cm_client_end(c, CM_CAUSE_WRONG_PASSWORD, "asks for a login of a kind we do not know");
+    } else if (c->config.user.size == 0) {
+        cm_client_end(c, CM_CAUSE_WRONG_PASSWORD, "asks for a user name and password");
+    } else {
+        cm_client_end(c, CM_CAUSE_WRONG_PASSWORD, "refuses this user name and password");
+    }
+}
+
+void cm_client_redirect(cm_rtsp_client *c, const cm_rtsp_message *message)
+{
+    cm_slice location;
+    cm_rtsp_url url;
+    if (!cm_rtsp_find(message, CM_TEXT("Location"), &location) ||
+        cm_rtsp_url_parse(location, &url) != CM_OK || url.is_secure) {
+        cm_client_end(c, CM_CAUSE_PROTOCOL, "redirects to nowhere we can go");
+        return;
+    }
+    if (++c->redirects > REDIRECTS_MAX) {
+        cm_client_end(c, CM_CAUSE_PROTOCOL, "redirects more than %d times", REDIRECTS_MAX);
+        return;
+    }
+    /* The login was given for one host; whoever answers there may not send it elsewhere. */
+    const bool is_same = cm_slice_equal_nocase(url.host, c->place.host);
+    c->login.is_trusted = c->login.is_trusted && is_same;
+    c->login.has_challenge = c->login.is_proven = false;
+    cm_buffer_clear(&c->base);
+    cm_buffer_clear(&c->track);
+    cm_client_teardown_send(c);
+    if (cm_client_set_url(c, location) != CM_OK) {
+        cm_client_end(c, CM_CAUSE_PROTOCOL, "redirects to nowhere we can go");
+        return;
+    }
+    cm_client_reopen(c);
+}
+
+/* ---- OPTIONS and DESCRIBE ---- */
+
+static void describe(cm_rtsp_client *c)
+{
+    cm_client_set_state(c, CM_RTSP_CLIENT_DESCRIBING);
+    cm_client_request_send(c, CM_RTSP_DESCRIBE);
+}
+
+/* Whatever it answers: OPTIONS is unknown to some, and wrong from others. */
+static void take_options(cm_rtsp_client *c, const cm_rtsp_message *message)
+{
+    cm_slice value;
+    if (message->status == 200 && cm_rtsp_find(message, CM_TEXT("Public"), &value))
+        c->public_methods = cm_rtsp_public_parse(value);
+    describe(c);
+}
+
+static cm_status set_base(cm_rtsp_client *c, const cm_rtsp_message *message, const cm_sdp *sdp)
+{
+    uint8_t storage[2 * CM_RTSP_URL_SIZE_MAX];
+    cm_writer w = cm_writer_over(storage, sizeof storage);
+    cm_rtsp_base_hints hints = {.session_control = sdp->control};
+    (void)cm_rtsp_find(message, CM_TEXT("Content-Base"), &hints.content_base);
+    (void)cm_rtsp_find(message, CM_TEXT("Content-Location"), &hints.content_location);
+    cm_rtsp_base_write(&w, &c->place, &hints);
+    cm_slice base;
+    CM_TRY(cm_writer_finish(&w, &base));
+    cm_buffer_clear(&c->base);
+    return cm_buffer_add(&c->base, base);
+}
+
+static cm_status set_track(cm_rtsp_client *c, cm_slice control)
+{
+    uint8_t storage[2 * CM_RTSP_URL_SIZE_MAX];
+    cm_writer w = cm_writer_over(storage, sizeof storage);
+    cm_rtsp_track_url_write(&w, cm_buffer_data(&c->base), control);
+    cm_slice track;
+    CM_TRY(cm_writer_finish(&w, &track));
+    cm_buffer_clear(&c->track);
+    return cm_buffer_add(&c->track, track);
+}
+
+static const cm_sdp_payload *find_h264(const cm_sdp_media *media)
+{
+    for (size_t i = 0; i < media->payload_count; i++) {
+        if (cm_slice_equal_nocase(media->payloads[i].encoding, CM_TEXT("H264")))
+            return &media->payloads[i];
+    }
+    return NULL;
+}
+
+/* The codec's name comes from the camera: letters, digits and a few signs of it are shown. */
+static void end_unsupported(cm_rtsp_client *c, cm_slice encoding)
+{
+    char shown[ENCODING_SHOWN_MAX + 1] = "";
+    size_t size = 0;
+    for (size_t i = 0; i < encoding.size && size < ENCODING_SHOWN_MAX; i++) {
+        const uint8_t b = encoding.bytes[i];
+        if ((b >= '0' && b <= '9') || (b >= 'A' && b <= 'Z') || (b >= 'a' && b <= 'z') || b == '-')
+            shown[size++] = (char)b;
+    }
+    cm_client_end(c, CM_CAUSE_CODEC_UNSUPPORTED, "%s", size > 0 ? shown : "a codec without a name");
+}
+
+/* Makes the video of `payload` the one that is received. */
+static void choose(cm_rtsp_client *c, const cm_sdp_media *media, const cm_sdp_payload *payload)
+{
+    uint8_t storage[CM_SDP_H264_SETS_SIZE];
+    cm_writer w = cm_writer_over(storage, sizeof storage);
+    cm_sdp_h264 h264;
+    cm_sdp_h264_parse(payload->fmtp, &w, &h264);
+    if (h264.packetization_mode > 1) {
+        cm_client_end(c, CM_CAUSE_CODEC_UNSUPPORTED, "H264 in interleaved packets");
+        return;
+    }
+    cm_h264_parameter_sets_init(&c->depacketizer.sets);
+    for (size_t i = 0; i < h264.set_count; i++)
+        CM_IGNORE(cm_h264_parameter_sets_put(&c->depacketizer.sets, h264.sets[i]),
+                  "what is wrong in the SDP may come right in band");
+    cm_client_media_init(c, payload->type, media->payload_count == 1, payload->clock_rate);
+}
+
+/* The first H.264 among the videos; else the end, saying what there is instead. */
+static const cm_sdp_media *choose_media(cm_rtsp_client *c, const cm_sdp *sdp)
+{
+    const cm_sdp_media *video = NULL;
+    for (size_t i = 0; i < sdp->media_count; i++) {
+        const cm_sdp_media *media = &sdp->medias[i];
+        if (media->kind != CM_SDP_VIDEO)
+            continue;
+        const cm_sdp_payload *payload = find_h264(media);
+        if (payload != NULL) {
+            choose(c, media, payload);
+            return cm_client_is_over(c) ? NULL : media;
+        }
+        video = video == NULL ? media : video;
+    }
+    if (video == NULL)
+        cm_client_end(c, CM_CAUSE_NO_VIDEO, "it offers no video at that address");
+    else
+        end_unsupported(c, video->payloads[0].encoding);
+    return NULL;
+}
+
+static void set_up(cm_rtsp_client *c)
+{
+    cm_client_udp_close(c);
+    if (c->is_udp && cm_client_udp_open(c) != CM_OK)
+        c->is_udp = false; /* no pair of ports is free here */
+    cm_client_set_state(c, CM_RTSP_CLIENT_SETTING_UP);
+    cm_client_request_send(c, CM_RTSP_SETUP);
+}
+
+static void take_describe(cm_rtsp_client *c, const cm_rtsp_message *message)
+{
+    cm_sdp sdp;
+    if (message->status != 200) {
+        refuse(c, CM_RTSP_DESCRIBE, message->status);
+        return;
+    }
+    const cm_status status = cm_sdp_parse(message->body, &sdp);
+    if (status != CM_OK) {
+        cm_client_end(c, CM_CAUSE_NO_VIDEO, "its description names no media we can read");
+        return;
+    }
+    const cm_sdp_media *media = choose_media(c, &sdp);
+    if (media == NULL)
+        return;
+    if (set_base(c, message, &sdp) != CM_OK || set_track(c, media->control) != CM_OK) {
+        cm_client_end(c, CM_CAUSE_PROTOCOL, "its description has no usable address");
+        return;
+    }
+    set_up(c);
+}
+
+/* ---- SETUP ---- */
+
+/* Once a session, another transport than the one that was refused. */
+static bool switch_transport(cm_rtsp_client *c)
+{
+    if (c->has_switched)
+        return false;
+    c->has_switched = true;
+    c->is_udp = !c->is_udp;
+    return true;
+}
+
+static cm_status take_session(cm_rtsp_client *c, const cm_rtsp_message *message)
+{
+    cm_slice value;
+    cm_rtsp_session session;
+    if (!cm_rtsp_find(message, CM_TEXT("Session"), &value))
+        return CM_OK; /* some do without */
+    CM_TRY(cm_rtsp_session_parse(value, &session));
+    cm_writer w = cm_writer_over(c->session_id, sizeof c->session_id);
+    cm_write_slice(&w, session.id);
+    CM_ENSURE(!w.failed, CM_REFUSE);
+    c->session_id_size = w.used;
+    c->timeout_s = session.timeout_s;
+    return CM_OK;
+}
+
+/* What was asked for stands where the camera does not say otherwise. */
+static void use_channels(cm_rtsp_client *c, const cm_rtsp_transport *transport)
+{
+    c->rtp_channel = 0;
+    c->rtcp_channel = 1;
+    if (transport->interleaved.is_said) {
+        c->rtp_channel = (uint8_t)transport->interleaved.rtp;
+        c->rtcp_channel = (uint8_t)transport->interleaved.rtcp;
+    }
+    if (c->rtp_channel > c->scanner.channel_max)
+        c->scanner.channel_max = c->rtp_channel;
+    if (c->rtcp_channel > c->scanner.channel_max)
+        c->scanner.channel_max = c->rtcp_channel;
+}
+
+static void play(cm_rtsp_client *c)
+{
+    cm_client_set_state(c, CM_RTSP_CLIENT_STARTING);
+    cm_client_udp_punch(c);
+    cm_client_request_send(c, CM_RTSP_PLAY);
+}
+
+/* It answered with another transport than was asked for: ask for that one. Over TCP a reply that
+ * merely leaves out the channels, or "/TCP", is taken as meant. */
+static bool wants_other(const cm_rtsp_client *c, const cm_rtsp_transport *transport)
+{
+    if (c->udp != NULL)
+        return transport->is_tcp;
+    return !transport->is_tcp && transport->server_port.is_said;
+}
+
+static void describe_anew(cm_rtsp_client *c)
+{
+    cm_client_teardown_send(c);
+    c->session_id_size = 0;
+    describe(c);
+}
+
+static void take_setup(cm_rtsp_client *c, const cm_rtsp_message *message)
+{
+    cm_slice value = {0};
+    cm_rtsp_transport transport = {.is_tcp = c->udp == NULL};
+    if (message->status == 461 && switch_transport(c)) {
+        describe_anew(c);
+        return;
+    }
+    if (message->status != 200) {
+        refuse(c, CM_RTSP_SETUP, message->status);
+        return;
+    }
+    if (take_session(c, message) != CM_OK) {
+        cm_client_end(c, CM_CAUSE_PROTOCOL, "its session has no usable name");
+        return;
+    }
+    if (cm_rtsp_find(message, CM_TEXT("Transport"), &value) &&
+        cm_rtsp_transport_next(&value, &transport) != CM_OK)
+        transport = (cm_rtsp_transport){.is_tcp = c->udp == NULL};
+    if (transport.is_multicast || wants_other(c, &transport)) {
+        if (switch_transport(c))
+            describe_anew(c);
+        else
+            cm_client_end(c, CM_CAUSE_PROTOCOL, "it offers no transport that we speak");
+        return;
+    }
+    if (c->udp != NULL)
+        cm_client_udp_set_peer(c, &transport);
+    else
+        use_channels(c, &transport);
+    play(c);
+}
+
+/* ---- PLAY and after ---- */
+
+static void take_play(cm_rtsp_client *c, const cm_rtsp_message *message)
+{
+    if (message->status != 200) {
+        refuse(c, CM_RTSP_PLAY, message->status);
+        return;
+    }
+    cm_client_set_state(c, CM_RTSP_CLIENT_PLAYING);
+    c->config.events->on_playing(c->config.owner, c->udp != NULL);
+}
+
+static void take_keepalive(cm_rtsp_client *c, const cm_rtsp_message *message)
+{
+    if (message->status == 454) {
+        cm_client_end(c, CM_CAUSE_CLOSED, "it has forgotten the session");
+    } else if (message->status == 401) {
+        /* A refusal is no matter while pictures come; the camera decides when they end. */
+        if (cm_client_login_take(c, message, &c->keepalive) == CM_OK) {
+            c->keepalive.refusals++;
+            cm_client_keepalive_send(c);
+        }
+    } else if (c->login.has_challenge) {
+        c->login.is_proven = true;
+    }
+}
+
+typedef void (*take_fn)(cm_rtsp_client *c, const cm_rtsp_message *message);
+
+/* Each state waits for the answer to one request; any other answer is a late one. */
+static const struct {
+    cm_rtsp_method method;
+    take_fn take;
+} ANSWERS[CM_RTSP_CLIENT_STATES] = {
+    [CM_RTSP_CLIENT_ASKING] = {CM_RTSP_OPTIONS, take_options},
+    [CM_RTSP_CLIENT_DESCRIBING] = {CM_RTSP_DESCRIBE, take_describe},
+    [CM_RTSP_CLIENT_SETTING_UP] = {CM_RTSP_SETUP, take_setup},
+    [CM_RTSP_CLIENT_STARTING] = {CM_RTSP_PLAY, take_play},
+};
+
+static bool is_redirect(uint16_t status)
+{
+    return status == 301 || status == 302 || status == 303 || status == 305 || status == 307;
+}
+
+static void take_awaited(cm_rtsp_client *c, const cm_rtsp_message *message)
+{
+    const take_fn take = ANSWERS[c->state].take;
+    if (message->status == 401) {
+        take_challenge(c, message);
+        return;
+    }
+    if (is_redirect(message->status)) {
+        cm_client_redirect(c, message);
+        return;
+    }
+    c->login.is_proven = c->login.is_proven || c->login.has_challenge;
+    c->waiting.method = CM_RTSP_METHOD_COUNT;
+    take(c, message);
+}
+
+void cm_client_take_response(cm_rtsp_client *c, const cm_rtsp_message *message)
+{
+    uint32_t cseq;
+    if (message->status < 200)
+        return;
+    const bool is_numbered = cm_rtsp_cseq(message, &cseq) == CM_OK;
+    if (c->state == CM_RTSP_CLIENT_PLAYING) {
+        if (is_numbered && c->keepalive.method != CM_RTSP_METHOD_COUNT &&
+            cseq == c->keepalive.cseq) {
+            c->keepalive.method = CM_RTSP_METHOD_COUNT;
+            take_keepalive(c, message);
+        }
+        return;
+    }
+    /* One that lost its number can only mean the request that waits. */
+    if (ANSWERS[c->state].take != NULL && c->waiting.method == ANSWERS[c->state].method &&
+        (!is_numbered || cseq == c->waiting.cseq))
+        take_awaited(c, message);
+}

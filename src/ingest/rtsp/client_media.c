@@ -1,0 +1,193 @@
+/* RTP and RTCP in, receiver reports out. */
+#include "ingest/rtsp/client_priv.h"
+#include "proto/rtcp/rtcp.h"
+
+enum {
+    REPORT_SECONDS = 5,
+    REPORT_SIZE = 256,
+    INTERLEAVED_HEADER_SIZE = 4,
+};
+
+void cm_client_media_init(cm_rtsp_client *c, uint8_t payload_type, bool is_only_type,
+                          uint32_t clock_rate)
+{
+    c->media = (cm_client_media){.payload_type = payload_type,
+                                 .is_only_type = is_only_type,
+                                 .clock_rate = clock_rate > 0 ? clock_rate : 90000,
+                                 .is_restart = true};
+    cm_rtp_sequence_init(&c->media.sequence);
+    cm_rtp_timestamps_init(&c->media.timestamps, c->media.clock_rate);
+    cm_rtcp_reception_init(&c->media.reception, c->media.clock_rate);
+}
+
+/* ---- which packets are ours ---- */
+
+/* Everything that was counted belongs to the former source. */
+static void restart(cm_rtsp_client *c, uint32_t ssrc)
+{
+    cm_client_media *m = &c->media;
+    m->has_ssrc = true;
+    m->ssrc = ssrc;
+    m->has_candidate = false;
+    m->last_sequence = 0;
+    m->has_gap = false;
+    m->is_restart = true;
+    cm_rtp_sequence_init(&m->sequence);
+    cm_rtp_timestamps_init(&m->timestamps, m->clock_rate);
+    cm_rtcp_reception_init(&m->reception, m->clock_rate);
+    cm_h264_depacketizer_restart(&c->depacketizer);
+    if (c->udp != NULL)
+        cm_rtp_reorder_reset(&c->udp->reorder);
+}
+
+/* Over TCP it can only be the camera. Over UDP anybody on its address could try: two packets in a
+ * row are needed (as RFC 3550 A.1 does at the start). */
+static bool may_replace(cm_rtsp_client *c, const cm_rtp_packet *packet)
+{
+    cm_client_media *m = &c->media;
+    if (c->udp == NULL)
+        return true;
+    const bool follows = m->has_candidate && m->candidate_ssrc == packet->ssrc &&
+                         m->candidate_next == packet->sequence_number;
+    m->has_candidate = true;
+    m->candidate_ssrc = packet->ssrc;
+    m->candidate_next = (uint16_t)(packet->sequence_number + 1);
+    return follows;
+}
+
+static bool is_payload_ours(cm_client_media *m, uint8_t type)
+{
+    if (type == m->payload_type)
+        return true;
+    /* Some send another number than they describe. */
+    if (m->packets > 0 || !m->is_only_type)
+        return false;
+    m->payload_type = type;
+    return true;
+}
+
+bool cm_client_media_admit(cm_rtsp_client *c, const cm_rtp_packet *packet, uint64_t *sequence)
+{
+    cm_client_media *m = &c->media;
+    const cm_instant now = cm_loop_now(c->config.loop);
+    if (!is_payload_ours(m, packet->payload_type))
+        return false;
+    if (!m->has_ssrc || packet->ssrc != m->ssrc) {
+        if (m->has_ssrc && !may_replace(c, packet))
+            return false;
+        restart(c, packet->ssrc);
+    }
+    const cm_rtp_order order =
+        cm_rtp_sequence_extend(&m->sequence, packet->sequence_number, sequence);
+    if (order == CM_RTP_ORDER_SUSPECT)
+        return false;
+    if (order == CM_RTP_ORDER_RESTARTED) {
+        restart(c, packet->ssrc);
+        CM_IGNORE(cm_rtp_sequence_extend(&m->sequence, packet->sequence_number, sequence),
+                  "the first of a sequence");
+    }
+    cm_rtcp_reception_packet(&m->reception, *sequence, packet->timestamp, now);
+    m->packets++;
+    c->last_packet = now;
+    c->counters.bytes += packet->payload.size;
+    return true;
+}
+
+void cm_client_media_deliver(cm_rtsp_client *c, const cm_rtp_packet *packet, uint64_t sequence)
+{
+    cm_client_media *m = &c->media;
+    if (m->last_sequence != 0 && sequence <= m->last_sequence)
+        return;
+    const uint64_t missing = m->last_sequence == 0 ? 0 : sequence - m->last_sequence - 1;
+    c->counters.packets_lost += missing;
+    m->last_sequence = sequence;
+    if (packet->payload.size == 0)
+        return; /* some keep a NAT open so */
+    const cm_h264_rtp_payload payload = {.payload = packet->payload,
+                                         .timestamp = packet->timestamp,
+                                         .marker = packet->marker,
+                                         .gap_before = missing > 0 || m->has_gap};
+    m->has_gap = false;
+    if (cm_h264_depacketizer_put(&c->depacketizer, &payload) != CM_OK)
+        cm_client_count_malformed(c);
+}
+
+/* ---- interleaved ---- */
+
+static void take_rtp(cm_rtsp_client *c, cm_slice bytes)
+{
+    cm_rtp_packet packet;
+    uint64_t sequence;
+    if (cm_rtp_parse(bytes, &packet) != CM_OK)
+        cm_client_count_malformed(c);
+    else if (cm_client_media_admit(c, &packet, &sequence))
+        cm_client_media_deliver(c, &packet, sequence);
+}
+
+/* Some answer one pair of channels and use another: if nothing has come on the one that was agreed,
+ * an even one with packets of our type is taken for it. */
+static bool is_adopted(cm_rtsp_client *c, uint8_t channel, cm_slice bytes)
+{
+    cm_rtp_packet packet;
+    if (c->media.packets > 0 || channel % 2 != 0 || cm_rtp_parse(bytes, &packet) != CM_OK ||
+        packet.payload_type != c->media.payload_type)
+        return false;
+    c->rtp_channel = channel;
+    c->rtcp_channel = (uint8_t)(channel + 1);
+    return true;
+}
+
+void cm_client_take_interleaved(cm_rtsp_client *c, uint8_t channel, cm_slice bytes)
+{
+    if (c->udp != NULL)
+        return;
+    if (channel == c->rtp_channel)
+        take_rtp(c, bytes);
+    else if (channel == c->rtcp_channel)
+        cm_client_media_take_rtcp(c, bytes);
+    else if (is_adopted(c, channel, bytes))
+        take_rtp(c, bytes);
+}
+
+/* ---- RTCP ---- */
+
+void cm_client_media_take_rtcp(cm_rtsp_client *c, cm_slice bytes)
+{
+    cm_client_media *m = &c->media;
+    cm_rtcp_packet packet;
+    cm_status status;
+    while ((status = cm_rtcp_next(&bytes, &packet)) == CM_OK) {
+        if (packet.type == CM_RTCP_SR && m->has_ssrc && packet.ssrc == m->ssrc)
+            cm_rtcp_reception_sender_report(&m->reception, &packet.sender,
+                                            cm_loop_now(c->config.loop));
+    }
+    if (status == CM_CLOSE)
+        cm_client_count_malformed(c);
+}
+
+/* RFC 3550 6.4.2; without them some cameras stop. */
+void cm_client_report_send(cm_rtsp_client *c)
+{
+    uint8_t storage[REPORT_SIZE];
+    uint8_t header[INTERLEAVED_HEADER_SIZE];
+    cm_writer w = cm_writer_over(storage, sizeof storage);
+    cm_writer head = cm_writer_over(header, sizeof header);
+    cm_rtcp_block block;
+    const cm_instant now = cm_loop_now(c->config.loop);
+    c->report_due = cm_instant_after(now, CM_SECONDS(REPORT_SECONDS));
+    const bool has_block =
+        cm_rtcp_reception_report(&c->media.reception, c->media.ssrc, now, &block) == CM_OK;
+    cm_rtcp_write_rr(&w, c->report_ssrc, has_block ? &block : NULL);
+    cm_rtcp_write_cname(&w, c->report_ssrc, cm_slice_of(c->cname));
+    if (w.failed)
+        return;
+    if (c->udp != NULL) {
+        cm_client_udp_send_rtcp(c, cm_writer_done(&w));
+        return;
+    }
+    if (cm_buffer_data(&c->out).size > 0)
+        return; /* it does not read */
+    cm_rtsp_write_interleaved_header(&head, c->rtcp_channel, (uint16_t)w.used);
+    CM_IGNORE(cm_client_write(c, cm_writer_done(&head), cm_writer_done(&w)),
+              "a closed connection says so when it is read");
+}
