@@ -463,8 +463,10 @@ int cm_serve(const cm_serve_options *options)
         free(server);
         return status == CM_REFUSE ? EXIT_WRONG : EXIT_MACHINE;
     }
-    if (options->http_port > 0)
+    if (options->has_http_port) {
+        CM_IGNORE(cm_address_parse(CM_TEXT("127.0.0.1:0"), 0, &server->config->http), "a constant");
         server->config->http.port = options->http_port;
+    }
     set_log_level(server->config->log_level);
     block_signals();
     raise_file_limit();

@@ -12,8 +12,9 @@
 typedef struct cm_serve_options {
     const char *config_path; /* NULL: defaults */
     const char *data_directory;
+    bool has_http_port;      /* --port: plain HTTP on 127.0.0.1, whatever the config says */
+    uint16_t http_port;      /* 0: a free one */
     bool is_demo;            /* a demo home with two simulated cameras in this process */
-    uint16_t http_port;      /* instead of the config's; 0: the config's */
     const char *helper_path; /* NULL: beside this executable */
 } cm_serve_options;
 
