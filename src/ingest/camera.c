@@ -1,4 +1,5 @@
 #include "ingest/camera.h"
+#include "base/secret.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,5 @@
 /* Requests, the login in them, keepalives, and answers to what the camera itself asks. */
+#include "base/secret.h"
 #include "base/text.h"
 #include "ingest/rtsp/client_priv.h"
 
