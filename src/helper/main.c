@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "helper/scene.h"
+#include "helper/still.h"
 
 static const struct {
     const char *name;
     cm_status (*run)(int count, char **arguments);
 } JOBS[] = {
     {"scene", scene_run},
+    {"still", still_run},
 };
 
 int main(int count, char **arguments)

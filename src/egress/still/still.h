@@ -35,6 +35,9 @@ cm_status cm_still_service_create(const cm_still_config *config, cm_still_servic
 void cm_still_service_destroy(
     cm_still_service *service); /* pending requests hear CM_BROKEN; NULL is fine */
 
+/* Starts the process of a home ahead of its first job, if there is room for one. */
+cm_status cm_still_service_warm(cm_still_service *service, const cm_home_id *home);
+
 enum { CM_STILL_WIDTH_MIN = 64, CM_STILL_WIDTH_MAX = 3840 };
 
 /*
