@@ -292,7 +292,7 @@ static cm_status read_path(context *c, const yaml_node_t *node, void *out, const
 static cm_status read_password_file(context *c, const yaml_node_t *node, void *out,
                                     const char *allowed)
 {
-    char *path;
+    char *path = NULL;
     CM_TRY(read_path(c, node, &path, allowed));
     FILE *file = fopen(path, "re");
     if (file == NULL)
