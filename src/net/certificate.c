@@ -49,9 +49,10 @@ static cm_wall now(const cm_certificate *certificate)
 
 static void log_file(const char *event, const char *path, const char *cause)
 {
-    char quoted[CM_LOG_QUOTE_SIZE];
+    char quoted_path[CM_LOG_QUOTE_SIZE], quoted_cause[CM_LOG_QUOTE_SIZE];
     cm_log(CM_LOG_ERROR, "certificate", "event=%s file=%s cause=%s", event,
-           cm_log_quote(cm_slice_of(path), quoted), cause);
+           cm_log_quote(cm_slice_of(path), quoted_path),
+           cm_log_quote(cm_slice_of(cause), quoted_cause));
 }
 
 /* A key was in it: wiped before the memory goes. */
@@ -211,8 +212,8 @@ static cm_status load_pair(const cm_certificate *certificate, const char *chain_
         status = read_file(path, &chain);
     if (status == CM_OK)
         status = path_of(certificate, key_name, path);
-    if (status == CM_OK)
-        status = read_file(path, &key);
+    if (status == CM_OK && read_file(path, &key) != CM_OK)
+        status = CM_REFUSE; /* a certificate without its key is damage, not absence */
     if (status == CM_OK)
         status = cm_certificate_read_pair(cm_buffer_data(&chain), cm_buffer_data(&key), out);
     cm_buffer_deinit(&chain);
