@@ -114,6 +114,7 @@ static void on_still(void *owner, cm_fleet_still_answer *answer)
         NULL,
         2};
     still *s = owner;
+    const unsigned loop = cm_loop_index(s->api->config.loop); /* `s` ends below */
     switch (answer->status) {
     case CM_OK:
         open_still(s, answer);
@@ -131,7 +132,7 @@ static void on_still(void *owner, cm_fleet_still_answer *answer)
         finish(s, &BROKEN);
     }
     cm_lease_destroy(answer->lease);
-    cm_frame_release(answer->still, cm_loop_index(s->api->config.loop));
+    cm_frame_release(answer->still, loop);
 }
 
 static void on_lease(void *owner, cm_lease *lease)
