@@ -376,8 +376,8 @@ cm_status cm_store_setting_read(cm_store *store, const char *name, char *out,
                                 size_t capacity); /* reads; CM_ABSENT, CM_FULL */
 cm_status cm_store_setting_write(cm_store *store, const char *name, cm_slice value);
 
-/* A digest of `text` under a key of the server: to notice that a text is another than before. Without
- * the master key nothing can be tried against it. Any thread; touches no disk. */
+/* A digest of `text` under a key of the server: to notice that a text is another than before.
+ * Without the master key nothing can be tried against it. Any thread; touches no disk. */
 void cm_store_fingerprint(const cm_store *store, cm_slice text, uint8_t out[CM_MAC_SIZE]);
 
 /* ---- changes by other processes (the command line while the server runs) ---- */

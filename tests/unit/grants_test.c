@@ -1,0 +1,828 @@
+/* grants: the decision, leases on virtual time, and the cut with messages lost. */
+#include "media_testing.h"
+#include "store_world.h"
+
+#include "base/fault.h"
+#include "grants/grants.h"
+#include "grants/permission.h"
+#include "loop/sim.h"
+
+/* ---- the decision ---- */
+
+/* Every combination of facts, against the rule said another way: all of these, or nothing. */
+static void the_decision_is_all_or_nothing(void **state)
+{
+    (void)state;
+    size_t allowed = 0;
+    for (unsigned bits = 0; bits < 64; bits++)
+        for (int role = -1; role <= CM_ROLES; role++)
+            for (cm_rights wanted = 0; wanted < 4; wanted++) {
+                const cm_grant_facts facts = {
+                    .session_is_live = (bits & 1) != 0,
+                    .account_is_active = (bits & 2) != 0,
+                    .is_operator = (bits & 4) != 0,
+                    .role = (cm_role)role,
+                    .granted = (bits & 8) != 0 ? VIEW : 0,
+                    .token_limit = (bits & 16) != 0 ? UINT32_MAX : 0,
+                    .camera_exists = (bits & 32) != 0,
+                };
+                const cm_grant_decision d = cm_grant_decide(&facts, wanted);
+                const bool is_member = role >= CM_ROLE_OWNER && role <= CM_ROLE_GUEST;
+                const cm_rights has = role == CM_ROLE_OWNER ? wanted
+                                      : (bits & 8) != 0     ? wanted & VIEW
+                                                            : 0;
+                const bool may = (bits & 1) != 0 && (bits & 2) != 0 && (bits & 4) == 0 &&
+                                 (bits & 16) != 0 && (bits & 32) != 0 && is_member && has != 0;
+                assert_int_equal(d.is_allowed, may);
+                assert_int_equal(d.rights, may ? has : 0);
+                assert_int_equal(d.reason <= CM_GRANT_ALLOWED_GRANT, may);
+                allowed += may ? 1 : 0;
+            }
+    /* Owner: 3 wants x granted or not; three other roles, granted, wants with VIEW in them. */
+    assert_int_equal(allowed, 3 * 2 + 3 * 2);
+    for (int r = 0; r < CM_GRANT_REASONS; r++)
+        assert_string_not_equal(cm_grant_reason_name((cm_grant_reason)r), "unknown");
+}
+
+static void a_token_gives_no_more_than_it_was_made_for(void **state)
+{
+    (void)state;
+    const cm_grant_facts facts = {.session_is_live = true,
+                                  .account_is_active = true,
+                                  .role = CM_ROLE_OWNER,
+                                  .token_limit = VIEW,
+                                  .camera_exists = true};
+    assert_int_equal(cm_grant_decide(&facts, VIEW | 2).rights, VIEW);
+    assert_int_equal(cm_grant_decide(&facts, 2).reason, CM_GRANT_DENIED_TOKEN_LIMIT);
+}
+
+/* ---- permissions ---- */
+
+static char letter(cm_permission_verdict verdict)
+{
+    static const char LETTERS[] = {
+        [CM_PERMISSION_GIVEN] = 'g',       [CM_PERMISSION_SIGN_IN] = 's',
+        [CM_PERMISSION_WHICH_HOME] = 'w',  [CM_PERMISSION_NO_SUCH_HOME] = 'n',
+        [CM_PERMISSION_NOT_ALLOWED] = 'd',
+    };
+    return LETTERS[verdict];
+}
+
+static void every_permission_is_decided_for_everybody(void **state)
+{
+    (void)state;
+    cm_identity_home homes[] = {{.home = home_id("verdi"), .role = CM_ROLE_OWNER},
+                                {.home = home_id("rossi"), .role = CM_ROLE_GUEST}};
+    const cm_who owner = {.homes = homes, .home_count = 1};
+    const cm_who guest = {.homes = &homes[1], .home_count = 1};
+    const cm_who both = {.homes = homes, .home_count = 2};
+    const cm_who nowhere = {.home_count = 0};
+    const cm_who token = {.homes = homes, .home_count = 1, .is_token = true};
+    const cm_who oper = {.homes = homes, .home_count = 1, .is_operator = true};
+    const cm_who *const WHO[] = {NULL, &owner, &guest, &both, &nowhere, &token, &oper};
+    /* unset anyone setup session view owner operator operator-or-loopback */
+    static const char *const UNNAMED[] = {"dggsssss", "dgggggdd", "dggggddd", "dgggwwdd",
+                                          "dgggnndd", "dggdgddd", "dgggddgg"};
+    static const char *const ROSSI[] = {"dggsssss", "dgggnndd", "dggggddd", "dggggddd",
+                                        "dgggnndd", "dggdnddd", "dgggddgg"};
+    const cm_home_id rossi = home_id("rossi");
+    for (size_t i = 0; i < CM_COUNT(WHO); i++)
+        for (int p = 0; p < CM_PERMISSIONS; p++) {
+            cm_home_id out = {.text = {0}};
+            cm_permission_ask ask = {.permission = (cm_permission)p, .who = WHO[i]};
+            char got = letter(cm_permission_decide(&ask, &out));
+            if (got != UNNAMED[i][p])
+                fail_msg("who %zu, %s: %c", i, cm_permission_name((cm_permission)p), got);
+            ask.home = &rossi;
+            got = letter(cm_permission_decide(&ask, &out));
+            if (got != ROSSI[i][p])
+                fail_msg("who %zu, %s in rossi: %c", i, cm_permission_name((cm_permission)p), got);
+            if (got == 'g' && (p == CM_PERMISSION_VIEW || p == CM_PERMISSION_OWNER))
+                assert_true(cm_home_id_equal(&out, &rossi));
+            ask.is_direct_loopback = true;
+            ask.permission = CM_PERMISSION_OPERATOR_OR_LOOPBACK;
+            assert_int_equal(letter(cm_permission_decide(&ask, &out)), 'g');
+        }
+    assert_false(cm_role_may(CM_ROLE_NONE, CM_PERMISSION_VIEW));
+    assert_false(cm_role_may(CM_ROLE_ADULT, CM_PERMISSION_OWNER));
+    assert_false(cm_role_may((cm_role)77, CM_PERMISSION_VIEW));
+    assert_false(cm_role_may(CM_ROLE_OWNER, (cm_permission)77));
+}
+
+/* ---- a server on virtual time ---- */
+
+typedef struct source {
+    cm_sealer *frames[8]; /* of the main stream, as they came */
+    size_t count;
+    bool is_gone;
+} source;
+
+typedef struct viewer {
+    cm_viewer_session *session;
+    cm_lease *lease; /* the newest */
+    size_t leases;
+    bool has_ended;
+    cm_grant_reason reason;
+    cm_instant ended;
+    cm_loop *loop;
+} viewer;
+
+typedef struct server {
+    store_world w;
+    cm_sim *sim;
+    cm_loop *control, *sources, *viewers;
+    cm_epoch_page *page;
+    cm_grants *grants;
+    source cameras[4]; /* verdi door, verdi yard, rossi door, rossi yard */
+    size_t alarms;
+    const char *cause;
+} server;
+
+static const char *const CAMERAS[4][2] = {
+    {"verdi", "door"}, {"verdi", "yard"}, {"rossi", "door"}, {"rossi", "yard"}};
+
+static void on_sealers(void *owner, const cm_camera_key *camera, cm_sealer_set *set)
+{
+    source *s = owner;
+    assert_true(s->count < CM_COUNT(s->frames));
+    assert_false(s->is_gone);
+    cm_sealer *frames = set->sealers[CM_STREAM_MAIN][CM_OBJECT_FRAME];
+    assert_true(cm_camera_key_equal(cm_sealer_camera(frames), camera));
+    assert_true(cm_sealer_epoch(frames) == set->epoch);
+    set->sealers[CM_STREAM_MAIN][CM_OBJECT_FRAME] = NULL;
+    s->frames[s->count++] = frames;
+}
+
+static void on_gone(void *owner, const cm_camera_key *camera)
+{
+    (void)camera;
+    ((source *)owner)->is_gone = true;
+}
+
+static void on_alarm(void *owner, const cm_camera_key *asked, const char *cause)
+{
+    (void)asked;
+    server *s = owner;
+    s->alarms++;
+    s->cause = cause;
+}
+
+static void on_lease(void *owner, cm_lease *lease)
+{
+    viewer *v = owner;
+    assert_false(v->has_ended);
+    cm_lease_destroy(v->lease);
+    v->lease = lease;
+    v->leases++;
+}
+
+static void on_end(void *owner, cm_grant_reason reason)
+{
+    viewer *v = owner;
+    assert_false(v->has_ended);
+    v->has_ended = true;
+    v->reason = reason;
+    v->ended = cm_loop_now(v->loop);
+}
+
+static void server_open(server *s, const cm_grants_config *more)
+{
+    *s = (server){.alarms = 0};
+    store_world_open(&s->w);
+    assert_int_equal(cm_sim_create(7, NOW, &s->sim), CM_OK);
+    cm_loop **const loops[] = {&s->control, &s->sources, &s->viewers};
+    for (unsigned i = 0; i < CM_COUNT(loops); i++)
+        assert_int_equal(cm_sim_loop_create(s->sim, &(cm_loop_config){.index = i}, loops[i]),
+                         CM_OK);
+    assert_int_equal(cm_epoch_page_create(64, &s->page), CM_OK);
+    cm_grants_config config = more != NULL ? *more : (cm_grants_config){.cameras_max = 0};
+    config.control = s->control;
+    config.store = s->w.store;
+    config.page = s->page;
+    config.on_alarm = on_alarm;
+    config.owner = s;
+    assert_int_equal(cm_grants_create(&config, &s->grants), CM_OK);
+    static const cm_grants_camera_events EVENTS = {.on_sealers = on_sealers, .on_gone = on_gone};
+    for (size_t i = 0; i < CM_COUNT(CAMERAS); i++) {
+        const cm_camera_key key = camera_key(CAMERAS[i][0], CAMERAS[i][1]);
+        cm_stored_camera stored;
+        assert_int_equal(cm_store_camera_find(s->w.store, &key, &stored), CM_OK);
+        assert_int_equal(cm_grants_camera_add(s->grants, &key, stored.min_epoch, s->sources,
+                                              &EVENTS, &s->cameras[i]),
+                         CM_OK);
+    }
+    cm_sim_run_for(s->sim, CM_MS(1));
+}
+
+static void server_close(server *s)
+{
+    cm_sim_run_for(s->sim, CM_MS(100));
+    cm_grants_counters counters;
+    cm_grants_read_counters(s->grants, &counters);
+    assert_int_equal(counters.sessions_now, 0);
+    cm_grants_destroy(s->grants);
+    cm_loop_destroy(s->control);
+    cm_loop_destroy(s->sources);
+    cm_loop_destroy(s->viewers);
+    cm_sim_destroy(s->sim);
+    for (size_t i = 0; i < CM_COUNT(CAMERAS); i++)
+        for (size_t j = 0; j < s->cameras[i].count; j++)
+            cm_sealer_destroy(s->cameras[i].frames[j]);
+    cm_epoch_page_destroy(s->page);
+    store_world_close(&s->w);
+}
+
+static void watch_as(server *s, viewer *v, const cm_asker *asker, size_t camera)
+{
+    static const cm_viewer_events EVENTS = {.on_lease = on_lease, .on_end = on_end};
+    *v = (viewer){.loop = s->viewers};
+    const cm_viewer_ask ask = {.asker = *asker,
+                               .camera = camera_key(CAMERAS[camera][0], CAMERAS[camera][1]),
+                               .streams = 3,
+                               .wanted = VIEW};
+    assert_int_equal(cm_viewer_session_open(s->grants, s->viewers, &ask, &EVENTS, v, &v->session),
+                     CM_OK);
+    assert_int_equal(v->leases, 0); /* never inside the call */
+}
+
+static void start_watching(server *s, viewer *v, size_t who, size_t camera)
+{
+    watch_as(s, v, &s->w.sessions[who], camera);
+}
+
+static void stop_watching(viewer *v)
+{
+    cm_viewer_session_close(v->session);
+    cm_lease_destroy(v->lease);
+    v->lease = NULL;
+}
+
+static bool is_live(const server *s, const viewer *v)
+{
+    return v->lease != NULL && cm_lease_is_live(v->lease, cm_loop_now(s->viewers));
+}
+
+static bool took_all(void *owner, const cm_opened_frame *opened)
+{
+    (void)opened;
+    (*(size_t *)owner)++;
+    return true;
+}
+
+/* Does a picture that this sealer seals now open under the lease? */
+static bool opens(server *s, cm_sealer *sealer, const cm_lease *lease)
+{
+    if (!cm_sealer_is_current(sealer))
+        return false;
+    cm_frame *frame = testing_frame(sealer, "picture", CM_FRAME_KEYFRAME);
+    cm_fanout *fanout;
+    assert_int_equal(cm_fanout_create(&fanout), CM_OK);
+    size_t taken = 0;
+    cm_cursor cursor = cm_cursor_begin(CM_STREAM_MAIN, CM_OBJECT_FRAME);
+    cm_fanout_viewer one = {.lease = lease, .cursor = &cursor, .owner = &taken};
+    cm_fanout_open(fanout, frame, cm_loop_now(s->viewers), &one, 1, took_all);
+    cm_fanout_destroy(fanout);
+    cm_frame_release(frame, 0);
+    return taken == 1;
+}
+
+static void take_grant(server *s, size_t camera, size_t who, cm_task *done)
+{
+    const cm_camera_key key = camera_key(CAMERAS[camera][0], CAMERAS[camera][1]);
+    cm_change change;
+    assert_int_equal(cm_store_grant_remove(s->w.store, &key, &s->w.people[who].id, &change), CM_OK);
+    cm_grants_changed(s->grants, &change, done);
+    cm_change_clear(&change);
+}
+
+/* ---- leases ---- */
+
+static void those_who_may_get_a_lease_and_others_a_reason(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, NULL);
+    viewer v[PEOPLE][4];
+    for (size_t who = 0; who < PEOPLE; who++)
+        for (size_t camera = 0; camera < 4; camera++)
+            start_watching(&s, &v[who][camera], who, camera);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    for (size_t who = 0; who < PEOPLE; who++)
+        for (size_t camera = 0; camera < 4; camera++) {
+            const bool is_home = who / 2 == camera / 2;
+            const bool may = is_home && (who % 2 == 0 || camera % 2 == 0);
+            viewer *at = &v[who][camera];
+            assert_int_equal(at->leases, may ? 1 : 0);
+            assert_int_equal(at->has_ended, !may);
+            if (may) {
+                assert_true(cm_lease_allows(at->lease, CM_STREAM_SUB, VIEW));
+                assert_true(opens(&s, s.cameras[camera].frames[0], at->lease));
+                for (size_t other = 0; other < 4; other++)
+                    if (other != camera)
+                        assert_false(opens(&s, s.cameras[other].frames[0], at->lease));
+            } else {
+                assert_int_equal(at->reason,
+                                 is_home ? CM_GRANT_DENIED_NO_GRANT : CM_GRANT_DENIED_NO_MEMBER);
+            }
+            stop_watching(at);
+        }
+    assert_int_equal(s.alarms, 0);
+    server_close(&s);
+}
+
+static size_t watching;
+static void count_watching(void *owner, const cm_camera_key *camera, const cm_account_id *account,
+                           uint32_t streams, cm_wall since)
+{
+    const server *s = owner;
+    assert_string_equal(camera->camera.text, "door");
+    assert_true(cm_account_id_equal(account, &s->w.people[BRUNO].id));
+    assert_int_equal(streams, 3);
+    assert_true(since.us >= NOW.us);
+    watching++;
+}
+
+static void leases_are_renewed_from_memory_without_a_gap(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, NULL);
+    viewer v;
+    start_watching(&s, &v, BRUNO, 0);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    cm_store_counters before;
+    cm_store_read_counters(s.w.store, &before);
+    for (int second = 0; second < 1200; second++) {
+        cm_sim_run_for(s.sim, CM_SECONDS(1));
+        assert_true(is_live(&s, &v));
+    }
+    assert_in_range(v.leases, 1200 / 40, 1200 / 20 + 2);
+    cm_store_counters after;
+    cm_store_read_counters(s.w.store, &after);
+    assert_true(after.evidence_reads == before.evidence_reads);
+    watching = 0;
+    cm_grants_each_viewer(s.grants, &s.w.verdi, count_watching, &s);
+    cm_grants_each_viewer(s.grants, &s.w.rossi, count_watching, &s);
+    assert_int_equal(watching, 1);
+    stop_watching(&v);
+    server_close(&s);
+}
+
+static void a_lease_never_outlives_its_session(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, NULL);
+    viewer v;
+    start_watching(&s, &v, ANNA, 0);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    cm_sim_wall_jump(s.sim, 14 * DAY_US - CM_SECONDS(55)); /* five seconds more than a lease */
+    cm_sim_run_for(s.sim, CM_SECONDS(54));
+    assert_true(is_live(&s, &v));
+    assert_false(v.has_ended);
+    cm_sim_run_for(s.sim, CM_SECONDS(60));
+    assert_false(is_live(&s, &v));
+    assert_true(v.has_ended);
+    assert_int_equal(v.reason, CM_GRANT_DENIED_SESSION);
+    stop_watching(&v);
+    server_close(&s);
+}
+
+/* ---- the cut ---- */
+
+typedef struct done_note {
+    cm_task task;
+    bool was_run;
+} done_note;
+
+static void note_done(cm_task *task)
+{
+    CM_HOLDER(task, done_note, task)->was_run = true;
+}
+
+static void taking_a_grant_cuts_that_viewer_and_no_other(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, NULL);
+    viewer anna;
+    viewer bruno;
+    viewer carla;
+    start_watching(&s, &anna, ANNA, 0);
+    start_watching(&s, &bruno, BRUNO, 0);
+    start_watching(&s, &carla, CARLA, 2);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    assert_int_equal(s.cameras[0].count, 2);
+    cm_sealer *next = s.cameras[0].frames[1];
+    assert_true(cm_sealer_epoch(next) == cm_sealer_epoch(s.cameras[0].frames[0]) + 1);
+    done_note done = {.task = {.run = note_done}};
+    const cm_instant committed = cm_loop_now(s.viewers);
+    take_grant(&s, 0, BRUNO, &done.task);
+    cm_sim_run_for(s.sim, CM_MS(99));
+    assert_true(done.was_run);
+    assert_true(bruno.has_ended);
+    assert_int_equal(bruno.reason, CM_GRANT_DENIED_NO_GRANT);
+    assert_true(cm_instant_since(bruno.ended, committed) < CM_MS(100));
+    assert_false(is_live(&s, &bruno));
+    /* The source turned to the set it had; anna reads on, bruno's old lease opens nothing. */
+    assert_false(cm_sealer_is_current(s.cameras[0].frames[0]));
+    assert_true(opens(&s, next, anna.lease));
+    assert_false(opens(&s, next, bruno.lease));
+    assert_int_equal(anna.leases, 2);
+    assert_int_equal(s.cameras[0].count, 3); /* and a further set followed */
+    assert_int_equal(carla.leases, 1);
+    assert_true(is_live(&s, &carla));
+    cm_grants_counters counters;
+    cm_grants_read_counters(s.grants, &counters);
+    assert_int_equal(counters.cuts, 1);
+    assert_int_equal(counters.turns, 1);
+    assert_int_equal(counters.decisions_denied[CM_GRANT_DENIED_NO_GRANT], 1);
+    stop_watching(&anna);
+    stop_watching(&bruno);
+    stop_watching(&carla);
+    server_close(&s);
+}
+
+/* What was sealed before the turn stays readable for those who still may: they miss no frame. */
+static void the_others_still_open_what_is_cached(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, NULL);
+    viewer anna;
+    start_watching(&s, &anna, ANNA, 0);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    cm_frame *cached = testing_frame(s.cameras[0].frames[0], "cached", CM_FRAME_KEYFRAME);
+    cm_fanout *fanout;
+    assert_int_equal(cm_fanout_create(&fanout), CM_OK);
+    cm_lease *old = anna.lease;
+    anna.lease = NULL;
+    take_grant(&s, 0, BRUNO, NULL);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    const cm_lease *const leases[] = {old, anna.lease};
+    for (size_t i = 0; i < CM_COUNT(leases); i++) {
+        size_t taken = 0;
+        cm_cursor cursor = cm_cursor_begin(CM_STREAM_MAIN, CM_OBJECT_FRAME);
+        cm_fanout_viewer one = {.lease = leases[i], .cursor = &cursor, .owner = &taken};
+        cm_fanout_open(fanout, cached, cm_loop_now(s.viewers), &one, 1, took_all);
+        assert_int_equal(taken, i);
+        assert_int_equal(one.refusal, i == 0 ? CM_REFUSAL_STALE : CM_REFUSAL_NONE);
+    }
+    cm_fanout_destroy(fanout);
+    cm_frame_release(cached, 0);
+    cm_lease_destroy(old);
+    stop_watching(&anna);
+    server_close(&s);
+}
+
+/* The page is published before anybody is asked: a lease from before is dead although no message
+ * has reached its loop yet. */
+static void the_page_comes_before_any_message(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, NULL);
+    viewer bruno;
+    start_watching(&s, &bruno, BRUNO, 0);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    const uint64_t generation = cm_epoch_generation(s.page);
+    take_grant(&s, 0, BRUNO, NULL);
+    assert_true(is_live(&s, &bruno)); /* nothing has run yet */
+    /* No virtual time passes: only the control loop's own turn, not the round of decisions. */
+    cm_sim_run_for(s.sim, 0);
+    assert_true(cm_epoch_generation(s.page) > generation);
+    assert_false(is_live(&s, &bruno));
+    cm_sim_run_for(s.sim, CM_MS(50));
+    assert_true(bruno.has_ended);
+    stop_watching(&bruno);
+    server_close(&s);
+}
+
+static void turns_within_20_ms_coalesce(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, NULL);
+    viewer anna;
+    start_watching(&s, &anna, ANNA, 0);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    const size_t leases = anna.leases;
+    take_grant(&s, 0, BRUNO, NULL);
+    cm_sim_run_for(s.sim, CM_MS(1));
+    assert_int_equal(anna.leases, leases + 1); /* the first at once */
+    cm_store_counters before;
+    cm_store_read_counters(s.w.store, &before);
+    for (int i = 0; i < 3; i++) {
+        world_grant(&s.w, "verdi", "door", BRUNO);
+        take_grant(&s, 0, BRUNO, NULL);
+        cm_sim_run_for(s.sim, CM_MS(5));
+        assert_false(is_live(&s, &anna)); /* fails closed meanwhile */
+    }
+    cm_sim_run_for(s.sim, CM_MS(10));
+    assert_int_equal(anna.leases, leases + 2);
+    assert_true(is_live(&s, &anna));
+    cm_store_counters after;
+    cm_store_read_counters(s.w.store, &after);
+    assert_int_equal(after.evidence_reads - before.evidence_reads, 1);
+    assert_true(opens(&s, s.cameras[0].frames[s.cameras[0].count - 2], anna.lease));
+    stop_watching(&anna);
+    server_close(&s);
+}
+
+static void a_sign_out_cuts_all_that_token_watches(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, NULL);
+    const cm_asker phone = asker_of(CM_ASKER_SESSION, "anna's phone");
+    cm_change change;
+    assert_int_equal(
+        cm_store_session_create(s.w.store, &s.w.people[ANNA].id, phone.token_hash, NOW, &change),
+        CM_OK);
+    viewer laptop[2];
+    viewer other;
+    start_watching(&s, &laptop[0], ANNA, 0);
+    start_watching(&s, &laptop[1], ANNA, 1);
+    watch_as(&s, &other, &phone, 0);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    assert_int_equal(cm_store_session_end(s.w.store, s.w.sessions[ANNA].token_hash, &change),
+                     CM_OK);
+    cm_grants_changed(s.grants, &change, NULL);
+    cm_change_clear(&change);
+    cm_sim_run_for(s.sim, CM_MS(90));
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(laptop[i].has_ended);
+        assert_int_equal(laptop[i].reason, CM_GRANT_DENIED_SESSION);
+        assert_false(is_live(&s, &laptop[i]));
+        stop_watching(&laptop[i]);
+    }
+    assert_false(other.has_ended);
+    assert_true(is_live(&s, &other));
+    stop_watching(&other);
+    server_close(&s);
+}
+
+static void a_removed_camera_is_dark_for_ever(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, NULL);
+    viewer anna;
+    start_watching(&s, &anna, ANNA, 0);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    const cm_camera_key door = camera_key("verdi", "door");
+    cm_grants_camera_remove(s.grants, &door);
+    assert_false(is_live(&s, &anna));
+    assert_false(cm_sealer_is_current(s.cameras[0].frames[0]));
+    assert_false(cm_sealer_is_current(s.cameras[0].frames[1]));
+    cm_grants_camera_remove(s.grants, &door); /* again: nothing */
+    cm_sim_run_for(s.sim, CM_MS(50));
+    assert_true(s.cameras[0].is_gone);
+    assert_true(anna.has_ended);
+    assert_int_equal(anna.reason, CM_GRANT_DENIED_NO_CAMERA);
+    stop_watching(&anna);
+    /* In the store it still is, but nobody announced it. */
+    start_watching(&s, &anna, ANNA, 0);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    assert_int_equal(anna.reason, CM_GRANT_DENIED_NO_CAMERA);
+    stop_watching(&anna);
+    server_close(&s);
+}
+
+static void rows_that_do_not_fit_are_an_alarm_and_no_lease(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, NULL);
+    world_sql(&s.w, "UPDATE memberships SET role = 1 WHERE account = 'bruno'");
+    viewer bruno;
+    start_watching(&s, &bruno, BRUNO, 1);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    assert_true(bruno.has_ended);
+    assert_int_equal(bruno.reason, CM_GRANT_DENIED_EVIDENCE);
+    assert_int_equal(s.alarms, 1);
+    assert_string_equal(s.cause, "mac");
+    stop_watching(&bruno);
+    server_close(&s);
+}
+
+static void what_the_command_line_takes_away_is_cut_within_a_second(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, NULL);
+    viewer bruno;
+    start_watching(&s, &bruno, BRUNO, 0);
+    cm_sim_run_for(s.sim, CM_SECONDS(3));
+    store_world other = s.w;
+    assert_int_equal(world_try_open(&other, NULL), CM_OK);
+    const cm_camera_key door = camera_key("verdi", "door");
+    cm_change change;
+    assert_int_equal(cm_store_grant_remove(other.store, &door, &s.w.people[BRUNO].id, &change),
+                     CM_OK);
+    cm_change_clear(&change);
+    cm_store_close(other.store);
+    cm_sim_run_for(s.sim, CM_MS(1100));
+    assert_true(bruno.has_ended);
+    assert_false(is_live(&s, &bruno));
+    stop_watching(&bruno);
+    server_close(&s);
+}
+
+/* ---- bounds ---- */
+
+static void sessions_are_bounded_in_all_and_per_account(void **state)
+{
+    (void)state;
+    server s;
+    const cm_grants_config config = {.viewer_sessions_max = 5, .viewer_sessions_per_account = 2};
+    server_open(&s, &config);
+    viewer v[5];
+    for (size_t i = 0; i < 5; i++)
+        start_watching(&s, &v[i], i < 3 ? ANNA : CARLA, i < 3 ? 0 : 2);
+    viewer more;
+    const cm_viewer_ask ask = {.asker = s.w.sessions[ANNA]};
+    const cm_viewer_events events = {.on_lease = on_lease, .on_end = on_end};
+    assert_int_equal(
+        cm_viewer_session_open(s.grants, s.viewers, &ask, &events, &more, &more.session), CM_FULL);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    assert_int_equal(v[0].leases + v[1].leases + v[2].leases, 2);
+    assert_int_equal(v[2].reason, CM_GRANT_DENIED_TOO_MANY);
+    assert_int_equal(v[3].leases + v[4].leases, 2);
+    stop_watching(&v[0]);
+    stop_watching(&v[2]);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    start_watching(&s, &v[0], ANNA, 0);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    assert_int_equal(v[0].leases, 1);
+    stop_watching(&v[0]);
+    stop_watching(&v[1]);
+    stop_watching(&v[3]);
+    stop_watching(&v[4]);
+    server_close(&s);
+}
+
+/* Opened, nudged and closed in every order, with changes in between: nothing leaks, nothing is
+ * called after a close. */
+static void coming_and_going_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, NULL);
+    cm_random random = cm_random_seeded(3);
+    viewer v[8];
+    cm_change any = {.raised_count = 0};
+    for (int round = 0; round < 300; round++) {
+        for (size_t i = 0; i < 8; i++)
+            start_watching(&s, &v[i], i % PEOPLE, (size_t)cm_random_below(&random, 4));
+        cm_sim_run_for(s.sim, (int64_t)cm_random_below(&random, 3) * CM_MS(7));
+        for (size_t i = 0; i < 8; i++)
+            if (cm_random_below(&random, 2) == 0)
+                cm_viewer_session_nudge(v[i].session);
+        if (cm_random_below(&random, 3) == 0)
+            cm_grants_changed(s.grants, &any, NULL);
+        if (cm_random_below(&random, 2) == 0)
+            cm_sim_run_for(s.sim, (int64_t)cm_random_below(&random, 30000));
+        for (size_t i = 0; i < 8; i++)
+            stop_watching(&v[i]);
+    }
+    server_close(&s);
+}
+
+/* ---- lost messages ---- */
+
+#ifdef CM_FAULT_INJECTION
+static void drop_next(cm_fault fault, uint32_t of)
+{
+    cm_fault_set(fault, (cm_fault_rate){.fires = 1, .asked = of});
+}
+
+static void a_lost_end_is_no_way_to_see_on(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, NULL);
+    viewer bruno;
+    start_watching(&s, &bruno, BRUNO, 0);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    drop_next(CM_FAULT_GRANTS_DROP_VIEWER, 1);
+    take_grant(&s, 0, BRUNO, NULL);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    assert_true(cm_fault_fired(CM_FAULT_GRANTS_DROP_VIEWER) > 0);
+    cm_fault_reset();
+    assert_false(bruno.has_ended);
+    assert_false(is_live(&s, &bruno));      /* without any message */
+    cm_viewer_session_nudge(bruno.session); /* what a subscription does that finds it stale */
+    cm_sim_run_for(s.sim, CM_MS(20));
+    assert_true(bruno.has_ended);
+    assert_int_equal(bruno.reason, CM_GRANT_DENIED_NO_GRANT);
+    stop_watching(&bruno);
+    server_close(&s);
+}
+
+static void a_lost_lease_comes_again(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, NULL);
+    viewer anna;
+    drop_next(CM_FAULT_GRANTS_DROP_VIEWER, 1);
+    start_watching(&s, &anna, ANNA, 0);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    assert_int_equal(anna.leases, 0);
+    cm_fault_reset();
+    cm_sim_run_for(s.sim, CM_MS(1000)); /* it nudges by itself */
+    assert_int_equal(anna.leases, 1);
+    /* Renewals lost one in two, for twenty minutes: never a gap. */
+    drop_next(CM_FAULT_GRANTS_DROP_VIEWER, 2);
+    for (int second = 0; second < 1200; second++) {
+        cm_sim_run_for(s.sim, CM_SECONDS(1));
+        assert_true(is_live(&s, &anna));
+    }
+    assert_true(cm_fault_fired(CM_FAULT_GRANTS_DROP_VIEWER) > 10);
+    cm_fault_reset();
+    /* After a turn. */
+    drop_next(CM_FAULT_GRANTS_DROP_VIEWER, 1);
+    take_grant(&s, 0, BRUNO, NULL);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    assert_false(is_live(&s, &anna));
+    cm_fault_reset();
+    cm_viewer_session_nudge(anna.session);
+    cm_sim_run_for(s.sim, CM_MS(20));
+    assert_true(opens(&s, s.cameras[0].frames[1], anna.lease));
+    stop_watching(&anna);
+    server_close(&s);
+}
+
+static void lost_sealers_are_asked_for_and_never_made_twice(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, NULL);
+    viewer anna;
+    start_watching(&s, &anna, ANNA, 0);
+    cm_sim_run_for(s.sim, CM_MS(200));
+    const cm_camera_key door = camera_key("verdi", "door");
+    const uint64_t epoch = cm_sealer_epoch(s.cameras[0].frames[0]);
+    drop_next(CM_FAULT_GRANTS_DROP_SOURCE, 1);
+    take_grant(&s, 0, BRUNO, NULL);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    cm_fault_reset();
+    assert_int_equal(s.cameras[0].count, 2); /* the third set was lost */
+    assert_true(opens(&s, s.cameras[0].frames[1], anna.lease));
+    /* On its way, as far as grants knows: not made again at once. */
+    cm_grants_camera_want_sealers(s.grants, &door, epoch + 1);
+    cm_sim_run_for(s.sim, CM_MS(30));
+    assert_int_equal(s.cameras[0].count, 2);
+    cm_sim_run_for(s.sim, CM_MS(100));
+    cm_grants_camera_want_sealers(s.grants, &door, epoch + 1);
+    cm_sim_run_for(s.sim, CM_MS(30));
+    assert_int_equal(s.cameras[0].count, 3);
+    assert_true(cm_sealer_epoch(s.cameras[0].frames[2]) == epoch + 2);
+    /* Everything was lost: present and next come again, with leases that open them. */
+    cm_sim_run_for(s.sim, CM_MS(100));
+    const size_t leases = anna.leases;
+    cm_grants_camera_want_sealers(s.grants, &door, 0);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    assert_int_equal(s.cameras[0].count, 5);
+    assert_true(anna.leases > leases);
+    assert_true(opens(&s, s.cameras[0].frames[1], anna.lease));
+    assert_true(opens(&s, s.cameras[0].frames[3], anna.lease));
+    /* Two sealers of one epoch, two keys: no nonce is used twice. */
+    world_grant(&s.w, "verdi", "door", BRUNO);
+    take_grant(&s, 0, BRUNO, NULL);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    assert_true(opens(&s, s.cameras[0].frames[2], anna.lease));
+    assert_true(opens(&s, s.cameras[0].frames[4], anna.lease));
+    stop_watching(&anna);
+    server_close(&s);
+}
+#endif
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_decision_is_all_or_nothing),
+        cmocka_unit_test(a_token_gives_no_more_than_it_was_made_for),
+        cmocka_unit_test(every_permission_is_decided_for_everybody),
+        cmocka_unit_test(those_who_may_get_a_lease_and_others_a_reason),
+        cmocka_unit_test(leases_are_renewed_from_memory_without_a_gap),
+        cmocka_unit_test(a_lease_never_outlives_its_session),
+        cmocka_unit_test(taking_a_grant_cuts_that_viewer_and_no_other),
+        cmocka_unit_test(the_others_still_open_what_is_cached),
+        cmocka_unit_test(the_page_comes_before_any_message),
+        cmocka_unit_test(turns_within_20_ms_coalesce),
+        cmocka_unit_test(a_sign_out_cuts_all_that_token_watches),
+        cmocka_unit_test(a_removed_camera_is_dark_for_ever),
+        cmocka_unit_test(rows_that_do_not_fit_are_an_alarm_and_no_lease),
+        cmocka_unit_test(what_the_command_line_takes_away_is_cut_within_a_second),
+        cmocka_unit_test(sessions_are_bounded_in_all_and_per_account),
+        cmocka_unit_test(coming_and_going_leaves_nothing_behind),
+#ifdef CM_FAULT_INJECTION
+        cmocka_unit_test(a_lost_end_is_no_way_to_see_on),
+        cmocka_unit_test(a_lost_lease_comes_again),
+        cmocka_unit_test(lost_sealers_are_asked_for_and_never_made_twice),
+#endif
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
