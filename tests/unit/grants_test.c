@@ -3,7 +3,7 @@
 #include "store_world.h"
 
 #include "base/fault.h"
-#include "grants/grants.h"
+#include "grants/grants_priv.h"
 #include "grants/permission.h"
 #include "loop/sim.h"
 
@@ -498,6 +498,57 @@ static void the_page_comes_before_any_message(void **state)
     server_close(&s);
 }
 
+typedef struct between {
+    cm_timer timer;
+    cm_task task;
+    server *s;
+    bool was_run;
+} between;
+
+static void post_between(cm_timer *timer)
+{
+    between *b = CM_HOLDER(timer, between, timer);
+    cm_loop_post(b->s->control, &b->task);
+}
+
+/* The commit, and what the control loop does on hearing of it, while a chain read before it is on
+ * its way back. */
+static void change_between(cm_task *task)
+{
+    between *b = CM_HOLDER(task, between, task);
+    const cm_camera_key door = camera_key("verdi", "door");
+    cm_change change;
+    assert_int_equal(
+        cm_store_grant_remove(b->s->w.store, &door, &b->s->w.people[BRUNO].id, &change), CM_OK);
+    cm_grants_camera *camera = cm_grants_find_camera(b->s->grants, &door);
+    assert_true(cm_grants_publish(b->s->grants, camera, change.raised[0].min_epoch));
+    cm_grants_doubt_camera(b->s->grants, &door);
+    cm_change_clear(&change);
+    assert_int_equal(b->s->grants->jobs, 1);
+    b->was_run = true;
+}
+
+static void a_chain_read_before_the_change_is_not_believed_after_it(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, NULL);
+    between b = {.task = {.run = change_between}, .s = &s};
+    viewer bruno;
+    cm_sim_run_for(s.sim, CM_MS(50));
+    start_watching(&s, &bruno, BRUNO, 0);
+    /* Fires in the same turn as the round of decisions, before it. */
+    cm_timer_init(&b.timer, s.control, post_between);
+    cm_timer_start(&b.timer, 0);
+    cm_sim_run_for(s.sim, CM_MS(100));
+    assert_true(b.was_run);
+    assert_int_equal(bruno.leases, 0);
+    assert_true(bruno.has_ended);
+    assert_int_equal(bruno.reason, CM_GRANT_DENIED_NO_GRANT);
+    stop_watching(&bruno);
+    server_close(&s);
+}
+
 static void turns_within_20_ms_coalesce(void **state)
 {
     (void)state;
@@ -811,6 +862,7 @@ int main(void)
         cmocka_unit_test(taking_a_grant_cuts_that_viewer_and_no_other),
         cmocka_unit_test(the_others_still_open_what_is_cached),
         cmocka_unit_test(the_page_comes_before_any_message),
+        cmocka_unit_test(a_chain_read_before_the_change_is_not_believed_after_it),
         cmocka_unit_test(turns_within_20_ms_coalesce),
         cmocka_unit_test(a_sign_out_cuts_all_that_token_watches),
         cmocka_unit_test(a_removed_camera_is_dark_for_ever),
