@@ -101,13 +101,16 @@ static void pass(cm_hub *hub, cm_frame *frame, cm_subscription **subs, size_t co
 static void serve(cm_hub *hub, cm_frame *frame, cm_subscription **subs, size_t count)
 {
     bool was_blocked[PASS_VIEWERS_MAX];
-    for (size_t i = 0; i < count; i++)
-        was_blocked[i] = subs[i]->blocked != NULL;
-    hub->depth++;
     uint64_t before[PASS_VIEWERS_MAX];
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        was_blocked[i] = subs[i]->blocked != NULL;
         before[i] = subs[i]->next;
+    }
+    hub->depth++;
+    /* Inside, the ring or the blocked viewer may let go of it. */
+    cm_frame_hold(frame, hub->index);
     pass(hub, frame, subs, count);
+    cm_frame_release(frame, hub->index);
     for (size_t i = 0; i < count; i++) {
         const bool is_begun = subs[i]->state == SUB_LIVE || subs[i]->state == SUB_BLOCKED;
         if (is_begun && !was_blocked[i] && subs[i]->next == before[i])

@@ -104,6 +104,45 @@ static void a_blocked_viewer_gets_the_same_frame_again_and_goes_on_in_order(void
     rig_leave(&quick);
 }
 
+static void a_blocked_viewer_finishes_a_frame_that_left_the_ring(void **state)
+{
+    rig *r = *state;
+    viewer v;
+    rig_put_group(r, 0);
+    rig_watch(r, &v, 0, 1);
+    rig_run(r, CM_MS(1));
+    v.is_blocking = true;
+    rig_put(r, 0);
+    rig_put_group(r, 1); /* 2 and 3: the ring begins anew, only the viewer holds 1 */
+    v.is_blocking = false;
+    cm_subscription_resume(v.sub);
+    assert_seen(&v, 0, 4);
+    assert_int_equal(r->alarms, 0);
+    rig_leave(&v);
+}
+
+static void one_that_falls_behind_goes_on_at_the_newest_keyframe(void **state)
+{
+    rig *r = *state;
+    viewer v;
+    rig_put_group(r, 0);
+    rig_watch(r, &v, 0, 1);
+    rig_run(r, CM_MS(1));
+    v.is_blocking = true;
+    rig_put(r, 0);       /* 1: blocked in it */
+    rig_put_group(r, 4); /* 2 to 6 */
+    rig_put_group(r, 2); /* 7 to 9 */
+    v.is_blocking = false;
+    cm_subscription_resume(v.sub);
+    const unsigned expected[] = {0, 1, 7, 8, 9};
+    assert_int_equal(v.count, CM_COUNT(expected));
+    for (size_t i = 0; i < CM_COUNT(expected); i++)
+        assert_int_equal(v.serials[i], expected[i]);
+    assert_int_equal(rig_counters(r, 0).frames_skipped, 5);
+    assert_int_equal(r->alarms, 0);
+    rig_leave(&v);
+}
+
 static void a_group_beyond_the_bound_is_dropped_whole(void **state)
 {
     (void)state;
@@ -450,6 +489,8 @@ int main(int argc, char **argv)
         ONE(a_joiner_waits_for_the_first_keyframe),
         ONE(the_live_edge_is_opened_once_for_all_its_viewers),
         ONE(a_blocked_viewer_gets_the_same_frame_again_and_goes_on_in_order),
+        ONE(a_blocked_viewer_finishes_a_frame_that_left_the_ring),
+        ONE(one_that_falls_behind_goes_on_at_the_newest_keyframe),
         cmocka_unit_test(a_group_beyond_the_bound_is_dropped_whole),
         ONE(what_a_stopped_source_left_is_forgotten),
         ONE(a_stream_has_one_publisher),
