@@ -60,7 +60,7 @@ typedef enum subscription_state {
 
 struct cm_subscription {
     cm_list node;    /* in its channel, or the graveyard */
-    cm_list joining; /* in hub->joining */
+    cm_list waiting; /* in hub->joining, or to be told that its lease is over */
     cm_hub *hub;
     channel *channel;
     cm_lease *lease;

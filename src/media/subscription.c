@@ -119,29 +119,36 @@ static void serve(cm_hub *hub, cm_frame *frame, cm_subscription **subs, size_t c
     hub->depth--;
 }
 
+/* Up to PASS_VIEWERS_MAX of the viewers at the live edge for whom `frame`, at `position`, is next.
+ */
+static size_t gather(channel *c, const cm_frame *frame, uint64_t position, cm_subscription **out)
+{
+    size_t count = 0;
+    CM_LIST_EACH(&c->subscriptions, node, next)
+    {
+        cm_subscription *sub = CM_HOLDER(node, cm_subscription, node);
+        if (count == PASS_VIEWERS_MAX)
+            break;
+        if (sub->state != SUB_LIVE || !cm_list_is_empty(&sub->waiting))
+            continue;
+        /* The ring began anew with this keyframe: whoever was behind it goes on here. */
+        if (next_frame(sub) == frame && sub->next == position)
+            out[count++] = sub;
+    }
+    return count;
+}
+
 void cm_channel_serve(channel *c, cm_frame *frame)
 {
     cm_hub *hub = c->hub;
     cm_subscription *subs[PASS_VIEWERS_MAX];
-    size_t count = 0;
     const uint64_t position = c->arrived - 1;
-    cm_hub_check_leases(hub, false);
+    size_t count;
     hub->depth++;
-    CM_LIST_EACH(&c->subscriptions, node, next)
-    {
-        cm_subscription *sub = CM_HOLDER(node, cm_subscription, node);
-        if (sub->state != SUB_LIVE || !cm_list_is_empty(&sub->joining))
-            continue;
-        /* The ring began anew with this keyframe: whoever was behind it goes on here. */
-        if (next_frame(sub) != frame || sub->next != position)
-            continue;
-        subs[count++] = sub;
-        if (count == PASS_VIEWERS_MAX) {
-            serve(hub, frame, subs, count);
-            count = 0;
-        }
-    }
-    if (count > 0)
+    cm_hub_check_leases(hub, false);
+    /* Looked for anew each time: a callback may close any subscription. Whoever was served stands
+     * further on. */
+    while ((count = gather(c, frame, position, subs)) > 0)
         serve(hub, frame, subs, count);
     hub->depth--;
     cm_hub_bury(hub);
@@ -171,20 +178,34 @@ void cm_hub_on_join_timer(cm_timer *timer)
 {
     cm_hub *hub = CM_HOLDER(timer, cm_hub, join_timer);
     while (!cm_list_is_empty(&hub->joining)) {
-        cm_subscription *sub = CM_HOLDER(hub->joining.next, cm_subscription, joining);
-        cm_list_remove(&sub->joining);
+        cm_subscription *sub = CM_HOLDER(hub->joining.next, cm_subscription, waiting);
+        cm_list_remove(&sub->waiting);
         pull(sub);
     }
 }
 
 static void pull_soon(cm_subscription *sub)
 {
-    if (cm_list_is_empty(&sub->joining))
-        cm_list_add_last(&sub->hub->joining, &sub->joining);
+    if (cm_list_is_empty(&sub->waiting))
+        cm_list_add_last(&sub->hub->joining, &sub->waiting);
     cm_timer_start(&sub->hub->join_timer, 0);
 }
 
 /* ---- leases ---- */
+
+/* Moves those of the channel whose lease is over to `over`. */
+static void find_over(channel *c, cm_instant now, cm_list *over)
+{
+    CM_LIST_EACH(&c->subscriptions, node, next)
+    {
+        cm_subscription *sub = CM_HOLDER(node, cm_subscription, node);
+        if (sub->state == SUB_STALE || cm_lease_is_live(sub->lease, now))
+            continue;
+        sub->state = SUB_STALE;
+        cm_list_remove(&sub->waiting);
+        cm_list_add_last(over, &sub->waiting);
+    }
+}
 
 void cm_hub_check_leases(cm_hub *hub, bool is_due)
 {
@@ -193,18 +214,18 @@ void cm_hub_check_leases(cm_hub *hub, bool is_due)
         return;
     hub->seen_generation = generation;
     const cm_instant now = cm_loop_now(hub->config.loop);
-    hub->depth++;
+    cm_list over;
+    cm_list_init(&over);
     for (size_t i = 0; i < HUB_BUCKETS; i++)
         CM_LIST_EACH(&hub->buckets[i], node, next)
-        {
-            channel *c = CM_HOLDER(node, channel, node);
-            CM_LIST_EACH(&c->subscriptions, sub_node, next_sub)
-            {
-                cm_subscription *sub = CM_HOLDER(sub_node, cm_subscription, node);
-                if (!cm_lease_is_live(sub->lease, now))
-                    become_stale(sub);
-            }
-        }
+    find_over(CM_HOLDER(node, channel, node), now, &over);
+    /* All are found before the first is told: what it is told may make it close any of them. */
+    hub->depth++;
+    while (!cm_list_is_empty(&over)) {
+        cm_subscription *sub = CM_HOLDER(over.next, cm_subscription, waiting);
+        cm_list_remove(&sub->waiting);
+        sub->events.on_stale(sub->owner);
+    }
     hub->depth--;
     cm_hub_bury(hub);
 }
@@ -240,7 +261,7 @@ cm_status cm_hub_subscribe(cm_hub *hub, cm_lease *lease, cm_stream stream,
                              .state = SUB_LIVE,
                              .events = *events,
                              .owner = owner};
-    cm_list_init(&sub->joining);
+    cm_list_init(&sub->waiting);
     cm_list_add_last(&c->subscriptions, &sub->node);
     if (hub->counters.subscriptions++ == 0)
         cm_timer_start(&hub->lease_timer, CM_MS(LEASE_TICK_MS));
@@ -297,7 +318,7 @@ void cm_subscription_close(cm_subscription *sub)
     cm_hub *hub = sub->hub;
     sub->state = SUB_CLOSED;
     unblock(sub);
-    cm_list_remove(&sub->joining);
+    cm_list_remove(&sub->waiting);
     cm_list_remove(&sub->node);
     cm_list_add_last(&hub->graveyard, &sub->node);
     hub->counters.subscriptions--;

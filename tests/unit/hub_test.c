@@ -78,6 +78,28 @@ static void leave_both(viewer *v)
     rig_leave(v);
 }
 
+static void more_viewers_than_a_pass_takes_are_all_served(void **state)
+{
+    enum { VIEWERS = 2 * PASS_VIEWERS_MAX + 40 };
+    rig *r = *state;
+    viewer *v = calloc(VIEWERS, sizeof *v);
+    rig_put_group(r, 0);
+    for (size_t i = 0; i < VIEWERS; i++)
+        rig_watch(r, &v[i], 0, 1);
+    rig_run(r, CM_MS(1));
+    /* The last of the first pass takes with it who would be the first of the second. */
+    v[PASS_VIEWERS_MAX - 1].other = &v[PASS_VIEWERS_MAX];
+    v[PASS_VIEWERS_MAX - 1].in_frame = leave_both;
+    rig_put(r, 0);
+    for (size_t i = 0; i < VIEWERS; i++) {
+        if (v[i].sub != NULL)
+            assert_seen(&v[i], 0, 2);
+        rig_leave(&v[i]);
+    }
+    assert_int_equal(v[PASS_VIEWERS_MAX].count, 1);
+    free(v);
+}
+
 static void a_blocked_viewer_gets_the_same_frame_again_and_goes_on_in_order(void **state)
 {
     rig *r = *state;
@@ -233,6 +255,29 @@ static void viewers_may_leave_inside_on_frame(void **state)
     assert_int_equal(rig_counters(r, 0).subscriptions, 1);
     rig_put(r, 0);
     assert_seen(&v[4], 0, 3);
+    rig_leave(&v[4]);
+}
+
+static void viewers_may_leave_inside_on_stale(void **state)
+{
+    enum { VIEWERS = 5 };
+    rig *r = *state;
+    viewer v[VIEWERS];
+    rig_put_group(r, 0);
+    for (size_t i = 0; i < VIEWERS; i++)
+        rig_watch(r, &v[i], 0, 1);
+    rig_run(r, CM_MS(1));
+    v[0].other = &v[1];
+    v[0].in_stale = leave_both;
+    v[3].in_stale = rig_leave;
+    cm_epoch_publish(r->page, r->door.slot, 2);
+    rig_run(r, CM_MS(50));
+    assert_int_equal(v[0].stale, 1);
+    assert_int_equal(v[1].stale, 0); /* was closed before it could hear of it */
+    assert_int_equal(v[2].stale, 1);
+    assert_int_equal(v[4].stale, 1);
+    assert_int_equal(rig_counters(r, 0).subscriptions, 2);
+    rig_leave(&v[2]);
     rig_leave(&v[4]);
 }
 
@@ -488,6 +533,7 @@ int main(int argc, char **argv)
         ONE(a_joiner_gets_the_cached_group_from_its_keyframe),
         ONE(a_joiner_waits_for_the_first_keyframe),
         ONE(the_live_edge_is_opened_once_for_all_its_viewers),
+        ONE(more_viewers_than_a_pass_takes_are_all_served),
         ONE(a_blocked_viewer_gets_the_same_frame_again_and_goes_on_in_order),
         ONE(a_blocked_viewer_finishes_a_frame_that_left_the_ring),
         ONE(one_that_falls_behind_goes_on_at_the_newest_keyframe),
@@ -495,6 +541,7 @@ int main(int argc, char **argv)
         ONE(what_a_stopped_source_left_is_forgotten),
         ONE(a_stream_has_one_publisher),
         ONE(viewers_may_leave_inside_on_frame),
+        ONE(viewers_may_leave_inside_on_stale),
         ONE(stale_is_said_once_per_lease),
         ONE(a_published_epoch_cuts_without_any_message),
         ONE(a_cut_is_noticed_when_no_frame_comes),
