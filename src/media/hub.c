@@ -25,6 +25,7 @@ cm_status cm_hub_create(const cm_hub_config *config, cm_hub **out)
     for (size_t i = 0; i < HUB_BUCKETS; i++)
         cm_list_init(&hub->buckets[i]);
     cm_list_init(&hub->graveyard);
+    cm_list_init(&hub->renewing);
     cm_list_init(&hub->joining);
     cm_timer_init(&hub->join_timer, config->loop, cm_hub_on_join_timer);
     cm_timer_init(&hub->lease_timer, config->loop, cm_hub_on_lease_timer);
@@ -50,7 +51,7 @@ void cm_hub_destroy(cm_hub *hub)
         return;
     cm_timer_stop(&hub->join_timer);
     cm_timer_stop(&hub->lease_timer);
-    cm_hub_bury(hub);
+    cm_hub_settle(hub);
     for (size_t i = 0; i < HUB_BUCKETS; i++)
         CM_LIST_EACH(&hub->buckets[i], node, next)
         {

@@ -77,7 +77,8 @@ typedef struct cm_subscription_events {
 cm_status cm_hub_subscribe(cm_hub *hub, cm_lease *lease, cm_stream stream,
                            const cm_subscription_events *events, void *owner,
                            cm_subscription **out);
-void cm_subscription_renew(cm_subscription *subscription, cm_lease *lease); /* takes it */
+/* Takes the lease. Also inside the events: it counts from the end of the pass on. */
+void cm_subscription_renew(cm_subscription *subscription, cm_lease *lease);
 void cm_subscription_resume(cm_subscription *subscription);
 void cm_subscription_close(cm_subscription *subscription); /* NULL is fine */
 const cm_lease *cm_subscription_lease(const cm_subscription *subscription);

@@ -43,6 +43,7 @@ struct cm_hub {
     cm_list buckets[HUB_BUCKETS];
     unsigned depth;    /* inside a pass: nothing that it may look at is freed */
     cm_list graveyard; /* subscriptions closed inside a pass */
+    cm_list renewing;  /* subscriptions that got a lease inside a pass */
     cm_list joining;   /* subscriptions to be served in the next turn */
     cm_timer join_timer;
     cm_timer lease_timer;
@@ -59,11 +60,13 @@ typedef enum subscription_state {
 } subscription_state;
 
 struct cm_subscription {
-    cm_list node;    /* in its channel, or the graveyard */
-    cm_list waiting; /* in hub->joining, or to be told that its lease is over */
+    cm_list node;     /* in its channel, or the graveyard */
+    cm_list waiting;  /* in hub->joining, or to be told that its lease is over */
+    cm_list renewing; /* in hub->renewing */
     cm_hub *hub;
     channel *channel;
     cm_lease *lease;
+    cm_lease *renewed; /* takes the place of `lease` when the pass under way has ended */
     cm_cursor cursor;
     uint64_t next;     /* position in the channel of the frame to be served next */
     cm_frame *blocked; /* held; the viewer has had a part of it */
@@ -81,7 +84,8 @@ void cm_channel_mirror(channel *c, bool is_wanted);
 
 /* A frame has entered the ring: every subscription at the live edge gets it. */
 void cm_channel_serve(channel *c, cm_frame *frame);
-void cm_hub_bury(cm_hub *hub);
+/* What could not be done inside a pass: renewals, and freeing what was closed. */
+void cm_hub_settle(cm_hub *hub);
 void cm_hub_on_join_timer(cm_timer *timer);
 void cm_hub_on_lease_timer(cm_timer *timer);
 /* Are all leases still good? Looks only when the page changed or `is_due`. */

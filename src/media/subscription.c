@@ -151,7 +151,7 @@ void cm_channel_serve(channel *c, cm_frame *frame)
     while ((count = gather(c, frame, position, subs)) > 0)
         serve(hub, frame, subs, count);
     hub->depth--;
-    cm_hub_bury(hub);
+    cm_hub_settle(hub);
 }
 
 /* ---- one viewer, all that waits for him ---- */
@@ -171,14 +171,19 @@ static void pull(cm_subscription *sub)
             break;
     }
     hub->depth--;
-    cm_hub_bury(hub);
+    cm_hub_settle(hub);
 }
 
 void cm_hub_on_join_timer(cm_timer *timer)
 {
     cm_hub *hub = CM_HOLDER(timer, cm_hub, join_timer);
-    while (!cm_list_is_empty(&hub->joining)) {
-        cm_subscription *sub = CM_HOLDER(hub->joining.next, cm_subscription, waiting);
+    /* Who asks again from here on waits for the next turn. */
+    cm_list due;
+    cm_list_init(&due);
+    cm_list_add_first(&hub->joining, &due);
+    cm_list_remove(&hub->joining);
+    while (!cm_list_is_empty(&due)) {
+        cm_subscription *sub = CM_HOLDER(due.next, cm_subscription, waiting);
         cm_list_remove(&sub->waiting);
         pull(sub);
     }
@@ -227,7 +232,7 @@ void cm_hub_check_leases(cm_hub *hub, bool is_due)
         sub->events.on_stale(sub->owner);
     }
     hub->depth--;
-    cm_hub_bury(hub);
+    cm_hub_settle(hub);
 }
 
 void cm_hub_on_lease_timer(cm_timer *timer)
@@ -262,6 +267,7 @@ cm_status cm_hub_subscribe(cm_hub *hub, cm_lease *lease, cm_stream stream,
                              .events = *events,
                              .owner = owner};
     cm_list_init(&sub->waiting);
+    cm_list_init(&sub->renewing);
     cm_list_add_last(&c->subscriptions, &sub->node);
     if (hub->counters.subscriptions++ == 0)
         cm_timer_start(&hub->lease_timer, CM_MS(LEASE_TICK_MS));
@@ -271,15 +277,28 @@ cm_status cm_hub_subscribe(cm_hub *hub, cm_lease *lease, cm_stream stream,
     return CM_OK;
 }
 
-void cm_subscription_renew(cm_subscription *sub, cm_lease *lease)
+static void adopt(cm_subscription *sub, cm_lease *lease)
 {
-    assert(sub->hub->depth == 0 && sub->state != SUB_CLOSED);
     cm_lease_destroy(sub->lease);
     sub->lease = lease;
     if (sub->state == SUB_STALE) {
         sub->state = sub->blocked != NULL ? SUB_BLOCKED : SUB_LIVE;
         pull_soon(sub);
     }
+}
+
+void cm_subscription_renew(cm_subscription *sub, cm_lease *lease)
+{
+    assert(sub->state != SUB_CLOSED);
+    if (sub->hub->depth == 0) {
+        adopt(sub, lease);
+        return;
+    }
+    /* The pass under way looks at the old one. */
+    cm_lease_destroy(sub->renewed);
+    sub->renewed = lease;
+    cm_list_remove(&sub->renewing);
+    cm_list_add_last(&sub->hub->renewing, &sub->renewing);
 }
 
 void cm_subscription_resume(cm_subscription *sub)
@@ -292,19 +311,27 @@ void cm_subscription_resume(cm_subscription *sub)
 
 const cm_lease *cm_subscription_lease(const cm_subscription *sub)
 {
-    return sub->lease;
+    return sub->renewed != NULL ? sub->renewed : sub->lease;
 }
 
-void cm_hub_bury(cm_hub *hub)
+void cm_hub_settle(cm_hub *hub)
 {
     if (hub->depth > 0)
         return;
+    while (!cm_list_is_empty(&hub->renewing)) {
+        cm_subscription *sub = CM_HOLDER(hub->renewing.next, cm_subscription, renewing);
+        cm_lease *lease = sub->renewed;
+        cm_list_remove(&sub->renewing);
+        sub->renewed = NULL;
+        adopt(sub, lease);
+    }
     CM_LIST_EACH(&hub->graveyard, node, next)
     {
         cm_subscription *sub = CM_HOLDER(node, cm_subscription, node);
         channel *c = sub->channel;
         cm_list_remove(&sub->node);
         cm_lease_destroy(sub->lease);
+        cm_lease_destroy(sub->renewed);
         free(sub);
         cm_channel_release_if_unused(c);
     }
@@ -319,8 +346,9 @@ void cm_subscription_close(cm_subscription *sub)
     sub->state = SUB_CLOSED;
     unblock(sub);
     cm_list_remove(&sub->waiting);
+    cm_list_remove(&sub->renewing);
     cm_list_remove(&sub->node);
     cm_list_add_last(&hub->graveyard, &sub->node);
     hub->counters.subscriptions--;
-    cm_hub_bury(hub);
+    cm_hub_settle(hub);
 }

@@ -374,6 +374,47 @@ static void a_frame_at_the_very_end_of_a_lease_is_not_delivered(void **state)
     rig_leave(&v);
 }
 
+static void renew_now(viewer *v)
+{
+    cm_subscription_renew(v->sub, rig_lease(v->rig, &v->rig->door, 2));
+}
+
+static void a_lease_may_come_inside_on_stale_and_on_frame(void **state)
+{
+    rig *r = *state;
+    viewer v;
+    rig_watch(r, &v, 0, 1);
+    rig_run(r, CM_MS(1));
+    rig_put_group(r, 0);
+    v.in_stale = renew_now;
+    cm_epoch_publish(r->page, r->door.slot, 2);
+    rig_put(r, 0);
+    rig_run(r, CM_MS(1));
+    assert_seen(&v, 0, 2);
+    v.in_frame = renew_now;
+    rig_put(r, 0);
+    rig_put(r, 0);
+    assert_seen(&v, 0, 4);
+    rig_leave(&v);
+}
+
+static void renew_and_leave(viewer *v)
+{
+    renew_now(v);
+    rig_leave(v);
+}
+
+static void one_may_leave_with_a_lease_just_come(void **state)
+{
+    rig *r = *state;
+    viewer v;
+    rig_watch(r, &v, 0, 1);
+    rig_run(r, CM_MS(1));
+    v.in_frame = renew_and_leave;
+    rig_put_group(r, 1);
+    assert_int_equal(rig_counters(r, 0).subscriptions, 0);
+}
+
 static void a_blocked_frame_that_may_not_be_continued_breaks_the_response(void **state)
 {
     rig *r = *state;
@@ -547,6 +588,8 @@ int main(int argc, char **argv)
         ONE(a_cut_is_noticed_when_no_frame_comes),
         ONE(a_lease_ends_by_time_alone),
         ONE(a_frame_at_the_very_end_of_a_lease_is_not_delivered),
+        ONE(a_lease_may_come_inside_on_stale_and_on_frame),
+        ONE(one_may_leave_with_a_lease_just_come),
         ONE(a_blocked_frame_that_may_not_be_continued_breaks_the_response),
         ONE(a_source_turns_by_itself_and_asks_for_what_follows),
         ONE(a_foreign_frame_in_a_channel_reaches_nobody),
