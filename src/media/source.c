@@ -66,7 +66,6 @@ cm_status cm_source_take_sealers(cm_source *source, cm_sealer *frames, cm_sealer
         return CM_REFUSE;
     }
     const uint64_t epoch = cm_sealer_epoch(frames);
-    source->has_asked = false;
     if (source->present.frames == NULL || epoch == cm_sealer_epoch(source->present.frames)) {
         /* A set that is sent again stands for a fresh instance; what is sealed so far stays
          * readable by its own key. */
@@ -122,7 +121,6 @@ static cm_status turn_if_over(cm_source *source)
 
 static cm_status seal_and_publish(cm_source *source, const cm_plain_frame *plain)
 {
-    CM_TRY(turn_if_over(source));
     cm_frame *frame = NULL;
     const unsigned loop_index = cm_loop_index(source->config.loop);
     cm_status status = cm_seal_frame(source->present.frames, plain, loop_index, &frame);
@@ -143,9 +141,12 @@ cm_status cm_source_put(cm_source *source, const cm_plain_frame *plain)
     const bool is_keyframe = (plain->flags & CM_FRAME_KEYFRAME) != 0;
     if (source->lost_something)
         marked.flags |= CM_FRAME_DISCONTINUITY;
+    cm_status status = turn_if_over(source);
     /* After a loss nothing can be decoded until the next keyframe. */
-    const cm_status status =
-        source->lost_something && !is_keyframe ? CM_RETRY : seal_and_publish(source, &marked);
+    if (status == CM_OK && source->lost_something && !is_keyframe)
+        status = CM_RETRY;
+    if (status == CM_OK)
+        status = seal_and_publish(source, &marked);
     if (status != CM_OK || is_keyframe)
         source->lost_something = status != CM_OK;
     if (status == CM_OK)

@@ -444,6 +444,39 @@ static void a_blocked_frame_that_may_not_be_continued_breaks_the_response(void *
 
 /* ---- sources ---- */
 
+static void a_source_without_sealers_fails_closed_and_asks(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, 1, 0);
+    const cm_instant begin = rig_now(&r);
+    for (int i = 0; i < 100; i++) { /* a second of pictures, the first of them a keyframe */
+        assert_int_equal(rig_try_put(&r, i == 0 ? CM_FRAME_KEYFRAME : 0), CM_RETRY);
+        rig_run(&r, CM_MS(10));
+    }
+    assert_int_equal(cm_instant_since(rig_now(&r), begin), CM_SECONDS(1));
+    assert_int_equal(r.asked, 10); /* once in 100 ms, also while it waits for a keyframe */
+    assert_int_equal(r.asked_epoch, 0);
+    cm_source_counters counters;
+    cm_source_read_counters(r.source, &counters);
+    assert_int_equal(counters.dropped, 100);
+    assert_int_equal(rig_counters(&r, 0).frames_in, 0);
+    rig_close(&r);
+}
+
+static void asking_is_bounded_also_when_each_ask_is_answered(void **state)
+{
+    rig *r = *state;
+    cm_epoch_publish(r->page, r->door.slot, 3); /* both sets are over */
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(rig_try_put(r, CM_FRAME_KEYFRAME), CM_RETRY);
+        r->door.key_count = 0; /* the answer is always one that is over as well */
+        assert_int_equal(rig_give_sealers(r, &r->door, CM_STREAM_MAIN, 1), CM_OK);
+        rig_run(r, CM_MS(1));
+    }
+    assert_int_equal(r->asked, 1);
+}
+
 static void a_source_turns_by_itself_and_asks_for_what_follows(void **state)
 {
     rig *r = *state;
@@ -591,6 +624,8 @@ int main(int argc, char **argv)
         ONE(a_lease_may_come_inside_on_stale_and_on_frame),
         ONE(one_may_leave_with_a_lease_just_come),
         ONE(a_blocked_frame_that_may_not_be_continued_breaks_the_response),
+        cmocka_unit_test(a_source_without_sealers_fails_closed_and_asks),
+        ONE(asking_is_bounded_also_when_each_ask_is_answered),
         ONE(a_source_turns_by_itself_and_asks_for_what_follows),
         ONE(a_foreign_frame_in_a_channel_reaches_nobody),
         ONE(a_frame_of_another_camera_with_our_whole_head_does_not_open),
