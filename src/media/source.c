@@ -53,37 +53,6 @@ void cm_source_destroy(cm_source *source)
     free(source);
 }
 
-static bool is_ours(const cm_source *source, const cm_sealer *sealer)
-{
-    return cm_camera_key_equal(cm_sealer_camera(sealer), &source->config.camera);
-}
-
-cm_status cm_source_take_sealers(cm_source *source, cm_sealer *frames, cm_sealer *stills)
-{
-    pair given = {frames, stills};
-    if (!is_ours(source, frames) || !is_ours(source, stills)) {
-        pair_clear(&given);
-        return CM_REFUSE;
-    }
-    const uint64_t epoch = cm_sealer_epoch(frames);
-    if (source->present.frames == NULL || epoch == cm_sealer_epoch(source->present.frames)) {
-        /* A set that is sent again stands for a fresh instance; what is sealed so far stays
-         * readable by its own key. */
-        if (source->present.frames != NULL) {
-            pair_clear(&given);
-            return CM_OK;
-        }
-        source->present = given;
-    } else if (epoch > cm_sealer_epoch(source->present.frames) &&
-               (source->next.frames == NULL || !cm_sealer_is_current(source->next.frames))) {
-        pair_clear(&source->next);
-        source->next = given;
-    } else {
-        pair_clear(&given);
-    }
-    return CM_OK;
-}
-
 static void ask(cm_source *source)
 {
     const cm_instant now = cm_loop_now(source->config.loop);
@@ -97,27 +66,68 @@ static void ask(cm_source *source)
                                    newest != NULL ? cm_sealer_epoch(newest) : 0);
 }
 
+static bool is_current(const pair *p)
+{
+    return p->frames != NULL && cm_sealer_is_current(p->frames);
+}
+
 /* Makes the next sealers the present ones if the page says that the present ones are over. */
+static bool turn(cm_source *source)
+{
+    if (is_current(&source->present) || source->next.frames == NULL)
+        return false;
+    pair_clear(&source->present);
+    source->present = source->next;
+    source->next = (pair){0};
+    source->counters.turns++;
+    return true;
+}
+
+/* CM_OK: the present sealers may be used. */
 static cm_status turn_if_over(cm_source *source)
 {
-    if (source->present.frames != NULL && cm_sealer_is_current(source->present.frames)) {
-        /* A set got lost on its way: better to ask in peace than in the next turn. */
-        if (source->next.frames == NULL)
-            ask(source);
-        return CM_OK;
-    }
-    if (source->next.frames != NULL) {
-        pair_clear(&source->present);
-        source->present = source->next;
-        source->next = (pair){0};
-        source->counters.turns++;
+    const bool has_turned = turn(source);
+    const bool is_usable = is_current(&source->present);
+    /* Without a next set it is better to ask in peace than in the next turn. */
+    if (has_turned || !is_usable || source->next.frames == NULL)
         ask(source);
-    }
-    if (source->present.frames != NULL && cm_sealer_is_current(source->present.frames))
-        return CM_OK;
-    ask(source);
-    return CM_RETRY;
+    return is_usable ? CM_OK : CM_RETRY;
 }
+
+/* ---- sealers ---- */
+
+static bool is_ours(const cm_source *source, const cm_sealer *sealer)
+{
+    return cm_camera_key_equal(cm_sealer_camera(sealer), &source->config.camera);
+}
+
+cm_status cm_source_take_sealers(cm_source *source, cm_sealer *frames, cm_sealer *stills)
+{
+    pair given = {frames, stills};
+    if (!is_ours(source, frames) || !is_ours(source, stills)) {
+        pair_clear(&given);
+        return CM_REFUSE;
+    }
+    const uint64_t epoch = cm_sealer_epoch(frames);
+    /* What is over makes room: with two turns between two pictures the second set counts too. */
+    turn(source);
+    pair *place = NULL;
+    if (source->present.frames == NULL)
+        place = &source->present;
+    else if (epoch > cm_sealer_epoch(source->present.frames) && !is_current(&source->next))
+        place = &source->next;
+    /* A set that is sent again is of another instance: what is sealed so far stays readable by its
+     * own key, and nothing is won by changing. */
+    if (place == NULL) {
+        pair_clear(&given);
+        return CM_OK;
+    }
+    pair_clear(place);
+    *place = given;
+    return CM_OK;
+}
+
+/* ---- pictures ---- */
 
 static cm_status seal_and_publish(cm_source *source, const cm_plain_frame *plain)
 {

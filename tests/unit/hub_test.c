@@ -500,6 +500,32 @@ static void a_source_turns_by_itself_and_asks_for_what_follows(void **state)
     assert_int_equal(keyframe->flags, CM_FRAME_KEYFRAME | CM_FRAME_DISCONTINUITY);
 }
 
+static void two_turns_between_two_pictures_lose_none(void **state)
+{
+    rig *r = *state;
+    viewer v;
+    rig_watch(r, &v, 0, 1);
+    rig_run(r, CM_MS(1));
+    rig_put_group(r, 2);
+    /* As grants does it: after each turn one set more. */
+    cm_epoch_publish(r->page, r->door.slot, 2);
+    assert_int_equal(rig_give_sealers(r, &r->door, CM_STREAM_MAIN, 3), CM_OK);
+    cm_epoch_publish(r->page, r->door.slot, 3);
+    assert_int_equal(rig_give_sealers(r, &r->door, CM_STREAM_MAIN, 4), CM_OK);
+    rig_put(r, 0);
+    rig_put(r, 0);
+    cm_subscription_renew(v.sub, rig_lease(r, &r->door, 3));
+    rig_run(r, CM_MS(1));
+    assert_seen(&v, 0, 5);
+    cm_epoch_publish(r->page, r->door.slot, 4);
+    rig_put(r, 0);
+    cm_subscription_renew(v.sub, rig_lease(r, &r->door, 4));
+    rig_run(r, CM_MS(1));
+    assert_seen(&v, 0, 6);
+    assert_int_equal(r->alarms, 0);
+    rig_leave(&v);
+}
+
 /* ---- a hub that is wrong ---- */
 
 static cm_frame *foreign_frame(rig *r, cm_sealer *sealer, unsigned serial)
@@ -627,6 +653,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_source_without_sealers_fails_closed_and_asks),
         ONE(asking_is_bounded_also_when_each_ask_is_answered),
         ONE(a_source_turns_by_itself_and_asks_for_what_follows),
+        ONE(two_turns_between_two_pictures_lose_none),
         ONE(a_foreign_frame_in_a_channel_reaches_nobody),
         ONE(a_frame_of_another_camera_with_our_whole_head_does_not_open),
         ONE(an_old_frame_served_again_reaches_nobody),
