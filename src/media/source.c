@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "media/seal_priv.h"
+
 enum { WANT_INTERVAL_MS = 100 };
 
 /* The sealers of one epoch. */
@@ -96,15 +98,17 @@ static cm_status turn_if_over(cm_source *source)
 
 /* ---- sealers ---- */
 
-static bool is_ours(const cm_source *source, const cm_sealer *sealer)
+static bool is_ours(const cm_source *source, const cm_sealer *sealer, cm_object kind)
 {
-    return cm_camera_key_equal(cm_sealer_camera(sealer), &source->config.camera);
+    return cm_camera_key_equal(&sealer->key.camera, &source->config.camera) &&
+           sealer->key.stream == source->config.stream && sealer->key.kind == kind;
 }
 
 cm_status cm_source_take_sealers(cm_source *source, cm_sealer *frames, cm_sealer *stills)
 {
     pair given = {frames, stills};
-    if (!is_ours(source, frames) || !is_ours(source, stills)) {
+    if (!is_ours(source, frames, CM_OBJECT_FRAME) || !is_ours(source, stills, CM_OBJECT_STILL) ||
+        cm_sealer_epoch(frames) != cm_sealer_epoch(stills)) {
         pair_clear(&given);
         return CM_REFUSE;
     }

@@ -526,6 +526,31 @@ static void two_turns_between_two_pictures_lose_none(void **state)
     rig_leave(&v);
 }
 
+static cm_status give(rig *r, testing_media *media, cm_stream stream, cm_object first,
+                      cm_object second, uint64_t second_epoch)
+{
+    cm_sealer *frames = testing_sealer(media, stream, first, 1);
+    cm_sealer *stills = testing_sealer(media, stream, second, second_epoch);
+    return cm_source_take_sealers(r->source, frames, stills);
+}
+
+static void sealers_of_anything_else_are_refused(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, 1, 0);
+    const cm_stream ours = CM_STREAM_MAIN;
+    assert_int_equal(give(&r, &r.attic, ours, CM_OBJECT_FRAME, CM_OBJECT_STILL, 1), CM_REFUSE);
+    assert_int_equal(give(&r, &r.door, CM_STREAM_SUB, CM_OBJECT_FRAME, CM_OBJECT_STILL, 1),
+                     CM_REFUSE);
+    assert_int_equal(give(&r, &r.door, ours, CM_OBJECT_STILL, CM_OBJECT_FRAME, 1), CM_REFUSE);
+    assert_int_equal(give(&r, &r.door, ours, CM_OBJECT_FRAME, CM_OBJECT_STILL, 2), CM_REFUSE);
+    assert_int_equal(rig_try_put(&r, CM_FRAME_KEYFRAME), CM_RETRY);
+    assert_int_equal(give(&r, &r.door, ours, CM_OBJECT_FRAME, CM_OBJECT_STILL, 1), CM_OK);
+    rig_put(&r, CM_FRAME_KEYFRAME);
+    rig_close(&r);
+}
+
 /* ---- a hub that is wrong ---- */
 
 static cm_frame *foreign_frame(rig *r, cm_sealer *sealer, unsigned serial)
@@ -654,6 +679,7 @@ int main(int argc, char **argv)
         ONE(asking_is_bounded_also_when_each_ask_is_answered),
         ONE(a_source_turns_by_itself_and_asks_for_what_follows),
         ONE(two_turns_between_two_pictures_lose_none),
+        cmocka_unit_test(sealers_of_anything_else_are_refused),
         ONE(a_foreign_frame_in_a_channel_reaches_nobody),
         ONE(a_frame_of_another_camera_with_our_whole_head_does_not_open),
         ONE(an_old_frame_served_again_reaches_nobody),
