@@ -60,7 +60,9 @@ void cm_hub_destroy(cm_hub *hub)
             channel_free(c);
         }
     cm_fanout_destroy(hub->fanout);
-    free(hub);
+    hub->is_destroyed = true;
+    if (atomic_load(&hub->posted) == 0)
+        free(hub); /* otherwise the last task does, inside cm_loop_destroy */
 }
 
 /* ---- channels ---- */
@@ -128,12 +130,29 @@ static void channel_arrive(channel *c, cm_frame *frame)
 
 typedef struct mirror_request {
     cm_task task;
-    cm_hub *source_hub;
+    cm_hub *to; /* whose loop it is on its way to */
     unsigned viewer_loop;
     cm_camera_key camera;
     cm_stream stream;
     bool is_wanted;
 } mirror_request;
+
+/* `to` stays until the request has run there. */
+static void post(mirror_request *request, cm_hub *to, void (*run)(cm_task *task))
+{
+    request->to = to;
+    request->task.run = run;
+    atomic_fetch_add(&to->posted, 1);
+    cm_loop_post(to->config.loop, &request->task);
+}
+
+static void request_end(mirror_request *request)
+{
+    cm_hub *to = request->to;
+    if (atomic_fetch_sub(&to->posted, 1) == 1 && to->is_destroyed)
+        free(to);
+    free(request);
+}
 
 static void send_to(channel *c, unsigned loop, cm_frame *frame)
 {
@@ -169,15 +188,17 @@ static void on_frame_from_elsewhere(void *owner, void *message)
 static void on_mirror_request(cm_task *task)
 {
     mirror_request *request = CM_HOLDER(task, mirror_request, task);
+    const bool is_tied = request->to->all != NULL;
     channel *c;
-    if (cm_hub_open_channel(request->source_hub, &request->camera, request->stream, &c) == CM_OK) {
+    if (is_tied &&
+        cm_hub_open_channel(request->to, &request->camera, request->stream, &c) == CM_OK) {
         c->remotes[request->viewer_loop].is_wanted = request->is_wanted;
         c->remotes[request->viewer_loop].needs_keyframe = false;
         for (size_t i = 0; request->is_wanted && i < c->ring.count; i++)
             send_to(c, request->viewer_loop, cm_ring_at(&c->ring, i));
         cm_channel_release_if_unused(c);
     }
-    free(request);
+    request_end(request);
 }
 
 void cm_channel_mirror(channel *c, bool is_wanted)
@@ -189,14 +210,12 @@ void cm_channel_mirror(channel *c, bool is_wanted)
     mirror_request *request = calloc(1, sizeof *request);
     if (request == NULL)
         abort(); /* a fixed-size control object */
-    *request = (mirror_request){.task.run = on_mirror_request,
-                                .source_hub = hub->all[home],
-                                .viewer_loop = hub->index,
+    *request = (mirror_request){.viewer_loop = hub->index,
                                 .camera = c->camera,
                                 .stream = c->stream,
                                 .is_wanted = is_wanted};
     c->is_mirrored = is_wanted;
-    cm_loop_post(hub->all[home]->config.loop, &request->task);
+    post(request, hub->all[home], on_mirror_request);
 }
 
 cm_status cm_hub_tie(cm_hub *const *hubs, size_t count)
@@ -220,12 +239,14 @@ static void drop_frame(void *message)
 
 void cm_hub_untie(cm_hub *const *hubs, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        for (size_t j = 0; j < count; j++)
-            if (hubs[i]->from[j] != NULL) {
-                cm_mailbox_destroy(hubs[i]->from[j], drop_frame);
-                hubs[i]->from[j] = NULL;
-            }
+    for (size_t i = 0; i < count; i++) {
+        hubs[i]->all = NULL;
+        hubs[i]->loop_count = 0;
+        for (size_t j = 0; j < count; j++) {
+            cm_mailbox_destroy(hubs[i]->from[j], drop_frame);
+            hubs[i]->from[j] = NULL;
+        }
+    }
 }
 
 /* ---- sources ---- */

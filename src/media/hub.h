@@ -36,7 +36,8 @@ typedef struct cm_hub_config {
 } cm_hub_config;
 
 cm_status cm_hub_create(const cm_hub_config *config, cm_hub **out);
-void cm_hub_destroy(cm_hub *hub); /* after its publishers and subscriptions */
+/* After its publishers and subscriptions and after cm_hub_untie; before its loop is destroyed. */
+void cm_hub_destroy(cm_hub *hub);
 /* Makes the mailboxes between all hubs (hubs[i] on the loop of index i). */
 cm_status cm_hub_tie(cm_hub *const *hubs, size_t count);
 /* Undoes it, when no loop runs any more. */

@@ -39,6 +39,8 @@ struct cm_hub {
     cm_hub *const *all; /* every loop's hub; NULL until tied */
     size_t loop_count;
     cm_mailbox *from[CM_LOOPS_MAX]; /* frames of other loops; [i] is fed by loop i */
+    _Atomic unsigned posted;        /* tasks on their way to this hub: it stays until they ran */
+    bool is_destroyed;
     cm_fanout *fanout;
     cm_list buckets[HUB_BUCKETS];
     unsigned depth;    /* inside a pass: nothing that it may look at is freed */

@@ -12,6 +12,15 @@ static int open_one_loop(void **state)
     return 0;
 }
 
+static int open_two_loops(void **state)
+{
+    rig *r = calloc(1, sizeof *r);
+    rig_open(r, 2, 0);
+    rig_start(r);
+    *state = r;
+    return 0;
+}
+
 static int close_rig(void **state)
 {
     rig_close(*state);
@@ -649,11 +658,116 @@ static void an_old_frame_served_again_reaches_nobody(void **state)
     rig_leave(&v);
 }
 
+/* ---- two loops ---- */
+
+static void a_frame_crosses_once_whatever_the_number_of_viewers(void **state)
+{
+    enum { VIEWERS = 10 };
+    rig *r = *state;
+    viewer v[VIEWERS];
+    viewer *local = calloc(1, sizeof *local);
+    rig_put_group(r, 4);
+    for (size_t i = 0; i < VIEWERS; i++)
+        rig_watch(r, &v[i], 1, 1);
+    rig_watch(r, local, 0, 1);
+    rig_run(r, CM_MS(1));
+    for (int i = 0; i < 5; i++)
+        rig_put(r, 0);
+    rig_run(r, CM_MS(1));
+    assert_int_equal(rig_counters(r, 0).frames_crossed, 10);
+    assert_seen(local, 0, 10);
+    for (size_t i = 0; i < VIEWERS; i++) {
+        assert_seen(&v[i], 0, 10);
+        rig_leave(&v[i]);
+    }
+    rig_leave(local);
+    free(local);
+}
+
+static void nothing_crosses_when_nobody_is_left_there(void **state)
+{
+    rig *r = *state;
+    viewer v;
+    rig_watch(r, &v, 1, 1);
+    rig_put_group(r, 1);
+    rig_run(r, CM_MS(1));
+    assert_seen(&v, 0, 2);
+    rig_leave(&v);
+    rig_run(r, CM_MS(1));
+    const uint64_t crossed = rig_counters(r, 0).frames_crossed;
+    rig_put_group(r, 5);
+    rig_run(r, CM_MS(1));
+    assert_int_equal(rig_counters(r, 0).frames_crossed, crossed);
+    assert_int_equal(rig_counters(r, 1).ring_bytes, 0);
+}
+
+static void a_full_mailbox_drops_to_the_next_keyframe(void **state)
+{
+    rig *r = *state;
+    viewer v;
+    rig_watch(r, &v, 1, 1);
+    rig_run(r, CM_MS(1));
+    rig_put_group(r, MAILBOX_FRAMES + 9); /* the viewer's loop has no turn meanwhile: 10 too many */
+    assert_int_equal(rig_counters(r, 0).frames_dropped, 10);
+    rig_run(r, CM_MS(1));
+    assert_seen(&v, 0, MAILBOX_FRAMES);
+    rig_put(r, 0); /* leans on what was lost */
+    rig_run(r, CM_MS(1));
+    assert_seen(&v, 0, MAILBOX_FRAMES);
+    const unsigned keyframe = r->serial;
+    rig_put_group(r, 1);
+    rig_run(r, CM_MS(1));
+    assert_int_equal(v.count, MAILBOX_FRAMES + 2);
+    assert_int_equal(v.serials[MAILBOX_FRAMES], keyframe);
+    assert_int_equal(v.serials[MAILBOX_FRAMES + 1], keyframe + 1);
+    assert_int_equal(r->alarms, 0);
+    rig_leave(&v);
+}
+
+static void turns_reach_viewers_of_the_other_loop(void **state)
+{
+    rig *r = *state;
+    viewer cut;
+    viewer kept;
+    rig_watch(r, &cut, 1, 1);
+    rig_watch(r, &kept, 1, 1);
+    rig_put_group(r, 4);
+    rig_run(r, CM_MS(1));
+    rig_put(r, 0); /* on its way when the page turns: dies under the old lease */
+    cm_epoch_publish(r->page, r->door.slot, 2);
+    rig_put(r, 0);
+    rig_run(r, CM_MS(1));
+    assert_seen(&cut, 0, 5);
+    assert_seen(&kept, 0, 5);
+    cm_subscription_renew(kept.sub, rig_lease(r, &r->door, 2));
+    rig_run(r, CM_MS(1));
+    assert_seen(&kept, 0, 7);
+    assert_seen(&cut, 0, 5);
+    rig_leave(&cut);
+    rig_leave(&kept);
+}
+
+static void everything_may_end_with_requests_on_their_way(void **state)
+{
+    rig *r = *state;
+    viewer v;
+    rig_put_group(r, 3);
+    rig_watch(r, &v, 1, 1);
+    rig_run(r, CM_MS(1));
+    rig_put_group(r, 3); /* in the mailbox */
+    rig_leave(&v);       /* asks loop 0 to stop */
+    rig_watch(r, &v, 1, 1);
+    rig_leave(&v);
+    cm_source_stop(r->source);
+    /* close_rig: hubs go, then the loops run what was posted to them */
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
         cmocka_set_test_filter(argv[1]); /* one case by name */
 #define ONE(name) cmocka_unit_test_setup_teardown(name, open_one_loop, close_rig)
+#define TWO(name) cmocka_unit_test_setup_teardown(name, open_two_loops, close_rig)
     const struct CMUnitTest cases[] = {
         ONE(a_joiner_gets_the_cached_group_from_its_keyframe),
         ONE(a_joiner_waits_for_the_first_keyframe),
@@ -683,6 +797,11 @@ int main(int argc, char **argv)
         ONE(a_foreign_frame_in_a_channel_reaches_nobody),
         ONE(a_frame_of_another_camera_with_our_whole_head_does_not_open),
         ONE(an_old_frame_served_again_reaches_nobody),
+        TWO(a_frame_crosses_once_whatever_the_number_of_viewers),
+        TWO(nothing_crosses_when_nobody_is_left_there),
+        TWO(a_full_mailbox_drops_to_the_next_keyframe),
+        TWO(turns_reach_viewers_of_the_other_loop),
+        TWO(everything_may_end_with_requests_on_their_way),
     };
     return cmocka_run_group_tests(cases, NULL, NULL);
 }
