@@ -25,6 +25,7 @@ cm_status cm_hub_create(const cm_hub_config *config, cm_hub **out)
     for (size_t i = 0; i < HUB_BUCKETS; i++)
         cm_list_init(&hub->buckets[i]);
     cm_list_init(&hub->graveyard);
+    cm_list_init(&hub->unused);
     cm_list_init(&hub->renewing);
     cm_list_init(&hub->joining);
     cm_timer_init(&hub->join_timer, config->loop, cm_hub_on_join_timer);
@@ -41,6 +42,7 @@ cm_status cm_hub_create(const cm_hub_config *config, cm_hub **out)
 static void channel_free(channel *c)
 {
     cm_list_remove(&c->node);
+    cm_list_remove(&c->unused);
     cm_ring_deinit(&c->ring);
     free(c);
 }
@@ -95,6 +97,7 @@ cm_status cm_hub_open_channel(cm_hub *hub, const cm_camera_key *camera, cm_strea
         c->stream = stream;
         cm_ring_init(&c->ring, hub->index, hub->config.ring_bytes_max);
         cm_list_init(&c->subscriptions);
+        cm_list_init(&c->unused);
         cm_list_add_last(bucket_of(hub, camera, stream), &c->node);
     }
     *out = c;
@@ -103,8 +106,13 @@ cm_status cm_hub_open_channel(cm_hub *hub, const cm_camera_key *camera, cm_strea
 
 void cm_channel_release_if_unused(channel *c)
 {
-    if (c->publisher != NULL || !cm_list_is_empty(&c->subscriptions) || c->hub->depth > 0)
+    if (c->publisher != NULL || c->viewers > 0)
         return;
+    if (c->hub->depth > 0) { /* looked at again when the pass has ended */
+        cm_list_remove(&c->unused);
+        cm_list_add_last(&c->hub->unused, &c->unused);
+        return;
+    }
     for (size_t i = 0; i < c->hub->loop_count; i++)
         if (c->remotes[i].is_wanted)
             return;
@@ -270,12 +278,14 @@ cm_status cm_hub_publish(cm_hub *hub, const cm_camera_key *camera, cm_stream str
 void cm_publisher_put(cm_publisher *publisher, cm_frame *frame)
 {
     channel *c = publisher->channel;
-    c->hub->counters.frames_in++;
-    for (unsigned i = 0; i < c->hub->loop_count; i++)
+    cm_hub *hub = c->hub; /* a viewer may close the publisher inside */
+    assert(hub->depth == 0);
+    hub->counters.frames_in++;
+    for (unsigned i = 0; i < hub->loop_count; i++)
         if (c->remotes[i].is_wanted)
             send_to(c, i, frame);
     channel_arrive(c, frame);
-    cm_frame_release(frame, c->hub->index);
+    cm_frame_release(frame, hub->index);
 }
 
 void cm_publisher_clear(cm_publisher *publisher)

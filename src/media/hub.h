@@ -48,7 +48,7 @@ size_t cm_hub_loop_of(const cm_camera_key *camera, size_t loop_count);
 
 cm_status cm_hub_publish(cm_hub *hub, const cm_camera_key *camera, cm_stream stream,
                          cm_publisher **out);
-/* Takes the caller's hold of `frame`. */
+/* Takes the caller's hold of `frame`. Not inside a subscription's events. */
 void cm_publisher_put(cm_publisher *publisher, cm_frame *frame);
 /* The source stopped: what the ring holds is forgotten. */
 void cm_publisher_clear(cm_publisher *publisher);

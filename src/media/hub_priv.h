@@ -21,6 +21,8 @@ typedef struct channel {
     cm_ring ring;
     uint64_t arrived; /* frames that ever entered the ring: position of the next */
     cm_list subscriptions;
+    size_t viewers;          /* also those that were closed and not freed yet */
+    cm_list unused;          /* in hub->unused */
     cm_publisher *publisher; /* when the source lives here */
     bool is_mirrored;        /* we asked the source's loop for it */
     struct {
@@ -45,6 +47,7 @@ struct cm_hub {
     cm_list buckets[HUB_BUCKETS];
     unsigned depth;    /* inside a pass: nothing that it may look at is freed */
     cm_list graveyard; /* subscriptions closed inside a pass */
+    cm_list unused;    /* channels that lost what they were for inside a pass */
     cm_list renewing;  /* subscriptions that got a lease inside a pass */
     cm_list joining;   /* subscriptions to be served in the next turn */
     cm_timer join_timer;

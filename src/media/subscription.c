@@ -269,6 +269,7 @@ cm_status cm_hub_subscribe(cm_hub *hub, cm_lease *lease, cm_stream stream,
     cm_list_init(&sub->waiting);
     cm_list_init(&sub->renewing);
     cm_list_add_last(&c->subscriptions, &sub->node);
+    c->viewers++;
     if (hub->counters.subscriptions++ == 0)
         cm_timer_start(&hub->lease_timer, CM_MS(LEASE_TICK_MS));
     cm_channel_mirror(c, true);
@@ -325,14 +326,19 @@ void cm_hub_settle(cm_hub *hub)
         sub->renewed = NULL;
         adopt(sub, lease);
     }
-    CM_LIST_EACH(&hub->graveyard, node, next)
-    {
-        cm_subscription *sub = CM_HOLDER(node, cm_subscription, node);
+    while (!cm_list_is_empty(&hub->graveyard)) {
+        cm_subscription *sub = CM_HOLDER(hub->graveyard.next, cm_subscription, node);
         channel *c = sub->channel;
         cm_list_remove(&sub->node);
         cm_lease_destroy(sub->lease);
         cm_lease_destroy(sub->renewed);
         free(sub);
+        c->viewers--;
+        cm_channel_release_if_unused(c);
+    }
+    while (!cm_list_is_empty(&hub->unused)) {
+        channel *c = CM_HOLDER(hub->unused.next, channel, unused);
+        cm_list_remove(&c->unused);
         cm_channel_release_if_unused(c);
     }
 }

@@ -43,6 +43,7 @@ typedef struct viewer {
     void (*in_frame)(struct viewer *v); /* called once, inside on_frame */
     void (*in_stale)(struct viewer *v); /* called once, inside on_stale */
     struct viewer *other;
+    cm_publisher *publisher;
 } viewer;
 
 static inline cm_instant rig_now(const rig *r)

@@ -267,6 +267,53 @@ static void viewers_may_leave_inside_on_frame(void **state)
     rig_leave(&v[4]);
 }
 
+static void the_last_two_viewers_may_leave_together(void **state)
+{
+    rig *r = *state;
+    viewer v[2];
+    rig_put_group(r, 0);
+    for (size_t i = 0; i < 2; i++)
+        rig_watch(r, &v[i], 1, 1); /* where nothing else keeps the channel */
+    rig_run(r, CM_MS(1));
+    v[0].other = &v[1];
+    v[0].in_frame = leave_both;
+    rig_put(r, 0);
+    rig_run(r, CM_MS(1));
+    assert_int_equal(rig_counters(r, 1).subscriptions, 0);
+    assert_int_equal(rig_counters(r, 1).ring_bytes, 0);
+}
+
+static void close_publisher_and_leave(viewer *v)
+{
+    cm_publisher_close(v->publisher);
+    rig_leave(v);
+}
+
+static void a_publisher_may_close_inside_on_frame(void **state)
+{
+    rig *r = *state;
+    viewer v;
+    cm_publisher *publisher;
+    r->door.key_count = 0;
+    cm_sealer *sealer = testing_sealer(&r->door, CM_STREAM_MAIN, CM_OBJECT_FRAME, 1);
+    rig_watch(r, &v, 0, 1);
+    rig_run(r, CM_MS(1));
+    cm_source_destroy(r->source);
+    r->source = NULL;
+    assert_int_equal(cm_hub_publish(r->hubs[0], &r->door.camera, CM_STREAM_MAIN, &publisher),
+                     CM_OK);
+    v.publisher = publisher;
+    v.in_frame = close_publisher_and_leave;
+    char text[64];
+    cm_plain_granule granules[2];
+    const cm_plain_frame plain = rig_plain("verdi", 1, CM_FRAME_KEYFRAME, text, granules);
+    cm_frame *frame;
+    assert_int_equal(cm_seal_frame(sealer, &plain, 0, &frame), CM_OK);
+    cm_publisher_put(publisher, frame);
+    assert_null(cm_hub_find(r->hubs[0], &r->door.camera, CM_STREAM_MAIN));
+    cm_sealer_destroy(sealer);
+}
+
 static void viewers_may_leave_inside_on_stale(void **state)
 {
     enum { VIEWERS = 5 };
@@ -288,6 +335,23 @@ static void viewers_may_leave_inside_on_stale(void **state)
     assert_int_equal(rig_counters(r, 0).subscriptions, 2);
     rig_leave(&v[2]);
     rig_leave(&v[4]);
+}
+
+static void the_only_viewer_may_leave_when_a_frame_finds_its_lease_over(void **state)
+{
+    rig *r = *state;
+    viewer v;
+    rig_put_group(r, 0);
+    rig_watch(r, &v, 1, 1);
+    rig_run(r, CM_MS(1));
+    v.in_stale = rig_leave;
+    cm_epoch_publish(r->page, r->door.slot, 2);
+    rig_put(r, 0); /* crosses, and finds the lease over before the timer does */
+    rig_run(r, 0);
+    assert_int_equal(v.stale, 1);
+    assert_seen(&v, 0, 1);
+    rig_run(r, CM_MS(1));
+    assert_int_equal(rig_counters(r, 1).subscriptions, 0);
 }
 
 /* ---- leases ---- */
@@ -780,7 +844,10 @@ int main(int argc, char **argv)
         ONE(what_a_stopped_source_left_is_forgotten),
         ONE(a_stream_has_one_publisher),
         ONE(viewers_may_leave_inside_on_frame),
+        ONE(a_publisher_may_close_inside_on_frame),
+        TWO(the_last_two_viewers_may_leave_together),
         ONE(viewers_may_leave_inside_on_stale),
+        TWO(the_only_viewer_may_leave_when_a_frame_finds_its_lease_over),
         ONE(stale_is_said_once_per_lease),
         ONE(a_published_epoch_cuts_without_any_message),
         ONE(a_cut_is_noticed_when_no_frame_comes),
