@@ -104,23 +104,6 @@ cm_status cm_hub_open_channel(cm_hub *hub, const cm_camera_key *camera, cm_strea
     return CM_OK;
 }
 
-void cm_channel_release_if_unused(channel *c)
-{
-    if (c->publisher != NULL || c->viewers > 0)
-        return;
-    if (c->hub->depth > 0) { /* looked at again when the pass has ended */
-        cm_list_remove(&c->unused);
-        cm_list_add_last(&c->hub->unused, &c->unused);
-        return;
-    }
-    for (size_t i = 0; i < c->hub->loop_count; i++)
-        if (c->remotes[i].is_wanted)
-            return;
-    if (c->is_mirrored)
-        cm_channel_mirror(c, false);
-    channel_free(c);
-}
-
 static void channel_arrive(channel *c, cm_frame *frame)
 {
     switch (cm_ring_push(&c->ring, frame)) {
@@ -139,10 +122,9 @@ static void channel_arrive(channel *c, cm_frame *frame)
 typedef struct mirror_request {
     cm_task task;
     cm_hub *to; /* whose loop it is on its way to */
-    unsigned viewer_loop;
+    cm_hub *viewer_hub;
     cm_camera_key camera;
     cm_stream stream;
-    bool is_wanted;
 } mirror_request;
 
 /* `to` stays until the request has run there. */
@@ -188,42 +170,120 @@ static void on_frame_from_elsewhere(void *owner, void *message)
     /* Where it goes by its own word is a matter of routing only; whether anyone may see it is the
      * lease's. */
     channel *c = cm_hub_find(hub, &frame->camera, frame->stream);
-    if (c != NULL && c->is_mirrored)
+    if (c != NULL && c->mirror == MIRROR_ON)
         channel_arrive(c, frame);
     cm_frame_release(frame, hub->index);
 }
 
-static void on_mirror_request(cm_task *task)
+/* ---- between loops: on the source's ---- */
+
+static mirror_request *request_make(const channel *c)
+{
+    mirror_request *request = calloc(1, sizeof *request);
+    if (request == NULL)
+        abort(); /* a fixed-size control object */
+    request->viewer_hub = c->hub;
+    request->camera = c->camera;
+    request->stream = c->stream;
+    return request;
+}
+
+static void on_mirror_begin(cm_task *task)
 {
     mirror_request *request = CM_HOLDER(task, mirror_request, task);
-    const bool is_tied = request->to->all != NULL;
+    cm_hub *hub = request->to;
+    const unsigned loop = request->viewer_hub->index;
     channel *c;
-    if (is_tied &&
-        cm_hub_open_channel(request->to, &request->camera, request->stream, &c) == CM_OK) {
-        c->remotes[request->viewer_loop].is_wanted = request->is_wanted;
-        c->remotes[request->viewer_loop].needs_keyframe = false;
-        for (size_t i = 0; request->is_wanted && i < c->ring.count; i++)
-            send_to(c, request->viewer_loop, cm_ring_at(&c->ring, i));
-        cm_channel_release_if_unused(c);
+    if (hub->all != NULL &&
+        cm_hub_open_channel(hub, &request->camera, request->stream, &c) == CM_OK) {
+        c->remotes[loop].is_wanted = true;
+        c->remotes[loop].needs_keyframe = false;
+        for (size_t i = 0; i < c->ring.count; i++)
+            send_to(c, loop, cm_ring_at(&c->ring, i));
     }
     request_end(request);
 }
 
-void cm_channel_mirror(channel *c, bool is_wanted)
+static void on_mirror_ended(cm_task *task);
+
+static void on_mirror_end(cm_task *task)
 {
-    cm_hub *hub = c->hub;
-    const size_t home = cm_hub_loop_of(&c->camera, hub->loop_count);
-    if (hub->all == NULL || home == hub->index || c->is_mirrored == is_wanted)
+    mirror_request *request = CM_HOLDER(task, mirror_request, task);
+    cm_hub *hub = request->to;
+    if (hub->all != NULL) {
+        channel *c = cm_hub_find(hub, &request->camera, request->stream);
+        if (c != NULL) {
+            c->remotes[request->viewer_hub->index].is_wanted = false;
+            cm_channel_release_if_unused(c);
+        }
+        /* Behind every frame: a mailbox delivers by a task too, and tasks of one poster run in
+         * order. */
+        mirror_request *answer = calloc(1, sizeof *answer);
+        if (answer == NULL)
+            abort(); /* a fixed-size control object */
+        *answer = *request;
+        post(answer, request->viewer_hub, on_mirror_ended);
+    }
+    request_end(request);
+}
+
+/* ---- between loops: on the viewers' ---- */
+
+static cm_hub *home_of(const channel *c)
+{
+    return c->hub->all[cm_hub_loop_of(&c->camera, c->hub->loop_count)];
+}
+
+void cm_channel_mirror(channel *c)
+{
+    if (c->hub->all == NULL || home_of(c) == c->hub || c->mirror != MIRROR_NONE)
         return;
-    mirror_request *request = calloc(1, sizeof *request);
-    if (request == NULL)
-        abort(); /* a fixed-size control object */
-    *request = (mirror_request){.viewer_loop = hub->index,
-                                .camera = c->camera,
-                                .stream = c->stream,
-                                .is_wanted = is_wanted};
-    c->is_mirrored = is_wanted;
-    post(request, hub->all[home], on_mirror_request);
+    c->mirror = MIRROR_ON;
+    post(request_make(c), home_of(c), on_mirror_begin);
+}
+
+static void mirror_end(channel *c)
+{
+    if (c->mirror != MIRROR_ON)
+        return;
+    c->mirror = MIRROR_ENDING;
+    cm_ring_clear(&c->ring);
+    c->ring.wants_keyframe = true;
+    post(request_make(c), home_of(c), on_mirror_end);
+}
+
+static void on_mirror_ended(cm_task *task)
+{
+    mirror_request *request = CM_HOLDER(task, mirror_request, task);
+    cm_hub *hub = request->to;
+    channel *c = hub->all != NULL ? cm_hub_find(hub, &request->camera, request->stream) : NULL;
+    if (c != NULL) {
+        assert(c->mirror == MIRROR_ENDING);
+        c->mirror = MIRROR_NONE;
+        if (c->viewers > 0) /* who came meanwhile */
+            cm_channel_mirror(c);
+        else
+            cm_channel_release_if_unused(c);
+    }
+    request_end(request);
+}
+
+void cm_channel_release_if_unused(channel *c)
+{
+    if (c->publisher != NULL || c->viewers > 0)
+        return;
+    if (c->hub->depth > 0) { /* looked at again when the pass has ended */
+        cm_list_remove(&c->unused);
+        cm_list_add_last(&c->hub->unused, &c->unused);
+        return;
+    }
+    for (size_t i = 0; i < c->hub->loop_count; i++)
+        if (c->remotes[i].is_wanted)
+            return;
+    if (c->hub->all != NULL && c->mirror != MIRROR_NONE)
+        mirror_end(c);
+    else
+        channel_free(c);
 }
 
 cm_status cm_hub_tie(cm_hub *const *hubs, size_t count)

@@ -12,6 +12,14 @@ enum {
     LEASE_TICK_MS = 20, /* how soon a turned key is noticed when no frame comes */
 };
 
+/* What a channel has of the source's loop. */
+typedef enum mirror_state {
+    MIRROR_NONE,
+    MIRROR_ON,     /* asked for: what comes enters the ring */
+    MIRROR_ENDING, /* asked to stop: what comes was on its way and is dropped, until the source's
+                      loop says that nothing is any more; only then it can be asked for again */
+} mirror_state;
+
 /* One stream on one loop: the source's own, or a mirror of one that lives elsewhere. */
 typedef struct channel {
     cm_list node; /* in its bucket */
@@ -24,7 +32,7 @@ typedef struct channel {
     size_t viewers;          /* also those that were closed and not freed yet */
     cm_list unused;          /* in hub->unused */
     cm_publisher *publisher; /* when the source lives here */
-    bool is_mirrored;        /* we asked the source's loop for it */
+    mirror_state mirror;
     struct {
         bool is_wanted;
         bool needs_keyframe; /* the mailbox was full */
@@ -84,8 +92,8 @@ channel *cm_hub_find(cm_hub *hub, const cm_camera_key *camera, cm_stream stream)
 cm_status cm_hub_open_channel(cm_hub *hub, const cm_camera_key *camera, cm_stream stream,
                               channel **out);
 void cm_channel_release_if_unused(channel *c);
-/* Asks the source's loop for the stream, or tells it that nobody is left here. */
-void cm_channel_mirror(channel *c, bool is_wanted);
+/* Asks the source's loop for the stream, if that is another one. */
+void cm_channel_mirror(channel *c);
 
 /* A frame has entered the ring: every subscription at the live edge gets it. */
 void cm_channel_serve(channel *c, cm_frame *frame);

@@ -272,7 +272,7 @@ cm_status cm_hub_subscribe(cm_hub *hub, cm_lease *lease, cm_stream stream,
     c->viewers++;
     if (hub->counters.subscriptions++ == 0)
         cm_timer_start(&hub->lease_timer, CM_MS(LEASE_TICK_MS));
-    cm_channel_mirror(c, true);
+    cm_channel_mirror(c);
     pull_soon(sub);
     *out = sub;
     return CM_OK;

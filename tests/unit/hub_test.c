@@ -765,6 +765,27 @@ static void nothing_crosses_when_nobody_is_left_there(void **state)
     assert_int_equal(rig_counters(r, 1).ring_bytes, 0);
 }
 
+static void coming_back_at_once_is_no_replay(void **state)
+{
+    rig *r = *state;
+    viewer v;
+    rig_put_group(r, 3);
+    rig_watch(r, &v, 1, 1);
+    rig_run(r, CM_MS(1));
+    /* Pictures are on their way while the last viewer leaves and another comes. */
+    rig_put_group(r, 2);
+    rig_leave(&v);
+    rig_watch(r, &v, 1, 1);
+    rig_put(r, 0);
+    rig_run(r, CM_MS(1));
+    assert_int_equal(r->alarms, 0);
+    assert_seen(&v, 4, 4);
+    rig_put(r, 0);
+    rig_run(r, CM_MS(1));
+    assert_seen(&v, 4, 5);
+    rig_leave(&v);
+}
+
 static void a_full_mailbox_drops_to_the_next_keyframe(void **state)
 {
     rig *r = *state;
@@ -866,6 +887,7 @@ int main(int argc, char **argv)
         ONE(an_old_frame_served_again_reaches_nobody),
         TWO(a_frame_crosses_once_whatever_the_number_of_viewers),
         TWO(nothing_crosses_when_nobody_is_left_there),
+        TWO(coming_back_at_once_is_no_replay),
         TWO(a_full_mailbox_drops_to_the_next_keyframe),
         TWO(turns_reach_viewers_of_the_other_loop),
         TWO(everything_may_end_with_requests_on_their_way),
