@@ -1,9 +1,9 @@
 #include "ingest/camera.h"
-#include "base/secret.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/secret.h"
 #include "ingest/camera_priv.h"
 #include "proto/rtsp/url.h"
 
