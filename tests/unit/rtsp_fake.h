@@ -1,0 +1,295 @@
+/*
+ * rtsp_fake: a scripted RTSP camera on any cm_net. Says what a plain camera says, unless the case
+ * takes a request over (`script`) or changes a line (the fields). Remembers what it was asked.
+ * Tests only.
+ */
+#pragma once
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buffer.h"
+#include "h264_sets.h"
+#include "net/net.h"
+#include "proto/rtp/rtp.h"
+#include "proto/rtsp/auth.h"
+#include "proto/rtsp/headers.h"
+#include "proto/rtsp/transport.h"
+
+#define FAKE_SDP                                                                                   \
+    "v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=control:*\r\nm=video 0 RTP/AVP 96\r\n"     \
+    "a=rtpmap:96 H264/90000\r\n"                                                                   \
+    "a=fmtp:96 packetization-mode=1;sprop-parameter-sets=Z0LADNkBQfsBEAAAAwAQAAADAoDxQqSA,"        \
+    "aMuDyyA=\r\na=control:trackID=1\r\n"
+
+typedef struct fake fake;
+struct fake {
+    cm_net *net;
+    cm_tcp_listener *listener;
+    cm_tcp *tcp; /* the newest connection */
+    cm_udp *rtp;
+    cm_udp *rtcp;
+    cm_address client; /* where its RTP goes over UDP */
+    cm_rtsp_scanner scanner;
+    cm_buffer in;
+    cm_rtsp_hasher *hasher;
+    size_t connections;
+    size_t counts[CM_RTSP_METHOD_COUNT + 1];
+    size_t refused;                             /* 401s */
+    cm_instant asked[CM_RTSP_METHOD_COUNT + 1]; /* the newest */
+    char uris[CM_RTSP_METHOD_COUNT + 1][256];
+    char transport[128]; /* asked for */
+    bool had_login;      /* the newest request had an Authorization */
+    bool had_basic;
+    size_t interleaved; /* frames that came */
+    uint8_t interleaved_channel;
+    size_t datagrams, reports; /* on its UDP ports */
+    size_t responses;
+    char responded[512]; /* the newest response to a request of ours: status line and headers */
+
+    /* The script: true when it has dealt with the request. */
+    bool (*script)(fake *f, const cm_rtsp_message *request);
+    int step; /* the script's own */
+    /* What it says. NULL: the plain thing. */
+    const char *sdp;
+    const char *describe_headers;
+    const char *transport_reply;
+    const char *session;
+    const char *www_authenticate; /* header lines; then a login is needed */
+    cm_rtsp_challenge challenge;  /* by which it is checked */
+    const char *user, *password;
+    uint16_t channel;
+    uint16_t sequence;
+    uint32_t ssrc;
+    uint8_t payload_type;
+};
+
+static inline void fake_send(fake *f, cm_slice bytes)
+{
+    size_t taken = 0;
+    if (f->tcp != NULL && cm_tcp_write(f->tcp, &bytes, 1, &taken) == CM_OK)
+        assert_int_equal(taken, bytes.size);
+}
+
+/* "RTSP/1.0 STATUS" with the request's CSeq, `headers` (whole lines) and `body`. */
+static inline void fake_answer(fake *f, const cm_rtsp_message *request, uint16_t status,
+                               const char *headers, const char *body)
+{
+    uint8_t storage[8192];
+    cm_writer w = cm_writer_over(storage, sizeof storage);
+    uint32_t cseq;
+    cm_rtsp_write_status_line(&w, status);
+    if (cm_rtsp_cseq(request, &cseq) == CM_OK)
+        cm_rtsp_write_header_u64(&w, "CSeq", cseq);
+    cm_write_text(&w, headers != NULL ? headers : "");
+    cm_rtsp_write_end(&w, cm_slice_of(body));
+    assert_false(w.failed);
+    fake_send(f, cm_writer_done(&w));
+}
+
+static inline bool fake_is_let_in(fake *f, const cm_rtsp_message *request)
+{
+    cm_slice value;
+    const cm_rtsp_credentials credentials = {cm_slice_of(f->user), cm_slice_of(f->password)};
+    const cm_rtsp_auth_request asked = {.method = request->method, .uri = request->uri};
+    if (f->www_authenticate == NULL)
+        return true;
+    if (cm_rtsp_find(request, CM_TEXT("Authorization"), &value) &&
+        cm_rtsp_authorization_check(f->hasher, &f->challenge, &credentials, &asked, value) == CM_OK)
+        return true;
+    f->refused++;
+    fake_answer(f, request, 401, f->www_authenticate, NULL);
+    return false;
+}
+
+static inline void fake_on_rtp(void *owner, const cm_datagram *datagrams, size_t count)
+{
+    fake *f = owner;
+    (void)datagrams;
+    f->datagrams += count;
+}
+
+static inline void fake_on_rtcp(void *owner, const cm_datagram *datagrams, size_t count)
+{
+    fake *f = owner;
+    (void)datagrams;
+    f->reports += count;
+}
+
+static inline void fake_answer_setup(fake *f, const cm_rtsp_message *request)
+{
+    char line[512];
+    cm_slice value;
+    cm_rtsp_transport asked;
+    assert_true(cm_rtsp_find(request, CM_TEXT("Transport"), &value));
+    assert_int_equal(cm_slice_to_cstr(value, f->transport, sizeof f->transport), CM_OK);
+    assert_int_equal(cm_rtsp_transport_next(&value, &asked), CM_OK);
+    const char *session = f->session != NULL ? f->session : "12345678;timeout=60";
+    if (!asked.is_tcp) {
+        f->client = cm_tcp_peer(f->tcp);
+        f->client.port = asked.client_port.rtp;
+        cm_udp_config rtp = {
+            .local = cm_tcp_local(f->tcp), .on_datagrams = fake_on_rtp, .owner = f};
+        cm_udp_config rtcp = {
+            .local = cm_tcp_local(f->tcp), .on_datagrams = fake_on_rtcp, .owner = f};
+        if (f->rtp == NULL)
+            assert_int_equal(cm_udp_open_pair(f->net, &rtp, &rtcp, &f->rtp, &f->rtcp), CM_OK);
+    }
+    if (f->transport_reply != NULL)
+        (void)snprintf(line, sizeof line, "%sSession: %s\r\n", f->transport_reply, session);
+    else if (asked.is_tcp)
+        (void)snprintf(line, sizeof line,
+                       "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\nSession: %s\r\n",
+                       session);
+    else
+        (void)snprintf(line, sizeof line,
+                       "Transport: RTP/AVP;unicast;client_port=%u-%u;server_port=%u-%u\r\n"
+                       "Session: %s\r\n",
+                       asked.client_port.rtp, asked.client_port.rtcp, cm_udp_local(f->rtp).port,
+                       cm_udp_local(f->rtcp).port, session);
+    fake_answer(f, request, 200, line, NULL);
+}
+
+static inline void fake_take_request(fake *f, const cm_rtsp_message *request)
+{
+    const cm_rtsp_method method = cm_rtsp_method_of(request->method);
+    cm_slice value;
+    f->counts[method]++;
+    f->asked[method] = cm_loop_now(cm_net_loop(f->net));
+    CM_IGNORE(cm_slice_to_cstr(request->uri, f->uris[method], sizeof f->uris[method]), "clipped");
+    f->had_login = cm_rtsp_find(request, CM_TEXT("Authorization"), &value);
+    f->had_basic = f->had_login && cm_slice_starts(value, CM_TEXT("Basic "));
+    if ((f->script != NULL && f->script(f, request)) || !fake_is_let_in(f, request))
+        return;
+    if (method == CM_RTSP_DESCRIBE)
+        fake_answer(f, request, 200,
+                    f->describe_headers != NULL ? f->describe_headers
+                                                : "Content-Type: application/sdp\r\n",
+                    f->sdp != NULL ? f->sdp : FAKE_SDP);
+    else if (method == CM_RTSP_SETUP)
+        fake_answer_setup(f, request);
+    else if (method == CM_RTSP_OPTIONS)
+        fake_answer(f, request, 200, "Public: OPTIONS, DESCRIBE, SETUP, PLAY, GET_PARAMETER\r\n",
+                    NULL);
+    else
+        fake_answer(f, request, 200, NULL, NULL);
+}
+
+static inline void fake_take(fake *f, const cm_rtsp_message *message)
+{
+    if (message->kind == CM_RTSP_REQUEST) {
+        fake_take_request(f, message);
+    } else if (message->kind == CM_RTSP_RESPONSE) {
+        uint32_t cseq = 0;
+        CM_IGNORE(cm_rtsp_cseq(message, &cseq), "0 then");
+        (void)snprintf(f->responded, sizeof f->responded, "%u %u", message->status, cseq);
+        f->responses++;
+    } else {
+        f->interleaved++;
+        f->interleaved_channel = message->channel;
+    }
+}
+
+static inline void fake_on_readable(void *owner)
+{
+    fake *f = owner;
+    uint8_t bytes[4096];
+    size_t size;
+    const cm_status status = cm_tcp_read(f->tcp, bytes, sizeof bytes, &size);
+    if (status == CM_CLOSE) {
+        cm_tcp_close(f->tcp);
+        f->tcp = NULL;
+    }
+    if (status != CM_OK)
+        return;
+    assert_int_equal(cm_buffer_add(&f->in, cm_slice_over(bytes, size)), CM_OK);
+    cm_rtsp_message message;
+    size_t consumed;
+    while (cm_rtsp_scan(&f->scanner, cm_buffer_data(&f->in), &message, &consumed) == CM_OK) {
+        const cm_tcp *tcp = f->tcp;
+        fake_take(f, &message);
+        if (f->tcp != tcp)
+            return;
+        cm_buffer_consume(&f->in, consumed);
+    }
+}
+
+static inline void fake_on_accept(void *owner, cm_tcp *tcp)
+{
+    static const cm_tcp_events EVENTS = {.on_readable = fake_on_readable};
+    fake *f = owner;
+    cm_tcp_close(f->tcp);
+    f->tcp = tcp;
+    f->connections++;
+    cm_rtsp_scanner_init(&f->scanner);
+    cm_buffer_clear(&f->in);
+    cm_tcp_listen_to(tcp, &EVENTS, f);
+}
+
+/* Hangs up. */
+static inline void fake_close(fake *f)
+{
+    cm_tcp_close(f->tcp);
+    f->tcp = NULL;
+}
+
+static inline void fake_init(fake *f, cm_net *net, const cm_address *at)
+{
+    *f = (fake){.net = net, .ssrc = 77, .payload_type = 96, .sequence = 65530};
+    cm_buffer_init(&f->in, CM_RTSP_BUFFER_SIZE);
+    assert_int_equal(cm_rtsp_hasher_create(&f->hasher), CM_OK);
+    const cm_tcp_listener_config config = {.address = *at, .on_accept = fake_on_accept, .owner = f};
+    assert_int_equal(cm_tcp_listener_open(net, &config, &f->listener), CM_OK);
+}
+
+static inline void fake_deinit(fake *f)
+{
+    cm_tcp_close(f->tcp);
+    cm_udp_close(f->rtp);
+    cm_udp_close(f->rtcp);
+    cm_tcp_listener_close(f->listener);
+    cm_buffer_deinit(&f->in);
+    cm_rtsp_hasher_destroy(f->hasher);
+}
+
+/* ---- media ---- */
+
+/* The next RTP packet, in `out`. */
+static inline cm_slice fake_packet(fake *f, cm_slice payload, uint32_t timestamp, bool marker,
+                                   uint8_t *out, size_t capacity)
+{
+    cm_writer w = cm_writer_over(out, capacity);
+    cm_rtp_write(&w, &(cm_rtp_packet){.marker = marker,
+                                      .payload_type = f->payload_type,
+                                      .sequence_number = f->sequence++,
+                                      .timestamp = timestamp,
+                                      .ssrc = f->ssrc,
+                                      .payload = payload});
+    assert_false(w.failed);
+    return cm_writer_done(&w);
+}
+
+static inline void fake_send_frame(fake *f, cm_slice payload, uint32_t timestamp, bool marker)
+{
+    uint8_t packet[1500];
+    uint8_t framed[1504];
+    cm_writer w = cm_writer_over(framed, sizeof framed);
+    const cm_slice bytes = fake_packet(f, payload, timestamp, marker, packet, sizeof packet);
+    if (f->rtp != NULL) {
+        size_t sent;
+        const cm_datagram datagram = {.bytes = bytes, .peer = f->client};
+        assert_int_equal(cm_udp_send(f->rtp, &datagram, 1, &sent), CM_OK);
+        return;
+    }
+    cm_rtsp_write_interleaved_header(&w, (uint8_t)f->channel, (uint16_t)bytes.size);
+    cm_write_slice(&w, bytes);
+    fake_send(f, cm_writer_done(&w));
+}
+
+#define FAKE_IDR   BYTES(0x65, 0x88, 0x84, 0x00, 0x33, 0xff, 0x11, 0x22)
+#define FAKE_SLICE BYTES(0x41, 0x9a, 0x24, 0x6c, 0x42, 0x7f, 0xfe, 0x33)
+
+static inline void fake_send_picture(fake *f, bool is_keyframe, uint32_t timestamp)
+{
+    fake_send_frame(f, is_keyframe ? FAKE_IDR : FAKE_SLICE, timestamp, true);
+}
