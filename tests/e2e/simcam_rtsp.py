@@ -1,0 +1,353 @@
+#!/usr/bin/env python3
+"""The simulated cameras as RTSP servers: what a client sees, also when they are told to misbehave.
+
+The client here is written for this test alone, so that it shares no mistake with ours; pictures are
+judged by ffmpeg.
+"""
+import hashlib
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+SIMCAM = next(p for p in ("build/release/tests/tools/simcam", "build/debug/tests/tools/simcam") if os.path.exists(p))
+HELPER = next(p for p in ("build/release/casement-helper", "build/release/src/helper/casement-helper",
+                          "build/debug/src/helper/casement-helper") if os.path.exists(p))
+CODES = "build/debug/tests/tools/codes"
+CLOCK = 90000
+failed = 0
+
+
+def verdict(name, good, detail=""):
+    global failed
+    print(f"{'ok' if good else 'not ok'} - {name}{f' # {detail}' if not good else ''}", flush=True)
+    failed += not good
+
+
+class Simcam:
+    def __init__(self, folder, *options):
+        password = os.path.join(folder, "pw")
+        with open(password, "w", encoding="ascii") as file:
+            file.write("se cret\n")
+        self.process = subprocess.Popen(
+            [SIMCAM, "--port", "0", "--cameras", "3", "--variants", "1", "--names", "Front door,Garden", "--gop", "20",
+             "--kbps", "800", "--helper", HELPER, "--cache", folder, "--user", "admin", "--password-file", password,
+             *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        line = self.process.stdout.readline().decode()
+        assert line.startswith("listening rtsp://"), self.process.stderr.read().decode()
+        self.port = int(line.rsplit(":", 1)[1])
+
+    def wish(self, line):
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(10), self.process.stderr.read().decode()
+
+
+class Client:
+    def __init__(self, port, path="/cam1", password="se cret"):
+        self.base = f"rtsp://127.0.0.1:{port}{path}"
+        self.password = password
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=5)
+        self.data = b""
+        self.cseq = 0
+        self.challenges = []
+        self.session = None
+
+    def more(self):
+        got = self.socket.recv(65536)
+        if not got:
+            raise EOFError
+        self.data += got
+
+    def take(self, size):
+        while len(self.data) < size:
+            self.more()
+        out, self.data = self.data[:size], self.data[size:]
+        return out
+
+    def frame(self):
+        """The next interleaved frame; None if something else stands there."""
+        head = self.take(4)
+        if head[0] != 0x24:
+            return None
+        return head[1], self.take(struct.unpack(">H", head[2:])[0])
+
+    def authorization(self, method, uri):
+        challenge = next((c for c in self.challenges if "SHA-256" in c), self.challenges[0])
+        if challenge.startswith("Basic"):
+            import base64
+            return "Basic " + base64.b64encode(f"admin:{self.password}".encode()).decode()
+        fields = dict(re.findall(r'(\w+)="?([^",]+)"?', challenge.split(" ", 1)[1]))
+        hasher = hashlib.sha256 if fields.get("algorithm") == "SHA-256" else hashlib.md5
+
+        def hashed(text):
+            return hasher(text.encode()).hexdigest()
+        a1, a2 = hashed(f"admin:{fields['realm']}:{self.password}"), hashed(f"{method}:{uri}")
+        answer = hashed(f"{a1}:{fields['nonce']}:00000001:abc:auth:{a2}")
+        return (f'Digest username="admin", realm="{fields["realm"]}", nonce="{fields["nonce"]}", uri="{uri}", '
+                f'algorithm={fields.get("algorithm", "MD5")}, qop=auth, nc=00000001, cnonce="abc", response="{answer}"')
+
+    def once(self, method, path="", headers=(), body=b""):
+        self.cseq += 1
+        uri = self.base + path
+        lines = [f"{method} {uri} RTSP/1.0", f"CSeq: {self.cseq}", *headers]
+        if self.session:
+            lines.append(f"Session: {self.session}")
+        if self.challenges:
+            lines.append("Authorization: " + self.authorization(method, uri))
+        if body:
+            lines.append(f"Content-Length: {len(body)}")
+        self.socket.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+        while True:
+            while self.data[:1] == b"$":
+                self.frame()
+            if b"\r\n\r\n" in self.data and self.data[:1] != b"$":
+                break
+            self.more()
+        head, self.data = self.data.split(b"\r\n\r\n", 1)
+        first, *rest = head.decode().split("\r\n")
+        fields = [tuple(line.split(": ", 1)) for line in rest]
+        found = dict(fields)
+        assert found["CSeq"] == str(self.cseq)
+        found["body"] = self.take(int(found.get("Content-Length", 0)))
+        status = int(first.split()[1])
+        if status == 401:
+            self.challenges = [v for k, v in fields if k == "WWW-Authenticate"]
+            found["challenges"] = self.challenges
+        return status, found
+
+    def ask(self, method, path="", headers=(), body=b""):
+        status, found = self.once(method, path, headers, body)
+        if status == 401:
+            status, found = self.once(method, path, headers, body)
+        return status, found
+
+    def setup(self):
+        status, found = self.ask("SETUP", "/trackID=0", ["Transport: RTP/AVP/TCP;unicast;interleaved=4-5"])
+        if status == 200:
+            self.session = found["Session"].split(";")[0]
+        return status
+
+    def play(self):
+        assert self.setup() == 200
+        status, _ = self.ask("PLAY")
+        assert status == 200
+        return self
+
+    def packets(self, seconds):
+        """RTP packets as (sequence, timestamp, marker, payload), and how many RTCP ones came."""
+        end, out, reports = time.time() + seconds, [], 0
+        self.socket.settimeout(0.2)
+        while time.time() < end:
+            try:
+                frame = self.frame()
+            except TimeoutError:
+                continue
+            if frame is None:
+                return None, reports
+            channel, data = frame
+            if channel == 5:
+                reports += data[1] == 200
+                continue
+            _, mark, sequence, timestamp = struct.unpack(">BBHI", data[:8])
+            out.append((sequence, timestamp, mark >> 7, data[12:]))
+        self.socket.settimeout(5)
+        return out, reports
+
+
+def gaps(packets):
+    return sum((b[0] - a[0]) & 0xFFFF != 1 for a, b in zip(packets, packets[1:]))
+
+
+def types(packets):
+    return [p[3][1] & 0x1F if p[3][0] & 0x1F == 28 else p[3][0] & 0x1F for p in packets]
+
+
+def auth_tests(folder):
+    for auth, offered in (("digest", 2), ("digest-sha256", 1), ("digest-md5", 1), ("basic", 1)):
+        cam = Simcam(folder, "--auth", auth)
+        status, found = Client(cam.port).once("DESCRIBE")
+        verdict(f"{auth}: challenged", status == 401 and len(found["challenges"]) == offered, found)
+        verdict(f"{auth}: the right password", Client(cam.port).ask("DESCRIBE")[0] == 200)
+        verdict(f"{auth}: the wrong password", Client(cam.port, password="secret").ask("DESCRIBE")[0] == 401)
+        verdict(f"{auth}: setup needs it too", Client(cam.port).once("SETUP", "/trackID=0", [
+            "Transport: RTP/AVP/TCP;interleaved=0-1"])[0] == 401)
+        cam.stop()
+    cam = Simcam(folder, "--auth", "none")
+    verdict("none: no password", Client(cam.port).once("DESCRIBE")[0] == 200)
+    cam.stop()
+
+
+def protocol_tests(cam):
+    client = Client(cam.port)
+    status, found = client.once("OPTIONS")
+    verdict("OPTIONS without a password", status == 200 and "DESCRIBE" in found["Public"], found)
+    status, found = client.ask("DESCRIBE")
+    sdp = found["body"].decode()
+    verdict("the description names track, codec and parameter sets",
+            "s=Front door" in sdp and "a=rtpmap:96 H264/90000" in sdp and "a=control:trackID=0" in sdp and
+            "profile-level-id=42C01F" in sdp.upper().replace("PROFILE-LEVEL-ID", "profile-level-id") and
+            "sprop-parameter-sets=" in sdp and found["Content-Base"].endswith("/cam1/"), sdp)
+    verdict("no such camera", all(Client(cam.port, path).ask("DESCRIBE")[0] == 404 for path in
+                                  ("/cam0", "/cam4", "/cam", "/", "/cam1/other", "/camx", "/cam99999999999")))
+    verdict("PLAY before SETUP", client.ask("PLAY")[0] == 455)
+    verdict("TEARDOWN before SETUP", client.ask("TEARDOWN")[0] == 455)
+    verdict("an unknown method", client.ask("RECORD")[0] == 501)
+    verdict("multicast only", client.ask("SETUP", "/trackID=0", ["Transport: RTP/AVP;multicast"])[0] == 461)
+    verdict("no transport", client.ask("SETUP", "/trackID=0")[0] == 461)
+    client.play()
+    verdict("SETUP while playing", client.ask("SETUP", "/trackID=0", ["Transport: RTP/AVP;client_port=9-10"])[0] == 455)
+    session, client.session = client.session, "0123456789abcdef"
+    verdict("another's session", client.ask("TEARDOWN")[0] == 454)
+    client.session = session
+    verdict("a keepalive", client.ask("GET_PARAMETER")[0] == 200)
+    verdict("TEARDOWN", client.ask("TEARDOWN")[0] == 200)
+    client.session = None
+    verdict("and again", client.play() is client)
+    other = Client(cam.port)
+    other.socket.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    try:
+        other.more()
+        verdict("HTTP is refused", False, other.data)
+    except (EOFError, ConnectionResetError):
+        verdict("HTTP is refused", True)
+
+
+def stream_tests(cam):
+    packets, reports = Client(cam.port).play().packets(3)
+    verdict("packets in order, none missing", packets and gaps(packets) == 0)
+    verdict("sender reports", reports >= 1)
+    verdict("starts with parameter sets, stamp and an IDR picture", types(packets)[:4] == [7, 8, 6, 5], types(packets)[:6])
+    stamps = sorted({p[1] for p in packets})
+    steps = [b - a for a, b in zip(stamps, stamps[1:])]
+    verdict("20 pictures a second", 35 <= len(stamps) <= 60 and abs(sum(steps) / len(steps) - CLOCK / 20) < 300, steps[:5])
+    ends = [p[1] for p in packets if p[2]]
+    verdict("one marker a picture", len(ends) == len(set(ends)) and len(stamps) - len(ends) <= 1)
+    first = []
+    for path in ("/cam1/sub", "/cam2/sub"):
+        _, mp4 = 0, subprocess.run(["ffmpeg", "-v", "error", "-rtsp_transport", "udp", "-i",
+                                    f"rtsp://admin:se%20cret@127.0.0.1:{cam.port}{path}", "-t", "2", "-f", "rawvideo",
+                                    "-pix_fmt", "gray", "-"], capture_output=True, check=False, timeout=30)
+        codes = subprocess.run([CODES, "gray", "640x360"], input=mp4.stdout, capture_output=True,
+                               check=False).stdout.decode().split("\n")[:-1]
+        numbers = [int(line.split()[1]) for line in codes if line.startswith(path[4] + " ")]
+        verdict(f"{path} over UDP: its own pictures, each one",
+                len(numbers) == len(codes) == 40 and numbers == list(range(numbers[0], numbers[0] + 40)) and
+                not mp4.stderr, (codes[:3], mp4.stderr))
+        age = time.time() - numbers[-1] / 20 if numbers else 0
+        verdict(f"{path}: the counter tells the time", abs((age + 2**31 / 20) % (2**32 / 20) - 2**31 / 20) < 5, age)
+        first.append(numbers[0] % 20 if numbers else None)
+    verdict("keyframes of two cameras come at different times", first[0] != first[1], first)
+
+
+def slow_test(cam):
+    slow, quick = Client(cam.port).play(), Client(cam.port).play()
+    packets, _ = quick.packets(8)
+    verdict("a viewer that does not read disturbs nobody", gaps(packets) == 0 and len({p[1] for p in packets}) > 120)
+    packets, _ = slow.packets(2)
+    verdict("and goes on with what it missed left out", packets is not None and len(packets) > 10)
+
+
+def wished(cam, wish, camera=2):
+    cam.wish(f"cam{camera}:none")
+    cam.wish(f"cam{camera}:{wish}")
+    time.sleep(0.3)
+
+
+def media_trouble_tests(cam):
+    watch = Client(cam.port, "/cam2").play()
+    beside = Client(cam.port, "/cam1").play()
+    watch.packets(1.2)
+    wished(cam, "stall")
+    watch.packets(0.5)
+    verdict("stall: nothing comes", watch.packets(1.5)[0] == [])
+    wished(cam, "none")
+    packets, _ = watch.packets(2.5)
+    verdict("stall ends: goes on at an IDR picture", packets and types(packets)[:2] == [7, 8], types(packets or [])[:4])
+    wished(cam, "drop=50")
+    verdict("drop: gaps", gaps(watch.packets(2)[0]) > 20)
+    wished(cam, "clock=3600")
+    stamps = [p[1] for p in watch.packets(1)[0]]
+    verdict("clock: jumped before", stamps and stamps[-1] != stamps[0])
+    wished(cam, "none")
+    packets, _ = watch.packets(1)
+    back = (stamps[-1] - packets[-1][1]) & 0xFFFFFFFF
+    verdict("clock: and back by an hour", abs(back - 3600 * CLOCK) < 10 * CLOCK, back)
+    before = next(p[3] for p in watch.packets(2)[0] if p[3][0] & 0x1F == 7)
+    wished(cam, "parameters")
+    sets = {p[3] for p in watch.packets(2.5)[0] if p[3][0] & 0x1F == 7}
+    verdict("parameters: another SPS in band", any(s != before for s in sets))
+    wished(cam, "garbage=50")
+    kinds = set(types(watch.packets(2)[0]))
+    verdict("garbage: what no camera sends", len(kinds - {1, 5, 6, 7, 8}) > 5, kinds)
+    wished(cam, "flood=20")
+    beside.packets(1)  # what waited while nobody read
+    flood, calm = (sum(len(p[3]) for p in c.packets(2)[0]) for c in (watch, beside))
+    verdict("flood: many times the bytes", flood > 5 * calm, (flood, calm))
+    wished(cam, "lie")
+    verdict("lie: frames end elsewhere than they say", watch.packets(3)[0] is None)
+    packets, _ = beside.packets(1)
+    verdict("the camera beside it was itself all the time", packets and gaps(packets) == 0)
+
+
+def session_trouble_tests(cam):
+    wished(cam, "password")
+    verdict("password: refused", Client(cam.port, "/cam2").ask("DESCRIBE")[0] == 401)
+    wished(cam, "busy")
+    verdict("busy: 453", Client(cam.port, "/cam2").setup() == 453)
+    wished(cam, "none")
+    client = Client(cam.port, "/cam2").play()
+    wished(cam, "stale")
+    status, found = client.once("GET_PARAMETER")
+    verdict("stale: said so", status == 401 and "stale=true" in found["challenges"][0].lower(), found)
+    verdict("stale: and the new nonce is good", client.once("GET_PARAMETER")[0] == 200)
+    wished(cam, "close")
+    try:
+        client.packets(1)
+        verdict("close: closed", False)
+    except (EOFError, ConnectionResetError):
+        verdict("close: closed", True)
+    other = Client(cam.port, "/cam3").play()
+    verdict("SET_PARAMETER asks for it too", other.ask("SET_PARAMETER", "", [], b"fault: stall+2s\r\n")[0] == 200)
+    other.packets(0.3)
+    verdict("for a time", other.packets(1)[0] == [] and len(other.packets(4)[0]) > 10)
+    verdict("a wish that is none", other.ask("SET_PARAMETER", "", [], b"fault: explode\r\n")[0] == 451)
+
+
+def option_tests(folder):
+    cam = Simcam(folder, "--fault", "cam1:stall@2s", "--first-code", "500")
+    packets, _ = Client(cam.port).play().packets(5)
+    verdict("a fault by option, at its time", packets and len({p[1] for p in packets}) < 45)
+    status, errors = cam.stop()
+    verdict("ends well", status == 0 and "trouble=stall" in errors, errors)
+    for options in (["--cameras", "0"], ["--fault", "cam1:explode"], ["--auth", "digest"], ["--auth", "kerberos"],
+                    ["--wrong"], ["--listen", "nowhere"], ["--cache", "/dev/null"]):
+        done = subprocess.run([SIMCAM, "--helper", HELPER, "--cache", folder, "--variants", "1", "--gop", "20", "--kbps",
+                               "800", *options], capture_output=True, check=False, timeout=60, stdin=subprocess.DEVNULL)
+        verdict(f"refused: {' '.join(options)}", done.returncode == 2 and done.stderr, done)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        auth_tests(folder)
+        cam = Simcam(folder)
+        protocol_tests(cam)
+        stream_tests(cam)
+        slow_test(cam)
+        media_trouble_tests(cam)
+        session_trouble_tests(cam)
+        status, errors = cam.stop()
+        verdict("ends when told", status == 0 and "Sanitizer" not in errors, errors[-2000:])
+        option_tests(folder)
+    sys.exit(1 if failed else 0)
+
+
+main()
