@@ -196,12 +196,16 @@ static cm_status find_helper(command *c)
     if (c->helper != NULL)
         return CM_OK;
     const ssize_t size = readlink("/proc/self/exe", c->helper_path, sizeof c->helper_path);
-    CM_ENSURE(size > 0 && (size_t)size < sizeof c->helper_path - sizeof "/casement-helper",
+    CM_ENSURE(size > 0, CM_BROKEN);
+    char own[PATH_MAX];
+    CM_ENSURE(cm_slice_to_cstr(cm_slice_over(c->helper_path, (size_t)size), own, sizeof own) ==
+                  CM_OK,
               CM_BROKEN);
-    c->helper_path[size] = '\0';
-    char *slash = strrchr(c->helper_path, '/');
+    const char *slash = strrchr(own, '/');
     CM_ENSURE(slash != NULL, CM_BROKEN);
-    strcpy(slash, "/casement-helper");
+    const int written = snprintf(c->helper_path, sizeof c->helper_path, "%.*s/casement-helper",
+                                 (int)(slash - own), own);
+    CM_ENSURE(written > 0 && (size_t)written < sizeof c->helper_path, CM_BROKEN);
     c->helper = c->helper_path;
     return CM_OK;
 }
