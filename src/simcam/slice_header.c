@@ -8,6 +8,7 @@ enum {
     SLICE_I = 2,
     SLICE_ALL_SAME = 5,   /* added to slice_type: every slice of the picture is of that type */
     LARGEST_MBS = 1 << 8, /* on a side: 4096 pixels, more than any strip is for */
+    LARGEST_FIELD = 65535,
     PARAMETER_SET_SIZE = 512,
     MOVED_GROWTH = 64, /* of a slice header that is written anew */
 };
@@ -159,6 +160,8 @@ cm_status cm_slice_header_parse(cm_bits *r, uint8_t nal_header, const cm_paramet
     h.frame_num = cm_bits_read(r, h.log2_frame_num);
     if (h.is_idr)
         h.idr_pic_id = cm_bits_read_ue(r);
+    /* 7.4.3 bounds them by 65,535 and the picture's size; what is written back must fit. */
+    CM_ENSURE(h.idr_pic_id < LARGEST_FIELD && h.first_mb_in_slice < LARGEST_FIELD / 2, CM_REFUSE);
     CM_TRY(read_references(r, &h));
     const int32_t qp = parameters->pps.pic_init_qp + cm_bits_read_se(r);
     CM_ENSURE(qp >= 0 && qp <= 51, CM_REFUSE);
