@@ -6,7 +6,7 @@
  * One Picture belongs to one camera for life. destroy() and a refusal take every pixel off the page.
  */
 
-import { stillPath, livePath } from '../api/client';
+import { api, stillPath, livePath } from '../api/client';
 import type { StreamName } from '../api/types';
 import { clock } from '../state/clock';
 import { mediaSourceClass, Run, type RunEnd, type RunStats, type Shown } from './run';
@@ -164,6 +164,7 @@ export class Picture {
     this.run = null;
     this.shown = null;
     if (end.kind === 'refused' && [401, 403, 404].includes(end.status)) {
+      if (end.status === 401) void api.session().catch(() => undefined); // tells the app we are signed out
       this.refuse();
       return;
     }

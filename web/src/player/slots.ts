@@ -5,6 +5,7 @@
  */
 
 const PLACES = 5;
+export const STREAM_PLACES = PLACES - 1; // the events take one
 const TRY_AGAIN_MS = 1_500;
 
 export type Release = () => void;

@@ -11,6 +11,8 @@ const SAMPLE_LIFE_MS = 600_000;
 const SLEEP_JUMP_MS = 2_000;
 
 export class ServerClock {
+  onLost: () => void = () => undefined; // a sleep was noticed: somebody should take a sample
+
   private offsetMs: number | null = null; // server time - performance.now()
   private roundTripMs = Infinity;
   private takenAt = 0;
@@ -38,6 +40,8 @@ export class ServerClock {
     if (Math.abs(difference - this.dateMinusPerf) > SLEEP_JUMP_MS) {
       this.offsetMs = null;
       this.roundTripMs = Infinity;
+      this.dateMinusPerf = difference;
+      this.onLost();
     }
     this.dateMinusPerf = difference;
   }

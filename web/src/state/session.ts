@@ -2,6 +2,7 @@
 
 import { api, asProblem, Problem, whenSignedOut } from '../api/client';
 import type { Home, ServerInfo, Session } from '../api/types';
+import { clock } from './clock';
 import { createStore } from './store';
 
 export type SessionState =
@@ -56,6 +57,7 @@ function keepClock(): void {
   if (clockTimer !== undefined) return;
   const ask = () => void api.server().then((info) => server.set(info), () => undefined);
   clockTimer = setInterval(ask, CLOCK_EVERY_MS);
+  clock.onLost = ask;
   setTimeout(ask, 1_500); // a second sample: the first one paid for the connection
   document.addEventListener('visibilitychange', () => !document.hidden && ask());
 }

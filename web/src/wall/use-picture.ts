@@ -33,9 +33,18 @@ export function usePicture(home: string, camera: string, stream: StreamName, sti
       decide();
     }, { rootMargin: '120px' });
     observer.observe(element);
+    /* A picture in its own small window is in view even when its tab is not. */
+    const rest = () => {
+      if (element.contains(document.pictureInPictureElement)) {
+        timer = setTimeout(rest, 1_000);
+        return;
+      }
+      isAwake = false;
+      decide();
+    };
     const onVisibility = () => {
       clearTimeout(timer);
-      if (document.hidden) timer = setTimeout(() => { isAwake = false; decide(); }, HIDDEN_MS);
+      if (document.hidden) timer = setTimeout(rest, HIDDEN_MS);
       else {
         isAwake = true;
         decide();

@@ -2,7 +2,9 @@
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Camera, Home, Viewer } from '../api/types';
-import { t } from '../i18n';
+import { t, type Key } from '../i18n';
+import { mediaSourceClass } from '../player/run';
+import { isMultiplexed, STREAM_PLACES } from '../player/slots';
 import type { HomeData } from '../state/home';
 import { inOrder, storedOrder, storeOrder } from '../state/prefs';
 import { hrefOf } from '../state/route';
@@ -76,6 +78,12 @@ function moveFocus(grid: HTMLElement, event: KeyboardEvent): void {
     rows[0]?.link.focus();
   }
   event.preventDefault();
+}
+
+/* Why some tiles show single pictures here, where they do. */
+function stillsWhy(count: number): Key | null {
+  if (!mediaSourceClass()) return 'tile.stillsBrowser';
+  return !isMultiplexed() && count > STREAM_PLACES ? 'tile.stillsConnections' : null;
 }
 
 function summary(cameras: Camera[]): string {
@@ -161,6 +169,7 @@ export function Wall({ data, home, homes, account }: { data: HomeData; home: Hom
 
   if (!cameras) return <Page title={home.name} isWide />;
   const isOwner = home.role === 'owner';
+  const stills = stillsWhy(cameras.length);
   const known = cameras.filter((camera) => !gone.has(camera.id));
   return (
     <Page
@@ -179,6 +188,7 @@ export function Wall({ data, home, homes, account }: { data: HomeData; home: Hom
       )}
     >
       {isArranging && <p class="hint">{t('wall.arrangeHelp')}</p>}
+      {stills && known.length > 0 && <p class="hint">{t(stills)}</p>}
       {info?.demo && !isArranging && isOwner && <p class="hint">{t('wall.demo')}</p>}
       {sorted.length === 0 && (
         <div class="empty">
