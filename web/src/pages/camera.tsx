@@ -133,8 +133,8 @@ function useFullscreen(element: RefObject<HTMLElement>): { isFull: boolean; togg
     isFull,
     toggle() {
       if (document.fullscreenElement) void document.exitFullscreen();
-      else if (element.current && 'requestFullscreen' in element.current)
-        void element.current.requestFullscreen().catch(() => undefined);
+      else if (document.fullscreenEnabled)
+        void element.current?.requestFullscreen().catch(() => undefined);
       else // an iPhone lets only a video fill its screen
         element.current?.querySelector<HTMLVideoElement & { webkitEnterFullscreen?(): void }>('video')?.webkitEnterFullscreen?.();
     },

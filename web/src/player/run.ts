@@ -269,7 +269,9 @@ export class Run {
 
   private holdEdge(): void {
     if (!this.isAtEdge || this.isOver || this.video.seeking) return;
-    const excess = this.aheadS() - this.intervalS - this.slackS;
+    // As it was when the newest picture came: between two pictures the buffer only drains.
+    const drainedS = Math.min(this.intervalS, (performance.now() - this.lastByteAt) / 1000) * this.video.playbackRate;
+    const excess = this.aheadS() + drainedS - this.intervalS - this.slackS;
     if (excess > SKIP_S) this.goToEdge();
     const rate = excess > 0.25 ? 1.3 : excess > 0.08 ? 1.1 : excess > 0.04 ? 1.03 : excess < -0.06 ? 0.97 : 1;
     if (this.video.playbackRate !== rate) this.video.playbackRate = rate;
