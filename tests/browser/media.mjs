@@ -3,7 +3,7 @@
  * fragment a picture, so that each answer can be given its own clock (tfdt, prft) and pace.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 
 export const FPS = 20;
@@ -25,15 +25,19 @@ function make(folder, look, width, height) {
     '-v', 'error', '-y', '-f', 'lavfi', '-i', source, '-vf', `${words},format=yuv420p`,
     '-c:v', 'libx264', '-preset', 'veryfast', '-profile:v', 'baseline', '-g', String(GOP), '-keyint_min', String(GOP),
     '-sc_threshold', '0', '-bf', '0', '-b:v', width > 700 ? '1500k' : '300k', '-video_track_timescale', String(TIMESCALE),
-    '-movflags', 'frag_every_frame+empty_moov+default_base_moof', '-f', 'mp4', file,
+    '-movflags', 'frag_every_frame+empty_moov+default_base_moof', '-f', 'mp4', `${file}.${process.pid}`,
   ]);
+  renameSync(`${file}.${process.pid}`, file); // test files may run side by side
   return file;
 }
 
 function still(folder, look, width, height) {
   const file = join(folder, `${look}-${width}.jpg`);
-  if (!existsSync(file))
-    execFileSync('ffmpeg', ['-v', 'error', '-y', '-i', make(folder, look, width, height), '-frames:v', '1', '-q:v', '4', file]);
+  if (!existsSync(file)) {
+    const part = `${file}.${process.pid}.jpg`;
+    execFileSync('ffmpeg', ['-v', 'error', '-y', '-i', make(folder, look, width, height), '-frames:v', '1', '-q:v', '4', part]);
+    renameSync(part, file);
+  }
   return readFileSync(file);
 }
 

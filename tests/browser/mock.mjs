@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createSecureServer } from 'node:http2';
 import { join } from 'node:path';
@@ -26,9 +26,12 @@ export const FINGERPRINT = Array.from({ length: 32 }, (_, n) => ((n * 37 + 11) %
 function certificate(folder) {
   mkdirSync(folder, { recursive: true });
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-  if (!existsSync(cert))
+  if (!existsSync(cert)) {
     execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '30',
-      '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-keyout', key, '-out', cert], { stdio: 'ignore' });
+      '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-keyout', `${key}.${process.pid}`, '-out', `${cert}.${process.pid}`], { stdio: 'ignore' });
+    renameSync(`${key}.${process.pid}`, key);
+    renameSync(`${cert}.${process.pid}`, cert);
+  }
   return { key: readFileSync(key), cert: readFileSync(cert) };
 }
 
