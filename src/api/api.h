@@ -53,11 +53,6 @@ void cm_api_camera_changed(cm_api *api, const cm_camera_status *status);
  * are and what they may know. */
 void cm_api_home_changed(cm_api *api, const cm_home_id *home);
 
-typedef struct cm_api_viewer {
-    cm_account_id account;
-    uint32_t streams; /* bit 1 << cm_stream */
-    cm_wall since;
-} cm_api_viewer;
 /* Who watches a camera now. Told to those who may view it. */
-void cm_api_viewers_changed(cm_api *api, const cm_camera_key *camera, const cm_api_viewer *viewers,
+void cm_api_viewers_changed(cm_api *api, const cm_camera_key *camera, const cm_watching *viewers,
                             size_t count);

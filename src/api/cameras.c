@@ -135,14 +135,10 @@ typedef struct viewer_count {
     size_t count;
 } viewer_count;
 
-static void count_viewer(void *owner, const cm_camera_key *camera, const cm_account_id *account,
-                         uint32_t streams, cm_wall since)
+static void count_viewer(void *owner, const cm_watching *watching)
 {
-    (void)account;
-    (void)streams;
-    (void)since;
     viewer_count *v = owner;
-    v->count += cm_camera_key_equal(camera, v->camera) ? 1 : 0;
+    v->count += cm_camera_key_equal(&watching->camera, v->camera) ? 1 : 0;
 }
 
 /* On the control loop, where states are known. */

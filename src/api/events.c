@@ -341,28 +341,28 @@ void cm_api_home_changed(cm_api *api, const cm_home_id *home)
     }
 }
 
-static json_t *viewers_json(const view *v, const cm_camera_key *camera,
-                            const cm_api_viewer *viewers, size_t count)
+static json_t *viewers_json(const cm_camera_key *camera, const cm_watching *viewers, size_t count)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        const bool is_main = (viewers[i].streams >> CM_STREAM_MAIN & 1) == 1;
         json_array_append_new(
-            list, json_pack("{s:s, s:b, s:s, s:o}", "id", viewers[i].account.text, "is_self",
-                            cm_account_id_equal(&viewers[i].account, &v->who.account), "stream",
-                            (viewers[i].streams & 1u << CM_STREAM_MAIN) != 0 ? "main" : "sub",
-                            "since", cm_time_json(viewers[i].since)));
+            list, json_pack("{s:s, s:s, s:s, s:o}", "account", viewers[i].account.text, "name",
+                            viewers[i].account_name, "stream", is_main ? "main" : "sub", "since",
+                            cm_time_json(viewers[i].since)));
+    }
     return json_pack("{s:s, s:s, s:o}", "home", camera->home.text, "id", camera->camera.text,
                      "viewers", list);
 }
 
-void cm_api_viewers_changed(cm_api *api, const cm_camera_key *camera, const cm_api_viewer *viewers,
+void cm_api_viewers_changed(cm_api *api, const cm_camera_key *camera, const cm_watching *viewers,
                             size_t count)
 {
     CM_LIST_EACH(&api->event_streams, node, next)
     {
         cm_event_stream *s = CM_HOLDER(node, cm_event_stream, node);
         if (s->request != NULL && find_camera(s->view, camera) != NULL)
-            send_event(s, "viewers", viewers_json(s->view, camera, viewers, count));
+            send_event(s, "viewers", viewers_json(camera, viewers, count));
     }
 }
 

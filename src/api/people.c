@@ -49,22 +49,20 @@ static json_t *person_json(const cm_stored_member *member, const json_t *watchin
 
 /* ---- who watches: asked of grants, on the control loop ---- */
 
-static void add_watched(void *owner, const cm_camera_key *camera, const cm_account_id *account,
-                        uint32_t streams, cm_wall since)
+static void add_watched(void *owner, const cm_watching *viewer)
 {
-    (void)streams;
-    (void)since;
     json_t *watching = owner;
-    json_t *list = json_object_get(watching, account->text);
+    json_t *list = json_object_get(watching, viewer->account.text);
     if (list == NULL) {
         list = json_array();
-        json_object_set_new(watching, account->text, list);
+        json_object_set_new(watching, viewer->account.text, list);
     }
     size_t i;
     json_t *known;
-    json_array_foreach(list, i, known) if (cm_slice_equal(cm_slice_of(json_string_value(known)),
-                                                          cm_slice_of(camera->camera.text))) return;
-    json_array_append_new(list, json_string(camera->camera.text));
+    json_array_foreach(list, i,
+                       known) if (cm_slice_equal(cm_slice_of(json_string_value(known)),
+                                                 cm_slice_of(viewer->camera.camera.text))) return;
+    json_array_append_new(list, json_string(viewer->camera.camera.text));
 }
 
 static void collect_watching(cm_call *call)

@@ -107,7 +107,21 @@ static void on_probed(void *owner, cm_probe_answer *answer)
     cm_lease_destroy(answer->lease);
 }
 
-void cm_route_camera_probe(cm_call *call)
+/* ---- the login: as typed, or (when a stored camera is edited) the stored one ---- */
+
+typedef struct login {
+    cm_camera_key camera;
+    char password[CM_CAMERA_LOGIN_SIZE];
+} login;
+
+static void free_login(void *data)
+{
+    login *l = data;
+    cm_secret_wipe(l, sizeof *l);
+    free(l);
+}
+
+static void start_probe(cm_call *call)
 {
     cm_probe_ask ask = {.home = call->home};
     if (!cm_call_text(call, "main", true, &ask.main) ||
@@ -115,8 +129,80 @@ void cm_route_camera_probe(cm_call *call)
         !cm_call_text(call, "user", false, &ask.user) ||
         !cm_call_text(call, "password", false, &ask.password))
         return;
+    const login *l = call->data;
+    if (l != NULL)
+        ask.password = cm_slice_of(l->password);
     const cm_status status =
         cm_probe_start(call->api->config.fleet, call->api->config.loop, &ask, on_probed, call);
     if (status != CM_OK)
         cm_call_fail(call, status, "absent");
+}
+
+/*
+ * A stored password goes to where it was meant for, and nowhere else: only if the addresses asked
+ * for are on the stored hosts. Otherwise whoever may edit a camera could have its password sent to
+ * a machine of his own.
+ */
+static bool is_stored_host(cm_slice asked, const char *main_address, const char *sub_address)
+{
+    static const size_t SCHEME = sizeof "rtsp://" - 1;
+    const char *const stored[] = {main_address, sub_address};
+    cm_slice rest = cm_slice_from(asked, SCHEME);
+    const cm_slice host = cm_slice_cut(&rest, '/');
+    for (size_t i = 0; i < CM_COUNT(stored); i++) {
+        cm_slice known = cm_slice_from(cm_slice_of(stored[i]), SCHEME);
+        if (known.size > 0 && cm_slice_equal_nocase(cm_slice_cut(&known, '/'), host))
+            return true;
+    }
+    return false;
+}
+
+static void read_login(cm_call *call)
+{
+    login *l = call->data;
+    cm_stored_camera stored;
+    call->status = cm_store_camera_find(call->api->config.store, &l->camera, &stored);
+    const char *const members[] = {"main", "sub"};
+    for (size_t i = 0; call->status == CM_OK && i < CM_COUNT(members); i++) {
+        const json_t *value = json_object_get(call->body, members[i]);
+        if (json_is_string(value) && json_string_length(value) > 0 &&
+            !is_stored_host(cm_slice_of(json_string_value(value)), stored.main, stored.sub))
+            return; /* without a password, as typed */
+    }
+    if (call->status == CM_OK &&
+        cm_store_camera_password(call->api->config.store, &l->camera, l->password) == CM_ABSENT)
+        l->password[0] = '\0';
+}
+
+static void on_login(cm_call *call)
+{
+    if (call->status == CM_OK)
+        start_probe(call);
+    else
+        cm_call_no_such_camera(call);
+}
+
+void cm_route_camera_probe(cm_call *call)
+{
+    cm_slice camera;
+    cm_slice password;
+    if (!cm_call_text(call, "camera", false, &camera) ||
+        !cm_call_text(call, "password", false, &password))
+        return;
+    if (camera.size == 0 || password.size > 0) {
+        start_probe(call);
+        return;
+    }
+    login *l = calloc(1, sizeof *l);
+    if (l == NULL) {
+        cm_call_fail(call, CM_FULL, "absent");
+        return;
+    }
+    call->data = l;
+    call->free_data = free_login;
+    l->camera.home = call->home;
+    if (cm_camera_id_parse(camera, &l->camera.camera) != CM_OK)
+        cm_call_no_such_camera(call);
+    else
+        cm_call_read(call, read_login, on_login);
 }

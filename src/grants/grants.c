@@ -246,17 +246,13 @@ static void look_outside(cm_timer *timer)
 /* ---- the rest ---- */
 
 void cm_grants_each_viewer(cm_grants *grants, const cm_home_id *home,
-                           void (*each)(void *owner, const cm_camera_key *camera,
-                                        const cm_account_id *account, uint32_t streams,
-                                        cm_wall since),
-                           void *owner)
+                           void (*each)(void *owner, const cm_watching *watching), void *owner)
 {
     CM_LIST_EACH(&grants->viewers, node, next)
     {
         const cm_viewer_session *session = CM_HOLDER(node, cm_viewer_session, node);
-        if (session->is_allowed && cm_home_id_equal(&session->ask.camera.home, home))
-            each(owner, &session->ask.camera, &session->account, session->ask.streams,
-                 session->since);
+        if (session->is_allowed && cm_home_id_equal(&session->watching.camera.home, home))
+            each(owner, &session->watching);
     }
 }
 

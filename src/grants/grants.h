@@ -170,12 +170,18 @@ void cm_viewer_session_close(cm_viewer_session *session);
  */
 void cm_grants_changed(cm_grants *grants, const cm_change *change, cm_task *done);
 
+/* One viewer session that has a lease. */
+typedef struct cm_watching {
+    cm_camera_key camera;
+    cm_account_id account;
+    char account_name[CM_NAME_SIZE];
+    uint32_t streams; /* bit 1 << cm_stream */
+    cm_wall since;    /* of its first lease */
+} cm_watching;
+
 /* Control loop: who watches now: calls `each` per viewer session of this home. */
 void cm_grants_each_viewer(cm_grants *grants, const cm_home_id *home,
-                           void (*each)(void *owner, const cm_camera_key *camera,
-                                        const cm_account_id *account, uint32_t streams,
-                                        cm_wall since),
-                           void *owner);
+                           void (*each)(void *owner, const cm_watching *watching), void *owner);
 
 typedef struct cm_grants_counters {
     uint64_t leases_minted, leases_renewed, decisions_denied[CM_GRANT_REASONS], evidence_alarms,

@@ -100,7 +100,7 @@ struct cm_viewer_session {
     bool is_allowed;
     bool is_ended; /* told so, or to be told again */
     cm_grant_reason reason;
-    cm_wall since; /* of the first lease */
+    cm_watching watching; /* what is told of it */
     cm_timer renewal;
     cm_task nudged_task; /* control -> viewer: the nudge was read */
 };

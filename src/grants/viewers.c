@@ -1,6 +1,7 @@
 /* Viewer sessions: asking, deciding in rounds, leases and ends. */
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/fault.h"
 #include "base/log.h"
@@ -143,7 +144,7 @@ static void allow(cm_viewer_session *session, cm_rights rights, bool is_renewal)
         return;
     }
     if (!session->is_allowed)
-        session->since = cm_loop_wall(grants->config.control);
+        session->watching.since = cm_loop_wall(grants->config.control);
     session->is_allowed = true;
     if (is_renewal)
         grants->counters.leases_renewed++;
@@ -241,6 +242,11 @@ static void take_facts(cm_viewer_session *session, const cm_evidence *e)
         .camera_exists = e->camera_exists,
     };
     session->account = e->account;
+    session->watching.camera = session->ask.camera;
+    session->watching.account = e->account;
+    session->watching.streams = session->ask.streams;
+    static_assert(sizeof session->watching.account_name == sizeof e->account_name);
+    memcpy(session->watching.account_name, e->account_name, sizeof e->account_name);
     session->camera = e->camera;
     session->expires = e->expires;
     session->has_facts = true;

@@ -38,7 +38,7 @@ typedef struct tell {
     cm_camera_status status;
     cm_camera_key camera;
     cm_home_id home;
-    cm_api_viewer viewers[VIEWERS_MAX];
+    cm_watching viewers[VIEWERS_MAX];
     size_t viewer_count;
 } tell;
 
@@ -204,22 +204,20 @@ static void on_outside_timer(cm_timer *timer)
 
 typedef struct audience {
     cm_camera_key camera;
-    cm_api_viewer viewers[VIEWERS_MAX];
+    cm_watching viewers[VIEWERS_MAX];
     size_t count;
     uint64_t hash;
 } audience;
 
-static void note_viewer(void *owner, const cm_camera_key *camera, const cm_account_id *account,
-                        uint32_t streams, cm_wall since)
+static void note_viewer(void *owner, const cm_watching *watching)
 {
     audience *a = owner;
-    if (!cm_camera_key_equal(camera, &a->camera) || a->count == VIEWERS_MAX)
+    if (!cm_camera_key_equal(&watching->camera, &a->camera) || a->count == VIEWERS_MAX)
         return;
-    a->viewers[a->count++] =
-        (cm_api_viewer){.account = *account, .streams = streams, .since = since};
+    a->viewers[a->count++] = *watching;
     for (size_t i = 0; i < CM_ID_SIZE; i++)
-        a->hash = (a->hash ^ (uint8_t)account->text[i]) * 0x100000001B3u;
-    a->hash = (a->hash ^ streams ^ (uint64_t)since.us) * 0x100000001B3u;
+        a->hash = (a->hash ^ (uint8_t)watching->account.text[i]) * 0x100000001B3u;
+    a->hash = (a->hash ^ watching->streams ^ (uint64_t)watching->since.us) * 0x100000001B3u;
 }
 
 static watched *find_watched(cm_follow *follow, const cm_camera_key *camera)

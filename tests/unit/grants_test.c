@@ -331,14 +331,14 @@ static void those_who_may_get_a_lease_and_others_a_reason(void **state)
 }
 
 static size_t watching;
-static void count_watching(void *owner, const cm_camera_key *camera, const cm_account_id *account,
-                           uint32_t streams, cm_wall since)
+static void count_watching(void *owner, const cm_watching *seen)
 {
     const server *s = owner;
-    assert_string_equal(camera->camera.text, "door");
-    assert_true(cm_account_id_equal(account, &s->w.people[BRUNO].id));
-    assert_int_equal(streams, 3);
-    assert_true(since.us >= NOW.us);
+    assert_string_equal(seen->camera.camera.text, "door");
+    assert_true(cm_account_id_equal(&seen->account, &s->w.people[BRUNO].id));
+    assert_string_equal(seen->account_name, s->w.people[BRUNO].name);
+    assert_int_equal(seen->streams, 3);
+    assert_true(seen->since.us >= NOW.us);
     watching++;
 }
 
