@@ -61,8 +61,11 @@ static void on_tick(cm_timer *timer)
     const cm_wall wall = cm_loop_wall(s->loop);
     while (tick_due(s, s->tick + LATE_TICKS_MAX).us < now.us)
         s->tick++;
-    while (tick_due(s, s->tick).us <= now.us)
-        run_tick(s, s->tick++, wall);
+    /* A picture is taken when it is due, however late we come to it: two never share a time. */
+    for (cm_instant due = tick_due(s, s->tick); due.us <= now.us; due = tick_due(s, s->tick)) {
+        const cm_wall taken = {.us = wall.us - cm_instant_since(now, due)};
+        run_tick(s, s->tick++, taken);
+    }
     cm_timer_start_at(&s->timer, tick_due(s, s->tick));
 }
 

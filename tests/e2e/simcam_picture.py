@@ -11,8 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-HELPER = next(p for p in ("build/release/casement-helper", "build/release/src/helper/casement-helper",
-                          "build/debug/src/helper/casement-helper") if os.path.exists(p))
+HELPER = next(p for p in ("build/release/casement-helper", "build/debug/casement-helper") if os.path.exists(p))
 FILM = "build/debug/tests/tools/film"
 CODES = "build/debug/tests/tools/codes"
 FRAMES = 80

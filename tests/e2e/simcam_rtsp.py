@@ -16,8 +16,7 @@ import tempfile
 import time
 
 SIMCAM = next(p for p in ("build/release/tests/tools/simcam", "build/debug/tests/tools/simcam") if os.path.exists(p))
-HELPER = next(p for p in ("build/release/casement-helper", "build/release/src/helper/casement-helper",
-                          "build/debug/src/helper/casement-helper") if os.path.exists(p))
+HELPER = next(p for p in ("build/release/casement-helper", "build/debug/casement-helper") if os.path.exists(p))
 CODES = "build/debug/tests/tools/codes"
 CLOCK = 90000
 failed = 0
@@ -75,10 +74,15 @@ class Client:
 
     def frame(self):
         """The next interleaved frame; None if something else stands there."""
-        head = self.take(4)
-        if head[0] != 0x24:
+        while len(self.data) < 4 or (self.data[0] == 0x24 and len(self.data) < 4 + self.size()):
+            self.more()  # whole or not at all: a timeout in the middle loses nothing
+        if self.data[0] != 0x24:
             return None
-        return head[1], self.take(struct.unpack(">H", head[2:])[0])
+        size = self.size()
+        return self.take(4)[1], self.take(size)
+
+    def size(self):
+        return struct.unpack(">H", self.data[2:4])[0]
 
     def authorization(self, method, uri):
         challenge = next((c for c in self.challenges if "SHA-256" in c), self.challenges[0])
