@@ -282,7 +282,7 @@ static cm_status set_options(struct SwsContext *scaler, const struct shape *s)
         {"dst_format", AV_PIX_FMT_YUV420P},
         {"src_range", s->from_full_range ? 1 : 0},
         {"dst_range", 1},
-        {"sws_flags", SWS_AREA},
+        {"sws_flags", SWS_AREA | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT},
     };
     for (size_t i = 0; i < CM_COUNT(options); i++)
         CM_ENSURE(av_opt_set_int(scaler, options[i].name, options[i].value, 0) >= 0, CM_BROKEN);

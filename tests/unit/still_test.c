@@ -109,7 +109,7 @@ static int make_fixture(void **state)
     assert_int_equal(cm_hub_create(&hub, &f->hub), CM_OK);
     assert_int_equal(cm_fanout_create(&f->fanout), CM_OK);
     camera_open(f, &f->door, "verdi", "door");
-    camera_open(f, &f->shed, "verdi", "shed");
+    camera_open(f, &f->shed, "verdi", "garage");
     camera_open(f, &f->attic, "rossi", "attic");
     testing_picture_make(&f->quarters, TESTING_QUARTERS("320x180"), MATRIX_601);
     const cm_still_config config = {.loop = f->world.loop,
@@ -240,13 +240,365 @@ static void a_keyframe_becomes_a_jpeg_of_its_colours_and_size(void **state)
     assert_int_equal(f->alarms, 0);
 }
 
+/* The processes that this one has started and that run: their ids, at most two. */
+static size_t helpers(int out[2])
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    size_t count = 0;
+    int pid;
+    while (fscanf(file, "%d", &pid) == 1) {
+        assert_true(count < 2);
+        out[count++] = pid;
+    }
+    (void)fclose(file);
+    return count;
+}
+
+static int helper_pid(void)
+{
+    int pids[2];
+    assert_int_equal(helpers(pids), 1);
+    return pids[0];
+}
+
+static void full_range_and_bt709_keep_their_colours(void **state)
+{
+    static const char *const OPTIONS[] = {
+        "-vf scale=out_color_matrix=bt601:out_range=pc,format=yuvj420p -colorspace smpte170m "
+        "-color_range pc",
+        "-vf scale=out_color_matrix=bt709:out_range=tv,format=yuv420p -colorspace bt709 "
+        "-color_range tv",
+        "-vf scale=out_color_matrix=bt601:out_range=tv,format=yuv444p -colorspace smpte170m "
+        "-color_range tv",
+    };
+    fixture *f = *state;
+    for (size_t i = 0; i < CM_COUNT(OPTIONS); i++) {
+        testing_picture p;
+        testing_picture_make(&p, TESTING_QUARTERS("320x180"), OPTIONS[i]);
+        show(&f->door, &p);
+        const ask *own = ask_for(f, &f->door, 0);
+        const ask *half = ask_for(f, &f->door, 320);
+        run(f);
+        check_quarters(f, f->door.lease, own, 640, 360);
+        check_quarters(f, f->door.lease, half, 320, 180);
+        testing_picture_free(&p);
+    }
+}
+
+static void unmarked_hd_is_taken_for_bt709(void **state)
+{
+    fixture *f = *state;
+    testing_picture p;
+    testing_picture_make(&p, TESTING_QUARTERS("640x360"),
+                         "-vf scale=out_color_matrix=bt709:out_range=tv,format=yuv420p");
+    show(&f->door, &p);
+    const ask *a = ask_for(f, &f->door, 640);
+    run(f);
+    check_quarters(f, f->door.lease, a, 640, 360);
+    testing_picture_free(&p);
+}
+
+static void two_hundred_asks_are_one_job(void **state)
+{
+    fixture *f = *state;
+    show(&f->door, &f->quarters);
+    for (int i = 0; i < 200; i++)
+        (void)ask_for(f, &f->door, 320);
+    run(f);
+    for (size_t i = 0; i < f->asked; i++) {
+        assert_int_equal(f->asks[i].status, CM_OK);
+        assert_ptr_equal(f->asks[i].still, f->asks[0].still);
+    }
+    assert_int_equal(counters_of(f).made, 1);
+    assert_int_equal(counters_of(f).from_cache, 0);
+    const ask *later = ask_for(f, &f->door, 320);
+    run(f);
+    check_quarters(f, f->door.lease, later, 320, 180);
+    assert_int_equal(counters_of(f).made, 1);
+    assert_int_equal(counters_of(f).from_cache, 1);
+}
+
+static void another_keyframe_is_another_still(void **state)
+{
+    fixture *f = *state;
+    show(&f->door, &f->quarters);
+    const ask *first = ask_for(f, &f->door, 320);
+    run(f);
+    const size_t cached = counters_of(f).cached_bytes;
+    show(&f->door, &f->quarters);
+    const ask *second = ask_for(f, &f->door, 320);
+    run(f);
+    assert_ptr_not_equal(first->still, second->still);
+    assert_int_equal(counters_of(f).made, 2);
+    /* In the place of the first, not beside it. */
+    assert_in_range(counters_of(f).cached_bytes, cached - 64, cached + 64);
+    cm_still_forget(f->service, &f->door.media.camera);
+    assert_int_equal(counters_of(f).cached_bytes, 0);
+}
+
+static void a_still_opens_for_its_camera_only(void **state)
+{
+    fixture *f = *state;
+    show(&f->door, &f->quarters);
+    show(&f->shed, &f->quarters);
+    show(&f->attic, &f->quarters);
+    const ask *door = ask_for(f, &f->door, 320);
+    const ask *shed = ask_for(f, &f->shed, 320);
+    const ask *attic = ask_for(f, &f->attic, 320);
+    run(f);
+    assert_int_equal(door->status + shed->status + attic->status, CM_OK);
+    assert_int_equal(open_still(f, f->door.lease, door), CM_REFUSAL_NONE);
+    assert_int_equal(open_still(f, f->door.lease, shed), CM_REFUSAL_FOREIGN);
+    assert_int_equal(open_still(f, f->door.lease, attic), CM_REFUSAL_FOREIGN);
+    assert_int_equal(open_still(f, f->attic.lease, door), CM_REFUSAL_FOREIGN);
+    attic->still->camera = f->door.media.camera;
+    assert_int_equal(open_still(f, f->door.lease, attic), CM_REFUSAL_KEY);
+    int pids[2];
+    assert_int_equal(helpers(pids), 2); /* verdi's and rossi's */
+    assert_int_not_equal(pids[0], pids[1]);
+    assert_int_equal(counters_of(f).processes, 2);
+}
+
+static void a_lease_that_does_not_admit_the_keyframe_gets_nothing(void **state)
+{
+    fixture *f = *state;
+    show(&f->door, &f->quarters);
+    const ask *made = ask_for(f, &f->door, 320);
+    run(f);
+    const ask *foreign = ask_with(f, &f->door, f->attic.lease, 320); /* also from the cache */
+    const ask *foreign_fresh = ask_with(f, &f->door, f->attic.lease, 100);
+    run(f);
+    assert_int_equal(made->status, CM_OK);
+    assert_int_equal(foreign->status, CM_FOREIGN);
+    assert_int_equal(foreign_fresh->status, CM_FOREIGN);
+    assert_int_equal(f->alarms, 2);
+    assert_int_equal(f->last_alarm, CM_REFUSAL_FOREIGN);
+    assert_int_equal(counters_of(f).refused, 2);
+    /* A cut is no alarm, and there is nothing any more for anybody. */
+    cm_epoch_publish(f->page, f->door.media.slot, 2);
+    const ask *cut = ask_for(f, &f->door, 320);
+    run(f);
+    assert_int_not_equal(cut->status, CM_OK);
+    assert_int_equal(f->alarms, 2);
+    assert_int_equal(open_still(f, f->door.lease, made), CM_REFUSAL_STALE);
+}
+
+static void a_cut_while_the_still_is_made_leaves_nothing(void **state)
+{
+    fixture *f = *state;
+    show(&f->door, &f->quarters);
+    const ask *a = ask_for(f, &f->door, 320);
+    cm_epoch_publish(f->page, f->door.media.slot, 2);
+    run(f);
+    assert_int_equal(a->status, CM_FOREIGN);
+    assert_int_equal(counters_of(f).cached_bytes, 0);
+    assert_int_equal(f->alarms, 0);
+}
+
+static void without_a_keyframe_there_is_none(void **state)
+{
+    fixture *f = *state;
+    const ask *a = ask_for(f, &f->door, 0);
+    run(f);
+    assert_int_equal(a->status, CM_ABSENT);
+    cm_still_request *request = NULL;
+    assert_int_equal(cm_still_ask(f->service, f->door.source, CM_STREAM_MAIN, f->door.lease,
+                                  CM_STILL_WIDTH_MIN - 1, on_done, NULL, &request),
+                     CM_REFUSE);
+    assert_int_equal(cm_still_ask(f->service, f->door.source, CM_STREAM_MAIN, f->door.lease,
+                                  CM_STILL_WIDTH_MAX + 1, on_done, NULL, &request),
+                     CM_REFUSE);
+    assert_int_equal(counters_of(f).helper_starts, 0);
+}
+
+static void a_picture_that_cannot_be_decoded_harms_nobody(void **state)
+{
+    fixture *f = *state;
+    testing_picture bad;
+    testing_picture_make(&bad, TESTING_QUARTERS("320x180"), MATRIX_601);
+    for (size_t i = 100; i < bad.size; i += 3)
+        bad.bytes[i] ^= 0x5a;
+    show(&f->door, &bad);
+    show(&f->shed, &f->quarters);
+    const ask *broken = ask_for(f, &f->door, 320);
+    const ask *good = ask_for(f, &f->shed, 320);
+    run(f);
+    assert_int_equal(broken->status, CM_BROKEN);
+    check_quarters(f, f->shed.lease, good, 320, 180);
+    assert_int_equal(counters_of(f).helper_deaths, 0);
+    assert_int_equal(counters_of(f).failed, 1);
+    testing_picture_free(&bad);
+}
+
+static void a_killed_helper_is_answered_for_and_started_again(void **state)
+{
+    fixture *f = *state;
+    show(&f->door, &f->quarters);
+    const ask *first = ask_for(f, &f->door, 320);
+    run(f);
+    const int pid = helper_pid();
+    assert_int_equal(kill(pid, SIGSTOP), 0); /* so that the job is surely in the middle */
+    const ask *lost = ask_for(f, &f->door, 640);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    run(f);
+    assert_int_equal(first->status, CM_OK);
+    assert_int_equal(lost->status, CM_BROKEN);
+    assert_int_equal(counters_of(f).helper_deaths, 1);
+    assert_int_equal(counters_of(f).processes, 0);
+    const ask *again = ask_for(f, &f->door, 640); /* waits until it has rested for a second */
+    run(f);
+    check_quarters(f, f->door.lease, again, 640, 360);
+    assert_int_equal(counters_of(f).helper_starts, 2);
+    assert_int_not_equal(helper_pid(), pid);
+}
+
+static void a_job_that_takes_too_long_is_killed(void **state)
+{
+    fixture *f = *state;
+    show(&f->door, &f->quarters);
+    (void)ask_for(f, &f->door, 320);
+    run(f);
+    assert_int_equal(kill(helper_pid(), SIGSTOP), 0);
+    const cm_instant begun = cm_loop_read_now(f->world.loop);
+    const ask *stuck = ask_for(f, &f->door, 640);
+    run(f);
+    const int64_t took = cm_instant_since(cm_loop_read_now(f->world.loop), begun);
+    assert_int_equal(stuck->status, CM_BROKEN);
+    assert_in_range(took, CM_SECONDS(3), CM_SECONDS(5));
+    assert_int_equal(counters_of(f).helper_deaths, 1);
+}
+
+static void the_queue_of_a_home_is_bounded(void **state)
+{
+    enum { QUEUE = 64, FLIGHT = 2, MORE = 10 };
+    fixture *f = *state;
+    show(&f->door, &f->quarters);
+    show(&f->attic, &f->quarters);
+    for (unsigned i = 0; i < QUEUE + FLIGHT + MORE; i++)
+        (void)ask_for(f, &f->door, CM_STILL_WIDTH_MIN + i);
+    const ask *other = ask_for(f, &f->attic, 100);
+    run(f);
+    size_t full = 0;
+    for (size_t i = 0; i < f->asked; i++)
+        full += f->asks[i].status == CM_FULL;
+    assert_in_range(full, MORE - 1, MORE + 1); /* one or two are on their way at once */
+    assert_int_equal(other->status, CM_OK);
+    assert_int_equal(counters_of(f).made + full, f->asked);
+}
+
+static void homes_take_turns_where_processes_are_few(void **state)
+{
+    fixture *f = *state;
+    cm_still_service_destroy(f->service);
+    const cm_still_config config = {.loop = f->world.loop,
+                                    .helper_path = getenv("CASEMENT_HELPER"),
+                                    .processes_max = 1,
+                                    .cache_bytes_max = 1};
+    assert_int_equal(cm_still_service_create(&config, &f->service), CM_OK);
+    show(&f->door, &f->quarters);
+    show(&f->attic, &f->quarters);
+    for (int i = 0; i < 3; i++) {
+        const ask *door = ask_for(f, &f->door, 320);
+        const ask *attic = ask_for(f, &f->attic, 320);
+        run(f);
+        check_quarters(f, f->door.lease, door, 320, 180);
+        check_quarters(f, f->attic.lease, attic, 320, 180);
+        assert_int_equal(counters_of(f).processes, 1);
+    }
+    assert_int_equal(counters_of(f).helper_deaths, 0);
+    assert_true(counters_of(f).helper_starts >= 4);
+    assert_int_equal(counters_of(f).cached_bytes, 0);
+}
+
+static void what_is_cancelled_is_not_answered(void **state)
+{
+    fixture *f = *state;
+    show(&f->door, &f->quarters);
+    ask *kept = ask_for(f, &f->door, 320);
+    ask *shared = ask_for(f, &f->door, 320);
+    ask *alone = ask_for(f, &f->door, 100);
+    ask *absent = ask_for(f, &f->attic, 100); /* due already */
+    ask *gone[] = {shared, alone, absent};
+    for (size_t i = 0; i < CM_COUNT(gone); i++) {
+        cm_still_cancel(gone[i]->request);
+        gone[i]->is_answered = true; /* a second answer fails in on_done */
+    }
+    cm_still_cancel(NULL);
+    run(f);
+    assert_int_equal(kept->status, CM_OK);
+    const ask *next = ask_for(f, &f->door, 200);
+    run(f);
+    assert_int_equal(next->status, CM_OK);
+}
+
+static void pending_requests_hear_of_the_end(void **state)
+{
+    fixture *f = *state;
+    show(&f->door, &f->quarters);
+    const ask *sent = ask_for(f, &f->door, 320);
+    for (unsigned i = 0; i < 5; i++)
+        (void)ask_for(f, &f->door, 100 + i);
+    cm_still_service_destroy(f->service);
+    f->service = NULL;
+    assert_true(all_answered(f));
+    assert_int_equal(sent->status, CM_BROKEN);
+    int pids[2];
+    assert_int_equal(helpers(pids), 0);
+}
+
+static void a_helper_that_is_not_there_is_said_so(void **state)
+{
+    fixture *f = *state;
+    cm_still_service_destroy(f->service);
+    const cm_still_config config = {.loop = f->world.loop, .helper_path = "/nonexistent/helper"};
+    assert_int_equal(cm_still_service_create(&config, &f->service), CM_OK);
+    show(&f->door, &f->quarters);
+    const ask *a = ask_for(f, &f->door, 320);
+    run(f);
+    assert_int_equal(a->status, CM_BROKEN);
+    assert_int_equal(counters_of(f).helper_deaths, 1);
+}
+
+static void a_warm_home_has_its_process_before_its_first_job(void **state)
+{
+    fixture *f = *state;
+    assert_int_equal(cm_still_service_warm(f->service, &f->door.media.camera.home), CM_OK);
+    const int pid = helper_pid();
+    assert_int_equal(cm_still_service_warm(f->service, &f->door.media.camera.home), CM_OK);
+    show(&f->door, &f->quarters);
+    const ask *a = ask_for(f, &f->door, 320);
+    run(f);
+    assert_int_equal(a->status, CM_OK);
+    assert_int_equal(helper_pid(), pid);
+    assert_int_equal(counters_of(f).helper_starts, 1);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, make_fixture, free_fixture)
+
 int main(void)
 {
-    (void)signal(SIGPIPE,
-                 SIG_DFL); /* as a server that forgot about it: nothing here may raise it */
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_keyframe_becomes_a_jpeg_of_its_colours_and_size,
-                                        make_fixture, free_fixture),
+        CASE(a_keyframe_becomes_a_jpeg_of_its_colours_and_size),
+        CASE(full_range_and_bt709_keep_their_colours),
+        CASE(unmarked_hd_is_taken_for_bt709),
+        CASE(two_hundred_asks_are_one_job),
+        CASE(another_keyframe_is_another_still),
+        CASE(a_still_opens_for_its_camera_only),
+        CASE(a_lease_that_does_not_admit_the_keyframe_gets_nothing),
+        CASE(a_cut_while_the_still_is_made_leaves_nothing),
+        CASE(without_a_keyframe_there_is_none),
+        CASE(a_picture_that_cannot_be_decoded_harms_nobody),
+        CASE(a_killed_helper_is_answered_for_and_started_again),
+        CASE(a_job_that_takes_too_long_is_killed),
+        CASE(the_queue_of_a_home_is_bounded),
+        CASE(homes_take_turns_where_processes_are_few),
+        CASE(what_is_cancelled_is_not_answered),
+        CASE(pending_requests_hear_of_the_end),
+        CASE(a_helper_that_is_not_there_is_said_so),
+        CASE(a_warm_home_has_its_process_before_its_first_job),
     };
     return cmocka_run_group_tests_name("still", tests, NULL, NULL);
 }

@@ -114,12 +114,12 @@ static bool is_idle(const still_worker *worker)
     return worker->state == STILL_WORKER_RUNNING && worker->in_flight == 0 && worker->queued == 0;
 }
 
-/* Somebody waits for a place, and this one has had its turn. */
+/* Somebody waits for a place, and this one has nothing to do or has had its turn. */
 static bool must_yield(const still_worker *worker)
 {
     const cm_instant now = cm_loop_now(worker->service->config.loop);
     return next_waiting(worker->service) != NULL &&
-           cm_instant_since(now, worker->started) >= CM_SECONDS(TURN_S);
+           (worker->queued == 0 || cm_instant_since(now, worker->started) >= CM_SECONDS(TURN_S));
 }
 
 static void tell_to_end(still_worker *worker)
