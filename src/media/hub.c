@@ -125,6 +125,7 @@ typedef struct mirror_request {
     cm_hub *viewer_hub;
     cm_camera_key camera;
     cm_stream stream;
+    frame_place newest; /* of those to be forgotten */
 } mirror_request;
 
 /* `to` stays until the request has run there. */
@@ -228,6 +229,36 @@ static void on_mirror_end(cm_task *task)
 }
 
 /* ---- between loops: on the viewers' ---- */
+
+static frame_place place_of(const cm_frame *frame)
+{
+    frame_place place = {.is_any = true, .epoch = frame->epoch, .number = frame->number};
+    for (size_t i = 0; i < CM_INSTANCE_SIZE; i++)
+        place.instance[i] = frame->instance[i];
+    return place;
+}
+
+static bool is_after(const cm_frame *frame, const frame_place *place)
+{
+    const cm_slice theirs = cm_slice_over(place->instance, CM_INSTANCE_SIZE);
+    if (cm_slice_equal(cm_slice_over(frame->instance, CM_INSTANCE_SIZE), theirs))
+        return frame->number > place->number;
+    return frame->epoch >= place->epoch;
+}
+
+/* The source stopped. What it put afterwards may be here already: that stays. */
+static void on_mirror_forget(cm_task *task)
+{
+    mirror_request *request = CM_HOLDER(task, mirror_request, task);
+    cm_hub *hub = request->to;
+    channel *c = hub->all != NULL ? cm_hub_find(hub, &request->camera, request->stream) : NULL;
+    if (c != NULL && c->ring.count > 0 &&
+        !is_after(cm_ring_at(&c->ring, c->ring.count - 1), &request->newest)) {
+        cm_ring_clear(&c->ring);
+        c->ring.wants_keyframe = true;
+    }
+    request_end(request);
+}
 
 static cm_hub *home_of(const channel *c)
 {
@@ -341,7 +372,9 @@ void cm_publisher_put(cm_publisher *publisher, cm_frame *frame)
     cm_hub *hub = c->hub; /* a viewer may close the publisher inside */
     assert(hub->depth == 0);
     hub->counters.frames_in++;
-    for (unsigned i = 0; i < hub->loop_count; i++)
+    publisher->newest = place_of(frame);
+    const bool is_useful = !c->ring.wants_keyframe || (frame->flags & CM_FRAME_KEYFRAME) != 0;
+    for (unsigned i = 0; is_useful && i < hub->loop_count; i++)
         if (c->remotes[i].is_wanted)
             send_to(c, i, frame);
     channel_arrive(c, frame);
@@ -350,8 +383,16 @@ void cm_publisher_put(cm_publisher *publisher, cm_frame *frame)
 
 void cm_publisher_clear(cm_publisher *publisher)
 {
-    cm_ring_clear(&publisher->channel->ring);
-    publisher->channel->ring.wants_keyframe = true;
+    channel *c = publisher->channel;
+    cm_ring_clear(&c->ring);
+    c->ring.wants_keyframe = true;
+    for (unsigned i = 0; publisher->newest.is_any && i < c->hub->loop_count; i++)
+        if (c->remotes[i].is_wanted) {
+            mirror_request *request = request_make(c->hub->all[i], &c->camera, c->stream);
+            request->newest = publisher->newest;
+            post(request, c->hub->all[i], on_mirror_forget);
+        }
+    publisher->newest = (frame_place){0};
 }
 
 void cm_publisher_close(cm_publisher *publisher)

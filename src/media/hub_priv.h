@@ -39,8 +39,17 @@ typedef struct channel {
     } remotes[CM_LOOPS_MAX]; /* loops that mirror it */
 } channel;
 
+/* Which frame was the newest. */
+typedef struct frame_place {
+    bool is_any;
+    uint64_t epoch;
+    uint8_t instance[CM_INSTANCE_SIZE];
+    uint64_t number;
+} frame_place;
+
 struct cm_publisher {
     channel *channel;
+    frame_place newest; /* of those put */
 };
 
 struct cm_hub {

@@ -809,6 +809,35 @@ static void a_full_mailbox_drops_to_the_next_keyframe(void **state)
     rig_leave(&v);
 }
 
+static void a_mirror_forgets_what_a_stopped_source_left(void **state)
+{
+    rig *r = *state;
+    viewer before;
+    viewer after;
+    rig_watch(r, &before, 1, 1);
+    rig_put_group(r, 3);
+    rig_run(r, CM_MS(1));
+    assert_true(rig_counters(r, 1).ring_bytes > 0);
+    cm_source_stop(r->source);
+    rig_run(r, CM_MS(1));
+    assert_int_equal(rig_counters(r, 1).ring_bytes, 0);
+    rig_watch(r, &after, 1, 1);
+    rig_run(r, CM_MS(1));
+    assert_int_equal(after.count, 0);
+    /* What follows at once is not forgotten with it. */
+    rig_put_group(r, 1);
+    cm_source_stop(r->source);
+    rig_put_group(r, 2);
+    rig_put(r, 0);
+    rig_run(r, CM_MS(1));
+    assert_int_equal(after.serials[after.count - 1], r->serial - 1);
+    rig_put(r, 0);
+    rig_run(r, CM_MS(1));
+    assert_int_equal(after.serials[after.count - 1], r->serial - 1);
+    rig_leave(&after);
+    rig_leave(&before);
+}
+
 static void turns_reach_viewers_of_the_other_loop(void **state)
 {
     rig *r = *state;
@@ -889,6 +918,7 @@ int main(int argc, char **argv)
         TWO(nothing_crosses_when_nobody_is_left_there),
         TWO(coming_back_at_once_is_no_replay),
         TWO(a_full_mailbox_drops_to_the_next_keyframe),
+        TWO(a_mirror_forgets_what_a_stopped_source_left),
         TWO(turns_reach_viewers_of_the_other_loop),
         TWO(everything_may_end_with_requests_on_their_way),
     };
