@@ -354,6 +354,7 @@ cm_status cm_hub_publish(cm_hub *hub, const cm_camera_key *camera, cm_stream str
                          cm_publisher **out)
 {
     channel *c;
+    CM_ENSURE(hub->all == NULL || cm_hub_loop_of(camera, hub->loop_count) == hub->index, CM_REFUSE);
     CM_TRY(cm_hub_open_channel(hub, camera, stream, &c));
     CM_ENSURE(c->publisher == NULL, CM_REFUSE);
     c->publisher = calloc(1, sizeof *c->publisher);

@@ -46,6 +46,8 @@ size_t cm_hub_loop_of(const cm_camera_key *camera, size_t loop_count);
 
 /* ---- sources ---- */
 
+/* CM_REFUSE: the stream has a publisher already, or its camera lives on another loop
+ * (cm_hub_loop_of), where viewers would look for it. */
 cm_status cm_hub_publish(cm_hub *hub, const cm_camera_key *camera, cm_stream stream,
                          cm_publisher **out);
 /* Takes the caller's hold of `frame`. Not inside a subscription's events. */

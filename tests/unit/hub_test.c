@@ -624,6 +624,15 @@ static void sealers_of_anything_else_are_refused(void **state)
     rig_close(&r);
 }
 
+static void a_source_lives_where_its_camera_does(void **state)
+{
+    rig *r = *state;
+    cm_publisher *publisher = NULL;
+    assert_int_equal(cm_hub_publish(r->hubs[1], &r->attic.camera, CM_STREAM_MAIN, &publisher),
+                     CM_REFUSE);
+    assert_null(publisher);
+}
+
 /* ---- a hub that is wrong ---- */
 
 static cm_frame *foreign_frame(rig *r, cm_sealer *sealer, unsigned serial)
@@ -911,6 +920,7 @@ int main(int argc, char **argv)
         ONE(a_source_turns_by_itself_and_asks_for_what_follows),
         ONE(two_turns_between_two_pictures_lose_none),
         cmocka_unit_test(sealers_of_anything_else_are_refused),
+        TWO(a_source_lives_where_its_camera_does),
         ONE(a_foreign_frame_in_a_channel_reaches_nobody),
         ONE(a_frame_of_another_camera_with_our_whole_head_does_not_open),
         ONE(an_old_frame_served_again_reaches_nobody),
