@@ -68,6 +68,8 @@ static cm_status open_granules(cm_fanout *fanout, const cm_seal_key *key, const 
 {
     const cm_granule_binding binding = cm_granule_binding_of(key->context, frame->number, frame);
     *used_out = 0;
+    /* Nothing in the head is proved yet. */
+    CM_ENSURE(frame->count <= CM_FRAME_GRANULES_MAX, CM_FOREIGN);
     CM_TRY(reserve_scratch(fanout, frame->size_bytes));
     CM_TRY(use_key(fanout, key));
     cm_frame_walk walk = cm_frame_walk_begin(frame);
