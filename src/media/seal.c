@@ -226,9 +226,19 @@ static const cm_seal_key *key_of(const cm_lease *lease, const cm_cursor *cursor,
     return NULL;
 }
 
-/* Under the key that the cursor stands in: only forward, and over a gap only onto a keyframe. */
-static cm_refusal judge_position(const cm_cursor *cursor, const cm_seal_key *key,
-                                 const cm_frame *frame)
+/* Was `key` made after the one that the cursor stands in? A lease has them in the order in which
+ * they were made; one that it has no longer is older than all of them. */
+static bool is_later_key(const cm_lease *lease, const cm_cursor *cursor, const cm_seal_key *key)
+{
+    for (const cm_seal_key *later = key + 1; later < lease->keys + lease->terms.key_count; later++)
+        if (memcmp(later->key_id, cursor->key_id, sizeof later->key_id) == 0)
+            return false;
+    return key->epoch >= cursor->epoch;
+}
+
+/* Only forward, and over a gap only onto a keyframe. */
+static cm_refusal judge_position(const cm_lease *lease, const cm_cursor *cursor,
+                                 const cm_seal_key *key, const cm_frame *frame)
 {
     const bool is_keyframe = (frame->flags & CM_FRAME_KEYFRAME) != 0;
     if (!cursor->has_begun)
@@ -238,7 +248,7 @@ static cm_refusal judge_position(const cm_cursor *cursor, const cm_seal_key *key
             return CM_REFUSAL_REPLAY;
         return frame->number == cursor->next || is_keyframe ? CM_REFUSAL_NONE : CM_REFUSAL_GAP;
     }
-    if (key->epoch < cursor->epoch)
+    if (!is_later_key(lease, cursor, key))
         return CM_REFUSAL_REPLAY;
     /* The source turned its keys: it goes on with number 0 and misses nothing in between. */
     return frame->number == 0 || is_keyframe ? CM_REFUSAL_NONE : CM_REFUSAL_GAP;
@@ -259,5 +269,5 @@ cm_refusal cm_lease_expect(const cm_lease *lease, const cm_cursor *cursor, const
         /* A frame of a later epoch than the lease was made for: its keys are on their way. */
         return frame->epoch > lease->terms.epoch ? CM_REFUSAL_STALE : CM_REFUSAL_KEY;
     *out = key;
-    return judge_position(cursor, key, frame);
+    return judge_position(lease, cursor, key, frame);
 }

@@ -39,8 +39,8 @@ typedef struct cm_lease_terms {
     uint64_t epoch; /* the camera's minimum epoch when it was decided */
     cm_instant from;
     cm_instant until;        /* at most 60 s later */
-    const cm_seal_key *keys; /* in order of epoch, oldest first: what it may open; all of this
-                                camera and these streams */
+    const cm_seal_key *keys; /* in the order in which they were made, so also of epochs: what it may
+                                open; all of this camera and these streams */
     size_t key_count;        /* at most CM_LEASE_KEYS_MAX */
 } cm_lease_terms;
 

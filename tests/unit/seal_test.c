@@ -180,6 +180,50 @@ static void an_old_frame_cannot_be_replayed_as_a_new_one(void **state)
     cm_sealer_destroy(sealer);
 }
 
+/* Two sealers of one epoch: the camera's source was made anew, and grants made a set again. */
+static void an_instance_that_was_left_is_not_gone_back_to(void **state)
+{
+    fixture *f = *state;
+    cm_sealer *before = testing_sealer(&f->door, CM_STREAM_MAIN, CM_OBJECT_FRAME, 1);
+    cm_sealer *after = testing_sealer(&f->door, CM_STREAM_MAIN, CM_OBJECT_FRAME, 1);
+    cm_lease *lease = testing_lease(&f->door, 1);
+    cm_cursor cursor = cm_cursor_begin(CM_STREAM_MAIN, CM_OBJECT_FRAME);
+    cm_frame *old = testing_frame(before, "old", CM_FRAME_KEYFRAME);
+    cm_frame *older = testing_frame(before, "older", CM_FRAME_KEYFRAME);
+    cm_frame *fresh = testing_frame(after, "fresh", CM_FRAME_KEYFRAME);
+    assert_int_equal(open_one(f, lease, &cursor, old), CM_REFUSAL_NONE);
+    assert_int_equal(open_one(f, lease, &cursor, fresh), CM_REFUSAL_NONE);
+    assert_int_equal(open_one(f, lease, &cursor, older), CM_REFUSAL_REPLAY);
+    cm_frame_release(old, 0);
+    cm_frame_release(older, 0);
+    cm_frame_release(fresh, 0);
+    cm_lease_destroy(lease);
+    cm_sealer_destroy(before);
+    cm_sealer_destroy(after);
+}
+
+static void a_head_that_lies_about_its_granules_is_refused(void **state)
+{
+    fixture *f = *state;
+    cm_sealer *sealer = testing_sealer(&f->door, CM_STREAM_MAIN, CM_OBJECT_FRAME, 1);
+    cm_lease *lease = testing_lease(&f->door, 1);
+    static cm_plain_granule granules[CM_FRAME_GRANULES_MAX];
+    for (size_t i = 0; i < CM_FRAME_GRANULES_MAX; i++)
+        granules[i].body = CM_TEXT("x");
+    const cm_plain_frame plain = {
+        .granules = granules, .count = CM_COUNT(granules), .flags = CM_FRAME_KEYFRAME};
+    cm_frame *frame;
+    assert_int_equal(cm_seal_frame(sealer, &plain, 0, &frame), CM_OK);
+    for (unsigned count = 1; count <= UINT16_MAX; count = count * 2 + 1) {
+        cm_cursor cursor = cm_cursor_begin(CM_STREAM_MAIN, CM_OBJECT_FRAME);
+        frame->count = (uint16_t)count;
+        assert_int_equal(open_one(f, lease, &cursor, frame), CM_REFUSAL_SEAL);
+    }
+    cm_frame_release(frame, 0);
+    cm_lease_destroy(lease);
+    cm_sealer_destroy(sealer);
+}
+
 static void a_blocked_viewer_gets_the_same_frame_again(void **state)
 {
     fixture *f = *state;
@@ -405,6 +449,8 @@ int main(void)
         CASE(the_other_stream_of_the_same_camera_is_refused),
         CASE(every_changed_byte_and_field_is_refused),
         CASE(an_old_frame_cannot_be_replayed_as_a_new_one),
+        CASE(an_instance_that_was_left_is_not_gone_back_to),
+        CASE(a_head_that_lies_about_its_granules_is_refused),
         CASE(a_blocked_viewer_gets_the_same_frame_again),
         CASE(a_published_epoch_ends_old_leases_and_sealers_at_once),
         CASE(a_slot_of_another_camera_refuses),
