@@ -1,0 +1,69 @@
+#!/usr/bin/python3
+"""A real RTSP server for tests: GStreamer's, with a test picture in H.264, 20 a second.
+
+  rtsp_server.py [digest|basic|none] [tcp|udp|both]
+
+Listens on 127.0.0.1, prints its port, and runs until its standard input ends. User "admin",
+password "secret", path /live. Exit 77: GStreamer or its Python bindings are missing."""
+
+import sys
+import threading
+
+try:
+    import gi
+    gi.require_version("Gst", "1.0")
+    gi.require_version("GstRtsp", "1.0")
+    gi.require_version("GstRtspServer", "1.0")
+    from gi.repository import GLib, Gst, GstRtsp, GstRtspServer
+except (ImportError, ValueError):
+    sys.exit(77)
+
+AUTH = {"digest": GstRtsp.RTSPAuthMethod.DIGEST, "basic": GstRtsp.RTSPAuthMethod.BASIC}
+TRANSPORT = {"tcp": GstRtsp.RTSPLowerTrans.TCP, "udp": GstRtsp.RTSPLowerTrans.UDP,
+             "both": GstRtsp.RTSPLowerTrans.TCP | GstRtsp.RTSPLowerTrans.UDP}
+LAUNCH = ("( videotestsrc is-live=true pattern=ball ! video/x-raw,width=640,height=360,framerate=20/1"
+          " ! x264enc tune=zerolatency speed-preset=ultrafast bitrate=800 key-int-max=20"
+          " ! rtph264pay name=pay0 pt=96 config-interval=0 )")
+
+
+def protect(server, factory, method):
+    role = "viewer"
+    auth = GstRtspServer.RTSPAuth()
+    auth.set_supported_methods(AUTH[method])
+    token = GstRtspServer.RTSPToken()
+    token.set_string("media.factory.role", role)
+    if method == "digest":
+        auth.add_digest("admin", "secret", token)
+    else:
+        auth.add_basic(GstRtspServer.RTSPAuth.make_basic("admin", "secret"), token)
+    server.set_auth(auth)
+    permissions = GstRtspServer.RTSPPermissions()
+    permissions.add_permission_for_role(role, "media.factory.access", True)
+    permissions.add_permission_for_role(role, "media.factory.construct", True)
+    factory.set_permissions(permissions)
+
+
+def main():
+    method, transport = (sys.argv[1:] + ["digest", "both"][len(sys.argv) - 1:])[:2]
+    Gst.init(None)
+    if Gst.ElementFactory.find("x264enc") is None:
+        sys.exit(77)
+    server = GstRtspServer.RTSPServer()
+    server.set_address("127.0.0.1")
+    server.set_service("0")
+    factory = GstRtspServer.RTSPMediaFactory()
+    factory.set_launch(LAUNCH)
+    factory.set_shared(True)
+    factory.set_protocols(TRANSPORT[transport])
+    if method != "none":
+        protect(server, factory, method)
+    server.get_mount_points().add_factory("/live", factory)
+    server.attach(None)
+    print(server.get_bound_port(), flush=True)
+    loop = GLib.MainLoop()
+    threading.Thread(target=lambda: (sys.stdin.read(), loop.quit()), daemon=True).start()
+    loop.run()
+
+
+if __name__ == "__main__":
+    main()
