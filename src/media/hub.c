@@ -178,14 +178,15 @@ static void on_frame_from_elsewhere(void *owner, void *message)
 
 /* ---- between loops: on the source's ---- */
 
-static mirror_request *request_make(const channel *c)
+static mirror_request *request_make(cm_hub *viewer_hub, const cm_camera_key *camera,
+                                    cm_stream stream)
 {
     mirror_request *request = calloc(1, sizeof *request);
     if (request == NULL)
         abort(); /* a fixed-size control object */
-    request->viewer_hub = c->hub;
-    request->camera = c->camera;
-    request->stream = c->stream;
+    request->viewer_hub = viewer_hub;
+    request->camera = *camera;
+    request->stream = stream;
     return request;
 }
 
@@ -193,10 +194,11 @@ static void on_mirror_begin(cm_task *task)
 {
     mirror_request *request = CM_HOLDER(task, mirror_request, task);
     cm_hub *hub = request->to;
-    const unsigned loop = request->viewer_hub->index;
     channel *c;
+    /* Untied: the viewers' hub may be gone already. */
     if (hub->all != NULL &&
         cm_hub_open_channel(hub, &request->camera, request->stream, &c) == CM_OK) {
+        const unsigned loop = request->viewer_hub->index;
         c->remotes[loop].is_wanted = true;
         c->remotes[loop].needs_keyframe = false;
         for (size_t i = 0; i < c->ring.count; i++)
@@ -219,11 +221,8 @@ static void on_mirror_end(cm_task *task)
         }
         /* Behind every frame: a mailbox delivers by a task too, and tasks of one poster run in
          * order. */
-        mirror_request *answer = calloc(1, sizeof *answer);
-        if (answer == NULL)
-            abort(); /* a fixed-size control object */
-        *answer = *request;
-        post(answer, request->viewer_hub, on_mirror_ended);
+        post(request_make(request->viewer_hub, &request->camera, request->stream),
+             request->viewer_hub, on_mirror_ended);
     }
     request_end(request);
 }
@@ -270,7 +269,7 @@ void cm_channel_mirror(channel *c)
     if (c->hub->all == NULL || home_of(c) == c->hub || c->mirror != MIRROR_NONE)
         return;
     c->mirror = MIRROR_ON;
-    post(request_make(c), home_of(c), on_mirror_begin);
+    post(request_make(c->hub, &c->camera, c->stream), home_of(c), on_mirror_begin);
 }
 
 static void mirror_end(channel *c)
@@ -280,7 +279,7 @@ static void mirror_end(channel *c)
     c->mirror = MIRROR_ENDING;
     cm_ring_clear(&c->ring);
     c->ring.wants_keyframe = true;
-    post(request_make(c), home_of(c), on_mirror_end);
+    post(request_make(c->hub, &c->camera, c->stream), home_of(c), on_mirror_end);
 }
 
 static void on_mirror_ended(cm_task *task)

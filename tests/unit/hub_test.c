@@ -881,6 +881,10 @@ static void everything_may_end_with_requests_on_their_way(void **state)
     rig_leave(&v);       /* asks loop 0 to stop */
     rig_watch(r, &v, 1, 1);
     rig_leave(&v);
+    assert_int_equal(cm_hub_subscribe(r->hubs[1], rig_lease(r, &r->attic, 1), CM_STREAM_SUB,
+                                      &RIG_EVENTS, &v, &v.sub),
+                     CM_OK); /* asks loop 0 to begin */
+    rig_leave(&v);
     cm_source_stop(r->source);
     /* close_rig: hubs go, then the loops run what was posted to them */
 }
