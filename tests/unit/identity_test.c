@@ -391,6 +391,25 @@ static void signing_in_and_out(void **state)
     people_close(&p);
 }
 
+static void an_account_held_off_looks_like_none(void **state)
+{
+    (void)state;
+    people p;
+    people_open(&p);
+    const answer anna = set_up_anna(&p);
+    cm_change change;
+    assert_int_equal(cm_store_account_set_active(p.w.store, &anna.account.id, false, &change),
+                     CM_OK);
+    cm_change_clear(&change);
+    assert_string_equal(sign_in(&p, "Anna", "green garden gate", "192.168.1.4").cause,
+                        "wrong-name-or-password");
+    assert_int_equal(cm_store_account_set_active(p.w.store, &anna.account.id, true, &change),
+                     CM_OK);
+    cm_change_clear(&change);
+    assert_int_equal(sign_in(&p, "Anna", "green garden gate", "192.168.1.4").status, CM_OK);
+    people_close(&p);
+}
+
 static void guessing_is_slowed_down_and_says_for_how_long(void **state)
 {
     (void)state;
@@ -707,6 +726,7 @@ int main(void)
         cmocka_unit_test(a_flood_takes_no_more_memory_and_forgets_the_lesser_first),
         cmocka_unit_test(setup_makes_home_owner_and_session_once),
         cmocka_unit_test(signing_in_and_out),
+        cmocka_unit_test(an_account_held_off_looks_like_none),
         cmocka_unit_test(guessing_is_slowed_down_and_says_for_how_long),
         cmocka_unit_test(a_new_password_ends_the_others_and_keeps_this_one),
         cmocka_unit_test(members_are_made_with_a_name_of_their_own),

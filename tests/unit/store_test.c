@@ -2,7 +2,9 @@
 #include "store_world.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 
 #include "base/fault.h"
@@ -1185,6 +1187,63 @@ static void killed_at_any_time_nothing_acknowledged_is_lost(void **state)
     store_world_close(&w);
 }
 
+/* Readers while another thread takes and gives: an answer is from before a change or from after it,
+ * and never an alarm. */
+typedef struct reading {
+    store_world *w;
+    _Atomic bool *is_over;
+    size_t reads, refused, retries;
+} reading;
+
+static void *read_on(void *argument)
+{
+    reading *r = argument;
+    while (!atomic_load(r->is_over)) {
+        cm_evidence e;
+        const char *cause = NULL;
+        const cm_camera_key door = camera_key("verdi", "door");
+        const cm_status status =
+            cm_store_evidence(r->w->store, &r->w->sessions[ANNA], &door, NOW, &e, &cause);
+        r->reads++;
+        r->refused += status == CM_FOREIGN || (status == CM_OK && e.role != CM_ROLE_OWNER) ? 1 : 0;
+        r->retries += status == CM_RETRY ? 1 : 0;
+    }
+    return NULL;
+}
+
+static void reading_while_another_writes_is_no_alarm(void **state)
+{
+    (void)state;
+    store_world w;
+    store_world_open(&w);
+    _Atomic bool is_over = false;
+    reading readings[3];
+    pthread_t threads[3];
+    for (size_t i = 0; i < 3; i++) {
+        readings[i] = (reading){.w = &w, .is_over = &is_over};
+        assert_int_equal(pthread_create(&threads[i], NULL, read_on, &readings[i]), 0);
+    }
+    const cm_camera_key door = camera_key("verdi", "door");
+    for (int i = 0; i < 200; i++) {
+        cm_change change;
+        assert_int_equal(cm_store_grant_remove(w.store, &door, &w.people[BRUNO].id, &change),
+                         CM_OK);
+        cm_change_clear(&change);
+        world_grant(&w, "verdi", "door", BRUNO);
+    }
+    atomic_store(&is_over, true);
+    for (size_t i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(readings[i].refused, 0);
+        assert_int_equal(readings[i].retries, 0);
+        assert_true(readings[i].reads > 10);
+    }
+    cm_store_counters counters;
+    cm_store_read_counters(w.store, &counters);
+    assert_int_equal(counters.evidence_alarms, 0);
+    store_world_close(&w);
+}
+
 /* Two processes: the command line while the server runs. */
 static void what_another_process_took_away_is_seen(void **state)
 {
@@ -1364,6 +1423,7 @@ int main(void)
         cmocka_unit_test(stale_is_told_from_a_snapshot_of_a_moment_ago),
         cmocka_unit_test(a_full_disk_breaks_the_write_and_nothing_else),
         cmocka_unit_test(killed_at_any_time_nothing_acknowledged_is_lost),
+        cmocka_unit_test(reading_while_another_writes_is_no_alarm),
         cmocka_unit_test(what_another_process_took_away_is_seen),
 #ifdef CM_FAULT_INJECTION
         cmocka_unit_test(no_wrong_lookup_gives_a_foreign_right),
