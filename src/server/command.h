@@ -30,3 +30,10 @@ int cm_command_choose(const cm_command_table *table, int argc, char **argv);
 void cm_command_write_help(const cm_command_table *table, FILE *out);
 
 int cm_command_serve(int argc, char **argv);
+int cm_command_camera(int argc, char **argv);
+int cm_command_user(int argc, char **argv);
+int cm_command_home(int argc, char **argv);
+int cm_command_token(int argc, char **argv);
+int cm_command_store(int argc, char **argv);
+int cm_command_doctor(int argc, char **argv);
+int cm_command_simcam(int argc, char **argv);

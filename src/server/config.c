@@ -3,17 +3,25 @@
 #include "server/config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <yaml.h>
 
 #include "base/log.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "media/frame.h"
 
-enum { PASSWORD_FILE_MAX = 4096 };
+enum {
+    PASSWORD_FILE_MAX = 4096,
+    FILE_MAX = 1 << 20,
+    /* Values read, each alias counted anew: what bounds a small file whose aliases multiply. */
+    VALUES_MAX = 100000,
+};
 
 /* Everything allocated while reading, freed (and wiped) together. */
 typedef struct block {
@@ -32,6 +40,7 @@ typedef struct context {
     yaml_document_t *document;
     char *message;
     char field[256]; /* "homes[1].cameras[0].main" */
+    size_t values;   /* read so far */
 } context;
 
 static void *take_memory(cm_config *config, size_t count, size_t size)
@@ -84,6 +93,13 @@ static cm_status wrong(context *c, const yaml_node_t *node, const char *allowed)
         c, &node->start_mark, "%s is not allowed here; allowed: %s",
         cm_log_quote(cm_slice_over(node->data.scalar.value, node->data.scalar.length), quoted),
         allowed);
+}
+
+static cm_status count_value(context *c, const yaml_node_t *node)
+{
+    if (++c->values > VALUES_MAX)
+        return fault(c, &node->start_mark, "the file stands for more than %d values", VALUES_MAX);
+    return CM_OK;
 }
 
 /* ---- tables ---- */
@@ -174,6 +190,7 @@ static cm_status read_mapping(context *c, const yaml_node_t *node, const field *
          pair < node->data.mapping.pairs.top; pair++) {
         const yaml_node_t *key = yaml_document_get_node(c->document, pair->key);
         const yaml_node_t *value = yaml_document_get_node(c->document, pair->value);
+        CM_TRY(count_value(c, value));
         CM_TRY(check_key(c, key, fields, count, &seen));
         const field *f = find_field(key, fields, count);
         const size_t length = enter(c, "%s%s", c->field[0] != '\0' ? "." : "", f->name);
@@ -196,11 +213,14 @@ static cm_status read_list(context *c, const yaml_node_t *node, size_t size, rea
     const size_t count = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
     if (count > CM_CONFIG_LIST_MAX)
         return fault(c, &node->start_mark, "at most %d items are allowed", CM_CONFIG_LIST_MAX);
+    if (c->values + count > VALUES_MAX)
+        return fault(c, &node->start_mark, "the file stands for more than %d values", VALUES_MAX);
     char *items = take_memory(c->config, count > 0 ? count : 1, size);
     for (size_t i = 0; i < count; i++) {
         const size_t length = enter(c, "[%zu]", i);
         const yaml_node_t *item =
             yaml_document_get_node(c->document, node->data.sequence.items.start[i]);
+        CM_TRY(count_value(c, item));
         CM_TRY(read_item(c, item, items + i * size, allowed));
         leave(c, length);
     }
@@ -220,14 +240,22 @@ static cm_status read_text(context *c, const yaml_node_t *node, void *out, const
     return CM_OK;
 }
 
+bool cm_config_is_camera_address(cm_slice text)
+{
+    const cm_slice scheme = CM_TEXT("rtsp://");
+    return cm_slice_starts_nocase(text, scheme) && text.size > scheme.size &&
+           text.bytes[scheme.size] != '/' && text.size < CM_CAMERA_URL_SIZE &&
+           cm_text_is_printable_utf8(text) && cm_slice_find(text, ' ') == text.size &&
+           cm_slice_find(text, '@') == text.size;
+}
+
 static cm_status read_address_of_camera(context *c, const yaml_node_t *node, void *out,
                                         const char *allowed)
 {
-    const cm_slice text = node->type == YAML_SCALAR_NODE ? scalar_of(node) : (cm_slice){0};
-    if (!cm_slice_starts_nocase(text, CM_TEXT("rtsp://")) || text.size >= CM_CAMERA_URL_SIZE ||
-        !cm_text_is_printable_utf8(text) || cm_slice_find(text, '@') < text.size)
-        return wrong(c, node, allowed);
-    *(cm_slice *)out = cm_slice_of(keep_text(c->config, text));
+    /* Not quoted: it may hold a password. */
+    if (node->type != YAML_SCALAR_NODE || !cm_config_is_camera_address(scalar_of(node)))
+        return fault(c, &node->start_mark, "this is not allowed here; allowed: %s", allowed);
+    *(cm_slice *)out = cm_slice_of(keep_text(c->config, scalar_of(node)));
     return CM_OK;
 }
 
@@ -266,6 +294,23 @@ static cm_status read_keep(context *c, const yaml_node_t *node, void *out, const
     return CM_OK;
 }
 
+/* Up to `capacity` bytes, past stdio, whose buffer would keep a copy. Negative: errno says why. */
+static ssize_t read_whole(int fd, char *out, size_t capacity)
+{
+    size_t size = 0;
+    while (size < capacity) {
+        const ssize_t got = read(fd, out + size, capacity - size);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            break;
+        size += (size_t)got;
+    }
+    return (ssize_t)size;
+}
+
 /* A path as written becomes one beside the YAML file, unless it is absolute. */
 static char *beside(context *c, cm_slice name)
 {
@@ -294,17 +339,24 @@ static cm_status read_password_file(context *c, const yaml_node_t *node, void *o
 {
     char *path = NULL;
     CM_TRY(read_path(c, node, &path, allowed));
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
         return fault(c, &node->start_mark, "cannot read %s: %s", path, strerror(errno));
-    char *content = take_memory(c->config, PASSWORD_FILE_MAX, 1);
-    const size_t size = fread(content, 1, PASSWORD_FILE_MAX, file);
-    (void)fclose(file);
-    const cm_slice password = cm_slice_trim(cm_slice_over(content, size));
-    if (size == PASSWORD_FILE_MAX || password.size == 0 || !cm_text_is_printable_utf8(password))
-        return fault(c, &node->start_mark, "%s must hold one line: the password", path);
-    *(cm_slice *)out = password;
-    return CM_OK;
+    char content[PASSWORD_FILE_MAX];
+    const ssize_t size = read_whole(fd, content, sizeof content);
+    const int error = errno;
+    close(fd);
+    cm_status status = CM_OK;
+    const cm_slice password = cm_slice_trim(cm_slice_over(content, size > 0 ? (size_t)size : 0));
+    if (size < 0)
+        status = fault(c, &node->start_mark, "cannot read %s: %s", path, strerror(error));
+    else if (size == PASSWORD_FILE_MAX || password.size == 0 ||
+             !cm_text_is_printable_utf8(password))
+        status = fault(c, &node->start_mark, "%s must hold one line: the password", path);
+    else
+        *(cm_slice *)out = cm_slice_of(keep_text(c->config, password));
+    cm_secret_wipe(content, sizeof content);
+    return status;
 }
 
 /* ---- cameras, accounts, homes ---- */
@@ -361,6 +413,18 @@ LIST_READER(read_granted_cameras, cm_stored_right, read_granted_camera)
 LIST_READER(read_ranges, cm_range, read_range)
 LIST_READER(read_cameras, cm_declared_camera, read_camera)
 
+/* A password that would be refused when it is stored is refused here, where the line is known. */
+static cm_status check_password(context *c, const yaml_node_t *node,
+                                const cm_declared_account *account)
+{
+    if (account->password.size == 0)
+        return CM_OK;
+    const cm_password_fault judged = cm_password_judge(account->password, account->name);
+    if (judged != CM_PASSWORD_FINE)
+        return fault(c, &node->start_mark, "password_file: %s", cm_password_fault_text(judged));
+    return CM_OK;
+}
+
 static cm_status read_account(context *c, const yaml_node_t *node, void *out, const char *allowed)
 {
     (void)allowed;
@@ -372,7 +436,8 @@ static cm_status read_account(context *c, const yaml_node_t *node, void *out, co
         FIELD(cm_declared_account, cameras, "cameras", read_granted_cameras, false,
               "a list of ids of this home's cameras that the person may view"),
     };
-    return read_mapping(c, node, FIELDS, CM_COUNT(FIELDS), out);
+    CM_TRY(read_mapping(c, node, FIELDS, CM_COUNT(FIELDS), out));
+    return check_password(c, node, out);
 }
 
 static cm_status read_operator(context *c, const yaml_node_t *node, void *out, const char *allowed)
@@ -383,7 +448,8 @@ static cm_status read_operator(context *c, const yaml_node_t *node, void *out, c
         FIELD(cm_declared_account, password, "password_file", read_password_file, false,
               PASSWORD_FILE),
     };
-    return read_mapping(c, node, FIELDS, CM_COUNT(FIELDS), out);
+    CM_TRY(read_mapping(c, node, FIELDS, CM_COUNT(FIELDS), out));
+    return check_password(c, node, out);
 }
 
 LIST_READER(read_accounts, cm_declared_account, read_account)
@@ -406,6 +472,11 @@ static cm_status check_home(context *c, const yaml_node_t *node, const cm_declar
             if (cm_camera_id_equal(&home->cameras[i].id, &home->cameras[j].id))
                 return fault(c, &node->start_mark, "the camera id '%s' is used twice in this home",
                              home->cameras[i].id.text);
+    for (size_t i = 0; i < home->account_count; i++)
+        for (size_t j = i + 1; j < home->account_count; j++)
+            if (cm_slice_equal_nocase(home->accounts[i].name, home->accounts[j].name))
+                return fault(c, &node->start_mark, "'%.*s' is declared twice in this home",
+                             CM_SLICE_ARGS(home->accounts[i].name));
     bool has_owner = home->account_count == 0;
     for (size_t i = 0; i < home->account_count; i++) {
         const cm_declared_account *account = &home->accounts[i];
@@ -531,15 +602,61 @@ static cm_status read_log_level(context *c, const yaml_node_t *node, void *out, 
     return wrong(c, node, allowed);
 }
 
+static bool is_operator(const cm_config *config, cm_slice name)
+{
+    for (size_t i = 0; i < config->operator_count; i++)
+        if (cm_slice_equal_nocase(config->operators[i].name, name))
+            return true;
+    return false;
+}
+
+/* One account in two homes has one password. */
+static cm_status check_passwords_agree(context *c, const yaml_node_t *node,
+                                       const cm_declared_home *a, const cm_declared_home *b)
+{
+    for (size_t i = 0; i < a->account_count; i++)
+        for (size_t j = 0; j < b->account_count; j++) {
+            const cm_declared_account *one = &a->accounts[i];
+            const cm_declared_account *other = &b->accounts[j];
+            if (one->password.size > 0 && other->password.size > 0 &&
+                cm_slice_equal_nocase(one->name, other->name) &&
+                !cm_secret_equal(one->password, other->password))
+                return fault(c, &node->start_mark,
+                             "'%.*s' is given two different passwords, in '%s' and in '%s'",
+                             CM_SLICE_ARGS(one->name), a->id.text, b->id.text);
+        }
+    return CM_OK;
+}
+
+static cm_status check_operators(context *c, const yaml_node_t *node)
+{
+    const cm_config *config = c->config;
+    for (size_t i = 0; i < config->operator_count; i++)
+        for (size_t j = i + 1; j < config->operator_count; j++)
+            if (cm_slice_equal_nocase(config->operators[i].name, config->operators[j].name))
+                return fault(c, &node->start_mark, "the operator '%.*s' is declared twice",
+                             CM_SLICE_ARGS(config->operators[i].name));
+    for (size_t i = 0; i < config->home_count; i++)
+        for (size_t j = 0; j < config->homes[i].account_count; j++)
+            if (is_operator(config, config->homes[i].accounts[j].name))
+                return fault(c, &node->start_mark,
+                             "'%.*s' is an operator and cannot be a member of '%s' as well",
+                             CM_SLICE_ARGS(config->homes[i].accounts[j].name),
+                             config->homes[i].id.text);
+    return CM_OK;
+}
+
 static cm_status check_whole(context *c, const yaml_node_t *node)
 {
     const cm_config *config = c->config;
     for (size_t i = 0; i < config->home_count; i++)
-        for (size_t j = i + 1; j < config->home_count; j++)
+        for (size_t j = i + 1; j < config->home_count; j++) {
             if (cm_home_id_equal(&config->homes[i].id, &config->homes[j].id))
                 return fault(c, &node->start_mark, "the home id '%s' is used twice",
                              config->homes[i].id.text);
-    return CM_OK;
+            CM_TRY(check_passwords_agree(c, node, &config->homes[i], &config->homes[j]));
+        }
+    return check_operators(c, node);
 }
 
 static cm_status read_root(context *c, const yaml_node_t *node)
@@ -585,13 +702,14 @@ static cm_status read_document(context *c)
     return root != NULL ? read_root(c, root) : CM_OK; /* an empty file: the defaults */
 }
 
-static cm_status parse(context *c, FILE *file)
+static cm_status parse(context *c, cm_slice yaml)
 {
     yaml_parser_t parser;
     yaml_document_t document;
     if (yaml_parser_initialize(&parser) == 0)
         return CM_BROKEN;
-    yaml_parser_set_input_file(&parser, file);
+    yaml_parser_set_input_string(&parser, yaml.size > 0 ? yaml.bytes : (const uint8_t *)"",
+                                 yaml.size);
     cm_status status;
     if (yaml_parser_load(&parser, &document) == 0) {
         status = fault(c, &parser.problem_mark, "not YAML: %s",
@@ -605,26 +723,43 @@ static cm_status parse(context *c, FILE *file)
     return status;
 }
 
-cm_status cm_config_read(const char *path, char message[CM_CONFIG_MESSAGE_SIZE], cm_config **out)
+cm_status cm_config_read_text(const char *path, cm_slice yaml, char message[CM_CONFIG_MESSAGE_SIZE],
+                              cm_config **out)
 {
     cm_config *config;
     CM_TRY(cm_config_create_default(&config));
     context c = {.config = config, .path = path, .message = message};
     message[0] = '\0';
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        (void)snprintf(message, CM_CONFIG_MESSAGE_SIZE, "%s: %s", path, strerror(errno));
-        cm_config_destroy(config);
-        return CM_REFUSE;
-    }
-    const cm_status status = parse(&c, file);
-    (void)fclose(file);
+    const cm_status status = parse(&c, yaml);
     if (status != CM_OK) {
         cm_config_destroy(config);
         return status;
     }
     *out = config;
     return CM_OK;
+}
+
+static void free_text(char **text)
+{
+    free(*text);
+}
+
+cm_status cm_config_read(const char *path, char message[CM_CONFIG_MESSAGE_SIZE], cm_config **out)
+{
+    message[0] = '\0';
+    CM_AUTO(free_text) char *text = malloc(FILE_MAX);
+    CM_ENSURE(text != NULL, CM_BROKEN);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const ssize_t size = fd >= 0 ? read_whole(fd, text, FILE_MAX) : -1;
+    const int error = errno;
+    if (fd >= 0)
+        close(fd);
+    if (size < 0 || size == FILE_MAX) {
+        (void)snprintf(message, CM_CONFIG_MESSAGE_SIZE, "%s: %s", path,
+                       size < 0 ? strerror(error) : "longer than 1 MiB");
+        return CM_REFUSE;
+    }
+    return cm_config_read_text(path, cm_slice_over(text, (size_t)size), message, out);
 }
 
 void cm_config_destroy(cm_config *config)

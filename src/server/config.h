@@ -47,4 +47,9 @@ typedef struct cm_config {
 cm_status cm_config_create_default(cm_config **out);
 /* CM_REFUSE: `message` says file:line:column, field, what is wrong and what is allowed. */
 cm_status cm_config_read(const char *path, char message[CM_CONFIG_MESSAGE_SIZE], cm_config **out);
+/* The same for a file's content that is in memory; `path` is for messages and what is beside it. */
+cm_status cm_config_read_text(const char *path, cm_slice yaml, char message[CM_CONFIG_MESSAGE_SIZE],
+                              cm_config **out);
+/* Is it rtsp://host…, without user info? What a camera's address may be, wherever it is given. */
+bool cm_config_is_camera_address(cm_slice text);
 void cm_config_destroy(cm_config *config); /* wipes passwords; NULL is fine */

@@ -37,7 +37,8 @@ cm_declare_result cm_declare_open(const char *data_directory, const cm_config *c
 {
     message[0] = '\0';
     cm_status status =
-        cm_store_open(&(cm_store_config){.directory = data_directory}, message, store);
+        cm_store_open(&(cm_store_config){.directory = data_directory, .must_exist = config == NULL},
+                      message, store);
     if (status != CM_OK)
         return result_of(status, "the data directory cannot be used", message);
     status = cm_identity_create(
@@ -46,7 +47,8 @@ cm_declare_result cm_declare_open(const char *data_directory, const cm_config *c
         cm_store_close(*store);
         return result_of(status, "not enough memory", message);
     }
-    status = apply(*identity, config, message);
+    if (config != NULL)
+        status = apply(*identity, config, message);
     if (status != CM_OK) {
         cm_identity_destroy(*identity);
         cm_store_close(*store);

@@ -16,8 +16,10 @@ typedef enum cm_declare_result {
 } cm_declare_result;
 
 /*
- * `on_change` hears what later changes through identity touched (may be NULL). On failure `message`
- * says what is wrong, and nothing is open. The caller destroys identity, then closes the store.
+ * With `config` NULL nothing is made and nothing declared is touched: the data directory must be
+ * there already. `on_change` hears what later changes through identity touched (may be NULL). On
+ * failure `message` says what is wrong, and nothing is open. The caller destroys identity, then
+ * closes the store.
  */
 cm_declare_result cm_declare_open(const char *data_directory, const cm_config *config,
                                   void (*on_change)(void *owner, const cm_change *change),

@@ -16,6 +16,13 @@ static int run_help(int argc, char **argv);
 
 static const cm_command COMMANDS[] = {
     {"serve", "run the server", cm_command_serve},
+    {"home", "add, list and remove homes", cm_command_home},
+    {"user", "add, list and remove accounts, reset passwords", cm_command_user},
+    {"camera", "add, list and remove cameras", cm_command_camera},
+    {"token", "create, list and revoke tokens for programs", cm_command_token},
+    {"doctor", "say what is wrong with this installation, and what to do", cm_command_doctor},
+    {"store", "check the database, or take an older copy over", cm_command_store},
+    {"simcam", "run simulated cameras", cm_command_simcam},
     {"version", "say which version this is", run_version},
     {"help", "say what there is", run_help},
 };
