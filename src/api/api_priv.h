@@ -55,6 +55,12 @@ struct cm_call {
 
 typedef struct cm_event_stream cm_event_stream;
 
+/* When a token's use was written down last. */
+typedef struct cm_recent_use {
+    uint8_t token_hash[CM_MAC_SIZE];
+    cm_instant at;
+} cm_recent_use;
+
 struct cm_api {
     cm_api_config config;
     cm_mp4_muxer *muxer;
@@ -62,6 +68,7 @@ struct cm_api {
     cm_list calls;
     cm_list lives;
     cm_list event_streams;
+    cm_recent_use recent[256];
 };
 
 /* ---- answering (respond.c): each finishes the call ---- */

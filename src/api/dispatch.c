@@ -159,6 +159,58 @@ static void look_up_who(cm_call *call)
                                 cm_loop_wall(call->api->config.loop), &call->who, &call->cause);
 }
 
+/* ---- that the token was used: remembered in the store's lane, seldom, and waited for by nobody
+ * ---- */
+
+typedef struct touch {
+    cm_job job;
+    cm_api *api;
+    cm_asker asker;
+} touch;
+
+static void work_touch(cm_job *job)
+{
+    touch *t = CM_HOLDER(job, touch, job);
+    const cm_wall now = cm_loop_wall(t->api->config.loop);
+    if (t->asker.kind == CM_ASKER_SESSION)
+        CM_IGNORE(cm_store_session_touch(t->api->config.store, t->asker.token_hash, now),
+                  "only the date of last use is late; the store logs its own faults");
+    else
+        CM_IGNORE(cm_store_token_touch(t->api->config.store, t->asker.token_hash, now), "as above");
+}
+
+static void done_touch(cm_job *job)
+{
+    free(CM_HOLDER(job, touch, job));
+}
+
+/* A small table of tokens remembered lately spares the lane: the store writes at most once in ten
+ * minutes per token anyway. */
+static bool is_use_worth_remembering(cm_call *call)
+{
+    cm_api *api = call->api;
+    const cm_instant now = cm_loop_now(api->config.loop);
+    cm_recent_use *use = &api->recent[call->asker.token_hash[0] % CM_COUNT(api->recent)];
+    const bool is_same =
+        memcmp(use->token_hash, call->asker.token_hash, sizeof use->token_hash) == 0;
+    if (is_same && cm_instant_since(now, use->at) < CM_SECONDS(60))
+        return false;
+    memcpy(use->token_hash, call->asker.token_hash, sizeof use->token_hash);
+    use->at = now;
+    return true;
+}
+
+static void remember_use(cm_call *call)
+{
+    cm_api *api = call->api;
+    touch *t = calloc(1, sizeof *t);
+    if (t == NULL)
+        return;
+    *t = (touch){.job = {.work = work_touch, .done = done_touch}, .api = api, .asker = call->asker};
+    if (cm_loop_submit_lane(api->config.loop, CM_STORE_LANE, &t->job) != CM_OK)
+        free(t);
+}
+
 static void on_who(cm_call *call)
 {
     if (call->request == NULL) {
@@ -168,6 +220,8 @@ static void on_who(cm_call *call)
     switch (call->status) {
     case CM_OK:
         call->has_who = true;
+        if (is_use_worth_remembering(call))
+            remember_use(call);
         decide(call);
         return;
     case CM_ABSENT:

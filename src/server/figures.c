@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "server/server_priv.h"
 
 enum { EVERY_MS = 1000 };
@@ -248,6 +249,21 @@ static void write_cameras(page *p, const cm_server *server)
     }
 }
 
+/* How often each fault of a test build fired. */
+static void write_faults(page *p)
+{
+#ifdef CM_FAULT_INJECTION
+    head(p, "faults_total", "counter", "Faults injected, by name");
+    for (unsigned i = 0; i < CM_FAULTS; i++) {
+        char labels[64];
+        (void)snprintf(labels, sizeof labels, "{fault=\"%s\"}", cm_fault_name((cm_fault)i));
+        value(p, "faults_total", labels, cm_fault_fired((cm_fault)i));
+    }
+#else
+    (void)p;
+#endif
+}
+
 cm_status cm_figures_write(void *owner, cm_buffer *out)
 {
     cm_server *server = owner;
@@ -263,5 +279,6 @@ cm_status cm_figures_write(void *owner, cm_buffer *out)
     write_stills(&p, server);
     write_grants(&p, server);
     write_cameras(&p, server);
+    write_faults(&p);
     return p.status;
 }

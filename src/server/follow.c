@@ -6,7 +6,13 @@
 #include "base/log.h"
 #include "server/server_priv.h"
 
-enum { OUTSIDE_EVERY_MS = 500, WATCHING_EVERY_MS = 1000, WATCHED_MAX = 4096, VIEWERS_MAX = 64 };
+enum {
+    OUTSIDE_EVERY_MS = 500,
+    WATCHING_EVERY_MS = 1000,
+    EXPIRE_EVERY_S = 3600,
+    WATCHED_MAX = 4096,
+    VIEWERS_MAX = 64
+};
 
 /* Who watched a camera when it was last told. */
 typedef struct watched {
@@ -19,6 +25,9 @@ typedef struct cm_follow {
     cm_server *server;
     cm_timer outside_timer;
     cm_timer watching_timer;
+    cm_timer expire_timer;
+    cm_job expire_job;
+    bool is_expiring;
     cm_job job; /* looking for changes of other processes */
     bool is_looking;
     bool has_outside;
@@ -253,6 +262,34 @@ static void on_watching_timer(cm_timer *timer)
     cm_fleet_each(follow->server->fleet, look_at_camera, follow);
 }
 
+/* ---- sessions and tokens that have expired ---- */
+
+static void work_expire(cm_job *job)
+{
+    cm_follow *follow = CM_HOLDER(job, cm_follow, expire_job);
+    size_t removed = 0;
+    const cm_status status =
+        cm_store_expire(follow->server->store, cm_loop_wall(follow->server->loops[0]), &removed);
+    if (status == CM_OK && removed > 0)
+        cm_log(CM_LOG_INFO, "server", "event=expired count=%zu", removed);
+}
+
+static void done_expire(cm_job *job)
+{
+    CM_HOLDER(job, cm_follow, expire_job)->is_expiring = false;
+}
+
+static void on_expire_timer(cm_timer *timer)
+{
+    cm_follow *follow = CM_HOLDER(timer, cm_follow, expire_timer);
+    cm_timer_start(timer, CM_SECONDS(EXPIRE_EVERY_S));
+    if (follow->is_expiring)
+        return;
+    follow->expire_job = (cm_job){.work = work_expire, .done = done_expire};
+    follow->is_expiring =
+        cm_loop_submit_lane(follow->server->loops[0], CM_STORE_LANE, &follow->expire_job) == CM_OK;
+}
+
 /* ---- life ---- */
 
 cm_status cm_follow_start(cm_server *server)
@@ -270,6 +307,8 @@ cm_status cm_follow_start(cm_server *server)
     cm_timer_init(&follow->watching_timer, server->loops[0], on_watching_timer);
     cm_timer_start(&follow->outside_timer, CM_MS(OUTSIDE_EVERY_MS));
     cm_timer_start(&follow->watching_timer, CM_MS(WATCHING_EVERY_MS));
+    cm_timer_init(&follow->expire_timer, server->loops[0], on_expire_timer);
+    cm_timer_start(&follow->expire_timer, CM_SECONDS(60));
     return CM_OK;
 }
 
@@ -279,6 +318,7 @@ void cm_follow_stop(cm_server *server)
         return;
     cm_timer_stop(&server->follow->outside_timer);
     cm_timer_stop(&server->follow->watching_timer);
+    cm_timer_stop(&server->follow->expire_timer);
 }
 
 void cm_follow_destroy(cm_follow *follow)

@@ -9,6 +9,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/writer.h"
 #include "loop/watch.h"
@@ -448,9 +449,23 @@ static int serve(cm_server *server)
     return status == CM_OK ? EXIT_FINE : status == CM_REFUSE ? EXIT_WRONG : EXIT_MACHINE;
 }
 
+/* Only a test build has faults to read. */
+static cm_status read_faults(void)
+{
+#ifdef CM_FAULT_INJECTION
+    return cm_fault_read_environment();
+#else
+    return CM_OK;
+#endif
+}
+
 int cm_serve(const cm_serve_options *options)
 {
     char message[CM_CONFIG_MESSAGE_SIZE] = "";
+    if (read_faults() != CM_OK) {
+        fprintf(stderr, "casement: CASEMENT_FAULTS names an unknown fault or rate\n");
+        return EXIT_WRONG;
+    }
     cm_server *server = calloc(1, sizeof *server);
     if (server == NULL)
         return EXIT_MACHINE;
