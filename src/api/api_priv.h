@@ -22,12 +22,17 @@ typedef struct cm_route {
 
 enum { CM_CALL_PARAMETERS = 2 };
 
+/* {names} of a path, in order; ids. */
+typedef struct cm_route_parameters {
+    char ids[CM_CALL_PARAMETERS][CM_ID_SIZE];
+} cm_route_parameters;
+
 struct cm_call {
     cm_api *api;
     cm_http_request *request; /* NULL once it is finished or gone */
     const cm_route *route;
-    char parameters[CM_CALL_PARAMETERS][CM_ID_SIZE]; /* of the path, in order; ids */
-    json_t *body;                                    /* an object, or NULL */
+    cm_route_parameters parameters;
+    json_t *body; /* an object, or NULL */
     bool has_asker;
     cm_asker asker;
     cm_who who; /* when has_asker and it is somebody */
@@ -57,7 +62,7 @@ typedef struct cm_event_stream cm_event_stream;
 
 /* When a token's use was written down last. */
 typedef struct cm_recent_use {
-    uint8_t token_hash[CM_MAC_SIZE];
+    cm_asker asker;
     cm_instant at;
 } cm_recent_use;
 

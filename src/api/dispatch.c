@@ -24,8 +24,7 @@ const cm_route CM_ROUTES[] = {
 const size_t CM_ROUTE_COUNT = CM_COUNT(CM_ROUTES);
 
 /* `path` against a route's pattern, segment by segment; parameters must be ids. */
-static bool matches(const cm_route *route, cm_slice path,
-                    char parameters[CM_CALL_PARAMETERS][CM_ID_SIZE])
+static bool matches(const cm_route *route, cm_slice path, cm_route_parameters *parameters)
 {
     cm_slice pattern = cm_slice_of(route->path);
     size_t count = 0;
@@ -37,7 +36,7 @@ static bool matches(const cm_route *route, cm_slice path,
         if (is_last != path_is_last)
             return false;
         if (cm_slice_starts(want, CM_TEXT("{"))) {
-            if (count == CM_CALL_PARAMETERS || cm_id_parse(have, parameters[count]) != CM_OK)
+            if (count == CM_CALL_PARAMETERS || cm_id_parse(have, parameters->ids[count]) != CM_OK)
                 return false;
             count++;
         } else if (!cm_slice_equal(want, have)) {
@@ -54,8 +53,8 @@ static cm_http_method method_of(const cm_http_request *request)
 }
 
 /* The route, or NULL; *is_known tells a wrong method from a wrong path. */
-static const cm_route *find_route(const cm_http_request *request,
-                                  char parameters[CM_CALL_PARAMETERS][CM_ID_SIZE], bool *is_known)
+static const cm_route *find_route(const cm_http_request *request, cm_route_parameters *parameters,
+                                  bool *is_known)
 {
     *is_known = false;
     for (size_t i = 0; i < CM_ROUTE_COUNT; i++) {
@@ -192,10 +191,10 @@ static bool is_use_worth_remembering(cm_call *call)
     const cm_instant now = cm_loop_now(api->config.loop);
     cm_recent_use *use = &api->recent[call->asker.token_hash[0] % CM_COUNT(api->recent)];
     const bool is_same =
-        memcmp(use->token_hash, call->asker.token_hash, sizeof use->token_hash) == 0;
+        memcmp(use->asker.token_hash, call->asker.token_hash, sizeof use->asker.token_hash) == 0;
     if (is_same && cm_instant_since(now, use->at) < CM_SECONDS(60))
         return false;
-    memcpy(use->token_hash, call->asker.token_hash, sizeof use->token_hash);
+    use->asker = call->asker;
     use->at = now;
     return true;
 }
@@ -242,9 +241,9 @@ static void on_who(cm_call *call)
 static void on_head(void *owner, cm_http_request *request, size_t *body_max)
 {
     (void)owner;
-    char parameters[CM_CALL_PARAMETERS][CM_ID_SIZE];
+    cm_route_parameters parameters;
     bool is_known;
-    const cm_route *route = find_route(request, parameters, &is_known);
+    const cm_route *route = find_route(request, &parameters, &is_known);
     *body_max = route != NULL ? route->body_max : 0;
 }
 
@@ -334,9 +333,9 @@ static void start(cm_call *call, cm_slice body)
 static void on_request(void *owner, cm_http_request *request, cm_slice body)
 {
     cm_api *api = owner;
-    char parameters[CM_CALL_PARAMETERS][CM_ID_SIZE] = {0};
+    cm_route_parameters parameters = {0};
     bool is_known;
-    const cm_route *route = find_route(request, parameters, &is_known);
+    const cm_route *route = find_route(request, &parameters, &is_known);
     if (route == NULL) {
         if (is_known || !cm_assets_serve(request))
             answer_without_route(request, is_known);
@@ -346,8 +345,7 @@ static void on_request(void *owner, cm_http_request *request, cm_slice body)
     if (call == NULL)
         abort(); /* a fixed-size control object; their number is the server's bound on connections
                   */
-    *call = (cm_call){.api = api, .request = request, .route = route};
-    memcpy(call->parameters, parameters, sizeof parameters);
+    *call = (cm_call){.api = api, .request = request, .route = route, .parameters = parameters};
     cm_list_add_last(&api->calls, &call->node);
     cm_http_watch(request, &CALL_EVENTS, call);
     start(call, body);

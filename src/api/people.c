@@ -225,7 +225,7 @@ static void on_grant_changed(cm_call *call)
 static bool camera_of(const cm_call *call, cm_camera_key *out)
 {
     out->home = call->home;
-    return cm_camera_id_parse(cm_slice_of(call->parameters[1]), &out->camera) == CM_OK;
+    return cm_camera_id_parse(cm_slice_of(call->parameters.ids[1]), &out->camera) == CM_OK;
 }
 
 static void put_grant(cm_call *call)

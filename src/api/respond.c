@@ -259,7 +259,7 @@ bool cm_call_text(cm_call *call, const char *member, bool is_required, cm_slice 
 bool cm_call_camera(cm_call *call, size_t parameter, cm_camera_key *out)
 {
     out->home = call->home;
-    if (cm_camera_id_parse(cm_slice_of(call->parameters[parameter]), &out->camera) == CM_OK)
+    if (cm_camera_id_parse(cm_slice_of(call->parameters.ids[parameter]), &out->camera) == CM_OK)
         return true;
     cm_call_no_such_camera(call);
     return false;
@@ -267,7 +267,7 @@ bool cm_call_camera(cm_call *call, size_t parameter, cm_camera_key *out)
 
 bool cm_call_account(cm_call *call, size_t parameter, cm_account_id *out)
 {
-    if (cm_account_id_parse(cm_slice_of(call->parameters[parameter]), out) == CM_OK)
+    if (cm_account_id_parse(cm_slice_of(call->parameters.ids[parameter]), out) == CM_OK)
         return true;
     cm_call_fail(call, CM_ABSENT, "no-such-person");
     return false;

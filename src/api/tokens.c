@@ -51,7 +51,7 @@ void cm_route_tokens(cm_call *call)
 static void revoke(cm_call *call)
 {
     call->status = cm_store_token_revoke(call->api->config.store, &call->home,
-                                         cm_slice_of(call->parameters[0]), &call->change);
+                                         cm_slice_of(call->parameters.ids[0]), &call->change);
 }
 
 static void answer_revoked(cm_call *call)

@@ -245,8 +245,9 @@ static void take_facts(cm_viewer_session *session, const cm_evidence *e)
     session->watching.camera = session->ask.camera;
     session->watching.account = e->account;
     session->watching.streams = session->ask.streams;
-    static_assert(sizeof session->watching.account_name == sizeof e->account_name);
-    memcpy(session->watching.account_name, e->account_name, sizeof e->account_name);
+    CM_IGNORE(cm_slice_to_cstr(cm_slice_of(e->account_name), session->watching.account_name,
+                               sizeof session->watching.account_name),
+              "both hold CM_NAME_SIZE");
     session->camera = e->camera;
     session->expires = e->expires;
     session->has_facts = true;

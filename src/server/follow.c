@@ -1,7 +1,6 @@
 /* What follows a committed change: grants cut, fleets change, event streams look again. Also
  * changes by other processes (the command line). */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "server/server_priv.h"
@@ -251,7 +250,8 @@ static void look_at_camera(void *owner, const cm_camera_status *status)
         return;
     w->hash = a.hash;
     tell what = {.kind = TELL_VIEWERS, .camera = a.camera, .viewer_count = a.count};
-    memcpy(what.viewers, a.viewers, sizeof what.viewers);
+    for (size_t i = 0; i < a.count; i++)
+        what.viewers[i] = a.viewers[i];
     tell_all(follow->server, &what);
 }
 
