@@ -1,4 +1,5 @@
 /* One opened frame to the slices of one fMP4 part. */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "egress/mp4/mp4_priv.h"
@@ -31,10 +32,20 @@ static uint8_t nal_header_of(cm_slice fragment)
     return (uint8_t)((fragment.bytes[0] & 0xE0) | (fragment.bytes[1] & 0x1F));
 }
 
+/* RFC 6184 5.8: indicator, header and at least one byte. */
 static bool is_fragment(cm_slice granule)
 {
     return granule.size > 2 && (granule.bytes[0] & 0x1F) == CM_H264_NAL_FU_A;
 }
+
+/* RFC 6184 5.4: types 1 to 23 stand for themselves; the others are packets of another shape. */
+static bool is_whole_nal(cm_slice granule)
+{
+    const uint8_t type = granule.size > 0 ? granule.bytes[0] & 0x1F : 0;
+    return type > CM_H264_NAL_NONE && type < CM_H264_NAL_STAP_A;
+}
+
+enum { FU_START = 0x80, FU_END = 0x40 };
 
 /* Size of the NAL unit that begins at granule `first`; *last_out is the index of its last granule.
  */
@@ -45,15 +56,16 @@ static cm_status measure_nal(const cm_opened_frame *opened, size_t first, size_t
     *last_out = first;
     *size_out = begin.size;
     if (!is_fragment(begin))
-        return begin.size > 0 ? CM_OK : CM_CLOSE;
-    CM_ENSURE((begin.bytes[1] & 0x80) != 0, CM_CLOSE);
+        return is_whole_nal(begin) ? CM_OK : CM_CLOSE;
     *size_out = 1;
     for (size_t i = first; i < opened->count; i++) {
         const cm_slice part = opened->granules[i];
         CM_ENSURE(is_fragment(part), CM_CLOSE);
+        CM_ENSURE((part.bytes[1] & FU_START) == (i == first ? FU_START : 0), CM_CLOSE);
+        CM_ENSURE(nal_header_of(part) == nal_header_of(begin), CM_CLOSE);
         *size_out += part.size - 2;
         *last_out = i;
-        if ((part.bytes[1] & 0x40) != 0)
+        if ((part.bytes[1] & FU_END) != 0)
             return CM_OK;
     }
     return CM_CLOSE;
@@ -93,14 +105,17 @@ static cm_status add_nals(cm_mp4_muxer *muxer, const cm_opened_frame *opened)
 {
     cm_writer small = cm_writer_over(muxer->small, sizeof muxer->small);
     size_t last;
+    size_t nals = 0;
     for (size_t i = 0; i < opened->count; i = last + 1) {
         size_t size;
         CM_TRY(measure_nal(opened, i, &last, &size));
         if (!is_fragment(opened->granules[i]) && take_parameter_set(muxer, opened->granules[i]))
             continue;
+        CM_ENSURE(nals++ < MUX_NALS_MAX, CM_CLOSE);
         add_nal(muxer, &small, opened, i, last, size);
     }
-    return small.failed || muxer->layout.size == 0 ? CM_CLOSE : CM_OK;
+    assert(!small.failed);
+    return nals > 0 ? CM_OK : CM_CLOSE;
 }
 
 static cm_status write_header(cm_mp4_muxer *muxer, const cm_frame *frame)
