@@ -379,6 +379,71 @@ static void an_init_segment_comes_first_and_with_changed_parameter_sets_only(voi
     assert_shape(&s->request, "iKpKiKpKiKiK");
 }
 
+static void drain_all(stage *s)
+{
+    const size_t step = s->request.at_most == 0 ? SIZE_MAX / 2 : s->request.at_most;
+    for (size_t i = 0; i < 100000 && s->request.owes_drain; i++)
+        fake_http_drain(&s->request, step);
+}
+
+/* The stream of a few pictures when every write takes at most `at_most` and the connection is full
+ * after `room`, until it drains. */
+static void stream_with(stage *s, size_t at_most, size_t room)
+{
+    s->request.at_most = at_most;
+    s->request.room = room;
+    view(s);
+    rig_run(&s->r, CM_MS(1));
+    put_keyframe(s, SPS_BASELINE, PPS_BASELINE, 3000, 1);
+    put_picture(s, 400, 2);
+    drain_all(s);
+    put_keyframe(s, SPS_HIGH, PPS_HIGH, 1500, 3);
+    drain_all(s);
+    cm_mp4_viewer_destroy(s->viewer);
+    s->viewer = NULL;
+}
+
+static void partial_writes_at_every_offset_give_the_same_bytes(void **state)
+{
+    (void)state;
+    stage *whole;
+    open_stage((void **)&whole);
+    stream_with(whole, 0, SIZE_MAX / 2);
+    assert_shape(&whole->request, "iKpiK");
+    const size_t size = whole->request.size;
+    assert_in_range(size, 5000, 10000);
+    for (size_t room = 0; room < size; room++) {
+        stage *s;
+        open_stage((void **)&s);
+        stream_with(s, 0, room);
+        assert_int_equal(s->request.size, size);
+        /* Sealing makes the same plain bytes: numbers and times start alike in each stage. */
+        assert_memory_equal(s->request.body, whole->request.body, size);
+        close_stage((void **)&s);
+    }
+    for (size_t at_most = 1; at_most < 200; at_most += 33) {
+        stage *s;
+        open_stage((void **)&s);
+        stream_with(s, at_most, at_most);
+        assert_int_equal(s->request.size, size);
+        assert_memory_equal(s->request.body, whole->request.body, size);
+        close_stage((void **)&s);
+    }
+    close_stage((void **)&whole);
+}
+
+static void an_init_segment_is_not_lost_when_the_connection_is_full(void **state)
+{
+    stage *s = *state;
+    s->request.room = 0;
+    view(s);
+    rig_run(&s->r, CM_MS(1));
+    put_keyframe(s, SPS_BASELINE, PPS_BASELINE, 500, 1);
+    assert_int_equal(s->request.size, 0);
+    fake_http_drain(&s->request, 1000000);
+    assert_shape(&s->request, "iK");
+}
+
 static void granules_that_are_no_pictures_end_the_stream(void **state)
 {
     stage *s = *state;
@@ -486,6 +551,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(more_nal_units_than_the_muxer_holds_are_refused),
         CASE(the_response_begins_with_the_init_segment_and_the_cached_group),
         CASE(an_init_segment_comes_first_and_with_changed_parameter_sets_only),
+        cmocka_unit_test(partial_writes_at_every_offset_give_the_same_bytes),
+        CASE(an_init_segment_is_not_lost_when_the_connection_is_full),
         CASE(granules_that_are_no_pictures_end_the_stream),
         CASE(a_keyframe_without_parameter_sets_is_no_beginning),
         CASE(without_a_first_picture_it_says_503),

@@ -20,6 +20,7 @@ struct cm_mp4_viewer {
     cm_subscription *subscription;
     viewer_state state;
     size_t offset;    /* bytes of the present picture (with its init segment) that are out */
+    bool is_begun;    /* some of the present picture was offered: it must be finished */
     bool is_init_due; /* the present picture goes behind an init segment */
     uint8_t init_hash[CM_MAC_SIZE]; /* of the parameter sets that the player knows */
     cm_timer first_frame;
@@ -116,8 +117,9 @@ static cm_status prepare(cm_mp4_viewer *viewer, const cm_opened_frame *opened,
                          cm_mp4_layout *layout, uint8_t storage[INIT_MAX], cm_slice *init)
 {
     CM_TRY(cm_mp4_lay_out(viewer->config.muxer, opened, layout));
-    if (viewer->offset == 0)
+    if (!viewer->is_begun)
         note_parameter_sets(viewer, layout);
+    viewer->is_begun = true;
     if (viewer->is_init_due)
         CM_TRY(write_init(layout, storage, init));
     return CM_OK;
@@ -147,7 +149,7 @@ static bool on_frame(void *owner, const cm_opened_frame *opened)
     switch (write_picture(viewer, opened)) {
     case CM_OK:
         viewer->offset = 0;
-        viewer->is_init_due = false;
+        viewer->is_begun = viewer->is_init_due = false;
         return true;
     case CM_RETRY:
         return false; /* on_drain follows */
