@@ -401,6 +401,7 @@ static void stream_with(stage *s, size_t at_most, size_t room)
     drain_all(s);
     cm_mp4_viewer_destroy(s->viewer);
     s->viewer = NULL;
+    assert_true(s->request.has_ended);
 }
 
 static void partial_writes_at_every_offset_give_the_same_bytes(void **state)
@@ -495,6 +496,25 @@ static void the_wait_ends_with_the_first_picture(void **state)
     assert_int_equal(s->ended, 0);
 }
 
+static void nothing_comes_after_the_end(void **state)
+{
+    stage *s = *state;
+    s->keeps_viewer = true;
+    view(s);
+    rig_run(&s->r, CM_MS(1));
+    s->request.is_gone = true;
+    s->request.events->on_gone(s->request.owner);
+    assert_int_equal(s->ended, 1);
+    put_keyframe(s, SPS_BASELINE, PPS_BASELINE, 500, 1);
+    cm_epoch_publish(s->r.page, s->r.door.slot, 2);
+    rig_run(&s->r, CM_SECONDS(20));
+    cm_mp4_viewer_renew(s->viewer, rig_lease(&s->r, &s->r.door, 2));
+    rig_run(&s->r, CM_SECONDS(1));
+    assert_int_equal(s->ended, 1);
+    assert_int_equal(s->stale, 0);
+    assert_int_equal(s->request.status, 0);
+}
+
 static void a_peer_that_goes_ends_it_once(void **state)
 {
     stage *s = *state;
@@ -508,6 +528,31 @@ static void a_peer_that_goes_ends_it_once(void **state)
     s->request.events->on_gone(s->request.owner);
     assert_int_equal(s->ended, 1);
     assert_null(s->viewer);
+}
+
+static void destroying_ends_the_response_in_order_if_it_can(void **state)
+{
+    stage *s = *state;
+    view(s);
+    rig_run(&s->r, CM_MS(1));
+    put_keyframe(s, SPS_BASELINE, PPS_BASELINE, 500, 1);
+    cm_mp4_viewer_destroy(s->viewer); /* between two pictures */
+    assert_true(s->request.has_ended);
+    fake_http_free(&s->request);
+    s->request.room = 300;
+    view(s);
+    rig_run(&s->r, CM_MS(1)); /* in the middle of one */
+    cm_mp4_viewer_destroy(s->viewer);
+    assert_true(s->request.was_reset);
+    assert_false(s->request.was_cut);
+    fake_http_free(&s->request);
+    s->request.room = 300;
+    cm_source_stop(s->r.source);
+    view(s);
+    cm_mp4_viewer_destroy(s->viewer); /* before the first */
+    s->viewer = NULL;
+    assert_int_equal(s->request.status, 503);
+    assert_int_equal(s->ended, 0);
 }
 
 static void the_cut_resets_the_connection(void **state)
@@ -557,7 +602,9 @@ int main(int argc, char **argv)
         CASE(a_keyframe_without_parameter_sets_is_no_beginning),
         CASE(without_a_first_picture_it_says_503),
         CASE(the_wait_ends_with_the_first_picture),
+        CASE(nothing_comes_after_the_end),
         CASE(a_peer_that_goes_ends_it_once),
+        CASE(destroying_ends_the_response_in_order_if_it_can),
         CASE(the_cut_resets_the_connection),
         CASE(a_turn_is_not_seen_in_the_stream),
     };

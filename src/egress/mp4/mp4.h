@@ -49,7 +49,8 @@ void cm_mp4_viewer_renew(cm_mp4_viewer *viewer, cm_lease *lease); /* takes it */
 /* The cut: the connection is reset, so that queued bytes die. Destroys the viewer; on_end does not
  * come. */
 void cm_mp4_viewer_cut(cm_mp4_viewer *viewer);
-/* Also ends the response in order if it is still open. NULL is fine. */
+/* A response that is still open is ended: in order between two pictures, with a reset inside one,
+ * with 503 before the first. NULL is fine. */
 void cm_mp4_viewer_destroy(cm_mp4_viewer *viewer);
 
 /* ---- for tests and other makers of parts ---- */

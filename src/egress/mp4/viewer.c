@@ -26,8 +26,12 @@ struct cm_mp4_viewer {
     cm_timer first_frame;
 };
 
+/* The request is finished: nothing may come to it any more, whenever the owner destroys us. */
 static void end(cm_mp4_viewer *viewer)
 {
+    cm_timer_stop(&viewer->first_frame);
+    cm_subscription_close(viewer->subscription);
+    viewer->subscription = NULL;
     viewer->state = VIEWER_ENDED;
     viewer->config.request = NULL;
     viewer->config.events->on_end(viewer->config.owner);
@@ -185,9 +189,8 @@ static void on_gone(void *owner)
     end(owner);
 }
 
-static void on_no_picture(cm_timer *timer)
+static void respond_not_ready(cm_mp4_viewer *viewer)
 {
-    cm_mp4_viewer *viewer = CM_HOLDER(timer, cm_mp4_viewer, first_frame);
     cm_http_respond_problem(viewer->config.request,
                             &(cm_http_problem){
                                 .status = 503,
@@ -196,6 +199,12 @@ static void on_no_picture(cm_timer *timer)
                                 .detail = "The camera has sent no picture yet. Its state says why.",
                                 .retry_after_s = 2,
                             });
+}
+
+static void on_no_picture(cm_timer *timer)
+{
+    cm_mp4_viewer *viewer = CM_HOLDER(timer, cm_mp4_viewer, first_frame);
+    respond_not_ready(viewer);
     end(viewer);
 }
 
@@ -241,7 +250,10 @@ cm_status cm_mp4_viewer_create(const cm_mp4_config *config, cm_lease *lease, cm_
 
 void cm_mp4_viewer_renew(cm_mp4_viewer *viewer, cm_lease *lease)
 {
-    cm_subscription_renew(viewer->subscription, lease);
+    if (viewer->state == VIEWER_ENDED)
+        cm_lease_destroy(lease);
+    else
+        cm_subscription_renew(viewer->subscription, lease);
 }
 
 void cm_mp4_viewer_cut(cm_mp4_viewer *viewer)
@@ -258,7 +270,11 @@ void cm_mp4_viewer_destroy(cm_mp4_viewer *viewer)
         return;
     cm_timer_stop(&viewer->first_frame);
     cm_subscription_close(viewer->subscription);
-    if (viewer->state != VIEWER_ENDED)
-        cm_http_reset(viewer->config.request, false);
+    if (viewer->state == VIEWER_WAITING)
+        respond_not_ready(viewer);
+    else if (viewer->state == VIEWER_STREAMING && !viewer->is_begun)
+        cm_http_end(viewer->config.request);
+    else if (viewer->state == VIEWER_STREAMING)
+        cm_http_reset(viewer->config.request, false); /* half a picture is out */
     free(viewer);
 }
