@@ -1,5 +1,6 @@
 #include "base/slice.h"
 
+#include <assert.h>
 #include <string.h>
 
 cm_slice cm_slice_of(const char *text)
@@ -104,6 +105,13 @@ cm_status cm_slice_to_u64(cm_slice text, uint64_t max, uint64_t *out)
     CM_ENSURE(value <= max, CM_REFUSE);
     *out = value;
     return CM_OK;
+}
+
+void cm_slice_copy(cm_slice bytes, void *out, size_t capacity)
+{
+    assert(bytes.size <= capacity);
+    if (bytes.size > 0)
+        memcpy(out, bytes.bytes, bytes.size);
 }
 
 cm_status cm_slice_to_cstr(cm_slice text, char *out, size_t capacity)

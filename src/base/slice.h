@@ -48,6 +48,10 @@ cm_slice cm_slice_cut(cm_slice *rest, uint8_t separator);
 /* Index of the first `byte`, or s.size. */
 size_t cm_slice_find(cm_slice s, uint8_t byte);
 
+/* Copies all of `bytes` to `out`, which has room for `capacity`: more than that is a mistake of
+ * ours (aborts). They do not overlap. */
+void cm_slice_copy(cm_slice bytes, void *out, size_t capacity);
+
 /* Whole slice as a decimal number, no sign, no spaces. CM_REFUSE if it is anything else or above
  * `max`. */
 cm_status cm_slice_to_u64(cm_slice text, uint64_t max, uint64_t *out);

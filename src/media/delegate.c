@@ -37,7 +37,7 @@ static void read_bytes(cm_reader *r, uint8_t *out, size_t size)
 {
     const cm_slice bytes = cm_read_slice(r, size);
     if (bytes.size == size)
-        memcpy(out, bytes.bytes, size);
+        cm_slice_copy(bytes, out, size);
 }
 
 static side read_side(cm_reader *r)
@@ -174,7 +174,7 @@ cm_status cm_frame_read(cm_slice wire, unsigned loop_index, cm_frame **out)
     frame->size_bytes = sizeof *frame + data.size;
     frame->loops = 1;
     frame->holds[loop_index] = 1;
-    memcpy(frame->data, data.bytes, data.size);
+    cm_slice_copy(data, frame->data, data.size);
     *out = frame;
     return CM_OK;
 }
@@ -271,8 +271,10 @@ cm_status cm_delegated_seal(cm_delegated *d, cm_slice output, cm_frame **out)
                                 .epoch = key->epoch},
                         .next_number = key->number,
                         .aead = d->aead};
-    memcpy(sealer.key.instance, key->instance, sizeof sealer.key.instance);
-    memcpy(sealer.key.context, key->context, sizeof sealer.key.context);
+    cm_slice_copy(cm_slice_over(key->instance, sizeof key->instance), sealer.key.instance,
+                  sizeof sealer.key.instance);
+    cm_slice_copy(cm_slice_over(key->context, sizeof key->context), sealer.key.context,
+                  sizeof sealer.key.context);
     const cm_plain_frame plain = {.granules = granules,
                                   .count = count,
                                   .flags = CM_FRAME_KEYFRAME,

@@ -45,7 +45,8 @@ static cm_status use_key(cm_fanout *fanout, const cm_seal_key *key)
         return CM_OK;
     fanout->is_keyed = false;
     CM_TRY(cm_aead_set_key(fanout->aead, key->key));
-    memcpy(fanout->keyed_id, key->key_id, sizeof key->key_id);
+    cm_slice_copy(cm_slice_over(key->key_id, sizeof key->key_id), fanout->keyed_id,
+                  sizeof fanout->keyed_id);
     fanout->is_keyed = true;
     return CM_OK;
 }
@@ -91,7 +92,8 @@ static cm_status open_granules(cm_fanout *fanout, const cm_seal_key *key, const 
 static void advance(cm_cursor *cursor, const cm_seal_key *key, const cm_frame *frame)
 {
     cursor->has_begun = true;
-    memcpy(cursor->key_id, key->key_id, sizeof cursor->key_id);
+    cm_slice_copy(cm_slice_over(key->key_id, sizeof key->key_id), cursor->key_id,
+                  sizeof cursor->key_id);
     cursor->epoch = key->epoch;
     cursor->next = frame->number + 1;
 }

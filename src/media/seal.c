@@ -101,7 +101,8 @@ static cm_frame *frame_create(const cm_sealer *sealer, const cm_plain_frame *pla
         .size_bytes = sizeof *frame + data_size,
         .loops = 1,
     };
-    memcpy(frame->instance, sealer->key.instance, sizeof frame->instance);
+    cm_slice_copy(cm_slice_over(sealer->key.instance, CM_INSTANCE_SIZE), frame->instance,
+                  sizeof frame->instance);
     frame->holds[loop_index] = 1;
     return frame;
 }

@@ -81,6 +81,15 @@ static void a_buffer_refuses_to_pass_its_bound_and_keeps_what_it_had(void **stat
     cm_buffer_deinit(&b);
 }
 
+static void a_slice_is_copied_whole_and_nothing_more(void **state)
+{
+    (void)state;
+    uint8_t out[4] = {9, 9, 9, 9};
+    cm_slice_copy((cm_slice){0}, out, 0);
+    cm_slice_copy(BYTES(1, 2, 3), out, 3);
+    assert_memory_equal(out, ((uint8_t[]){1, 2, 3, 9}), sizeof out);
+}
+
 static void numbers_are_digits_and_nothing_else(void **state)
 {
     (void)state;
@@ -195,6 +204,7 @@ int main(void)
 {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(a_reader_past_the_end_yields_zero_and_stays_failed),
+        cmocka_unit_test(a_slice_is_copied_whole_and_nothing_more),
         cmocka_unit_test(a_sub_reader_cannot_see_past_its_parent),
         cmocka_unit_test(leftovers_are_refused_by_finish),
         cmocka_unit_test(a_writer_that_is_full_writes_nothing_more),

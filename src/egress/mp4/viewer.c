@@ -56,7 +56,7 @@ static void note_parameter_sets(cm_mp4_viewer *viewer, const cm_mp4_layout *layo
     uint8_t hash[CM_MAC_SIZE];
     hash_parameter_sets(layout, hash);
     viewer->is_init_due = memcmp(hash, viewer->init_hash, sizeof hash) != 0;
-    memcpy(viewer->init_hash, hash, sizeof hash);
+    cm_slice_copy(cm_slice_over(hash, sizeof hash), viewer->init_hash, sizeof viewer->init_hash);
 }
 
 static cm_status write_init(const cm_mp4_layout *layout, uint8_t storage[INIT_MAX], cm_slice *out)
