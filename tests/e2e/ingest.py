@@ -31,8 +31,9 @@ def receive(demo, case, folder):
     with open(password_file, "w", encoding="utf-8") as file:
         file.write(password)
     # Debian's Python: it has the bindings.
-    with subprocess.Popen(["/usr/bin/python3", os.path.join(HERE, "rtsp_server.py"), login, transport],
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+    command = ["/usr/bin/python3", os.path.join(HERE, "rtsp_server.py"), login, transport]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as server:
         port = server.stdout.readline().strip()
         if not port:
             server.wait()

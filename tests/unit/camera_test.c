@@ -452,6 +452,25 @@ static void without_parameter_sets_nothing_is_published(void **state)
     stage_close(&s);
 }
 
+static void parameter_sets_may_change(void **state)
+{
+    (void)state;
+    stage s;
+    uint32_t timestamp = 0;
+    stage_open(&s);
+    create(&s);
+    run_ms(&s, 100);
+    show(&s, 2, &timestamp);
+    fake_send_frame(&s.camera, SPS_HIGH, timestamp, false);
+    fake_send_frame(&s.camera, PPS_HIGH, timestamp, false);
+    show(&s, 1, &timestamp);
+    assert_string_equal(main_of(&s)->codec, "avc1.640028");
+    assert_int_equal(main_of(&s)->width, 1920);
+    assert_int_equal(main_of(&s)->height, 1080);
+    assert_int_equal(s.keyframes, 2);
+    stage_close(&s);
+}
+
 static void it_comes_back_after_a_loss(void **state)
 {
     (void)state;
@@ -763,6 +782,7 @@ int main(void)
         cmocka_unit_test(it_goes_live),
         cmocka_unit_test(keyframes_carry_their_parameter_sets),
         cmocka_unit_test(without_parameter_sets_nothing_is_published),
+        cmocka_unit_test(parameter_sets_may_change),
         cmocka_unit_test(it_comes_back_after_a_loss),
         cmocka_unit_test(failures_space_out),
         cmocka_unit_test(a_wrong_password_is_tried_seldom),

@@ -548,6 +548,37 @@ static void a_461_changes_the_transport(void **state)
     stage_close(&s);
 }
 
+/* Whatever is asked for first, it offers the other one. */
+static bool offers_other(fake *f, const cm_rtsp_message *request)
+{
+    if (cm_rtsp_method_of(request->method) != CM_RTSP_SETUP || f->step++ > 0)
+        return false;
+    cm_slice value;
+    assert_true(cm_rtsp_find(request, CM_TEXT("Transport"), &value));
+    fake_answer(f, request, 200,
+                cm_slice_starts(value, CM_TEXT("RTP/AVP/TCP"))
+                    ? "Session: 1\r\nTransport: RTP/AVP;unicast;server_port=6000-6001\r\n"
+                    : "Session: 1\r\nTransport: RTP/AVP/TCP;interleaved=0-1\r\n",
+                NULL);
+    return true;
+}
+
+static void the_transport_that_it_offers_is_asked_for(void **state)
+{
+    (void)state;
+    for (int is_udp = 0; is_udp < 2; is_udp++) {
+        stage s;
+        stage_open(&s);
+        s.config.is_udp = is_udp == 1;
+        s.camera.script = offers_other;
+        begin_and_play(&s);
+        assert_int_equal(s.is_udp, !is_udp);
+        assert_int_equal(s.camera.counts[CM_RTSP_TEARDOWN], 1); /* of the session it made */
+        expect_pictures(&s);
+        stage_close(&s);
+    }
+}
+
 static void udp_is_punched_and_reported(void **state)
 {
     (void)state;
@@ -1064,6 +1095,7 @@ int main(void)
         cmocka_unit_test(a_web_server_is_no_camera),
         cmocka_unit_test(channels_of_the_answer_are_used),
         cmocka_unit_test(a_461_changes_the_transport),
+        cmocka_unit_test(the_transport_that_it_offers_is_asked_for),
         cmocka_unit_test(udp_is_punched_and_reported),
         cmocka_unit_test(udp_that_stays_silent_ends_soon),
         cmocka_unit_test(udp_without_a_port_of_the_camera),
