@@ -15,8 +15,7 @@ static void on_timer(cm_timer *timer)
     cm_list_remove(&first->node);
     first->state = CM_TICKET_HELD;
     gate->passing++;
-    if (!cm_list_is_empty(&gate->waiting) && gate->passing < gate->simultaneous_max)
-        cm_timer_start(&gate->timer, 0);
+    cm_timer_start(&gate->timer, 0); /* for the next one */
     first->on_turn(first);
 }
 
@@ -59,16 +58,14 @@ void cm_connect_ticket_ask(cm_connect_gate *gate, cm_connect_ticket *ticket)
         return;
     ticket->state = CM_TICKET_WAITS;
     cm_list_add_last(&gate->waiting, &ticket->node);
-    if (gate->passing < gate->simultaneous_max)
-        cm_timer_start(&gate->timer, 0);
+    cm_timer_start(&gate->timer, 0);
 }
 
 void cm_connect_ticket_give_back(cm_connect_gate *gate, cm_connect_ticket *ticket)
 {
     if (ticket->state == CM_TICKET_HELD) {
         gate->passing--;
-        if (!cm_list_is_empty(&gate->waiting))
-            cm_timer_start(&gate->timer, 0);
+        cm_timer_start(&gate->timer, 0);
     }
     cm_list_remove(&ticket->node);
     ticket->state = CM_TICKET_NONE;

@@ -444,6 +444,9 @@ static void without_parameter_sets_nothing_is_published(void **state)
     run_ms(&s, 100);
     show(&s, 25, &timestamp);
     assert_int_equal(s.keyframes, 0);
+    cm_source_counters counters;
+    cm_source_read_counters(cm_camera_source(s.it, CM_STREAM_MAIN), &counters);
+    assert_int_equal(counters.frames + counters.dropped, 0); /* nor what refers to it */
     /* In band they do. */
     fake_send_frame(&s.camera, SPS_BASELINE, timestamp, false);
     fake_send_frame(&s.camera, PPS_BASELINE, timestamp, false);
@@ -468,6 +471,26 @@ static void parameter_sets_may_change(void **state)
     assert_int_equal(main_of(&s)->width, 1920);
     assert_int_equal(main_of(&s)->height, 1080);
     assert_int_equal(s.keyframes, 2);
+    stage_close(&s);
+}
+
+/* Another SSRC's timestamps begin anywhere: half a second back is no leap, and says nothing. */
+static void another_ssrc_has_another_clock(void **state)
+{
+    (void)state;
+    stage s;
+    uint32_t timestamp = 90000;
+    stage_open(&s);
+    create(&s);
+    run_ms(&s, 100);
+    show(&s, 20, &timestamp);
+    s.camera.ssrc++;
+    timestamp -= 45000;
+    show(&s, 1, &timestamp);
+    const cm_frame *frame = cm_source_keyframe(cm_camera_source(s.it, CM_STREAM_MAIN));
+    assert_int_equal(s.keyframes, 2);
+    assert_in_range(cm_loop_wall(s.loop).us - frame->captured.us, 49000, 51000);
+    assert_true((frame->flags & CM_FRAME_DISCONTINUITY) != 0);
     stage_close(&s);
 }
 
@@ -516,6 +539,27 @@ static void failures_space_out(void **state)
     /* 1 + 2 + 4 + 8 + 16 + 32 + 60 … */
     assert_in_range(s.camera.connections, 12, 18);
     assert_int_equal(main_of(&s)->state, CM_CAMERA_UNREACHABLE);
+    stage_close(&s);
+}
+
+static bool speaks_http(fake *f, const cm_rtsp_message *request)
+{
+    (void)request;
+    fake_send(f, CM_TEXT("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"));
+    return true;
+}
+
+static void what_is_no_camera_is_left_alone(void **state)
+{
+    (void)state;
+    stage s;
+    stage_open(&s);
+    s.camera.script = speaks_http;
+    create(&s);
+    cm_sim_run_for(s.sim, CM_SECONDS(59));
+    assert_int_equal(s.camera.connections, 1);
+    assert_int_equal(main_of(&s)->state, CM_CAMERA_UNSUPPORTED);
+    assert_int_equal(main_of(&s)->cause, CM_CAUSE_PROTOCOL);
     stage_close(&s);
 }
 
@@ -783,8 +827,10 @@ int main(void)
         cmocka_unit_test(keyframes_carry_their_parameter_sets),
         cmocka_unit_test(without_parameter_sets_nothing_is_published),
         cmocka_unit_test(parameter_sets_may_change),
+        cmocka_unit_test(another_ssrc_has_another_clock),
         cmocka_unit_test(it_comes_back_after_a_loss),
         cmocka_unit_test(failures_space_out),
+        cmocka_unit_test(what_is_no_camera_is_left_alone),
         cmocka_unit_test(a_wrong_password_is_tried_seldom),
         cmocka_unit_test(a_bad_login_changes_nothing),
         cmocka_unit_test(it_connects_while_it_is_wanted),

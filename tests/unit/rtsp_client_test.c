@@ -317,6 +317,30 @@ static void a_stale_nonce_is_answered_anew(void **state)
     }
 }
 
+/* The nonce that it asked with is too old by the time of the first answer. */
+static bool turns_nonce_at_once(fake *f, const cm_rtsp_message *request)
+{
+    cm_slice value;
+    if (f->step > 0 || !cm_rtsp_find(request, CM_TEXT("Authorization"), &value))
+        return false;
+    f->step = 1;
+    f->www_authenticate = "WWW-Authenticate: Digest realm=\"cam\", nonce=\"n2\", stale=true\r\n";
+    f->challenge.nonce = CM_TEXT("n2");
+    return false;
+}
+
+static void a_nonce_may_be_stale_from_the_start(void **state)
+{
+    (void)state;
+    stage s;
+    stage_open(&s);
+    needs_login(&s, MD5_LINE, CM_RTSP_AUTH_DIGEST_MD5, false);
+    s.camera.script = turns_nonce_at_once;
+    begin_and_play(&s);
+    assert_int_equal(s.camera.refused, 2);
+    stage_close(&s);
+}
+
 static void a_stale_nonce_in_a_keepalive_is_answered_anew(void **state)
 {
     (void)state;
@@ -717,9 +741,15 @@ static void a_loss_waits_for_a_keyframe(void **state)
     show(&s, 2, &timestamp);
     assert_int_equal(s.units, 4);
     assert_int_equal(s.losses, 1);
+    s.camera.sequence++;
+    fake_send_picture(&s.camera, true, timestamp += TICKS);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    assert_int_equal(s.units, 4); /* what is missing may still come */
+    cm_sim_run_for(s.sim, CM_MS(100));
+    assert_int_equal(s.units, 5); /* given up by time alone */
     cm_rtsp_client_counters counters;
     cm_rtsp_client_read_counters(s.client, &counters);
-    assert_int_equal(counters.packets_lost, 1);
+    assert_int_equal(counters.packets_lost, 2);
     stage_close(&s);
 }
 
@@ -1085,6 +1115,7 @@ int main(void)
         cmocka_unit_test(a_wrong_password_is_said_twice_at_most),
         cmocka_unit_test(without_a_user_nothing_is_tried),
         cmocka_unit_test(a_stale_nonce_is_answered_anew),
+        cmocka_unit_test(a_nonce_may_be_stale_from_the_start),
         cmocka_unit_test(a_stale_nonce_in_a_keepalive_is_answered_anew),
         cmocka_unit_test(it_comes_back_to_one_that_hangs_up_with_a_401),
         cmocka_unit_test(refusals_have_their_cause),
