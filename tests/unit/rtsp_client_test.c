@@ -603,6 +603,7 @@ static void the_transport_that_it_offers_is_asked_for(void **state)
     }
 }
 
+/* Reports: RFC 3550 6.4.2. */
 static void udp_is_punched_and_reported(void **state)
 {
     (void)state;
