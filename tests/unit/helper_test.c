@@ -290,6 +290,69 @@ static void broken_pictures_are_answered_so_and_the_next_is_made(void **state)
     assert_int_equal(do_job(f, 2, &is_foreign), CM_OK);
 }
 
+static int start_helper(pid_t *pid)
+{
+    int pair[2];
+    const char *path = getenv("CASEMENT_HELPER");
+    assert_non_null(path);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    *pid = fork();
+    assert_true(*pid >= 0);
+    if (*pid == 0) {
+        const int theirs = fcntl(pair[1], F_DUPFD, 10);
+        if (theirs >= 0 && dup2(theirs, CM_SANDBOX_SOCKET) == CM_SANDBOX_SOCKET)
+            (void)execl(path, path, "still", (char *)NULL);
+        _exit(127);
+    }
+    (void)close(pair[1]);
+    return pair[0];
+}
+
+static cm_status answer_from(int fd)
+{
+    static uint8_t bytes[1 << 20];
+    size_t size = 0;
+    assert_int_equal(recv(fd, bytes, CM_HELPER_LENGTH_SIZE, MSG_WAITALL), CM_HELPER_LENGTH_SIZE);
+    assert_int_equal(cm_helper_length_parse(cm_slice_over(bytes, CM_HELPER_LENGTH_SIZE),
+                                            CM_HELPER_ANSWER_HEAD, sizeof bytes, &size),
+                     CM_OK);
+    assert_int_equal(recv(fd, bytes, size, MSG_WAITALL), size);
+    cm_helper_answer answer;
+    assert_int_equal(cm_helper_answer_parse(cm_slice_over(bytes, size), &answer), CM_OK);
+    return answer.status;
+}
+
+static void the_process_ends_over_a_job_of_another_home(void **state)
+{
+    fixture *f = *state;
+    pid_t pid;
+    int status = 0;
+    char byte;
+    const int fd = start_helper(&pid);
+    make_job(f, &f->door, 1);
+    assert_int_equal(send(fd, f->message, f->size, MSG_NOSIGNAL), f->size);
+    assert_int_equal(answer_from(fd), CM_OK);
+    make_job(f, &f->attic, 2);
+    assert_int_equal(send(fd, f->message, f->size, MSG_NOSIGNAL), f->size);
+    assert_int_equal(answer_from(fd), CM_FOREIGN);
+    assert_int_equal(recv(fd, &byte, 1, 0), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), CM_HELPER_EXIT_FOREIGN);
+    (void)close(fd);
+}
+
+static void the_process_ends_in_peace_when_the_server_hangs_up(void **state)
+{
+    pid_t pid;
+    int status = 1;
+    (void)state;
+    const int fd = start_helper(&pid);
+    (void)close(fd);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 /* ---- the wire ---- */
 
 static void lengths_outside_the_bounds_are_refused(void **state)
@@ -345,6 +408,8 @@ int main(void)
         CASE(the_first_job_binds_the_process_to_its_home),
         CASE(a_record_and_a_frame_of_two_jobs_make_no_picture),
         CASE(broken_pictures_are_answered_so_and_the_next_is_made),
+        CASE(the_process_ends_over_a_job_of_another_home),
+        cmocka_unit_test(the_process_ends_in_peace_when_the_server_hangs_up),
         cmocka_unit_test(lengths_outside_the_bounds_are_refused),
         CASE(messages_that_are_none_are_refused),
     };

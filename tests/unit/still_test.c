@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "egress/still/still.h"
 
 enum { LOOP = 1, ASKS_MAX = 256 };
@@ -576,6 +577,40 @@ static void a_warm_home_has_its_process_before_its_first_job(void **state)
     assert_int_equal(counters_of(f).helper_starts, 1);
 }
 
+#ifdef CM_FAULT_INJECTION
+static void mixed_up_answers_and_stills_show_nobody_anything(void **state)
+{
+    enum { ROUNDS = 20 };
+    fixture *f = *state;
+    cm_fault_set(CM_FAULT_HELPER_MIX, (cm_fault_rate){.fires = 1, .asked = 3});
+    cm_fault_set(CM_FAULT_STILL_SWAP, (cm_fault_rate){.fires = 1, .asked = 1});
+    size_t refused = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        camera *const cameras[] = {&f->door, &f->shed, &f->attic};
+        for (size_t c = 0; c < CM_COUNT(cameras); c++) {
+            show(cameras[c], &f->quarters);
+            const ask *fresh = ask_for(f, cameras[c], 320);
+            run(f);
+            const ask *again = ask_for(f, cameras[c], 320);
+            run(f);
+            const ask *const both[] = {fresh, again};
+            for (size_t k = 0; k < CM_COUNT(both); k++) {
+                if (both[k]->status != CM_OK ||
+                    cm_camera_key_equal(&both[k]->still->camera, &cameras[c]->media.camera))
+                    continue;
+                refused++;
+                assert_int_equal(open_still(f, cameras[c]->lease, both[k]), CM_REFUSAL_FOREIGN);
+            }
+        }
+    }
+    assert_true(refused > 0);
+    assert_true(f->alarms > 0);
+    assert_true(cm_fault_fired(CM_FAULT_HELPER_MIX) >= ROUNDS);
+    assert_true(cm_fault_fired(CM_FAULT_STILL_SWAP) > 0);
+    cm_fault_reset();
+}
+#endif
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, make_fixture, free_fixture)
 
 int main(void)
@@ -599,6 +634,9 @@ int main(void)
         CASE(pending_requests_hear_of_the_end),
         CASE(a_helper_that_is_not_there_is_said_so),
         CASE(a_warm_home_has_its_process_before_its_first_job),
+#ifdef CM_FAULT_INJECTION
+        CASE(mixed_up_answers_and_stills_show_nobody_anything),
+#endif
     };
     return cmocka_run_group_tests_name("still", tests, NULL, NULL);
 }

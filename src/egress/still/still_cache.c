@@ -65,6 +65,16 @@ cm_frame *still_cache_find(still_cache *cache, const still_key *key, uint64_t ep
     return NULL;
 }
 
+cm_frame *still_cache_find_foreign(still_cache *cache, const cm_camera_key *camera)
+{
+    for (cm_list *node = cache->age.prev; node != &cache->age; node = node->prev) {
+        entry *e = CM_HOLDER(node, entry, age_node);
+        if (!cm_camera_key_equal(&e->key.camera, camera))
+            return e->still;
+    }
+    return NULL;
+}
+
 static bool is_same_view(const still_key *a, const still_key *b)
 {
     return cm_camera_key_equal(&a->camera, &b->camera) && a->stream == b->stream &&

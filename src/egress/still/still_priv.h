@@ -45,6 +45,9 @@ void still_cache_init(still_cache *cache, size_t bytes_max, unsigned loop_index)
 void still_cache_deinit(still_cache *cache);
 /* Borrowed; NULL: there is none of this very keyframe and width, sealed under `epoch`. */
 cm_frame *still_cache_find(still_cache *cache, const still_key *key, uint64_t epoch);
+/* What a mixed up cache would hand out: the newest still of another camera. Borrowed; NULL: none.
+ */
+cm_frame *still_cache_find_foreign(still_cache *cache, const cm_camera_key *camera);
 /* Adds a hold. Replaces what is kept of the same camera, stream and width. */
 void still_cache_put(still_cache *cache, const still_key *key, cm_frame *still);
 void still_cache_forget(still_cache *cache, const cm_camera_key *camera);
@@ -125,6 +128,7 @@ struct cm_still_service {
     cm_list due; /* cm_still_request.node: to be answered */
     cm_timer answer;
     uint64_t next_job;
+    cm_buffer stray; /* fault injection only: the answer before this one */
     cm_still_counters counters;
 };
 
