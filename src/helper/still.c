@@ -11,9 +11,10 @@
 #include "helper/wire.h"
 #include "media/aead.h"
 
-/* A picture of 8,192 x 8,192 takes 96 MiB decoded, about as much for the decoder's tables and 192
- * MiB of address space for the encoder's worst case. */
-enum { MEMORY_MAX = 640 * 1024 * 1024 };
+/* What a picture of 8,192 x 8,192 in BT.709 needs: 96 MiB decoded, as much for the decoder's
+ * tables, 192 on the way to BT.601, 96 as that, 192 for the encoder's worst case; of address space.
+ */
+enum { MEMORY_MAX = 768 * 1024 * 1024 };
 
 /* ---- one job ---- */
 

@@ -514,6 +514,54 @@ static void homes_take_turns_where_processes_are_few(void **state)
     assert_int_equal(counters_of(f).cached_bytes, 0);
 }
 
+enum { HOMES = 3, EACH = 60 };
+
+static size_t count_answered(const fixture *f, size_t home, cm_status status)
+{
+    size_t count = 0;
+    for (size_t i = home * EACH; i < (home + 1) * EACH; i++)
+        count += f->asks[i].is_answered && f->asks[i].status == status;
+    return count;
+}
+
+static bool each_has_one(void *owner)
+{
+    const fixture *f = owner;
+    for (size_t home = 0; home < HOMES; home++)
+        if (count_answered(f, home, CM_OK) == 0)
+            return false;
+    return true;
+}
+
+/* Each of three homes has work for longer than its turn: the last is served before any is through.
+ */
+static void a_busy_home_does_not_keep_the_only_place(void **state)
+{
+    fixture *f = *state;
+    camera gate;
+    cm_still_service_destroy(f->service);
+    const cm_still_config config = {
+        .loop = f->world.loop, .helper_path = getenv("CASEMENT_HELPER"), .processes_max = 1};
+    assert_int_equal(cm_still_service_create(&config, &f->service), CM_OK);
+    camera_open(f, &gate, "bianchi", "gate");
+    testing_picture large;
+    testing_picture_make(&large, "testsrc2=s=3840x2160", "-preset ultrafast -pix_fmt yuv420p");
+    camera *const cameras[HOMES] = {&f->door, &f->attic, &gate};
+    for (size_t i = 0; i < HOMES; i++) {
+        show(cameras[i], &large);
+        for (unsigned j = 0; j < EACH; j++)
+            (void)ask_for(f, cameras[i], CM_STILL_WIDTH_MAX - 1 - j);
+    }
+    assert_true(world_run(&f->world, each_has_one, f));
+    for (size_t i = 0; i < HOMES; i++)
+        assert_true(count_answered(f, i, CM_OK) < EACH);
+    assert_int_equal(counters_of(f).processes, 1);
+    cm_still_service_destroy(f->service);
+    f->service = NULL;
+    camera_close(&gate);
+    testing_picture_free(&large);
+}
+
 static void what_is_cancelled_is_not_answered(void **state)
 {
     fixture *f = *state;
@@ -630,6 +678,7 @@ int main(void)
         CASE(a_job_that_takes_too_long_is_killed),
         CASE(the_queue_of_a_home_is_bounded),
         CASE(homes_take_turns_where_processes_are_few),
+        CASE(a_busy_home_does_not_keep_the_only_place),
         CASE(what_is_cancelled_is_not_answered),
         CASE(pending_requests_hear_of_the_end),
         CASE(a_helper_that_is_not_there_is_said_so),

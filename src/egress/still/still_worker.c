@@ -181,6 +181,8 @@ static void start(still_worker *worker)
     cm_still_service *service = worker->service;
     if (service->counters.processes >= service->config.processes_max) {
         worker->state = STILL_WORKER_WAITING;
+        cm_list_remove(&worker->node); /* behind those that wait already */
+        cm_list_add_last(&service->workers, &worker->node);
         end_an_idle_one(service);
         return;
     }
@@ -421,6 +423,9 @@ static void on_exit_of_process(void *owner, int status)
     worker->process = NULL;
     service->counters.processes--;
     settle_all(&worker->flight, CM_BROKEN);
+    still_worker *waiting = next_waiting(service);
+    if (waiting != NULL)
+        start(waiting);
     if (worker->was_told) {
         off(worker);
     } else {
@@ -428,7 +433,4 @@ static void on_exit_of_process(void *owner, int status)
         cm_log_home(CM_LOG_WARN, "still", &worker->home, "event=helper-died status=%d", status);
         rest(worker);
     }
-    still_worker *waiting = next_waiting(service);
-    if (waiting != NULL)
-        start(waiting);
 }
