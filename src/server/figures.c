@@ -46,9 +46,13 @@ static void on_timer(cm_timer *timer)
     cm_loop_post(station->server->loops[0], &r->task);
 }
 
-void cm_figures_start(cm_station *station)
+void cm_figures_init(cm_station *station)
 {
     cm_timer_init(&station->figures_timer, station->loop, on_timer);
+}
+
+void cm_figures_start(cm_station *station)
+{
     cm_timer_start(&station->figures_timer, CM_MS(EVERY_MS));
 }
 

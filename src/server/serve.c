@@ -56,6 +56,7 @@ static cm_status create_station(cm_server *server, unsigned index)
     station->index = index;
     CM_TRY(cm_loop_create(&(cm_loop_config){.index = index}, &station->loop));
     server->loops[index] = station->loop;
+    cm_figures_init(station);
     CM_TRY(cm_net_create(station->loop, &station->net));
     server->nets[index] = station->net;
     CM_TRY(cm_hub_create(
@@ -415,7 +416,12 @@ static cm_status start(cm_server *server)
         CM_TRY(cm_demo_create(server, &server->demo));
     CM_TRY(create_certificate(server));
     CM_TRY(cm_follow_start(server));
-    CM_TRY(open_doors(server));
+    return open_doors(server);
+}
+
+/* From here on there are cameras, so the end is the orderly one, also when this fails. */
+static cm_status begin(cm_server *server)
+{
     CM_TRY(cm_follow_load_cameras(server));
     return tell_how_to_begin(server);
 }
@@ -439,9 +445,14 @@ static int serve(cm_server *server)
         return declared == CM_DECLARE_WRONG ? EXIT_WRONG : EXIT_MACHINE;
     }
     cm_status status = start(server);
-    if (status == CM_OK)
+    if (status == CM_OK) {
+        const cm_status begun = begin(server);
+        if (begun != CM_OK)
+            (void)raise(SIGTERM); /* blocked: read by the loop as soon as it runs */
         status = run(server);
-    else
+        status = begun != CM_OK ? begun : status;
+    }
+    if (status != CM_OK)
         fprintf(stderr, "casement: could not start (%s); the lines above say why\n",
                 cm_status_name(status));
     take_down(server);

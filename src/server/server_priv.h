@@ -76,5 +76,6 @@ cm_status cm_follow_load_cameras(cm_server *server);
 
 /* ---- figures.c ---- */
 
+void cm_figures_init(cm_station *station);
 void cm_figures_start(cm_station *station); /* on its loop, or before it runs */
 cm_status cm_figures_write(void *server, cm_buffer *out);
