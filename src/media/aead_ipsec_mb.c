@@ -18,9 +18,10 @@ typedef struct mb_aead {
 
 static struct {
     IMB_MGR *(*alloc)(uint64_t flags);
-    void (*release)(IMB_MGR *manager);
     void (*init)(IMB_MGR *manager, IMB_ARCH *arch);
-    bool is_there;
+    /* One for the process, set up once and only read afterwards: of GCM's direct calls it holds the
+     * functions and nothing else. */
+    IMB_MGR *manager;
 } library;
 static pthread_once_t loading = PTHREAD_ONCE_INIT;
 
@@ -37,27 +38,18 @@ static void load(void)
     if (handle == NULL)
         return;
     symbol(handle, "alloc_mb_mgr", &library.alloc);
-    symbol(handle, "free_mb_mgr", &library.release);
     symbol(handle, "init_mb_mgr_auto", &library.init);
-    library.is_there = library.alloc != NULL && library.release != NULL && library.init != NULL;
+    if (library.alloc == NULL || library.init == NULL)
+        return;
+    library.manager = library.alloc(0);
+    if (library.manager != NULL)
+        library.init(library.manager, NULL);
 }
 
 static bool is_available(void)
 {
     pthread_once(&loading, load);
-    return library.is_there;
-}
-
-/* One manager a thread is enough: GCM's direct calls keep nothing in it between calls. */
-static IMB_MGR *thread_manager(void)
-{
-    static _Thread_local IMB_MGR *manager;
-    if (manager == NULL) {
-        manager = library.alloc(0);
-        if (manager != NULL)
-            library.init(manager, NULL);
-    }
-    return manager;
+    return library.manager != NULL;
 }
 
 static mb_aead *of(cm_aead *aead)
@@ -84,21 +76,15 @@ static cm_status create(cm_aead **out)
 
 static cm_status set_key(cm_aead *aead, const uint8_t *key)
 {
-    IMB_MGR *manager = thread_manager();
-    CM_ENSURE(manager != NULL, CM_BROKEN);
-    IMB_AES128_GCM_PRE(manager, key, &of(aead)->key);
+    IMB_AES128_GCM_PRE(library.manager, key, &of(aead)->key);
     return CM_OK;
 }
 
 static cm_status seal(cm_aead *aead, const uint8_t *nonce, cm_slice associated, uint8_t *bytes,
                       size_t size)
 {
-    /* Asked for at each call, not kept: the context may have been keyed on another thread than it
-     * is used on. */
-    IMB_MGR *manager = thread_manager();
-    CM_ENSURE(manager != NULL, CM_BROKEN);
     struct gcm_context_data context;
-    IMB_AES128_GCM_ENC(manager, &of(aead)->key, &context, bytes, bytes, size, nonce,
+    IMB_AES128_GCM_ENC(library.manager, &of(aead)->key, &context, bytes, bytes, size, nonce,
                        associated.bytes, associated.size, bytes + size, CM_AEAD_TAG_SIZE);
     return CM_OK;
 }
@@ -106,12 +92,10 @@ static cm_status seal(cm_aead *aead, const uint8_t *nonce, cm_slice associated, 
 static cm_status open_sealed(cm_aead *aead, const uint8_t *nonce, cm_slice associated,
                              cm_slice sealed, uint8_t *out)
 {
-    IMB_MGR *manager = thread_manager();
-    CM_ENSURE(manager != NULL, CM_BROKEN);
     const cm_slice body = cm_slice_part(sealed, 0, sealed.size - CM_AEAD_TAG_SIZE);
     struct gcm_context_data context;
     uint8_t tag[CM_AEAD_TAG_SIZE];
-    IMB_AES128_GCM_DEC(manager, &of(aead)->key, &context, out, body.bytes, body.size, nonce,
+    IMB_AES128_GCM_DEC(library.manager, &of(aead)->key, &context, out, body.bytes, body.size, nonce,
                        associated.bytes, associated.size, tag, sizeof tag);
     if (cm_secret_equal(cm_slice_over(tag, sizeof tag), cm_slice_from(sealed, body.size)))
         return CM_OK;
