@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/reader.h"
 #include "media/seal_priv.h"
 
@@ -184,6 +185,7 @@ cm_status cm_frame_read(cm_slice wire, unsigned loop_index, cm_frame **out)
 struct cm_delegated {
     record record;
     cm_aead *aead;
+    bool is_opened; /* whole */
     bool is_used;
     cm_wall captured; /* of the opened frame */
     cm_media_time media_time;
@@ -221,6 +223,8 @@ void cm_delegated_destroy(cm_delegated *d)
 
 static bool is_the_one(const record *r, const cm_frame *frame)
 {
+    if (CM_FAULT(SEALING_OFF))
+        return true;
     return cm_camera_key_equal(&frame->camera, &r->camera) && frame->stream == r->stream &&
            frame->kind == CM_OBJECT_FRAME && frame->epoch == r->open.epoch &&
            frame->number == r->open.number &&
@@ -239,16 +243,12 @@ cm_status cm_delegated_open(cm_delegated *d, const cm_frame *frame, cm_opened_fr
     cm_frame_walk walk = cm_frame_walk_begin(frame);
     size_t used = 0;
     for (uint16_t i = 0; i < frame->count; i++) {
-        uint8_t associated[CM_ASSOCIATED_SIZE];
-        uint8_t nonce[CM_AEAD_NONCE_SIZE];
         const cm_slice sealed = cm_frame_walk_next(&walk);
-        CM_ENSURE(sealed.size > CM_SEAL_TAG_SIZE, CM_FOREIGN);
-        cm_granule_bind(&binding, i, associated, nonce);
-        CM_TRY(cm_aead_open(d->aead, nonce, cm_slice_over(associated, sizeof associated), sealed,
-                            d->plain + used));
+        CM_TRY(cm_granule_open(d->aead, &binding, i, sealed, d->plain + used));
         d->granules[i] = cm_slice_over(d->plain + used, sealed.size - CM_SEAL_TAG_SIZE);
         used += d->granules[i].size;
     }
+    d->is_opened = true;
     d->captured = frame->captured;
     d->media_time = frame->media_time;
     *out = (cm_opened_frame){.frame = frame, .granules = d->granules, .count = frame->count};
@@ -257,7 +257,7 @@ cm_status cm_delegated_open(cm_delegated *d, const cm_frame *frame, cm_opened_fr
 
 cm_status cm_delegated_seal(cm_delegated *d, cm_slice output, cm_frame **out)
 {
-    CM_ENSURE(!d->is_used && d->plain != NULL, CM_REFUSE);
+    CM_ENSURE(!d->is_used && d->is_opened, CM_REFUSE);
     const size_t count = (output.size + CM_GRANULE_MAX - 1) / CM_GRANULE_MAX;
     CM_ENSURE(count > 0 && count <= CM_FRAME_GRANULES_MAX, CM_FULL);
     cm_plain_granule *granules = calloc(count, sizeof *granules);

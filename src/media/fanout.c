@@ -75,14 +75,9 @@ static cm_status open_granules(cm_fanout *fanout, const cm_seal_key *key, const 
     CM_TRY(use_key(fanout, key));
     cm_frame_walk walk = cm_frame_walk_begin(frame);
     for (uint16_t i = 0; i < frame->count; i++) {
-        uint8_t associated[CM_ASSOCIATED_SIZE];
-        uint8_t nonce[CM_AEAD_NONCE_SIZE];
         const cm_slice sealed = cm_frame_walk_next(&walk);
-        CM_ENSURE(sealed.size > CM_SEAL_TAG_SIZE, CM_FOREIGN);
         uint8_t *out = fanout->scratch + *used_out;
-        cm_granule_bind(&binding, i, associated, nonce);
-        CM_TRY(cm_aead_open(fanout->aead, nonce, cm_slice_over(associated, sizeof associated),
-                            sealed, out));
+        CM_TRY(cm_granule_open(fanout->aead, &binding, i, sealed, out));
         fanout->granules[i] = cm_slice_over(out, sealed.size - CM_SEAL_TAG_SIZE);
         *used_out += sealed.size - CM_SEAL_TAG_SIZE;
     }

@@ -86,6 +86,10 @@ void cm_subscription_resume(cm_subscription *subscription);
 void cm_subscription_close(cm_subscription *subscription); /* NULL is fine */
 const cm_lease *cm_subscription_lease(const cm_subscription *subscription);
 
+/* For egress, which looks once more at what it is about to write: counts a refusal, with an alarm
+ * where one is due. */
+void cm_hub_report(cm_hub *hub, const cm_camera_key *camera, cm_stream stream, cm_refusal refusal);
+
 typedef struct cm_hub_counters {
     uint64_t frames_in;        /* published on this loop */
     uint64_t frames_crossed;   /* sent to other loops */

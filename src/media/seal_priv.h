@@ -22,9 +22,12 @@ typedef struct cm_granule_binding {
 cm_granule_binding cm_granule_binding_of(const uint8_t *context, uint64_t number,
                                          const cm_frame *frame);
 
-/* The associated data and nonce of granule `index`, as laid down in media/seal.h. */
-void cm_granule_bind(const cm_granule_binding *binding, uint16_t index,
-                     uint8_t associated[CM_ASSOCIATED_SIZE], uint8_t nonce[CM_AEAD_NONCE_SIZE]);
+/* Seals granule `index` in place: `bytes` has room for the tag behind `size`. */
+cm_status cm_granule_seal(cm_aead *aead, const cm_granule_binding *binding, uint16_t index,
+                          uint8_t *bytes, size_t size);
+/* Opens it into `out` (sealed.size - 16 bytes). CM_FOREIGN: it is not that granule. */
+cm_status cm_granule_open(cm_aead *aead, const cm_granule_binding *binding, uint16_t index,
+                          cm_slice sealed, uint8_t *out);
 
 struct cm_sealer {
     cm_seal_key key;

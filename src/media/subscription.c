@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "media/hub_priv.h"
+#include "media/fault_media.h"
 
 /* ---- position ---- */
 
@@ -66,14 +66,17 @@ static void become_stale(cm_subscription *sub)
     sub->events.on_stale(sub->owner);
 }
 
+void cm_hub_report(cm_hub *hub, const cm_camera_key *camera, cm_stream stream, cm_refusal refusal)
+{
+    hub->counters.refusals[refusal]++;
+    if (cm_refusal_is_alarm(refusal) && hub->config.on_alarm != NULL)
+        hub->config.on_alarm(hub->config.owner, camera, stream, refusal);
+}
+
 /* What to do with a viewer who got nothing of the frame at his position. */
 static void refuse(cm_subscription *sub, cm_refusal refusal)
 {
-    cm_hub *hub = sub->hub;
-    hub->counters.refusals[refusal]++;
-    if (cm_refusal_is_alarm(refusal) && hub->config.on_alarm != NULL)
-        hub->config.on_alarm(hub->config.owner, &sub->channel->camera, sub->channel->stream,
-                             refusal);
+    cm_hub_report(sub->hub, &sub->channel->camera, sub->channel->stream, refusal);
     if (sub->state == SUB_CLOSED)
         return;
     if (refusal == CM_REFUSAL_STALE || refusal == CM_REFUSAL_RIGHT)
@@ -107,8 +110,8 @@ static void serve(cm_hub *hub, cm_frame *frame, cm_subscription **subs, size_t c
         before[i] = subs[i]->next;
     }
     hub->depth++;
-    /* Inside, the ring or the blocked viewer may let go of it. */
-    cm_frame_hold(frame, hub->index);
+    /* Held: inside, the ring or the blocked viewer may let go of it. */
+    frame = cm_fault_frame(subs[0]->channel, frame);
     pass(hub, frame, subs, count);
     cm_frame_release(frame, hub->index);
     for (size_t i = 0; i < count; i++) {

@@ -60,8 +60,10 @@ void cm_mp4_viewer_destroy(cm_mp4_viewer *viewer);
 typedef struct cm_mp4_layout {
     const cm_slice *parts;
     size_t count;
-    size_t size;  /* bytes of all parts */
-    cm_slice sps; /* of a keyframe, else empty; borrowed likewise */
+    size_t size;           /* bytes of all parts */
+    const cm_frame *frame; /* what it was laid out from, */
+    uint64_t pass;         /* and when it was open: compared before it is written */
+    cm_slice sps;          /* of a keyframe, else empty; borrowed likewise */
     const cm_slice *pps;
     size_t pps_count;
 } cm_mp4_layout;

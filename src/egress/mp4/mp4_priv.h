@@ -1,6 +1,7 @@
 /* mp4_priv: what mux.c and viewer.c share. */
 #pragma once
 
+#include "base/secret.h"
 #include "base/writer.h"
 #include "egress/mp4/mp4.h"
 #include "proto/fmp4/fmp4.h"
@@ -14,7 +15,33 @@ struct cm_mp4_muxer {
     cm_mp4_layout layout;
     cm_slice pps[MUX_PPS_MAX];
     size_t pps_count;
+#ifdef CM_FAULT_INJECTION
+    struct cm_fault_parts *kept; /* of two cameras, for part.swap */
+#endif
     uint8_t header[CM_FMP4_PART_HEADER_SIZE];
     uint8_t small[MUX_NALS_MAX * 5]; /* lengths and headers of NAL units */
     cm_slice parts[1 + CM_FRAME_GRANULES_MAX + MUX_NALS_MAX];
 };
+
+typedef enum viewer_state {
+    VIEWER_WAITING, /* for the first picture: nothing was answered yet */
+    VIEWER_STREAMING,
+    VIEWER_ENDED, /* the request is finished */
+} viewer_state;
+
+struct cm_mp4_viewer {
+    cm_mp4_config config;
+    cm_subscription *subscription;
+    cm_camera_key camera; /* of the first lease: whose pictures the response is for */
+    viewer_state state;
+    size_t offset;    /* bytes of the present picture (with its init segment) that are out */
+    bool is_begun;    /* some of the present picture was offered: it must be finished */
+    bool is_init_due; /* the present picture goes behind an init segment */
+    uint8_t init_hash[CM_MAC_SIZE]; /* of the parameter sets that the player knows */
+    cm_timer first_frame;
+};
+
+/* Writes what the connection takes of the picture. CM_OK: all of it is out. CM_RETRY: on_drain
+ * follows; CM_CLOSE: on_gone does; anything else: the picture can't be told as MP4, or is not this
+ * viewer's. */
+cm_status cm_mp4_write_picture(cm_mp4_viewer *viewer, const cm_opened_frame *opened);

@@ -2,7 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "egress/mp4/mp4_priv.h"
+#include "egress/mp4/fault_mp4.h"
 #include "proto/fmp4/fmp4.h"
 #include "proto/h264/nal.h"
 
@@ -16,6 +16,7 @@ cm_status cm_mp4_muxer_create(cm_mp4_muxer **out)
 
 void cm_mp4_muxer_destroy(cm_mp4_muxer *muxer)
 {
+    CM_FAULT_MUXER_END(muxer);
     free(muxer);
 }
 
@@ -137,7 +138,10 @@ static cm_status write_header(cm_mp4_muxer *muxer, const cm_frame *frame)
 
 static cm_status lay_out(cm_mp4_muxer *muxer, const cm_opened_frame *opened)
 {
-    muxer->layout = (cm_mp4_layout){.parts = muxer->parts, .count = 1}; /* [0] is the header's */
+    muxer->layout = (cm_mp4_layout){.parts = muxer->parts,
+                                    .count = 1, /* [0] is the header's */
+                                    .frame = opened->frame,
+                                    .pass = opened->pass};
     muxer->pps_count = 0;
     CM_TRY(add_nals(muxer, opened));
     CM_TRY(write_header(muxer, opened->frame));
@@ -155,5 +159,6 @@ cm_status cm_mp4_lay_out(cm_mp4_muxer *muxer, const cm_opened_frame *opened, cm_
     }
     CM_TRY(muxer->status);
     *out = muxer->layout;
+    CM_FAULT_LAYOUT(muxer, out);
     return CM_OK;
 }

@@ -3,28 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/secret.h"
-#include "egress/mp4/mp4_priv.h"
+#include "base/fault.h"
+#include "egress/mp4/fault_mp4.h"
 #include "proto/h264/sps.h"
 
 enum { FIRST_FRAME_DEFAULT_MS = 8000, INIT_MAX = 8192, WRITE_PARTS = 60 };
-
-typedef enum viewer_state {
-    VIEWER_WAITING, /* for the first picture: nothing was answered yet */
-    VIEWER_STREAMING,
-    VIEWER_ENDED, /* the request is finished */
-} viewer_state;
-
-struct cm_mp4_viewer {
-    cm_mp4_config config;
-    cm_subscription *subscription;
-    viewer_state state;
-    size_t offset;    /* bytes of the present picture (with its init segment) that are out */
-    bool is_begun;    /* some of the present picture was offered: it must be finished */
-    bool is_init_due; /* the present picture goes behind an init segment */
-    uint8_t init_hash[CM_MAC_SIZE]; /* of the parameter sets that the player knows */
-    cm_timer first_frame;
-};
 
 /* The request is finished: nothing may come to it any more, whenever the owner destroys us. */
 static void end(cm_mp4_viewer *viewer)
@@ -115,29 +98,46 @@ static cm_status write_from_offset(cm_mp4_viewer *viewer, cm_slice init,
     return CM_OK;
 }
 
-/* Lays the picture out and begins what must be begun. Any failure is of the frame, not of the
+/* The init segment, if the picture needs one before it. Any failure is of the frame, not of the
  * connection. */
-static cm_status prepare(cm_mp4_viewer *viewer, const cm_opened_frame *opened,
-                         cm_mp4_layout *layout, uint8_t storage[INIT_MAX], cm_slice *init)
+static cm_status prepare(cm_mp4_viewer *viewer, const cm_mp4_layout *layout,
+                         uint8_t storage[INIT_MAX], cm_slice *init)
 {
-    CM_TRY(cm_mp4_lay_out(viewer->config.muxer, opened, layout));
     if (!viewer->is_begun)
         note_parameter_sets(viewer, layout);
     viewer->is_begun = true;
-    if (viewer->is_init_due)
-        CM_TRY(write_init(layout, storage, init));
-    return CM_OK;
+    return viewer->is_init_due ? write_init(layout, storage, init) : CM_OK;
 }
 
-static cm_status write_picture(cm_mp4_viewer *viewer, const cm_opened_frame *opened)
+/*
+ * The last look before a connection: whatever was mixed up on the way, what goes into a response is
+ * of the camera that it was begun for, and was laid out from the very frame that is open.
+ */
+static cm_status check_own(const cm_mp4_viewer *viewer, const cm_opened_frame *opened,
+                           const cm_mp4_layout *layout)
+{
+    if (CM_FAULT(SEALING_OFF) || (cm_camera_key_equal(&opened->frame->camera, &viewer->camera) &&
+                                  opened->frame->stream == viewer->config.stream &&
+                                  layout->frame == opened->frame && layout->pass == opened->pass))
+        return CM_OK;
+    cm_hub_report(viewer->config.hub, &viewer->camera, viewer->config.stream, CM_REFUSAL_FOREIGN);
+    return CM_BROKEN;
+}
+
+cm_status cm_mp4_write_picture(cm_mp4_viewer *viewer, const cm_opened_frame *opened)
 {
     cm_mp4_layout layout;
     uint8_t storage[INIT_MAX];
     cm_slice init = {0};
-    CM_ENSURE(prepare(viewer, opened, &layout, storage, &init) == CM_OK, CM_BROKEN);
+    CM_ENSURE(cm_mp4_lay_out(viewer->config.muxer, opened, &layout) == CM_OK, CM_BROKEN);
+    CM_TRY(check_own(viewer, opened, &layout));
+    CM_ENSURE(prepare(viewer, &layout, storage, &init) == CM_OK, CM_BROKEN);
     if (viewer->state == VIEWER_WAITING)
         CM_TRY(begin_response(viewer, &layout));
-    return write_from_offset(viewer, init, &layout);
+    CM_TRY(write_from_offset(viewer, init, &layout));
+    viewer->offset = 0;
+    viewer->is_begun = viewer->is_init_due = false;
+    return CM_OK;
 }
 
 static void give_up(cm_mp4_viewer *viewer)
@@ -150,10 +150,10 @@ static void give_up(cm_mp4_viewer *viewer)
 static bool on_frame(void *owner, const cm_opened_frame *opened)
 {
     cm_mp4_viewer *viewer = owner;
-    switch (write_picture(viewer, opened)) {
+    if (CM_FAULT_MISDELIVERED(viewer, opened))
+        return true;
+    switch (cm_mp4_write_picture(viewer, opened)) {
     case CM_OK:
-        viewer->offset = 0;
-        viewer->is_begun = viewer->is_init_due = false;
         return true;
     case CM_RETRY:
         return false; /* on_drain follows */
@@ -232,6 +232,7 @@ cm_status cm_mp4_viewer_create(const cm_mp4_config *config, cm_lease *lease, cm_
         return CM_FULL;
     }
     viewer->config = *config;
+    viewer->camera = *cm_lease_camera(lease);
     cm_timer_init(&viewer->first_frame, config->loop, on_no_picture);
     const cm_status status = cm_hub_subscribe(config->hub, lease, config->stream,
                                               &SUBSCRIPTION_EVENTS, viewer, &viewer->subscription);
@@ -244,6 +245,7 @@ cm_status cm_mp4_viewer_create(const cm_mp4_config *config, cm_lease *lease, cm_
     cm_timer_start(&viewer->first_frame, config->first_frame_us > 0
                                              ? config->first_frame_us
                                              : CM_MS(FIRST_FRAME_DEFAULT_MS));
+    CM_FAULT_VIEWER_ADD(viewer);
     *out = viewer;
     return CM_OK;
 }
@@ -268,6 +270,7 @@ void cm_mp4_viewer_destroy(cm_mp4_viewer *viewer)
 {
     if (viewer == NULL)
         return;
+    CM_FAULT_VIEWER_REMOVE(viewer);
     cm_timer_stop(&viewer->first_frame);
     cm_subscription_close(viewer->subscription);
     if (viewer->state == VIEWER_WAITING)
