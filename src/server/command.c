@@ -25,8 +25,7 @@ int cm_command_choose(const cm_command_table *table, int argc, char **argv)
     for (size_t i = 0; i < table->count; i++)
         if (strcmp(argv[1], table->commands[i].name) == 0)
             return table->commands[i].run(argc - 1, argv + 1);
-    fprintf(stderr, "casement %s%sthere is no command '%s'\n", table->parent,
-            table->parent[0] != '\0' ? ": " : "", argv[1]);
+    fprintf(stderr, "casement%s%s: there is no command '%s'\n", gap, table->parent, argv[1]);
     fprintf(stderr, "See: casement %s%s--help\n", table->parent, gap);
     return CM_EXIT_WRONG;
 }

@@ -699,7 +699,9 @@ cm_status cm_config_create_default(cm_config **out)
 static cm_status read_document(context *c)
 {
     const yaml_node_t *root = yaml_document_get_root_node(c->document);
-    return root != NULL ? read_root(c, root) : CM_OK; /* an empty file: the defaults */
+    if (root == NULL || (root->type == YAML_SCALAR_NODE && scalar_of(root).size == 0))
+        return CM_OK; /* an empty file, or an empty document: the defaults */
+    return read_root(c, root);
 }
 
 static cm_status parse(context *c, cm_slice yaml)
