@@ -1,0 +1,276 @@
+#include "eye.h"
+
+#include <libavcodec/avcodec.h>
+#include <stdlib.h>
+#include <turbojpeg.h>
+
+#include "base/reader.h"
+#include "base/writer.h"
+#include "proto/fmp4/fmp4.h"
+#include "proto/h264/nal.h"
+#include "simcam/stamp.h"
+
+enum { BYTES_MAX = 32 << 20, SIDE_MAX = 8192, AVCC_HEAD = 5 };
+
+static unsigned decode_one_of;
+static unsigned keyframes_seen;
+
+void eye_decode_one_of(unsigned count)
+{
+    decode_one_of = count;
+}
+
+void eye_add_report(eye_report *sum, const eye_report *more)
+{
+    sum->pictures += more->pictures;
+    sum->foreign += more->foreign;
+    sum->old += more->old;
+    sum->missed += more->missed;
+    sum->decoded += more->decoded;
+    sum->unreadable += more->unreadable;
+    sum->unstamped += more->unstamped;
+    sum->broken += more->broken;
+    sum->bytes += more->bytes;
+}
+
+void eye_open(eye *e, uint16_t wanted, bool is_still)
+{
+    *e = (eye){.wanted = wanted, .is_still = is_still};
+    cm_buffer_init(&e->bytes, BYTES_MAX);
+}
+
+void eye_close(eye *e)
+{
+    cm_buffer_deinit(&e->bytes);
+}
+
+static void break_off(eye *e)
+{
+    e->report.broken++;
+    e->is_broken = true;
+}
+
+/* ---- pixels ---- */
+
+static void judge_pixels(eye *e, const cm_code_picture *picture)
+{
+    cm_code code;
+    if (cm_code_read(picture, &code) != CM_OK) {
+        e->report.unreadable++;
+        return;
+    }
+    e->report.decoded++;
+    if (code.camera != e->wanted)
+        e->report.foreign++;
+}
+
+/* One keyframe, alone; the decoder is made for it, so that nothing of another is left in it. */
+static AVFrame *decode(cm_slice stream)
+{
+    AVCodecContext *context = avcodec_alloc_context3(avcodec_find_decoder(AV_CODEC_ID_H264));
+    AVPacket *packet = av_packet_alloc();
+    AVFrame *frame = av_frame_alloc();
+    bool is_good = context != NULL && packet != NULL && frame != NULL &&
+                   avcodec_open2(context, NULL, NULL) == 0 &&
+                   av_new_packet(packet, (int)stream.size) == 0;
+    if (is_good) {
+        cm_writer w = cm_writer_over(packet->data, stream.size);
+        cm_write_slice(&w, stream);
+        is_good = avcodec_send_packet(context, packet) == 0 &&
+                  avcodec_send_packet(context, NULL) == 0 &&
+                  avcodec_receive_frame(context, frame) == 0;
+    }
+    avcodec_free_context(&context);
+    av_packet_free(&packet);
+    if (!is_good)
+        av_frame_free(&frame);
+    return frame;
+}
+
+/* The sample's NAL units behind start codes, after the film's parameter sets. */
+static cm_status to_byte_stream(const eye *e, cm_slice sample, cm_buffer *out)
+{
+    cm_reader r = cm_reader_over(sample);
+    CM_TRY(cm_buffer_add(out, cm_slice_over(e->sets, e->sets_size)));
+    while (r.rest.size > 0 && !r.failed) {
+        const cm_slice unit = cm_read_slice(&r, cm_read_u32(&r));
+        CM_TRY(cm_buffer_add(out, CM_TEXT("\0\0\0\1")));
+        CM_TRY(cm_buffer_add(out, unit));
+    }
+    return cm_reader_finish(&r);
+}
+
+static void look_at_pixels(eye *e, cm_slice sample)
+{
+    if (decode_one_of == 0 || keyframes_seen++ % decode_one_of != 0)
+        return;
+    cm_buffer stream;
+    cm_buffer_init(&stream, BYTES_MAX);
+    AVFrame *frame = NULL;
+    if (to_byte_stream(e, sample, &stream) == CM_OK)
+        frame = decode(cm_buffer_data(&stream));
+    cm_buffer_deinit(&stream);
+    if (frame == NULL) {
+        e->report.unreadable++;
+        return;
+    }
+    const size_t stride = (size_t)frame->linesize[0];
+    judge_pixels(
+        e, &(cm_code_picture){.luma = cm_slice_over(frame->data[0], stride * (size_t)frame->height),
+                              .width = (unsigned)frame->width,
+                              .height = (unsigned)frame->height,
+                              .stride = stride});
+    av_frame_free(&frame);
+}
+
+static void look_at_jpeg(eye *e, cm_slice jpeg)
+{
+    tjhandle decoder = tjInitDecompress();
+    int width = 0, height = 0, subsampling, space;
+    uint8_t *pixels = NULL;
+    bool is_good = decoder != NULL && tjDecompressHeader3(decoder, jpeg.bytes, jpeg.size, &width,
+                                                          &height, &subsampling, &space) == 0;
+    is_good = is_good && width > 0 && height > 0 && width <= SIDE_MAX && height <= SIDE_MAX;
+    const size_t size = is_good ? (size_t)width * (size_t)height : 0;
+    if (is_good)
+        pixels = malloc(size);
+    is_good = pixels != NULL && tjDecompress2(decoder, jpeg.bytes, jpeg.size, pixels, width, width,
+                                              height, TJPF_GRAY, 0) == 0;
+    if (is_good)
+        judge_pixels(e, &(cm_code_picture){.luma = cm_slice_over(pixels, size),
+                                           .width = (unsigned)width,
+                                           .height = (unsigned)height,
+                                           .stride = (size_t)width});
+    else
+        break_off(e);
+    free(pixels);
+    tjDestroy(decoder);
+}
+
+/* ---- films ---- */
+
+/* ISO/IEC 14496-15 5.3.3.1: the parameter sets of an AVC configuration record. */
+static cm_status take_sets(eye *e, cm_slice record)
+{
+    cm_reader r = cm_reader_over(record);
+    cm_writer w = cm_writer_over(e->sets, sizeof e->sets);
+    (void)cm_read_slice(&r, AVCC_HEAD);
+    for (unsigned kind = 0; kind < 2; kind++) {
+        const unsigned count = cm_read_u8(&r) & (kind == 0 ? 0x1F : 0xFF);
+        for (unsigned i = 0; i < count && !r.failed; i++) {
+            cm_write_slice(&w, CM_TEXT("\0\0\0\1"));
+            cm_write_slice(&w, cm_read_slice(&r, cm_read_u16(&r)));
+        }
+    }
+    CM_ENSURE(!r.failed && !w.failed, CM_CLOSE);
+    e->sets_size = w.used;
+    return CM_OK;
+}
+
+/* avcC lies deep; its name is looked for, its size stands before it. */
+static cm_status find_sets(eye *e, cm_slice moov)
+{
+    for (size_t i = 4; i + 4 < moov.size; i++) {
+        if (!cm_slice_starts(cm_slice_from(moov, i), CM_TEXT("avcC")))
+            continue;
+        cm_reader r = cm_reader_over(cm_slice_from(moov, i - 4));
+        const uint32_t size = cm_read_u32(&r);
+        CM_ENSURE(size >= 8, CM_CLOSE);
+        return take_sets(e, cm_slice_part(moov, i + 4, size - 8));
+    }
+    return CM_CLOSE;
+}
+
+static void judge_stamp(eye *e, const cm_stamp *stamp)
+{
+    const uint32_t step = stamp->code.counter - e->last;
+    if (stamp->code.camera != e->wanted) {
+        e->report.foreign++;
+        return;
+    }
+    if (e->has_last && (step == 0 || step > UINT32_MAX / 2))
+        e->report.old++;
+    else if (e->has_last)
+        e->report.missed += step - 1;
+    e->has_last = true;
+    e->last = stamp->code.counter;
+}
+
+static void look_at_sample(eye *e, cm_slice sample)
+{
+    cm_reader r = cm_reader_over(sample);
+    bool is_keyframe = false;
+    bool is_stamped = false;
+    while (r.rest.size > 0 && !r.failed) {
+        const cm_slice unit = cm_read_slice(&r, cm_read_u32(&r));
+        cm_stamp stamp;
+        is_keyframe = is_keyframe || (unit.size > 0 && (unit.bytes[0] & 0x1F) == 5);
+        if (!is_stamped && cm_stamp_parse(unit, &stamp) == CM_OK) {
+            is_stamped = true;
+            judge_stamp(e, &stamp);
+        }
+    }
+    e->report.pictures++;
+    e->report.unstamped += is_stamped ? 0 : 1;
+    if (r.failed)
+        break_off(e);
+    else if (is_keyframe)
+        look_at_pixels(e, sample);
+}
+
+static bool is_whole_box(cm_slice rest, size_t *size_out)
+{
+    cm_reader r = cm_reader_over(rest);
+    *size_out = cm_read_u32(&r);
+    return !r.failed && rest.size >= *size_out;
+}
+
+static void look_at_boxes(eye *e)
+{
+    size_t size;
+    while (!e->is_broken && is_whole_box(cm_buffer_data(&e->bytes), &size)) {
+        cm_reader r = cm_reader_over(cm_slice_part(cm_buffer_data(&e->bytes), 0, size));
+        cm_fmp4_box box;
+        if (size < 8 || size > BYTES_MAX || !cm_fmp4_next_box(&r, &box)) {
+            break_off(e);
+            return;
+        }
+        switch (box.type) {
+        case CM_FMP4_TYPE('m', 'o', 'o', 'v'):
+            if (find_sets(e, box.body) != CM_OK)
+                break_off(e);
+            break;
+        case CM_FMP4_TYPE('m', 'd', 'a', 't'):
+            look_at_sample(e, box.body);
+            break;
+        case CM_FMP4_TYPE('f', 't', 'y', 'p'):
+        case CM_FMP4_TYPE('p', 'r', 'f', 't'):
+        case CM_FMP4_TYPE('m', 'o', 'o', 'f'):
+            break;
+        default:
+            break_off(e);
+        }
+        cm_buffer_consume(&e->bytes, size);
+    }
+}
+
+/* ---- both ---- */
+
+void eye_look(eye *e, cm_slice bytes)
+{
+    e->report.bytes += bytes.size;
+    if (e->is_broken)
+        return;
+    if (cm_buffer_add(&e->bytes, bytes) != CM_OK)
+        break_off(e);
+    else if (!e->is_still)
+        look_at_boxes(e);
+}
+
+void eye_end(eye *e)
+{
+    if (!e->is_still || e->is_broken)
+        return;
+    e->report.pictures++;
+    look_at_jpeg(e, cm_buffer_data(&e->bytes));
+}

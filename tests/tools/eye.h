@@ -1,0 +1,48 @@
+/*
+ * eye: whose pictures are these? Takes the bytes of one response as they come (a fragmented MP4
+ * film or a JPEG) and says for each picture by its stamp, and for some by the code in the decoded
+ * pixels, which simulated camera made it and whether it came in its order.
+ *
+ * A picture is foreign when it is of another camera than `wanted` (0: every picture is, for one who
+ * may see none), old when its counter is not above the one before, and there is a gap when pictures
+ * between the two are missing.
+ */
+#pragma once
+
+#include "base/buffer.h"
+#include "base/slice.h"
+
+typedef struct eye_report {
+    uint64_t pictures;   /* samples of a film, or stills */
+    uint64_t foreign;    /* by stamp or code */
+    uint64_t old;        /* shown before, or older than one shown before */
+    uint64_t missed;     /* pictures between two that came */
+    uint64_t decoded;    /* whose code was read from the pixels */
+    uint64_t unreadable; /* decoded, but no code could be read */
+    uint64_t unstamped;  /* of a film, without a stamp */
+    uint64_t broken;     /* places where it is no film or no JPEG any more */
+    uint64_t bytes;
+} eye_report;
+
+void eye_add_report(eye_report *sum, const eye_report *more);
+
+typedef struct eye {
+    uint16_t wanted;
+    bool is_still;
+    bool is_broken; /* nothing more is looked at */
+    cm_buffer bytes;
+    bool has_last;
+    uint32_t last;
+    uint8_t sets[512]; /* parameter sets of the film, as a byte stream */
+    size_t sets_size;
+    eye_report report;
+} eye;
+
+void eye_open(eye *e, uint16_t wanted, bool is_still);
+void eye_close(eye *e);
+void eye_look(eye *e, cm_slice bytes);
+/* The response is whole: a still is judged. */
+void eye_end(eye *e);
+
+/* Of how many keyframes one is decoded (films); 0: none. Every still is. */
+void eye_decode_one_of(unsigned count);
