@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A route without a permission does not compile: the dispatcher with one more row in its table.
+"""A route without a permission does not compile: the dispatcher with a row of ours as its table.
 
   run.py ROOT COMPILER...
 

@@ -1,7 +1,5 @@
-/* Stands in front of src/api/routes.h for route_without_permission.c: the real table and one row
- * more. */
-#include "../../../src/api/routes.h"
-
+/* Ways to write a route, one row each, of which the compiler is given one: stands in front of
+ * src/api/routes.h for route_without_permission.c. */
 #if defined(ROW_WITH_PERMISSION)
 CM_ROUTE(health, GET, "/one-more", OPERATOR, 0, "A row as it should be")
 #elif defined(ROW_UNSET)
