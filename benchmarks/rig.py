@@ -1,0 +1,161 @@
+"""What benchmarks/live.py stands on: programs started and ended, where they run, what they cost,
+and the server asked as a person's browser asks it."""
+
+import http.client
+import json
+import os
+import signal
+import ssl
+import subprocess
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.join(ROOT, "build/bench/build")
+SCRATCH = os.path.join(ROOT, "build/bench/scratch")
+CORES = sorted(os.sched_getaffinity(0))
+MEASURED, LOAD = CORES[-1], CORES[0]  # the core of what is measured, and of everything else
+
+
+def program(name):
+    return os.path.join(BUILD, "benchmarks", name)
+
+
+class Process:
+    """A program on one core. Used in `with`: it is ended there, by its own id."""
+
+    def __init__(self, core, arguments, log=None, **how):
+        self.log = open(os.path.join(SCRATCH, log), "w") if log else subprocess.DEVNULL
+        self.child = subprocess.Popen(["taskset", "-c", str(core), *map(str, arguments)],
+                                      stdin=subprocess.DEVNULL, stderr=self.log, text=True,
+                                      **({"stdout": subprocess.PIPE} | how))
+        self.id = self.child.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.child.poll() is None:
+            self.child.send_signal(signal.SIGTERM)
+        try:
+            self.child.wait(15)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+        if self.child.stdout:
+            self.child.stdout.close()
+
+    def line(self):
+        text = self.child.stdout.readline()
+        if not text:
+            raise RuntimeError(f"{self.child.args[3]} ended with status {self.child.wait()}")
+        return text.strip()
+
+    def json(self):
+        return json.loads(self.line())
+
+
+def cpu_seconds(pid):
+    """User and system time of all threads of a process, finer than /proc's ticks
+    (clock_getcpuclockid(3): the clock's number is made of the process's)."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(word) for word in file.read().split()]
+
+
+def pss_bytes(pid):
+    """Proportional set size: shared pages count in parts (helpers are processes of their own)."""
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        for line in file:
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    raise RuntimeError("no Pss")
+
+
+def wait_for(what, is_true, seconds):
+    until = time.monotonic() + seconds
+    while not is_true():
+        if time.monotonic() > until:
+            raise RuntimeError(f"{what}: not within {seconds} s")
+        time.sleep(0.1)
+
+
+class Server:
+    """The real server over simulated cameras, in a home whose people each may have so many pictures
+    open (64)."""
+
+    HTTP, HTTPS = 18980, 18943
+    ACCOUNTS, PASSWORD = 5, "correct horse battery"
+
+    def __init__(self, cameras, camera_port):
+        self.cameras = cameras
+        self.folder = os.path.join(SCRATCH, "server")
+        os.makedirs(self.folder)
+        with open(os.path.join(self.folder, "password"), "w", encoding="ascii") as file:
+            file.write(self.PASSWORD + "\n")
+        accounts = "".join(f"      - {{name: viewer{i}, role: owner, password_file: password}}\n"
+                           for i in range(self.ACCOUNTS))
+        rows = "".join(f"      - {{id: cam{i}, name: Camera {i}, keep: always, "
+                       f"main: \"rtsp://127.0.0.1:{camera_port}/cam{i}\"}}\n"
+                       for i in range(1, cameras + 1))
+        with open(os.path.join(self.folder, "casement.yaml"), "w", encoding="ascii") as file:
+            file.write(f"listen: {{http: \"127.0.0.1:{self.HTTP}\", "
+                       f"https: \"127.0.0.1:{self.HTTPS}\"}}\n"
+                       f"homes:\n  - id: bench\n    name: Bench\n    allow: [\"127.0.0.0/8\"]\n"
+                       f"    accounts:\n{accounts}    cameras:\n{rows}")
+        self.process = None
+
+    def __enter__(self):
+        self.process = Process(MEASURED, [os.path.join(BUILD, "casement"), "serve", "-c",
+                                          os.path.join(self.folder, "casement.yaml"), "--data",
+                                          os.path.join(self.folder, "data")], "server.log",
+                               stdout=subprocess.DEVNULL)
+        wait_for("all cameras live", self.is_live, 40)
+        return self
+
+    def __exit__(self, *how):
+        self.process.__exit__(*how)
+
+    @property
+    def id(self):
+        return self.process.id
+
+    def metrics(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self.HTTP, timeout=5)
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        rows = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, value in rows}
+
+    def is_live(self):
+        try:
+            live = [value for name, value in self.metrics().items()
+                    if name.startswith("casement_camera_live{")]
+        except OSError:
+            return False
+        return sum(live) == self.cameras
+
+    def sign_in(self):
+        """A cookie for each account, also as a file for http_viewers."""
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE  # a certificate of this run, over loopback
+        cookies = []
+        for i in range(self.ACCOUNTS):
+            connection = http.client.HTTPSConnection("127.0.0.1", self.HTTPS, context=context)
+            connection.request("POST", "/api/v1/session",
+                               json.dumps({"name": f"viewer{i}", "password": self.PASSWORD}),
+                               {"Content-Type": "application/json",
+                                "Sec-Fetch-Site": "same-origin"})
+            answer = connection.getresponse()
+            if answer.status != 200:
+                raise RuntimeError(f"signing in: {answer.status} {answer.read()[:200]}")
+            cookies.append(answer.getheader("Set-Cookie").split(";")[0])
+            connection.close()
+        path = os.path.join(SCRATCH, "cookies")
+        with open(path, "w", encoding="ascii") as file:
+            file.write("\n".join(cookies) + "\n")
+        return cookies, path
