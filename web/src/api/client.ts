@@ -49,9 +49,9 @@ export function whenSignedOut(listener: () => void): void {
 
 async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
   const init: RequestInit = { method, credentials: 'same-origin', cache: 'no-store' };
-  if (method !== 'GET') {
+  if (body !== undefined) {
     init.headers = { 'Content-Type': 'application/json' };
-    init.body = JSON.stringify(body ?? {});
+    init.body = JSON.stringify(body);
   }
   const response = await fetch(path, init);
   if (!response.ok) {

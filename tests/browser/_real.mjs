@@ -1,0 +1,144 @@
+/*
+ * The real server for the browser tests: build/release/casement with a data folder, ports and
+ * cameras of its own, all of which end with it.
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { HERE, ROOT } from './helper.mjs';
+
+const BINARY = join(ROOT, 'build', 'release', 'casement');
+const SCENES = join(ROOT, 'build', 'scenes'); // encoding them takes seconds: kept between runs
+const START_MS = 90_000; // the first start encodes the demo's scenes
+const STOP_MS = 10_000;
+
+export async function freePort() {
+  const server = createServer();
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address();
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+/* A program that is waited for until it has printed `pattern`, and ended with stop(). */
+class Program {
+  constructor(command, args) {
+    this.output = '';
+    this.log = '';
+    this.process = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    this.ended = new Promise((done) => this.process.once('exit', (code, signal) => done(code ?? signal)));
+    this.process.stdout.on('data', (text) => { this.output += text; });
+    this.process.stderr.on('data', (text) => { this.log += text; });
+  }
+
+  async told(pattern, ms = START_MS) {
+    const end = Date.now() + ms;
+    for (;;) {
+      const found = pattern.exec(this.output);
+      if (found) return found;
+      const isOver = this.process.exitCode !== null;
+      if (isOver || Date.now() > end)
+        assert.fail(`${this.process.spawnargs.join(' ')} ${isOver ? 'ended' : 'is silent'}:\n${this.output}${this.log}`);
+      await new Promise((done) => setTimeout(done, 50));
+    }
+  }
+
+  /* The exit status; 'late' when the program had to be killed. */
+  async stop() {
+    this.process.stdin.end();
+    this.process.kill('SIGTERM');
+    const late = new Promise((done) => setTimeout(() => done('late'), STOP_MS).unref());
+    const status = await Promise.race([this.ended, late]);
+    if (status === 'late') this.process.kill('SIGKILL');
+    return status;
+  }
+}
+
+const folder = (name) => mkdtempSync(join(tmpdir(), `casement-${name}-`));
+
+/* The YAML the server starts with is JSON: that is YAML too. `secrets` become files beside it. */
+export async function startServer({ isDemo = false, config = {}, secrets = {} }) {
+  assert.ok(existsSync(BINARY), `${BINARY} is missing: ./run --build-only`);
+  const place = folder('browser');
+  const data = join(place, 'data');
+  mkdirSync(data, { mode: 0o700 });
+  if (isDemo && existsSync(SCENES)) cpSync(SCENES, join(data, 'scenes'), { recursive: true });
+  const [http, https] = [await freePort(), await freePort()];
+  for (const [name, text] of Object.entries(secrets)) writeFileSync(join(place, name), `${text}\n`, { mode: 0o600 });
+  const listen = { http: `127.0.0.1:${http}`, https: `127.0.0.1:${https}`, media: 0 };
+  writeFileSync(join(place, 'casement.yaml'), JSON.stringify({ listen, ...config }));
+  const program = new Program(BINARY, ['serve', '-c', join(place, 'casement.yaml'), '--data', data, ...(isDemo ? ['--demo'] : [])]);
+  await program.told(/From other devices/);
+  return {
+    plain: `http://127.0.0.1:${http}`,
+    tls: `https://127.0.0.1:${https}`,
+    link: /http:\S+#setup=\S+/.exec(program.output)?.[0] ?? null,
+    fingerprint: (/[0-9A-F]{2}(:[0-9A-F]{2}){31}/.exec(program.output) ?? [''])[0],
+    get log() { return program.log; },
+    async stop() {
+      const status = await program.stop();
+      if (isDemo && existsSync(join(data, 'scenes'))) cpSync(join(data, 'scenes'), SCENES, { recursive: true });
+      rmSync(place, { recursive: true, force: true });
+      assert.equal(status, 0, `the server ends by itself:\n${program.log.slice(-2000)}`);
+    },
+  };
+}
+
+/* Simulated cameras, in a process of their own. wish('cam2:stall') makes trouble. */
+export async function startCameras(count, options = []) {
+  mkdirSync(SCENES, { recursive: true });
+  const program = new Program(BINARY, ['simcam', '--cameras', String(count), '--cache', SCENES, ...options]);
+  const [, address] = await program.told(/listening (rtsp:\S+)/);
+  return {
+    url: (number, stream = 'main') => `${address}/cam${number}${stream === 'sub' ? '/sub' : ''}`,
+    wish: (text) => program.process.stdin.write(`${text}\n`),
+    stop: () => program.stop(),
+  };
+}
+
+/* A camera of another make: GStreamer's RTSP server, Digest, user admin, password secret, /live. */
+export async function startForeignCamera() {
+  const program = new Program('/usr/bin/python3', [join(HERE, '..', 'e2e', 'rtsp_server.py'), 'digest', 'both']);
+  const [, port] = await program.told(/^(\d+)$/m, 20_000);
+  return { port: Number(port), url: `rtsp://127.0.0.1:${port}/live`, stop: () => program.stop() };
+}
+
+/* ---- what pictures say of themselves: src/simcam/code.h ---- */
+
+/* Reads the block code of each element: {camera, counter}, or null. Runs in the page. */
+function readCodes(elements) {
+  const columns = 40;
+  const bits = (cells, at, count) => cells.slice(at, at + count).reduce((value, bit) => value * 2 + bit, 0);
+  const crc = (cells) => cells.reduce((sum, bit) => {
+    const isCarry = (sum >> 15 & 1) !== bit;
+    return (sum << 1 & 0xffff) ^ (isCarry ? 0x1021 : 0);
+  }, 0xffff);
+  return elements.map((element) => {
+    const width = element.videoWidth ?? element.naturalWidth ?? element.width;
+    const height = element.videoHeight ?? element.naturalHeight ?? element.height;
+    if (!width) return null;
+    const cell = width / columns;
+    const canvas = document.createElement('canvas');
+    [canvas.width, canvas.height] = [width, Math.min(height, Math.ceil(cell * 2))];
+    const context = canvas.getContext('2d', { willReadFrequently: true });
+    context.drawImage(element, 0, 0);
+    const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+    const mean = (n) => {
+      const [left, top] = [Math.floor((n % columns + 0.25) * cell), Math.floor((Math.floor(n / columns) + 0.25) * cell)];
+      const size = Math.max(1, Math.floor(cell / 2));
+      let sum = 0;
+      for (let y = top; y < top + size; y++) for (let x = left; x < left + size; x++) sum += data[(y * width + x) * 4 + 1];
+      return sum / size / size;
+    };
+    const means = Array.from({ length: 80 }, (_, n) => mean(n));
+    const middle = (Math.min(...means) + Math.max(...means)) / 2;
+    const cells = means.map((value) => (value > middle ? 1 : 0));
+    if (bits(cells, 0, 8) !== 0xa6 || bits(cells, 72, 8) !== 0x59 || bits(cells, 56, 16) !== crc(cells.slice(8, 56))) return null;
+    return { camera: bits(cells, 8, 16), counter: bits(cells, 24, 32) };
+  });
+}
+
+export const codesOf = (page, selector) => page.locator(selector).evaluateAll(readCodes);
