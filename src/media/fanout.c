@@ -11,8 +11,9 @@ struct cm_fanout {
     bool is_keyed;
     uint8_t
         keyed_id[16]; /* of the key that the context holds: spares keying again frame after frame */
-    uint8_t *scratch;
+    uint8_t *scratch; /* the open granules, then the work of the pass */
     size_t scratch_size;
+    cm_writer work;
     uint64_t passes;
     cm_slice granules[CM_FRAME_GRANULES_MAX];
 };
@@ -69,9 +70,11 @@ static cm_status open_granules(cm_fanout *fanout, const cm_seal_key *key, const 
 {
     const cm_granule_binding binding = cm_granule_binding_of(key->context, frame->number, frame);
     *used_out = 0;
+    fanout->work = cm_writer_over(NULL, 0);
     /* Nothing in the head is proved yet. */
     CM_ENSURE(frame->count <= CM_FRAME_GRANULES_MAX, CM_FOREIGN);
-    CM_TRY(reserve_scratch(fanout, frame->size_bytes));
+    CM_TRY(reserve_scratch(fanout, 2 * frame->size_bytes));
+    fanout->work = cm_writer_over(fanout->scratch + frame->size_bytes, frame->size_bytes);
     CM_TRY(use_key(fanout, key));
     cm_frame_walk walk = cm_frame_walk_begin(frame);
     for (uint16_t i = 0; i < frame->count; i++) {
@@ -102,7 +105,8 @@ static void deliver_to_holders(cm_fanout *fanout, const cm_frame *frame, const c
     const cm_opened_frame view = {.pass = fanout->passes,
                                   .frame = frame,
                                   .granules = fanout->granules,
-                                  .count = frame->count};
+                                  .count = frame->count,
+                                  .work = &fanout->work};
     for (size_t i = 0; i < count; i++) {
         cm_fanout_viewer *viewer = &viewers[i];
         const cm_seal_key *own = NULL;
@@ -144,5 +148,6 @@ void cm_fanout_open(cm_fanout *fanout, const cm_frame *frame, cm_instant now,
         const cm_status opened = open_granules(fanout, key, frame, &used);
         deliver_to_holders(fanout, frame, key, opened, now, viewers, count, deliver);
         cm_secret_wipe(fanout->scratch, used);
+        cm_secret_wipe(fanout->work.bytes, fanout->work.used);
     }
 }

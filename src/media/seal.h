@@ -24,6 +24,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/writer.h"
 #include "media/epoch.h"
 #include "media/frame.h"
 #include "media/kinds.h"
@@ -112,6 +113,11 @@ typedef struct cm_opened_frame {
     const cm_frame *frame;    /* flags, times, number */
     const cm_slice *granules; /* plain */
     size_t count;
+    /*
+     * Room of the pass for what is made of the frame once, for all its viewers; it holds as many
+     * bytes as the frame does sealed, and is wiped like the granules. NULL outside of a pass.
+     */
+    cm_writer *work;
 } cm_opened_frame;
 
 /* One viewer session in a pass of cm_fanout_open. */

@@ -113,13 +113,25 @@ static size_t expected_sample(const unit *u, uint8_t *out, size_t capacity)
     return w.used;
 }
 
+/* Room of the pass, anew. */
+static cm_writer *work_of_pass(void)
+{
+    static uint8_t bytes[ACCESS_UNIT_MAX];
+    static cm_writer work;
+    work = cm_writer_over(bytes, sizeof bytes);
+    return &work;
+}
+
 static void check_layout(cm_mp4_muxer *muxer, const unit *u, uint64_t pass, uint16_t flags)
 {
     static uint8_t part[ACCESS_UNIT_MAX];
     static uint8_t sample[ACCESS_UNIT_MAX];
     const cm_frame frame = head_of(pass, flags, u->granule_count);
-    const cm_opened_frame opened = {
-        .pass = pass, .frame = &frame, .granules = u->granules, .count = u->granule_count};
+    const cm_opened_frame opened = {.pass = pass,
+                                    .frame = &frame,
+                                    .granules = u->granules,
+                                    .count = u->granule_count,
+                                    .work = work_of_pass()};
     cm_mp4_layout layout;
     assert_int_equal(cm_mp4_lay_out(muxer, &opened, &layout), CM_OK);
     cm_slice rest = cm_slice_over(part, flatten(&layout, part, sizeof part));
@@ -165,8 +177,11 @@ static void the_same_frame_gives_the_same_bytes(void **state)
     const cm_frame frame = head_of(7, CM_FRAME_KEYFRAME, u.granule_count);
     for (size_t i = 0; i < 2; i++) {
         cm_mp4_layout layout;
-        const cm_opened_frame opened = {
-            .pass = 40 + i, .frame = &frame, .granules = u.granules, .count = u.granule_count};
+        const cm_opened_frame opened = {.pass = 40 + i,
+                                        .frame = &frame,
+                                        .granules = u.granules,
+                                        .count = u.granule_count,
+                                        .work = work_of_pass()};
         assert_int_equal(cm_mp4_muxer_create(&muxers[i]), CM_OK);
         assert_int_equal(cm_mp4_lay_out(muxers[i], &opened, &layout), CM_OK);
         sizes[i] = flatten(&layout, bytes[i], sizeof bytes[i]);
@@ -186,7 +201,7 @@ static cm_status lay_out(const cm_slice *granules, size_t count)
     cm_mp4_layout layout;
     const cm_frame frame = head_of(1, 0, count);
     const cm_opened_frame opened = {
-        .pass = 1, .frame = &frame, .granules = granules, .count = count};
+        .pass = 1, .frame = &frame, .granules = granules, .count = count, .work = work_of_pass()};
     assert_int_equal(cm_mp4_muxer_create(&muxer), CM_OK);
     const cm_status status = cm_mp4_lay_out(muxer, &opened, &layout);
     cm_mp4_muxer_destroy(muxer);

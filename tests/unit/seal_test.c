@@ -55,6 +55,54 @@ static cm_refusal open_one(fixture *f, const cm_lease *lease, cm_cursor *cursor,
     return viewer.refusal;
 }
 
+/* The room of a pass, as one viewer leaves it and the next finds it. */
+typedef struct worker {
+    const uint8_t *bytes;
+    const uint8_t *granule;
+    size_t found;
+} worker;
+
+static bool work_with(void *owner, const cm_opened_frame *opened)
+{
+    worker *w = owner;
+    w->found = opened->work->used;
+    if (w->found == 0)
+        for (size_t i = 0; i < opened->count; i++)
+            cm_write_slice(opened->work, opened->granules[i]);
+    assert_false(opened->work->failed);
+    w->bytes = opened->work->bytes;
+    w->granule = opened->granules[0].bytes;
+    return true;
+}
+
+static void the_room_of_a_pass_is_shared_and_wiped_with_it(void **state)
+{
+    fixture *f = *state;
+    static const uint8_t wiped[18];
+    cm_sealer *sealer = testing_sealer(&f->door, CM_STREAM_MAIN, CM_OBJECT_FRAME, 1);
+    cm_lease *lease = testing_lease(&f->door, 1);
+    cm_frame *frame = testing_frame(sealer, "picture", CM_FRAME_KEYFRAME);
+    for (int pass = 0; pass < 2; pass++) {
+        cm_cursor cursors[2];
+        worker workers[2] = {0};
+        cm_fanout_viewer viewers[2];
+        for (size_t i = 0; i < 2; i++) {
+            cursors[i] = cm_cursor_begin(CM_STREAM_MAIN, CM_OBJECT_FRAME);
+            viewers[i] =
+                (cm_fanout_viewer){.lease = lease, .cursor = &cursors[i], .owner = &workers[i]};
+        }
+        cm_fanout_open(f->fanout, frame, (cm_instant){1}, viewers, 2, work_with);
+        assert_int_equal(workers[0].found, 0);
+        assert_int_equal(workers[1].found, 7 + 9);
+        /* The memory is the fan-out's for its next pass. */
+        assert_memory_equal(workers[1].bytes, wiped, 7 + 9);
+        assert_memory_equal(workers[1].granule, wiped, 7 + 9);
+    }
+    cm_frame_release(frame, 0);
+    cm_lease_destroy(lease);
+    cm_sealer_destroy(sealer);
+}
+
 static void a_frame_opens_for_its_lease_and_reads_as_it_was(void **state)
 {
     fixture *f = *state;
@@ -443,6 +491,7 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, make_fixture, free_fixture)
     const struct CMUnitTest cases[] = {
+        CASE(the_room_of_a_pass_is_shared_and_wiped_with_it),
         CASE(a_frame_opens_for_its_lease_and_reads_as_it_was),
         CASE(what_is_stored_does_not_hold_the_picture),
         CASE(a_foreign_frame_is_refused_whatever_it_says_of_itself),

@@ -3,8 +3,8 @@
  * Extensions).
  *
  * Every part is one picture: prft (capture time), moof, mdat. A part is a pure function of the
- * opened frame, so it is the same for all viewers of a stream; it is written straight out of the
- * pass that opened it, gathered, never copied and never kept. A viewer whose connection takes less
+ * opened frame, so it is the same for all viewers of a stream: laid out once in a pass, in memory
+ * that is wiped when the pass ends, and never kept. A viewer whose connection takes less
  * keeps an offset; the frame is opened and laid out again for him. The response begins with ftyp
  * and moov made from the parameter sets of the first keyframe, and again with each change of them.
  *

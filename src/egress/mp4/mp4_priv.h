@@ -6,7 +6,7 @@
 #include "egress/mp4/mp4.h"
 #include "proto/fmp4/fmp4.h"
 
-enum { MUX_PPS_MAX = 4, MUX_NALS_MAX = 1024 };
+enum { MUX_PPS_MAX = 4, MUX_NALS_MAX = 1024, MUX_PARTS = 2 };
 
 struct cm_mp4_muxer {
     uint64_t pass; /* what `layout` is good for */
@@ -19,8 +19,7 @@ struct cm_mp4_muxer {
     struct cm_fault_parts *kept; /* of two cameras, for part.swap */
 #endif
     uint8_t header[CM_FMP4_PART_HEADER_SIZE];
-    uint8_t small[MUX_NALS_MAX * 5]; /* lengths and headers of NAL units */
-    cm_slice parts[1 + CM_FRAME_GRANULES_MAX + MUX_NALS_MAX];
+    cm_slice parts[MUX_PARTS]; /* that header, and the sample in the pass's room for work */
 };
 
 typedef enum viewer_state {

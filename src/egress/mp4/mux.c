@@ -1,5 +1,4 @@
 /* One opened frame to the slices of one fMP4 part. */
-#include <assert.h>
 #include <stdlib.h>
 
 #include "egress/mp4/fault_mp4.h"
@@ -18,12 +17,6 @@ void cm_mp4_muxer_destroy(cm_mp4_muxer *muxer)
 {
     CM_FAULT_MUXER_END(muxer);
     free(muxer);
-}
-
-static void add_part(cm_mp4_muxer *muxer, cm_slice bytes)
-{
-    muxer->parts[muxer->layout.count++] = bytes;
-    muxer->layout.size += bytes.size;
 }
 
 /* RFC 6184 5.8: the FU indicator's upper bits and the FU header's type are the NAL unit's header.
@@ -73,17 +66,15 @@ static cm_status measure_nal(const cm_opened_frame *opened, size_t first, size_t
 }
 
 /* Adds one NAL unit behind its 4-byte length. */
-static void add_nal(cm_mp4_muxer *muxer, cm_writer *small, const cm_opened_frame *opened,
-                    size_t first, size_t last, size_t size)
+static void add_nal(const cm_opened_frame *opened, size_t first, size_t last, size_t size)
 {
-    const size_t begin = small->used;
-    cm_write_u32(small, (uint32_t)size);
+    cm_writer *w = opened->work;
+    cm_write_u32(w, (uint32_t)size);
     const bool is_cut = is_fragment(opened->granules[first]);
     if (is_cut)
-        cm_write_u8(small, nal_header_of(opened->granules[first]));
-    add_part(muxer, cm_slice_from(cm_writer_done(small), begin));
+        cm_write_u8(w, nal_header_of(opened->granules[first]));
     for (size_t i = first; i <= last; i++)
-        add_part(muxer, cm_slice_from(opened->granules[i], is_cut ? 2 : 0));
+        cm_write_slice(w, cm_slice_from(opened->granules[i], is_cut ? 2 : 0));
 }
 
 /* Parameter sets go into the init segment, not into samples of an avc1 track (14496-15 5.3.3). */
@@ -104,7 +95,7 @@ static bool take_parameter_set(cm_mp4_muxer *muxer, cm_slice granule)
 
 static cm_status add_nals(cm_mp4_muxer *muxer, const cm_opened_frame *opened)
 {
-    cm_writer small = cm_writer_over(muxer->small, sizeof muxer->small);
+    const size_t begin = opened->work->used;
     size_t last;
     size_t nals = 0;
     for (size_t i = 0; i < opened->count; i = last + 1) {
@@ -113,10 +104,13 @@ static cm_status add_nals(cm_mp4_muxer *muxer, const cm_opened_frame *opened)
         if (!is_fragment(opened->granules[i]) && take_parameter_set(muxer, opened->granules[i]))
             continue;
         CM_ENSURE(nals++ < MUX_NALS_MAX, CM_CLOSE);
-        add_nal(muxer, &small, opened, i, last, size);
+        add_nal(opened, i, last, size);
     }
-    assert(!small.failed);
-    return nals > 0 ? CM_OK : CM_CLOSE;
+    /* Tag and size of each granule leave more room than its NAL unit's length takes. */
+    CM_ENSURE(nals > 0 && !opened->work->failed, CM_CLOSE);
+    muxer->parts[1] = cm_slice_from(cm_writer_done(opened->work), begin);
+    muxer->layout.size = muxer->parts[1].size;
+    return CM_OK;
 }
 
 static cm_status write_header(cm_mp4_muxer *muxer, const cm_frame *frame)
@@ -138,10 +132,8 @@ static cm_status write_header(cm_mp4_muxer *muxer, const cm_frame *frame)
 
 static cm_status lay_out(cm_mp4_muxer *muxer, const cm_opened_frame *opened)
 {
-    muxer->layout = (cm_mp4_layout){.parts = muxer->parts,
-                                    .count = 1, /* [0] is the header's */
-                                    .frame = opened->frame,
-                                    .pass = opened->pass};
+    muxer->layout = (cm_mp4_layout){
+        .parts = muxer->parts, .count = MUX_PARTS, .frame = opened->frame, .pass = opened->pass};
     muxer->pps_count = 0;
     CM_TRY(add_nals(muxer, opened));
     CM_TRY(write_header(muxer, opened->frame));

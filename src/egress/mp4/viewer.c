@@ -7,7 +7,7 @@
 #include "egress/mp4/fault_mp4.h"
 #include "proto/h264/sps.h"
 
-enum { FIRST_FRAME_DEFAULT_MS = 8000, INIT_MAX = 8192, WRITE_PARTS = 60 };
+enum { FIRST_FRAME_DEFAULT_MS = 8000, INIT_MAX = 8192 };
 
 /* The request is finished: nothing may come to it any more, whenever the owner destroys us. */
 static void end(cm_mp4_viewer *viewer)
@@ -70,32 +70,25 @@ static cm_status begin_response(cm_mp4_viewer *viewer, const cm_mp4_layout *layo
     return cm_http_begin(viewer->config.request, 200, fields, CM_COUNT(fields));
 }
 
-/* Writes the parts from `viewer->offset` on. CM_OK: all of it is out. */
+/* Writes init segment and parts from `viewer->offset` on. CM_OK: all of it is out. */
 static cm_status write_from_offset(cm_mp4_viewer *viewer, cm_slice init,
                                    const cm_mp4_layout *layout)
 {
-    const size_t total = init.size + layout->size;
-    size_t skipped = 0; /* bytes of parts before the one looked at */
-    size_t index = 0;   /* 0 is the init segment, then the layout's parts */
-    while (viewer->offset < total) {
-        cm_slice batch[WRITE_PARTS];
-        size_t count = 0;
-        size_t offered = 0;
-        for (; index <= layout->count && count < WRITE_PARTS; index++) {
-            const cm_slice part = index == 0 ? init : layout->parts[index - 1];
-            const size_t gone = viewer->offset > skipped ? viewer->offset - skipped : 0;
-            if (gone < part.size) {
-                batch[count] = cm_slice_from(part, gone);
-                offered += batch[count++].size;
-            }
-            skipped += part.size;
-        }
-        size_t accepted = 0;
-        CM_TRY(cm_http_body_write(viewer->config.request, batch, count, &accepted));
-        viewer->offset += accepted;
-        CM_ENSURE(accepted == offered, CM_RETRY);
+    cm_slice rest[1 + MUX_PARTS];
+    size_t count = 0;
+    size_t offered = 0;
+    size_t gone = viewer->offset;
+    for (size_t i = 0; i <= layout->count; i++) {
+        const cm_slice part = i == 0 ? init : layout->parts[i - 1];
+        rest[count] = cm_slice_from(part, gone);
+        gone -= part.size - rest[count].size;
+        offered += rest[count].size;
+        count += rest[count].size > 0 ? 1 : 0;
     }
-    return CM_OK;
+    size_t accepted = 0;
+    CM_TRY(cm_http_body_write(viewer->config.request, rest, count, &accepted));
+    viewer->offset += accepted;
+    return accepted == offered ? CM_OK : CM_RETRY;
 }
 
 /* The init segment, if the picture needs one before it. Any failure is of the frame, not of the
