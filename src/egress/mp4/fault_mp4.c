@@ -94,6 +94,8 @@ void cm_fault_viewer_remove(const cm_mp4_viewer *viewer)
 
 bool cm_fault_misdelivered(const cm_mp4_viewer *viewer, const cm_opened_frame *opened)
 {
+    if (viewer->is_begun)
+        return false; /* it is a whole write that is handed over */
     for (size_t i = 0; i < VIEWERS_KNOWN; i++) {
         cm_mp4_viewer *other = viewers[i];
         if (other == NULL || other->state != VIEWER_STREAMING || other->is_begun ||

@@ -33,9 +33,10 @@ struct cm_mp4_viewer {
     cm_subscription *subscription;
     cm_camera_key camera; /* of the first lease: whose pictures the response is for */
     viewer_state state;
-    size_t offset;    /* bytes of the present picture (with its init segment) that are out */
-    bool is_begun;    /* some of the present picture was offered: it must be finished */
-    bool is_init_due; /* the present picture goes behind an init segment */
+    size_t offset;         /* bytes of the present picture (with its init segment) that are out */
+    bool is_begun;         /* some of the present picture was offered: it must be finished, */
+    const cm_frame *begun; /* and is this one; compared, never followed */
+    bool is_init_due;      /* the present picture goes behind an init segment */
     uint8_t init_hash[CM_MAC_SIZE]; /* of the parameter sets that the player knows */
     cm_timer first_frame;
 };

@@ -99,19 +99,23 @@ static cm_status prepare(cm_mp4_viewer *viewer, const cm_mp4_layout *layout,
     if (!viewer->is_begun)
         note_parameter_sets(viewer, layout);
     viewer->is_begun = true;
+    viewer->begun = layout->frame;
     return viewer->is_init_due ? write_init(layout, storage, init) : CM_OK;
 }
 
 /*
  * The last look before a connection: whatever was mixed up on the way, what goes into a response is
- * of the camera that it was begun for, and was laid out from the very frame that is open.
+ * of the camera that it was begun for, was laid out from the very frame that is open, and goes on
+ * with the picture of which the peer has a part.
  */
 static cm_status check_own(const cm_mp4_viewer *viewer, const cm_opened_frame *opened,
                            const cm_mp4_layout *layout)
 {
-    if (CM_FAULT(SEALING_OFF) || (cm_camera_key_equal(&opened->frame->camera, &viewer->camera) &&
-                                  opened->frame->stream == viewer->config.stream &&
-                                  layout->frame == opened->frame && layout->pass == opened->pass))
+    const bool goes_on = !viewer->is_begun || viewer->begun == opened->frame;
+    if (CM_FAULT(SEALING_OFF) ||
+        (goes_on && cm_camera_key_equal(&opened->frame->camera, &viewer->camera) &&
+         opened->frame->stream == viewer->config.stream && layout->frame == opened->frame &&
+         layout->pass == opened->pass))
         return CM_OK;
     cm_hub_report(viewer->config.hub, &viewer->camera, viewer->config.stream, CM_REFUSAL_FOREIGN);
     return CM_BROKEN;
