@@ -202,6 +202,7 @@ typedef struct outside_job {
     cm_job job;
     cm_grants *grants;
     cm_status status;
+    int64_t seen;
     bool has_changed;
     cm_change change;
 } outside_job;
@@ -209,8 +210,8 @@ typedef struct outside_job {
 static void outside_work(cm_job *job)
 {
     outside_job *outside = CM_HOLDER(job, outside_job, job);
-    outside->status = cm_store_outside_changes(outside->grants->config.store, &outside->has_changed,
-                                               &outside->change);
+    outside->status = cm_store_outside_changes(outside->grants->config.store, &outside->seen,
+                                               &outside->has_changed, &outside->change);
 }
 
 static void outside_done(cm_job *job)
@@ -219,6 +220,7 @@ static void outside_done(cm_job *job)
     cm_grants *grants = outside->grants;
     if (cm_grants_arrived(grants)) {
         grants->is_looking_outside = false;
+        grants->seen_outside = outside->seen;
         if (outside->status == CM_OK && outside->has_changed)
             apply(grants, &outside->change);
     }
@@ -235,7 +237,9 @@ static void look_outside(cm_timer *timer)
     outside_job *outside = calloc(1, sizeof *outside);
     if (outside == NULL)
         return; /* looked at again in a second */
-    *outside = (outside_job){.job = {.work = outside_work, .done = outside_done}, .grants = grants};
+    *outside = (outside_job){.job = {.work = outside_work, .done = outside_done},
+                             .grants = grants,
+                             .seen = grants->seen_outside};
     if (cm_loop_submit_lane(grants->config.control, CM_STORE_LANE, &outside->job) != CM_OK) {
         free(outside);
         return;

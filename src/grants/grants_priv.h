@@ -62,6 +62,7 @@ struct cm_grants {
     cm_instant decided;     /* when a round was begun last */
     cm_timer outside_timer; /* looks for changes by other processes */
     bool is_looking_outside;
+    int64_t seen_outside; /* cm_store_outside_changes */
     uint64_t last_session;     /* number of the lease's session */
     bool is_destroyed;         /* only what is still on its way keeps the memory */
     _Atomic size_t holds;      /* the creator's, and one per message or job on its way to us */

@@ -225,10 +225,40 @@ static void use_login(cm_camera *camera, login_copy *login)
     drop_needless_sources(camera);
 }
 
+static bool is_same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static bool is_same_login(const cm_camera *camera, const login_copy *login)
+{
+    for (size_t i = 0; i < CM_STREAMS; i++)
+        if (!is_same_text(camera->feeds[i].address, login->addresses[i]))
+            return false;
+    return is_same_text(camera->user, login->user) &&
+           is_same_text(camera->password, login->password);
+}
+
+/* Nothing that runs is touched; what rests after a failure tries again at once. */
+static void set_keep(cm_camera *camera, bool keep_always)
+{
+    camera->config.keep_always = keep_always;
+    for (size_t i = 0; i < CM_STREAMS; i++) {
+        if (camera->feeds[i].phase == CM_FEED_RESTING)
+            cm_feed_stop(&camera->feeds[i]);
+        cm_feed_review(&camera->feeds[i]);
+    }
+    cm_camera_changed(camera);
+}
+
 cm_status cm_camera_set_login(cm_camera *camera, const cm_camera_login *login, bool keep_always)
 {
     CM_AUTO(login_copy_deinit) login_copy copy = {0};
     CM_TRY(login_copy_init(&copy, login));
+    if (is_same_login(camera, &copy)) {
+        set_keep(camera, keep_always);
+        return CM_OK;
+    }
     const cm_status status = make_sources(camera, &copy);
     if (status != CM_OK) {
         drop_needless_sources(camera);

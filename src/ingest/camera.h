@@ -108,7 +108,8 @@ typedef struct cm_camera cm_camera;
 cm_status cm_camera_create(const cm_camera_config *config, cm_camera **out);
 /* Ends its sessions (TEARDOWN is sent, not waited for). NULL is fine. */
 void cm_camera_destroy(cm_camera *camera);
-/* Another address or login: connects anew. CM_REFUSE as above: the former ones stay. */
+/* Another address or login: connects anew. The same ones: what runs goes on, what waits after a
+ * failure tries again at once. CM_REFUSE as above: the former ones stay. */
 cm_status cm_camera_set_login(cm_camera *camera, const cm_camera_login *login, bool keep_always);
 /* Counted: each true is matched by a false. */
 void cm_camera_want(cm_camera *camera, cm_stream stream, bool is_wanted);

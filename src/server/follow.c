@@ -29,6 +29,7 @@ typedef struct cm_follow {
     bool is_expiring;
     cm_job job; /* looking for changes of other processes */
     bool is_looking;
+    int64_t seen_outside;
     bool has_outside;
     cm_change outside;
     cm_stored_cameras cameras; /* all there are, after an outside change */
@@ -174,16 +175,15 @@ static void follow_outside(cm_follow *follow)
     for (size_t i = 0; i < follow->cameras.count; i++)
         put_camera(server, &follow->cameras.items[i]);
     free(m);
-    cm_grants_changed(server->grants, &follow->outside, NULL);
-    tell_home(server, &ANY);
+    tell_home(server, &ANY); /* grants looks for itself */
 }
 
 static void look_outside(cm_job *job)
 {
     cm_follow *follow = CM_HOLDER(job, cm_follow, job);
     follow->has_outside = false;
-    follow->status =
-        cm_store_outside_changes(follow->server->store, &follow->has_outside, &follow->outside);
+    follow->status = cm_store_outside_changes(follow->server->store, &follow->seen_outside,
+                                              &follow->has_outside, &follow->outside);
     if (follow->status == CM_OK && follow->has_outside)
         follow->status = cm_store_cameras_all(follow->server->store, &follow->cameras);
 }

@@ -383,8 +383,10 @@ void cm_store_fingerprint(const cm_store *store, cm_slice text, uint8_t out[CM_M
 /* ---- changes by other processes (the command line while the server runs) ---- */
 
 /*
- * Reads. Every camera with its minimum epoch, if another process changed the database since the
- * last call (else an empty list): grants asks each second and publishes what rose. The change is
- * "any" in all its ids.
+ * Reads. Every camera with its minimum epoch, if another process changed the database since this
+ * asker's last call (else an empty list): grants asks each second and publishes what rose, the
+ * server starts and ends cameras. *seen is the asker's own, 0 at first; one asker never takes a
+ * change away from another. The change is "any" in all its ids.
  */
-cm_status cm_store_outside_changes(cm_store *store, bool *has_changed, cm_change *out);
+cm_status cm_store_outside_changes(cm_store *store, int64_t *seen, bool *has_changed,
+                                   cm_change *out);

@@ -594,6 +594,25 @@ static void a_wrong_password_is_tried_seldom(void **state)
     stage_close(&s);
 }
 
+/* As when the command line changed something else: all cameras are told their logins again. */
+static void the_same_login_again_leaves_what_runs_alone(void **state)
+{
+    (void)state;
+    stage s;
+    stage_open(&s);
+    create(&s);
+    run_ms(&s, 100);
+    uint32_t timestamp = 0;
+    show(&s, 1, &timestamp);
+    assert_int_equal(main_of(&s)->state, CM_CAMERA_LIVE);
+    const size_t before = s.camera.connections;
+    assert_int_equal(cm_camera_set_login(s.it, &s.config.login, true), CM_OK);
+    assert_int_equal(main_of(&s)->state, CM_CAMERA_LIVE);
+    run_ms(&s, 500);
+    assert_int_equal(s.camera.connections, before);
+    stage_close(&s);
+}
+
 static void a_bad_login_changes_nothing(void **state)
 {
     (void)state;
@@ -832,6 +851,7 @@ int main(void)
         cmocka_unit_test(failures_space_out),
         cmocka_unit_test(what_is_no_camera_is_left_alone),
         cmocka_unit_test(a_wrong_password_is_tried_seldom),
+        cmocka_unit_test(the_same_login_again_leaves_what_runs_alone),
         cmocka_unit_test(a_bad_login_changes_nothing),
         cmocka_unit_test(it_connects_while_it_is_wanted),
         cmocka_unit_test(silent_udp_falls_back_to_tcp),

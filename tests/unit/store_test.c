@@ -1282,9 +1282,10 @@ static void what_another_process_took_away_is_seen(void **state)
     (void)state;
     store_world w;
     store_world_open(&w);
+    int64_t seen = 0;
     bool has_changed = true;
     cm_change change;
-    assert_int_equal(cm_store_outside_changes(w.store, &has_changed, &change), CM_OK);
+    assert_int_equal(cm_store_outside_changes(w.store, &seen, &has_changed, &change), CM_OK);
     assert_false(has_changed);
     store_world other = w;
     assert_int_equal(world_try_open(&other, NULL), CM_OK);
@@ -1294,7 +1295,7 @@ static void what_another_process_took_away_is_seen(void **state)
     const uint64_t epoch = change.raised[0].min_epoch;
     cm_change_clear(&change);
     assert_false(may_see(&w, BRUNO, "verdi", "door"));
-    assert_int_equal(cm_store_outside_changes(w.store, &has_changed, &change), CM_OK);
+    assert_int_equal(cm_store_outside_changes(w.store, &seen, &has_changed, &change), CM_OK);
     assert_true(has_changed);
     assert_int_equal(change.raised_count, 4);
     bool is_there = false;
@@ -1303,8 +1304,13 @@ static void what_another_process_took_away_is_seen(void **state)
                                 change.raised[i].min_epoch == epoch);
     assert_true(is_there);
     cm_change_clear(&change);
-    assert_int_equal(cm_store_outside_changes(w.store, &has_changed, &change), CM_OK);
+    assert_int_equal(cm_store_outside_changes(w.store, &seen, &has_changed, &change), CM_OK);
     assert_false(has_changed);
+    /* Nobody takes it away from another who asks. */
+    seen = 0;
+    assert_int_equal(cm_store_outside_changes(w.store, &seen, &has_changed, &change), CM_OK);
+    assert_true(has_changed);
+    cm_change_clear(&change);
     cm_store_close(other.store);
     store_world_close(&w);
 }

@@ -453,14 +453,16 @@ static cm_status note_epoch(cm_tx *tx, cm_row *row, void *owner)
     return CM_OK;
 }
 
-cm_status cm_store_outside_changes(cm_store *store, bool *has_changed, cm_change *out)
+cm_status cm_store_outside_changes(cm_store *store, int64_t *seen, bool *has_changed,
+                                   cm_change *out)
 {
     *has_changed = false;
     *out = (cm_change){.raised_count = 0};
     pthread_mutex_lock(&store->write_lock);
     int64_t version = 0;
     const cm_status status = cm_db_ask_integer(&store->writer, "PRAGMA data_version", &version);
-    const bool is_other = status == CM_OK && version != store->outside_version;
+    const bool is_other =
+        status == CM_OK && version != (*seen != 0 ? *seen : store->outside_version);
     pthread_mutex_unlock(&store->write_lock);
     CM_TRY(status);
     if (!is_other)
@@ -471,9 +473,7 @@ cm_status cm_store_outside_changes(cm_store *store, bool *has_changed, cm_change
     cm_row_init(&probe, CM_CAMERAS);
     CM_AUTO(cm_change_clear) cm_change change = {.raised_count = 0};
     CM_TRY(cm_tx_each(&tx, &probe, 0, note_epoch, &change));
-    pthread_mutex_lock(&store->write_lock);
-    store->outside_version = version; /* only here: what failed is looked at again */
-    pthread_mutex_unlock(&store->write_lock);
+    *seen = version; /* only here: what failed is looked at again */
     *out = change;
     change = (cm_change){.raised_count = 0};
     *has_changed = true;

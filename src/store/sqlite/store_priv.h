@@ -36,7 +36,7 @@ struct cm_store {
     uint8_t key_check[CM_MAC_SIZE];
     pthread_mutex_t write_lock;
     cm_db writer;
-    int64_t outside_version; /* PRAGMA data_version of `writer` at the last look */
+    int64_t outside_version; /* PRAGMA data_version of `writer` at the start */
     cm_store_reader readers[CM_STORE_READERS];
     _Atomic unsigned next_reader;
     cm_known *known;
