@@ -236,7 +236,9 @@ export class Mock {
   async api(request, response, url) {
     const path = url.pathname.slice('/api/v1/'.length);
     const { method } = request;
-    const body = method === 'GET' ? {} : await bodyOf(request);
+    const isWithBody = method !== 'GET' && method !== 'DELETE';
+    if (!isWithBody && Number(request.headers['content-length'] ?? 0) > 0) throw new Refusal(413, 'content-too-large', 'No body is taken here.');
+    const body = isWithBody ? await bodyOf(request) : {};
     const { world } = this;
     if (path === 'server')
       return this.json(response, 200, { version: '0.1.0', setup_needed: world.setupToken !== null, ca: world.ca ? { fingerprint_sha256: FINGERPRINT } : null, time: iso(this.now()), demo: world.isDemo });
