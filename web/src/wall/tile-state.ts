@@ -48,11 +48,13 @@ export const isVeiled = (state: TileState): boolean =>
 
 const takenOf = (picture: PictureStatus): number | null => ('takenMs' in picture ? picture.takenMs : null);
 
-/* A picture that moves is the better witness than a camera state that may be a moment old. */
+/*
+ * A picture that moves is the better witness than a camera state that may be a moment old. A camera
+ * that is `stopped` is one that nobody watches: asking for its picture, as a tile in view does, starts it.
+ */
 export function tileState(camera: Camera, picture: PictureStatus, mayFix: boolean): TileState {
   if (picture.kind === 'no-right') return { kind: 'no-right' };
   const sinceMs = Date.parse(camera.state_since);
-  if (camera.state === 'stopped') return { kind: 'off', by: null, sinceMs };
   if (picture.kind === 'live') return { kind: 'live' };
   if (picture.kind === 'behind') return { kind: 'behind', ageMs: picture.ageMs };
   const takenMs = takenOf(picture);
