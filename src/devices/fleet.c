@@ -256,6 +256,20 @@ static cm_status fill_texts(message *msg, const cm_stored_camera *camera, const 
     return CM_OK;
 }
 
+/* What is true of a camera until its loop says more: streams that are received always are about to
+ * be. */
+static void describe_beginning(member *m, const cm_stored_camera *camera)
+{
+    const char *const addresses[CM_STREAMS] = {camera->main, camera->sub};
+    for (size_t i = 0; i < CM_STREAMS; i++) {
+        cm_stream_status *stream = &m->status.streams[i];
+        stream->is_configured = addresses[i][0] != '\0';
+        stream->since = cm_loop_wall(m->fleet->config.loops[0]);
+        if (stream->is_configured && camera->keep == CM_KEEP_ALWAYS)
+            stream->state = CM_CAMERA_CONNECTING;
+    }
+}
+
 static cm_status add(cm_fleet *fleet, const cm_stored_camera *camera, member **out)
 {
     member *m = calloc(1, sizeof *m);
@@ -264,6 +278,7 @@ static cm_status add(cm_fleet *fleet, const cm_stored_camera *camera, member **o
     m->key = camera->key;
     m->loop = cm_hub_loop_of(&m->key, fleet->config.loop_count);
     m->status.key = m->key;
+    describe_beginning(m, camera);
     cm_list_add_last(bucket_of(fleet, &m->key), &m->node);
     fleet->count++;
     *out = m;
