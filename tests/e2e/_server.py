@@ -1,0 +1,305 @@
+"""What the tests of the real server share: build/release/casement and its simulated cameras as
+processes, requests to it, and what pictures say of themselves."""
+
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BINARY = os.path.join(ROOT, "build", "release", "casement")
+SCENES = os.path.join(ROOT, "build", "scenes")  # encoding them takes seconds: kept between runs
+START_S = 90
+FPS = 20
+
+failures = []
+
+
+def check(name, is_good, seen=""):
+    """One case. `seen` is shown when it failed."""
+    print(f"{'ok' if is_good else 'not ok'} - {name}", flush=True)
+    if not is_good:
+        failures.append(name)
+        print("# " + str(seen)[:2000].replace("\n", "\n# "), flush=True)
+    return is_good
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def until(what, seconds=15, every=0.1):
+    """What `what()` returns once it is true; else its last value."""
+    end = time.monotonic() + seconds
+    while True:
+        value = what()
+        if value or time.monotonic() > end:
+            return value
+        time.sleep(every)
+
+
+class Program:
+    """A process whose output is kept as it comes."""
+
+    def __init__(self, *arguments):
+        # pylint: disable=consider-using-with
+        self.process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True)
+        self.output, self.log = "", ""
+        self.readers = [threading.Thread(target=self.keep, args=of, daemon=True)
+                        for of in ((self.process.stdout, "output"), (self.process.stderr, "log"))]
+        for reader in self.readers:
+            reader.start()
+
+    def keep(self, stream, name):
+        for line in stream:
+            setattr(self, name, getattr(self, name) + line)
+
+    def told(self, pattern, seconds=START_S):
+        """The match of `pattern` in the output, or None when the program ended or said nothing."""
+        until(lambda: re.search(pattern, self.output) or self.process.poll() is not None, seconds)
+        time.sleep(0.05)
+        return re.search(pattern, self.output)
+
+    def end(self, number=signal.SIGTERM, seconds=15):
+        """The exit status, or None when it had to be killed."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            status = None
+        for reader in self.readers:
+            reader.join(5)
+        return status
+
+
+class Cameras(Program):
+    def __init__(self, count, *options):
+        os.makedirs(SCENES, exist_ok=True)
+        super().__init__(BINARY, "simcam", "--cameras", str(count), "--cache", SCENES, *options)
+        found = self.told(r"listening (rtsp:\S+)")
+        if not found:
+            sys.exit("no simulated cameras: " + self.log)
+        self.address = found[1]
+
+    def url(self, number, stream="main"):
+        return f"{self.address}/cam{number}{'/sub' if stream == 'sub' else ''}"
+
+    def wish(self, text):
+        self.process.stdin.write(text + "\n")
+        self.process.stdin.flush()
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def json(self):
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return {}
+
+    @property
+    def problem(self):
+        return str(self.json.get("type", "")).rpartition("/")[2]
+
+    def __repr__(self):
+        return f"{self.status} {self.headers} {self.body[:300]!r}"
+
+
+class Server(Program):
+    """casement serve in a folder of its own. `secrets`: files beside the YAML (which is JSON)."""
+
+    def __init__(self, config, secrets=None, place=None, data=None, options=()):
+        self.place = place or tempfile.mkdtemp(prefix="casement-server-")
+        self.data = data or os.path.join(self.place, "data")
+        self.port, self.tls_port = free_port(), free_port()
+        self.origin = f"http://127.0.0.1:{self.port}"
+        self.yaml = os.path.join(self.place, "casement.yaml")
+        self.unstored, self.odd_problems = [], []
+        for name, text in (secrets or {}).items():
+            with open(os.path.join(self.place, name), "w", encoding="utf-8") as file:
+                file.write(text + "\n")
+        listen = {"http": f"127.0.0.1:{self.port}", "https": f"127.0.0.1:{self.tls_port}", "media": 0}
+        with open(self.yaml, "w", encoding="utf-8") as file:
+            json.dump({"listen": listen, **config}, file)
+        super().__init__(BINARY, "serve", "-c", self.yaml, "--data", self.data, *options)
+        if not self.told("From other devices|On this machine"):
+            sys.exit("the server did not start: " + self.output + self.log)
+        self.told("other devices")
+
+    @property
+    def setup_token(self):
+        found = re.search(r"#setup=(\S+)", self.output)
+        return found and found[1]
+
+    def ask(self, method, path, body=None, cookie=None, bearer=None, headers=None):
+        """A request as the app makes it; `headers` replaces the app's own of the origin."""
+        sent = {"Origin": self.origin, "Sec-Fetch-Site": "same-origin"} if headers is None else dict(headers)
+        if cookie:
+            sent["Cookie"] = cookie
+        if bearer:
+            sent["Authorization"] = "Bearer " + bearer
+        data = None
+        if body is not None:
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            sent.setdefault("Content-Type", "application/json")
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, data, sent)
+            got = connection.getresponse()
+            answer = Answer(got.status, got.headers, got.read())
+        finally:
+            connection.close()
+        self.look_at(method, path, answer)
+        return answer
+
+    def look_at(self, method, path, answer):
+        """What holds of every answer: checked at the end, by check_answers."""
+        if not path.startswith("/assets") and path != "/" and answer.headers.get("Cache-Control") != "no-store":
+            self.unstored.append(f"{method} {path} {answer.status}")
+        if answer.status >= 400:
+            document = answer.json
+            is_whole = answer.headers.get("Content-Type") == "application/problem+json" and \
+                all(document.get(k) for k in ("type", "title", "detail")) and \
+                document.get("status") == answer.status and document["type"].startswith("/problems/")
+            if not is_whole:
+                self.odd_problems.append(f"{method} {path}: {answer}")
+
+    def sign_in(self, name, password):
+        answer = self.ask("POST", "/api/v1/session", {"name": name, "password": password})
+        if answer.status != 200:
+            sys.exit(f"{name} can't sign in: {answer}\n{self.log}")
+        return answer.headers["Set-Cookie"].split(";")[0]
+
+    def open(self, path, cookie=None, bearer=None):
+        """An endless answer: (socket, status). The body is chunked."""
+        stream = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        who = f"Cookie: {cookie}\r\n" if cookie else f"Authorization: Bearer {bearer}\r\n"
+        stream.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n{who}\r\n".encode())
+        head = b""
+        while b"\r\n\r\n" not in head:
+            part = stream.recv(1)
+            if not part:
+                break
+            head += part
+        return stream, int(head.split()[1]) if head else 0
+
+    def remove(self):
+        shutil.rmtree(self.place, ignore_errors=True)
+
+
+def record(server, path, seconds, **who):
+    """What a live answer holds in `seconds`, cut at a box: (bytes, seconds to the first picture)."""
+    stream, status = server.open(path, **who)
+    if status != 200:
+        return b"", None
+    begun, first, raw = time.monotonic(), None, b""
+    stream.settimeout(1)
+    while time.monotonic() - begun < seconds:
+        try:
+            part = stream.recv(65536)
+        except TimeoutError:
+            continue
+        if not part:
+            break
+        raw += part
+        if first is None and b"mdat" in raw:
+            first = time.monotonic() - begun
+    stream.close()
+    return whole_boxes(unchunk(raw)), first
+
+
+def unchunk(raw):
+    out = bytearray()
+    while b"\r\n" in raw:
+        size, _, rest = raw.partition(b"\r\n")
+        count = int(size, 16)
+        out += rest[:count]
+        raw = rest[count + 2:]
+    return bytes(out)
+
+
+def whole_boxes(data):
+    end = 0
+    while end + 8 <= len(data):
+        size = int.from_bytes(data[end:end + 4], "big")
+        if size < 8 or end + size > len(data):
+            break
+        end += size
+    return data[:end]
+
+
+# ---- what pictures say of themselves: src/simcam/code.h ----
+
+def crc16(bits):
+    crc = 0xFFFF
+    for bit in bits:
+        crc = (crc << 1 & 0xFFFF) ^ (0x1021 if (crc >> 15 & 1) != bit else 0)
+    return crc
+
+
+def number(bits):
+    return int("".join(map(str, bits)), 2)
+
+
+def code_of(gray, width):
+    """(camera, counter) of a picture's luma, or None."""
+    cell = width / 40
+    spot = max(1, int(cell / 2))
+
+    def mean(n):
+        left, top = int((n % 40 + 0.25) * cell), int((n // 40 + 0.25) * cell)
+        rows = [gray[y * width + left:y * width + left + spot] for y in range(top, top + spot)]
+        return sum(map(sum, rows)) / spot / spot
+    means = [mean(n) for n in range(80)]
+    middle = (min(means) + max(means)) / 2
+    bits = [int(m > middle) for m in means]
+    if number(bits[:8]) != 0xA6 or number(bits[72:]) != 0x59 or number(bits[56:72]) != crc16(bits[8:56]):
+        return None
+    return number(bits[8:24]), number(bits[24:56])
+
+
+def decode(data, width, suffix=".mp4"):
+    """(codes of all pictures, what ffmpeg complained about). Only the strip is decoded to gray."""
+    with tempfile.NamedTemporaryFile(suffix=suffix) as file:
+        file.write(data)
+        file.flush()
+        rows = width // 40 * 2
+        done = subprocess.run(
+            ["ffmpeg", "-v", "error", "-i", file.name, "-vf", f"crop={width}:{rows}:0:0", "-vsync", "0",
+             "-pix_fmt", "gray", "-f", "rawvideo", "-"], capture_output=True, check=False)
+    size = width * rows
+    pictures = [done.stdout[at:at + size] for at in range(0, len(done.stdout), size)]
+    return [code_of(picture, width) for picture in pictures], done.stderr.decode()
+
+
+def picture_size(jpeg):
+    done = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "stream=width,height", "-of", "csv=p=0",
+                           "-f", "jpeg_pipe", "-"], input=jpeg, capture_output=True, check=False)
+    return done.stdout.decode().strip()
+
+
+def command(server, *arguments):
+    return subprocess.run([BINARY, *arguments[:2], "-c", server.yaml, "--data", server.data, *arguments[2:]],
+                          capture_output=True, text=True, check=False, timeout=60)
+
+
+def finish():
+    print(f"# {len(failures)} failed", flush=True)
+    return 1 if failures else 0
