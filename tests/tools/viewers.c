@@ -417,7 +417,7 @@ static wire *link_of(const viewer *v)
     CM_LIST_EACH(&s.links, node, next)
     {
         wire *l = CM_HOLDER(node, wire, node);
-        if (v->how == HOW_H2 && v->link_name[0] != '-' && !l->is_over &&
+        if (v->how == HOW_H2 && l->how == HOW_H2 && v->link_name[0] != '-' && !l->is_over &&
             strcmp(l->name, v->link_name) == 0)
             return l;
     }

@@ -26,6 +26,15 @@ def may_see(account, camera):
             "gino": camera in (9, 10)}[account]
 
 
+def tool(build, name):
+    """A program of tests/tools; the release step builds none."""
+    for folder in (build, "build/debug", "build/fault"):
+        path = f"{folder}/tests/tools/{name}"
+        if os.path.exists(path):
+            return os.path.abspath(path)
+    raise RuntimeError(f"{name} is built nowhere: ninja -C build/debug")
+
+
 class Simcam:
     """One process with 16 cameras; `options` go to `casement simcam`."""
 
@@ -36,7 +45,7 @@ class Simcam:
             file.write("simulated")
         self.log = open(os.path.join(directory, "simcam.log"), "ab")
         self.process = subprocess.Popen(
-            [f"{build}/tests/tools/simcam", "--cameras", "16", "--listen", "127.0.0.1:0", "--user", "admin",
+            [tool(build, "simcam"), "--cameras", "16", "--listen", "127.0.0.1:0", "--user", "admin",
              "--password-file", secret, "--variants", "1", "--cache", os.path.join(directory, "scenes"),
              "--helper", f"{build}/casement-helper", *options],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True)
@@ -172,7 +181,7 @@ class Viewers:
 
     def __init__(self, build, directory, decode_one_of=16):
         self.log = open(os.path.join(directory, "viewers.log"), "ab")
-        self.process = subprocess.Popen([f"{build}/tests/tools/viewers", str(decode_one_of)], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([tool(build, "viewers"), str(decode_one_of)], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=self.log, text=True, bufsize=1)
         self.wrong, self.ends = [], {}
 
@@ -207,7 +216,10 @@ class Viewers:
         self.answer()
 
     def close(self):
-        self.process.stdin.close()
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass  # it has ended: its log says why
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
