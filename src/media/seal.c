@@ -238,6 +238,23 @@ bool cm_refusal_is_alarm(cm_refusal refusal)
            refusal == CM_REFUSAL_REPLAY || refusal == CM_REFUSAL_SEAL;
 }
 
+/* Cached so long ago, counted in turns, that a lease no longer carries its key: nothing is wrong,
+ * but it is not for this viewer. */
+static bool is_before_all_keys(const cm_lease *lease, const cm_cursor *cursor,
+                               const cm_frame *frame)
+{
+    bool has_any = false;
+    for (size_t i = 0; i < lease->terms.key_count; i++) {
+        const cm_seal_key *key = &lease->keys[i];
+        if (key->stream != cursor->stream || key->kind != cursor->kind)
+            continue;
+        if (key->epoch <= frame->epoch)
+            return false;
+        has_any = true;
+    }
+    return has_any;
+}
+
 static const cm_seal_key *key_of(const cm_lease *lease, const cm_cursor *cursor,
                                  const cm_frame *frame)
 {
@@ -296,7 +313,9 @@ cm_refusal cm_lease_expect(const cm_lease *lease, const cm_cursor *cursor, const
     const cm_seal_key *key = key_of(lease, cursor, frame);
     if (key == NULL)
         /* A frame of a later epoch than the lease was made for: its keys are on their way. */
-        return frame->epoch > lease->terms.epoch ? CM_REFUSAL_STALE : CM_REFUSAL_KEY;
+        return frame->epoch > lease->terms.epoch          ? CM_REFUSAL_STALE
+               : is_before_all_keys(lease, cursor, frame) ? CM_REFUSAL_GAP
+                                                          : CM_REFUSAL_KEY;
     *out = key;
     return judge_position(lease, cursor, key, frame);
 }

@@ -320,6 +320,32 @@ static void a_published_epoch_ends_old_leases_and_sealers_at_once(void **state)
     cm_sealer_destroy(next);
 }
 
+/* A camera whose keys turned many times within one group of pictures. */
+static void a_frame_from_before_the_oldest_key_is_a_gap_and_no_alarm(void **state)
+{
+    fixture *f = *state;
+    cm_sealer *sealer = testing_sealer(&f->door, CM_STREAM_MAIN, CM_OBJECT_FRAME, 1);
+    cm_sealer *next = testing_sealer(&f->door, CM_STREAM_MAIN, CM_OBJECT_FRAME, 2);
+    cm_lease_terms terms = testing_terms(&f->door, 2);
+    terms.keys = &f->door.keys[1];
+    terms.key_count = 1;
+    cm_lease *lease;
+    assert_int_equal(cm_lease_create(&terms, f->door.slot, &lease), CM_OK);
+    cm_cursor cursor = cm_cursor_begin(CM_STREAM_MAIN, CM_OBJECT_FRAME);
+    cm_frame *old = testing_frame(sealer, "old", CM_FRAME_KEYFRAME);
+    assert_int_equal(open_one(f, lease, &cursor, old), CM_REFUSAL_GAP);
+    assert_false(cm_refusal_is_alarm(CM_REFUSAL_GAP));
+    assert_string_equal(f->seen, "");
+    cm_frame *unknown = testing_frame(next, "unknown", CM_FRAME_KEYFRAME);
+    unknown->instance[0] ^= 1;
+    assert_int_equal(open_one(f, lease, &cursor, unknown), CM_REFUSAL_KEY);
+    cm_frame_release(old, 0);
+    cm_frame_release(unknown, 0);
+    cm_lease_destroy(lease);
+    cm_sealer_destroy(sealer);
+    cm_sealer_destroy(next);
+}
+
 static void a_slot_of_another_camera_refuses(void **state)
 {
     fixture *f = *state;
@@ -502,6 +528,7 @@ int main(void)
         CASE(a_head_that_lies_about_its_granules_is_refused),
         CASE(a_blocked_viewer_gets_the_same_frame_again),
         CASE(a_published_epoch_ends_old_leases_and_sealers_at_once),
+        CASE(a_frame_from_before_the_oldest_key_is_a_gap_and_no_alarm),
         CASE(a_slot_of_another_camera_refuses),
         CASE(a_lease_with_a_foreign_key_is_not_made),
         CASE(a_lease_is_good_within_its_time_only),
