@@ -56,6 +56,12 @@ cm_frame *cm_fault_frame(channel *c, cm_frame *frame)
     return frame;
 }
 
+cm_frame *cm_fault_keyframe(const channel *c, cm_frame *keyframe)
+{
+    cm_frame *other = keyframe != NULL ? of_another(c, keyframe) : NULL;
+    return other != NULL && CM_FAULT(RING_SWAP) ? other : keyframe;
+}
+
 #else
 /* ISO C wants something in every file. */
 typedef int cm_fault_media_none;

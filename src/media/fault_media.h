@@ -15,8 +15,16 @@
  * frame.replay: an older one of this channel.
  */
 cm_frame *cm_fault_frame(channel *c, cm_frame *frame);
+/* What a still is made of in place of the channel's keyframe (NULL: it has none); ring.swap. */
+cm_frame *cm_fault_keyframe(const channel *c, cm_frame *keyframe);
 
 #else
+
+static inline cm_frame *cm_fault_keyframe(const channel *c, cm_frame *keyframe)
+{
+    (void)c;
+    return keyframe;
+}
 
 static inline cm_frame *cm_fault_frame(channel *c, cm_frame *frame)
 {

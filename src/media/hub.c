@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "media/fault_media.h"
 #include "media/hub_priv.h"
 
 enum { RING_BYTES_DEFAULT = 16 << 20 };
@@ -408,7 +409,7 @@ void cm_publisher_close(cm_publisher *publisher)
 
 cm_frame *cm_publisher_keyframe(const cm_publisher *publisher)
 {
-    return cm_ring_at(&publisher->channel->ring, 0);
+    return cm_fault_keyframe(publisher->channel, cm_ring_at(&publisher->channel->ring, 0));
 }
 
 void cm_hub_read_counters(const cm_hub *hub, cm_hub_counters *out)

@@ -48,7 +48,7 @@ def rate_of(hook):
 def cells(only):
     every = [(hook, output) for hook in IDENTITY for output in OUTPUTS]
     every += [(hook, output) for hook in BYTES for output in LIVE]
-    every += [(hook, "still") for hook in STILLS]
+    every += [(hook, "still") for hook in ("ring.swap", *STILLS)]
     return [cell for cell in every if not only or only in (cell[0], "/".join(cell))]
 
 
