@@ -5,7 +5,7 @@
 #include "api/api_priv.h"
 #include "base/writer.h"
 
-enum { STILL_MAX = 8 << 20 };
+enum { STILL_MAX = 8 << 20, TRIES_MAX = 4 };
 
 typedef struct still {
     cm_api *api;
@@ -14,7 +14,9 @@ typedef struct still {
     cm_stream stream;
     unsigned width;
     cm_viewer_session *session;
-    bool has_lease; /* the first lease is used; renewals are not waited for */
+    bool has_lease; /* one is out with the fleet; renewals are not waited for */
+    bool has_ended; /* grants said no */
+    unsigned tries;
     cm_buffer jpeg;
 } still;
 
@@ -38,6 +40,26 @@ static void finish_no_such_camera(still *s)
     cm_call *call = s->call;
     still_free(s);
     cm_call_no_such_camera(call);
+}
+
+static const cm_call_fault BUSY = {
+    503, "server-busy", "Too busy", "Too many stills are being made; try again in a moment.", NULL,
+    1};
+
+/* The camera's keys turned under way (somebody else's grant was taken, perhaps): whoever may still
+ * look has a fresh lease coming. */
+static void try_again(still *s)
+{
+    if (s->has_ended) {
+        finish_no_such_camera(s);
+        return;
+    }
+    if (s->tries == TRIES_MAX || s->call->request == NULL) {
+        finish(s, &BUSY);
+        return;
+    }
+    s->has_lease = false;
+    cm_viewer_session_nudge(s->session);
 }
 
 static bool collect(void *owner, const cm_opened_frame *opened)
@@ -85,7 +107,7 @@ static void open_still(still *s, cm_fleet_still_answer *answer)
         return;
     }
     if (viewer.refusal == CM_REFUSAL_STALE) {
-        finish_no_such_camera(s);
+        try_again(s);
         return;
     }
     cm_log_camera(CM_LOG_ERROR, "still", &s->camera, "event=open-refused cause=%s",
@@ -102,10 +124,6 @@ static void on_still(void *owner, cm_fleet_still_answer *answer)
         "The camera has sent no picture yet. Its state says why.",
         NULL,
         2};
-    static const cm_call_fault BUSY = {
-        503,        "server-busy",
-        "Too busy", "Too many stills are being made; try again in a moment.",
-        NULL,       1};
     static const cm_call_fault BROKEN = {
         502,
         "picture-broken",
@@ -126,7 +144,7 @@ static void on_still(void *owner, cm_fleet_still_answer *answer)
         finish(s, &BUSY);
         break;
     case CM_FOREIGN:
-        finish_no_such_camera(s);
+        try_again(s);
         break;
     default:
         finish(s, &BROKEN);
@@ -137,7 +155,7 @@ static void on_still(void *owner, cm_fleet_still_answer *answer)
 
 static void on_lease(void *owner, cm_lease *lease)
 {
-    static const cm_call_fault BUSY = {
+    static const cm_call_fault NO_MEMORY = {
         503, "server-busy", "Too busy", "The server has no memory left for this.", NULL, 5};
     still *s = owner;
     if (s->has_lease) {
@@ -145,19 +163,32 @@ static void on_lease(void *owner, cm_lease *lease)
         return;
     }
     s->has_lease = true;
+    s->tries++;
     if (cm_fleet_still(s->api->config.fleet, s->api->config.loop, &s->camera, s->stream, s->width,
                        lease, on_still, s) != CM_OK)
-        finish(s, &BUSY);
+        finish(s, &NO_MEMORY);
 }
 
 static void on_end(void *owner, cm_grant_reason reason)
 {
     (void)reason;
     still *s = owner;
+    s->has_ended = true;
     /* With a lease out, the answer is on its way and finds that the lease is over. */
     if (!s->has_lease)
         finish_no_such_camera(s);
 }
+
+/* Without a lease out nothing need come any more that would end this. */
+static void on_gone(void *owner)
+{
+    still *s = owner;
+    s->call->request = NULL;
+    if (!s->has_lease)
+        finish_no_such_camera(s);
+}
+
+static const cm_http_events REQUEST_EVENTS = {NULL, on_gone};
 
 static const cm_viewer_events VIEWER_EVENTS = {on_lease, on_end};
 
@@ -182,12 +213,12 @@ static bool read_width(cm_call *call, unsigned *out)
 
 void cm_route_still(cm_call *call)
 {
-    static const cm_call_fault BUSY = {503,
-                                       "too-many-viewers",
-                                       "Too many pictures at once",
-                                       "This account has too many pictures open: close some.",
-                                       NULL,
-                                       5};
+    static const cm_call_fault TOO_MANY = {503,
+                                           "too-many-viewers",
+                                           "Too many pictures at once",
+                                           "This account has too many pictures open: close some.",
+                                           NULL,
+                                           5};
     cm_camera_key camera;
     cm_stream stream;
     unsigned width;
@@ -208,5 +239,7 @@ void cm_route_still(cm_call *call)
                                .wanted = CM_RIGHT_VIEW};
     if (cm_viewer_session_open(call->api->config.grants, call->api->config.loop, &ask,
                                &VIEWER_EVENTS, s, &s->session) != CM_OK)
-        finish(s, &BUSY);
+        finish(s, &TOO_MANY);
+    else
+        cm_http_watch(call->request, &REQUEST_EVENTS, s);
 }
