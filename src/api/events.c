@@ -275,15 +275,12 @@ static void done_look(cm_job *job)
     }
     view *before = s->view;
     s->view = fresh;
-    if (!fresh->is_somebody) {
-        view_free(before);
-        end_session(s);
-        return;
-    }
-    /* Within these two the stream may end for want of a reader; it is kept until they are through.
-     */
+    /* Within these the stream may end for want of a reader; it is kept until they are through. */
     s->is_looking = true;
-    tell_gone(s, before);
+    if (fresh->is_somebody)
+        tell_gone(s, before);
+    else
+        end_session(s);
     view_free(before);
     s->is_looking = false;
     if (s->request == NULL) {
