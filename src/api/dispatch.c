@@ -381,6 +381,7 @@ void cm_api_destroy(cm_api *api)
 {
     if (api == NULL)
         return;
+    assert(cm_list_is_empty(&api->calls)); /* what they wait for would come to nobody */
     cm_lives_end(api);
     cm_event_streams_end(api);
     cm_mp4_muxer_destroy(api->muxer);

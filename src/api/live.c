@@ -12,13 +12,12 @@ typedef struct live {
     cm_http_request *request; /* until the first lease: then it is the viewer's */
     cm_viewer_session *session;
     cm_mp4_viewer *viewer;
-    bool is_wanted; /* counted at the fleet */
+    cm_fleet_wish *wish;
 } live;
 
 static void live_free(live *l)
 {
-    if (l->is_wanted)
-        cm_fleet_want(l->api->config.fleet, &l->camera, l->stream, false);
+    cm_fleet_unwant(l->wish);
     cm_viewer_session_close(l->session);
     cm_list_remove(&l->node);
     free(l);
@@ -59,8 +58,7 @@ static void begin_viewing(live *l, cm_lease *lease)
         live_free(l);
         return;
     }
-    l->is_wanted = true;
-    cm_fleet_want(l->api->config.fleet, &l->camera, l->stream, true);
+    l->wish = cm_fleet_want(l->api->config.fleet, &l->camera, l->stream);
 }
 
 static void on_lease(void *owner, cm_lease *lease)

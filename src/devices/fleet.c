@@ -21,8 +21,10 @@ typedef struct member {
     size_t loop;
     cm_camera_status status;
     bool is_leaving;
+    uint64_t serial; /* another for each that was ever added */
 
-    cm_camera *camera; /* the camera's loop only */
+    cm_camera *camera; /* the camera's loop only, with what follows */
+    size_t wants[CM_STREAMS];
 } member;
 
 struct cm_fleet {
@@ -30,6 +32,9 @@ struct cm_fleet {
     cm_connect_gate **gates; /* one a loop */
     cm_list buckets[FLEET_BUCKETS];
     size_t count; /* also those that are leaving */
+    uint64_t last_serial;
+    cm_list guests;
+    bool is_stopping;
     cm_task *stopped;
 };
 
@@ -39,7 +44,6 @@ typedef struct message {
     cm_task task;
     member *member;
     cm_fleet *fleet;
-    cm_camera_key key;
     cm_stream stream;
     bool flag;
     char *texts[CM_STREAMS + 2]; /* main, sub, user, password */
@@ -133,6 +137,27 @@ static void on_status_message(cm_task *task)
     message_free(msg);
 }
 
+static void tell_if_stopped(cm_fleet *fleet)
+{
+    if (fleet->count > 0 || !cm_list_is_empty(&fleet->guests) || fleet->stopped == NULL)
+        return;
+    cm_task *done = fleet->stopped;
+    fleet->stopped = NULL;
+    done->run(done);
+}
+
+cm_status cm_fleet_guest_enter(cm_fleet *fleet, cm_fleet_guest *guest)
+{
+    CM_ENSURE(!fleet->is_stopping, CM_FULL);
+    cm_list_add_last(&fleet->guests, &guest->node);
+    return CM_OK;
+}
+
+void cm_fleet_guest_left(cm_fleet *fleet)
+{
+    tell_if_stopped(fleet);
+}
+
 static void on_left(cm_task *task)
 {
     message *msg = CM_HOLDER(task, message, task);
@@ -141,11 +166,7 @@ static void on_left(cm_task *task)
     free(msg->member);
     fleet->count--;
     message_free(msg);
-    if (fleet->count == 0 && fleet->stopped != NULL) {
-        cm_task *done = fleet->stopped;
-        fleet->stopped = NULL;
-        done->run(done);
-    }
+    tell_if_stopped(fleet);
 }
 
 /* ---- on the camera's loop ---- */
@@ -200,6 +221,14 @@ static cm_camera_login login_of(const message *msg)
                              .password = msg->texts[3]};
 }
 
+/* Who watched before there was a camera (its address was no good) is told to it. */
+static void tell_wants(const member *m)
+{
+    for (unsigned stream = 0; stream < CM_STREAMS; stream++)
+        for (size_t i = 0; i < m->wants[stream]; i++)
+            cm_camera_want(m->camera, (cm_stream)stream, true);
+}
+
 static void start_or_change(cm_task *task)
 {
     message *msg = CM_HOLDER(task, message, task);
@@ -220,6 +249,8 @@ static void start_or_change(cm_task *task)
                                          .events = &CAMERA_EVENTS,
                                          .owner = m};
         status = cm_camera_create(&camera, &m->camera);
+        if (status == CM_OK)
+            tell_wants(m);
     }
     if (status != CM_OK)
         cm_log_camera(CM_LOG_ERROR, "fleet", &m->key, "event=start-failed status=%s",
@@ -279,25 +310,10 @@ static cm_status add(cm_fleet *fleet, const cm_stored_camera *camera, member **o
     m->loop = cm_hub_loop_of(&m->key, fleet->config.loop_count);
     m->status.key = m->key;
     describe_beginning(m, camera);
+    m->serial = ++fleet->last_serial;
     cm_list_add_last(bucket_of(fleet, &m->key), &m->node);
     fleet->count++;
     *out = m;
-    return CM_OK;
-}
-
-cm_status cm_fleet_put(cm_fleet *fleet, const cm_stored_camera *camera, const char *password)
-{
-    member *m = find(fleet, &camera->key);
-    const bool is_fresh = m == NULL;
-    if (is_fresh)
-        CM_TRY(add(fleet, camera, &m));
-    message *msg = message_create(fleet, m, start_or_change);
-    CM_TRY(fill_texts(msg, camera, password));
-    post(fleet, m->loop, msg);
-    /* After the message: its sealers must find the camera. */
-    if (is_fresh)
-        CM_TRY(cm_grants_camera_add(fleet->config.grants, &m->key, camera->min_epoch,
-                                    fleet->config.loops[m->loop], &GRANTS_EVENTS, m));
     return CM_OK;
 }
 
@@ -306,6 +322,30 @@ static void remove_member(member *m)
     m->is_leaving = true;
     cm_grants_camera_remove(m->fleet->config.grants, &m->key);
     post(m->fleet, m->loop, message_create(m->fleet, m, leave));
+}
+
+cm_status cm_fleet_put(cm_fleet *fleet, const cm_stored_camera *camera, const char *password)
+{
+    /* A row that was written while the server ends is started by the next run. */
+    CM_ENSURE(!fleet->is_stopping, CM_FULL);
+    message *msg = message_create(fleet, NULL, start_or_change);
+    CM_TRY(fill_texts(msg, camera, password));
+    member *m = find(fleet, &camera->key);
+    const bool is_fresh = m == NULL;
+    if (is_fresh && add(fleet, camera, &m) != CM_OK) {
+        message_free(msg);
+        return CM_BROKEN;
+    }
+    msg->member = m;
+    post(fleet, m->loop, msg);
+    if (!is_fresh)
+        return CM_OK;
+    /* After the message: its sealers must find the camera. */
+    const cm_status status = cm_grants_camera_add(fleet->config.grants, &m->key, camera->min_epoch,
+                                                  fleet->config.loops[m->loop], &GRANTS_EVENTS, m);
+    if (status != CM_OK)
+        remove_member(m); /* without keys it would connect and never show anything */
+    return status;
 }
 
 void cm_fleet_remove(cm_fleet *fleet, const cm_camera_key *camera)
@@ -317,34 +357,71 @@ void cm_fleet_remove(cm_fleet *fleet, const cm_camera_key *camera)
 
 /* ---- wants: to the camera's loop by its key, because the asker holds no member ---- */
 
+/* The asker's, who only posts it; what is in it is the control loop's. */
+struct cm_fleet_wish {
+    cm_task begin, end;
+    cm_fleet *fleet;
+    cm_camera_key key;
+    cm_stream stream;
+    uint64_t serial; /* of the member that heard it; 0: none did */
+};
+
 static void apply_want(cm_task *task)
 {
     message *msg = CM_HOLDER(task, message, task);
-    if (msg->member->camera != NULL)
-        cm_camera_want(msg->member->camera, msg->stream, msg->flag);
+    member *m = msg->member;
+    assert(msg->flag || m->wants[msg->stream] > 0);
+    m->wants[msg->stream] += msg->flag ? 1 : -(size_t)1;
+    if (m->camera != NULL)
+        cm_camera_want(m->camera, msg->stream, msg->flag);
     message_free(msg);
 }
 
-static void forward_want(cm_task *task)
+static void forward_want(const cm_fleet_wish *wish, member *m, bool is_wanted)
 {
-    message *msg = CM_HOLDER(task, message, task);
-    member *m = find(msg->fleet, &msg->key);
-    if (m == NULL) {
-        message_free(msg);
-        return;
-    }
-    msg->member = m;
-    msg->task.run = apply_want;
-    post(msg->fleet, m->loop, msg);
+    message *msg = message_create(wish->fleet, m, apply_want);
+    msg->stream = wish->stream;
+    msg->flag = is_wanted;
+    post(wish->fleet, m->loop, msg);
 }
 
-void cm_fleet_want(cm_fleet *fleet, const cm_camera_key *camera, cm_stream stream, bool is_wanted)
+static void begin_wish(cm_task *task)
 {
-    message *msg = message_create(fleet, NULL, forward_want);
-    msg->key = *camera;
-    msg->stream = stream;
-    msg->flag = is_wanted;
-    post(fleet, 0, msg);
+    cm_fleet_wish *wish = CM_HOLDER(task, cm_fleet_wish, begin);
+    member *m = find(wish->fleet, &wish->key);
+    if (m == NULL)
+        return;
+    wish->serial = m->serial;
+    forward_want(wish, m, true);
+}
+
+static void end_wish(cm_task *task)
+{
+    cm_fleet_wish *wish = CM_HOLDER(task, cm_fleet_wish, end);
+    member *m = find(wish->fleet, &wish->key);
+    if (m != NULL && m->serial == wish->serial)
+        forward_want(wish, m, false);
+    free(wish);
+}
+
+cm_fleet_wish *cm_fleet_want(cm_fleet *fleet, const cm_camera_key *camera, cm_stream stream)
+{
+    cm_fleet_wish *wish = calloc(1, sizeof *wish);
+    if (wish == NULL)
+        abort(); /* a fixed-size control object */
+    *wish = (cm_fleet_wish){.begin.run = begin_wish,
+                            .end.run = end_wish,
+                            .fleet = fleet,
+                            .key = *camera,
+                            .stream = stream};
+    cm_loop_post(fleet->config.loops[0], &wish->begin);
+    return wish;
+}
+
+void cm_fleet_unwant(cm_fleet_wish *wish)
+{
+    if (wish != NULL)
+        cm_loop_post(wish->fleet->config.loops[0], &wish->end);
 }
 
 /* ---- stills: asker's loop -> control -> camera's loop -> asker's loop ---- */
@@ -449,6 +526,7 @@ cm_status cm_fleet_create(const cm_fleet_config *config, cm_fleet **out)
     cm_fleet *fleet = calloc(1, sizeof *fleet);
     CM_ENSURE(fleet != NULL, CM_BROKEN);
     fleet->config = *config;
+    cm_list_init(&fleet->guests);
     for (size_t i = 0; i < FLEET_BUCKETS; i++)
         cm_list_init(&fleet->buckets[i]);
     fleet->gates = calloc(config->loop_count, sizeof *fleet->gates);
@@ -466,21 +544,24 @@ cm_status cm_fleet_create(const cm_fleet_config *config, cm_fleet **out)
 void cm_fleet_stop(cm_fleet *fleet, cm_task *done)
 {
     fleet->stopped = done;
+    fleet->is_stopping = true;
     for (size_t i = 0; i < FLEET_BUCKETS; i++)
         CM_LIST_EACH(&fleet->buckets[i], node, next)
     if (!CM_HOLDER(node, member, node)->is_leaving)
         remove_member(CM_HOLDER(node, member, node));
-    if (fleet->count == 0) {
-        fleet->stopped = NULL;
-        done->run(done);
+    CM_LIST_EACH(&fleet->guests, node, next)
+    {
+        cm_fleet_guest *guest = CM_HOLDER(node, cm_fleet_guest, node);
+        guest->stop(guest);
     }
+    tell_if_stopped(fleet);
 }
 
 void cm_fleet_destroy(cm_fleet *fleet)
 {
     if (fleet == NULL)
         return;
-    assert(fleet->count == 0);
+    assert(fleet->count == 0 && cm_list_is_empty(&fleet->guests));
     for (size_t i = 0; fleet->gates != NULL && i < fleet->config.loop_count; i++)
         if (fleet->gates[i] != NULL)
             cm_connect_gate_destroy(fleet->gates[i]);

@@ -46,9 +46,12 @@ void cm_fleet_each(const cm_fleet *fleet, void (*each)(void *owner, const cm_cam
                    void *owner);
 size_t cm_fleet_count(const cm_fleet *fleet);
 
-/* Any loop. Somebody watches (true) or not any more (false): connects cameras that are kept on
- * demand. */
-void cm_fleet_want(cm_fleet *fleet, const cm_camera_key *camera, cm_stream stream, bool is_wanted);
+/* Any loop. Somebody watches, until he doesn't any more: connects cameras that are kept on demand.
+ * A wish is for the camera as it is: one that is added again under the same id is another. The end
+ * comes from the loop that the wish came from. */
+typedef struct cm_fleet_wish cm_fleet_wish;
+cm_fleet_wish *cm_fleet_want(cm_fleet *fleet, const cm_camera_key *camera, cm_stream stream);
+void cm_fleet_unwant(cm_fleet_wish *wish); /* takes it; NULL is fine */
 
 /* Any loop. A still of the camera, as cm_still_ask(), on the loop where the camera lives. Takes the
  * lease; hands it back with the answer. */

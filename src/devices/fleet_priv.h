@@ -3,5 +3,18 @@
 
 #include "devices/fleet.h"
 
+/* What works beside the cameras and must end before the fleet has stopped. Embedded in its owner;
+ * all on the control loop. */
+typedef struct cm_fleet_guest cm_fleet_guest;
+struct cm_fleet_guest {
+    cm_list node;
+    void (*stop)(cm_fleet_guest *guest); /* end soon, not inside */
+};
+
+/* CM_FULL: the fleet is stopping. */
+cm_status cm_fleet_guest_enter(cm_fleet *fleet, cm_fleet_guest *guest);
+/* One has left the list. May end the loops. */
+void cm_fleet_guest_left(cm_fleet *fleet);
+
 const cm_fleet_config *cm_fleet_parts(const cm_fleet *fleet);
 cm_connect_gate *cm_fleet_gate(const cm_fleet *fleet, size_t loop);

@@ -1,7 +1,7 @@
 /*
  * The probe walks: asker's loop -> control (keys) -> source's loop (connects) -> control (lease) ->
- * source's loop (still, and the camera goes) -> asker's loop (answer) -> control (keys turn). One
- * object, touched by one loop at a time.
+ * source's loop (still, and the camera goes) -> asker's loop (answer) -> control (keys turn) ->
+ * source's loop (freed). One object, touched by one loop at a time.
  */
 #include "devices/probe.h"
 
@@ -25,6 +25,10 @@ typedef struct probe {
     cm_sealer_set pending[PENDING_MAX]; /* sealers that came before the camera was made */
     size_t pending_count;
     bool is_begun; /* grants knows of it */
+    cm_fleet_guest guest;
+    /* The source's loop: what the probe waits for there, and that it shall not. */
+    cm_task stop_task;
+    bool is_connecting, is_stopping;
     cm_probe_answer answer;
     cm_probe_done *done;
     void *owner;
@@ -46,22 +50,28 @@ static cm_loop *source_loop_of(const probe *p)
     return p->parts->loops[p->loop];
 }
 
-/* ---- 5: control: the keys turn, nothing of it opens any more ---- */
+/* ---- 6: the source's: sealers that were on their way to it have arrived ---- */
 
-static void probe_free(probe *p)
+static void free_probe(cm_task *task)
 {
+    probe *p = CM_HOLDER(task, probe, task);
     for (size_t i = 0; i < p->pending_count; i++)
         cm_sealer_set_clear(&p->pending[i]);
     cm_secret_wipe(p->texts, sizeof p->texts);
     free(p);
 }
 
+/* ---- 5: control: the keys turn, nothing of it opens any more ---- */
+
 static void end_probe(cm_task *task)
 {
     probe *p = CM_HOLDER(task, probe, task);
+    cm_fleet *fleet = p->fleet;
     if (p->is_begun)
         cm_grants_probe_end(p->parts->grants, &p->key.home);
-    probe_free(p);
+    cm_list_remove(&p->guest.node);
+    go_to(p, source_loop_of(p), free_probe);
+    cm_fleet_guest_left(fleet);
 }
 
 /* ---- 4: at the asker's, who opens the still at once ---- */
@@ -89,6 +99,7 @@ static void destroy_camera(cm_task *task)
 static void on_still(void *owner, cm_status status, cm_frame *still, const cm_cursor *cursor)
 {
     probe *p = owner;
+    p->request = NULL;
     if (status == CM_OK) {
         cm_frame_send(still);
         cm_frame_release(still, (unsigned)p->loop);
@@ -103,7 +114,7 @@ static void make_still(cm_task *task)
     probe *p = CM_HOLDER(task, probe, task);
     cm_source *source = cm_camera_source(p->camera, CM_STREAM_MAIN);
     cm_status status = CM_ABSENT;
-    if (source != NULL && p->answer.lease != NULL)
+    if (source != NULL && p->answer.lease != NULL && !p->is_stopping)
         status = cm_still_ask(p->parts->stills[p->loop], source, CM_STREAM_MAIN, p->answer.lease,
                               STILL_WIDTH, on_still, p, &p->request);
     if (status != CM_OK)
@@ -123,6 +134,7 @@ static void mint(cm_task *task)
 static void on_probed(void *owner, const cm_camera_status *status)
 {
     probe *p = owner;
+    p->is_connecting = false;
     p->answer.status = CM_OK;
     p->answer.camera = *status;
     if (status->streams[CM_STREAM_MAIN].state == CM_CAMERA_LIVE)
@@ -193,14 +205,40 @@ static void connect(cm_task *task)
                                      .keep_always = true,
                                      .events = &CAMERA_EVENTS,
                                      .owner = p};
-    p->answer.status = cm_camera_create_probe(&config, on_probed, &p->camera);
+    p->answer.status =
+        p->is_stopping ? CM_FULL : cm_camera_create_probe(&config, on_probed, &p->camera);
     if (p->answer.status != CM_OK) {
         go_to(p, p->asker, deliver);
         return;
     }
+    p->is_connecting = true;
     for (size_t i = 0; i < p->pending_count; i++)
         use_sealers(p, &p->pending[i]);
     p->pending_count = 0;
+}
+
+/* ---- ended early, with the server ---- */
+
+static void stop_here(cm_task *task)
+{
+    probe *p = CM_HOLDER(task, probe, stop_task);
+    p->is_stopping = true;
+    if (!p->is_connecting && p->request == NULL)
+        return; /* a message is under way that finds the flag */
+    if (p->is_connecting)
+        p->answer.status = CM_FULL;
+    p->is_connecting = false;
+    cm_still_cancel(p->request);
+    p->request = NULL;
+    go_to(p, source_loop_of(p), destroy_camera);
+}
+
+/* Before the last message to the source's loop, which frees the probe. */
+static void stop(cm_fleet_guest *guest)
+{
+    probe *p = CM_HOLDER(guest, probe, guest);
+    p->stop_task.run = stop_here;
+    cm_loop_post(source_loop_of(p), &p->stop_task);
 }
 
 /* ---- 0: control ---- */
@@ -208,8 +246,10 @@ static void connect(cm_task *task)
 static void begin(cm_task *task)
 {
     probe *p = CM_HOLDER(task, probe, task);
-    p->answer.status =
-        cm_grants_probe_begin(p->parts->grants, &p->key.home, source_loop_of(p), &GRANTS_EVENTS, p);
+    p->answer.status = cm_fleet_guest_enter(p->fleet, &p->guest);
+    if (p->answer.status == CM_OK)
+        p->answer.status = cm_grants_probe_begin(p->parts->grants, &p->key.home, source_loop_of(p),
+                                                 &GRANTS_EVENTS, p);
     p->is_begun = p->answer.status == CM_OK;
     if (p->is_begun)
         go_to(p, source_loop_of(p), connect);
@@ -227,8 +267,10 @@ cm_status cm_probe_start(cm_fleet *fleet, cm_loop *loop, const cm_probe_ask *ask
                  .parts = cm_fleet_parts(fleet),
                  .asker = loop,
                  .key = cm_probe_key(&ask->home),
+                 .guest.stop = stop,
                  .done = done,
                  .owner = owner};
+    cm_list_init(&p->guest.node);
     p->loop = cm_hub_loop_of(&p->key, p->parts->loop_count);
     for (size_t i = 0; i < TEXTS; i++)
         if (cm_slice_to_cstr(texts[i], p->texts[i], TEXT_MAX) != CM_OK) {

@@ -46,14 +46,33 @@ static void run_timers(cm_loop *loop)
         timer->on_due(timer);
 }
 
+/* False: there was nothing to do. */
+static bool settle_one(cm_loop *loop)
+{
+    bool has_done = false;
+    while (loop->jobs_open > 0 || cm_loop_has_tasks(loop)) {
+        loop->backend->wait_for_jobs(loop);
+        run_tasks(loop);
+        has_done = true;
+    }
+    return has_done;
+}
+
+void cm_loop_settle(cm_loop *const *loops, size_t count)
+{
+    bool is_quiet;
+    do {
+        is_quiet = true;
+        for (size_t i = 0; i < count; i++)
+            is_quiet = !settle_one(loops[i]) && is_quiet;
+    } while (!is_quiet);
+}
+
 void cm_loop_destroy(cm_loop *loop)
 {
     if (loop == NULL)
         return;
-    while (loop->jobs_open > 0 || cm_loop_has_tasks(loop)) {
-        loop->backend->wait_for_jobs(loop);
-        run_tasks(loop);
-    }
+    (void)settle_one(loop);
     loop->backend->destroy(loop);
 }
 

@@ -35,6 +35,13 @@ typedef struct cm_loop_config {
 cm_status cm_loop_create(const cm_loop_config *config, cm_loop **out);
 void cm_loop_destroy(cm_loop *loop); /* NULL is fine */
 
+/*
+ * For the end of a process, on one thread, after those of all these loops have ended: performs
+ * their jobs and tasks, also those that these post from one to another, until none is left. Timers
+ * don't run. What still waits for a message then gets it while all that it touches is there.
+ */
+void cm_loop_settle(cm_loop *const *loops, size_t count);
+
 void cm_loop_run(cm_loop *loop); /* until cm_loop_stop */
 void cm_loop_stop(
     cm_loop *loop); /* any thread, also a signal's task; the current turn ends first */

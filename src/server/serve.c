@@ -376,25 +376,35 @@ static cm_status run(cm_server *server)
     return status;
 }
 
-/* In the reverse order of the start. No loop runs any more. */
+/*
+ * In the reverse order of the start. No loop runs any more, but messages and jobs are on their way,
+ * across loops and into parts that come later here: they arrive before what they touch goes.
+ */
 static void take_down(cm_server *server)
 {
     cm_follow_stop(server);
     for (size_t i = 0; i < server->count; i++) {
         cm_timer_stop(&server->stations[i].figures_timer);
         cm_http_server_destroy(server->stations[i].http);
-        cm_api_destroy(server->stations[i].api);
     }
     cm_demo_stop(server->demo);
     cm_certificate_destroy(server->certificate);
-    cm_fleet_destroy(server->fleet);
-    cm_reach_destroy(server->reach);
+    cm_loop_settle(server->loops, server->count);
+    /* Stills that a helper was still making are answered here, to calls of the API. */
     for (size_t i = 0; i < server->count; i++)
         cm_still_service_destroy(server->stills[i]);
+    cm_loop_settle(server->loops, server->count);
+    for (size_t i = 0; i < server->count; i++)
+        cm_api_destroy(server->stations[i].api);
+    cm_loop_settle(server->loops, server->count);
+    cm_fleet_destroy(server->fleet);
+    cm_reach_destroy(server->reach);
     cm_grants_destroy(server->grants);
     cm_hub_untie(server->hubs, server->count);
-    for (size_t i = 0; i < server->count; i++) {
+    for (size_t i = 0; i < server->count; i++)
         cm_hub_destroy(server->hubs[i]);
+    cm_loop_settle(server->loops, server->count);
+    for (size_t i = 0; i < server->count; i++) {
         cm_tls_destroy(server->stations[i].tls);
         cm_net_destroy(server->nets[i]);
         cm_loop_destroy(server->loops[i]);
