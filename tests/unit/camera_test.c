@@ -630,6 +630,30 @@ static void a_bad_login_changes_nothing(void **state)
     stage_close(&s);
 }
 
+static void the_same_login_again_changes_nothing(void **state)
+{
+    (void)state;
+    stage s;
+    uint32_t timestamp = 0;
+    stage_open(&s);
+    create(&s);
+    run_ms(&s, 100);
+    show(&s, 1, &timestamp);
+    const size_t before = s.camera.connections;
+    assert_int_equal(cm_camera_set_login(s.it, &s.config.login, true), CM_OK);
+    assert_int_equal(main_of(&s)->state, CM_CAMERA_LIVE);
+    show(&s, 1, &timestamp);
+    assert_int_equal(s.camera.connections, before);
+    assert_int_equal(s.camera.counts[CM_RTSP_TEARDOWN], 0);
+    /* Any part of it that is another is another login. */
+    cm_camera_login login = s.config.login;
+    login.password = "another";
+    assert_int_equal(cm_camera_set_login(s.it, &login, true), CM_OK);
+    run_ms(&s, 100);
+    assert_int_equal(s.camera.connections, before + 1);
+    stage_close(&s);
+}
+
 static void it_connects_while_it_is_wanted(void **state)
 {
     (void)state;
@@ -853,6 +877,7 @@ int main(void)
         cmocka_unit_test(a_wrong_password_is_tried_seldom),
         cmocka_unit_test(the_same_login_again_leaves_what_runs_alone),
         cmocka_unit_test(a_bad_login_changes_nothing),
+        cmocka_unit_test(the_same_login_again_changes_nothing),
         cmocka_unit_test(it_connects_while_it_is_wanted),
         cmocka_unit_test(silent_udp_falls_back_to_tcp),
         cmocka_unit_test(without_sealers_nothing_is_published),

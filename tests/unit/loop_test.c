@@ -950,6 +950,54 @@ static void descriptors_and_children_are_refused_in_virtual_time(void **state)
     world_close(&w);
 }
 
+/* ---- the end of several loops ---- */
+
+typedef struct wanderer {
+    cm_task task;
+    cm_job job;
+    cm_loop *loops[2];
+    unsigned at, left;
+    bool is_home;
+} wanderer;
+
+static void rest(cm_job *job)
+{
+    (void)job;
+}
+
+static void come_home(cm_job *job)
+{
+    CM_HOLDER(job, wanderer, job)->is_home = true;
+}
+
+/* From loop to loop, then through the pool. */
+static void wander(cm_task *task)
+{
+    wanderer *w = CM_HOLDER(task, wanderer, task);
+    if (w->left-- > 0) {
+        w->at = !w->at;
+        cm_loop_post(w->loops[w->at], task);
+        return;
+    }
+    w->job = (cm_job){.work = rest, .done = come_home};
+    assert_int_equal(cm_loop_submit(w->loops[w->at], &w->job), CM_OK);
+}
+
+static void loops_that_ended_settle_together(void **state)
+{
+    (void)state;
+    wanderer w = {.task.run = wander, .left = 7};
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(cm_loop_create(&(cm_loop_config){.index = i}, &w.loops[i]), CM_OK);
+    cm_loop_post(w.loops[0], &w.task);
+    cm_loop_settle(w.loops, 2);
+    assert_true(w.is_home);
+    assert_int_equal(w.at, 1);
+    cm_loop_settle(w.loops, 2); /* with nothing left */
+    for (unsigned i = 0; i < 2; i++)
+        cm_loop_destroy(w.loops[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -984,6 +1032,7 @@ int main(void)
         cmocka_unit_test(jobs_in_virtual_time_are_done_in_the_next_turn_and_in_order),
         cmocka_unit_test(randomness_of_a_virtual_loop_follows_the_seed),
         cmocka_unit_test(descriptors_and_children_are_refused_in_virtual_time),
+        cmocka_unit_test(loops_that_ended_settle_together),
     };
     return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
 }

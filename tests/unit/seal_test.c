@@ -156,6 +156,29 @@ static void a_foreign_frame_is_refused_whatever_it_says_of_itself(void **state)
     cm_sealer_destroy(attic);
 }
 
+/* Its key had no place in the lease any more: not shown, and nobody's fault. */
+static void a_frame_older_than_all_keys_is_a_gap(void **state)
+{
+    fixture *f = *state;
+    cm_sealer *old = testing_sealer(&f->door, CM_STREAM_MAIN, CM_OBJECT_FRAME, 1);
+    cm_sealer *present = testing_sealer(&f->door, CM_STREAM_MAIN, CM_OBJECT_FRAME, 3);
+    cm_lease_terms terms = testing_terms(&f->door, 3);
+    terms.keys += --terms.key_count;
+    terms.key_count = 1;
+    cm_lease *lease;
+    assert_int_equal(cm_lease_create(&terms, f->door.slot, &lease), CM_OK);
+    cm_cursor cursor = cm_cursor_begin(CM_STREAM_MAIN, CM_OBJECT_FRAME);
+    cm_frame *frame = testing_frame(old, "old", CM_FRAME_KEYFRAME);
+    assert_int_equal(open_one(f, lease, &cursor, frame), CM_REFUSAL_GAP);
+    frame->epoch = 3; /* one that only says that it is of the lease's epoch */
+    assert_int_equal(open_one(f, lease, &cursor, frame), CM_REFUSAL_KEY);
+    assert_string_equal(f->seen, "");
+    cm_frame_release(frame, 0);
+    cm_lease_destroy(lease);
+    cm_sealer_destroy(old);
+    cm_sealer_destroy(present);
+}
+
 static void the_other_stream_of_the_same_camera_is_refused(void **state)
 {
     fixture *f = *state;
@@ -521,6 +544,7 @@ int main(void)
         CASE(a_frame_opens_for_its_lease_and_reads_as_it_was),
         CASE(what_is_stored_does_not_hold_the_picture),
         CASE(a_foreign_frame_is_refused_whatever_it_says_of_itself),
+        CASE(a_frame_older_than_all_keys_is_a_gap),
         CASE(the_other_stream_of_the_same_camera_is_refused),
         CASE(every_changed_byte_and_field_is_refused),
         CASE(an_old_frame_cannot_be_replayed_as_a_new_one),
