@@ -83,6 +83,12 @@ bool cm_sealer_is_current(const cm_sealer *sealer)
     return cm_epoch_is_current(sealer->slot, sealer->camera_tag, sealer->key.epoch);
 }
 
+bool cm_sealer_is_early(const cm_sealer *sealer)
+{
+    return sealer->key.epoch > 0 &&
+           cm_epoch_is_current(sealer->slot, sealer->camera_tag, sealer->key.epoch - 1);
+}
+
 uint64_t cm_sealer_epoch(const cm_sealer *sealer)
 {
     return sealer->key.epoch;

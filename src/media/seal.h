@@ -59,6 +59,8 @@ typedef struct cm_plain_frame {
 cm_status cm_seal_frame(cm_sealer *sealer, const cm_plain_frame *plain, unsigned loop_index,
                         cm_frame **out);
 bool cm_sealer_is_current(const cm_sealer *sealer);
+/* Its epoch has not begun: nobody has a lease that would open what it seals. */
+bool cm_sealer_is_early(const cm_sealer *sealer);
 uint64_t cm_sealer_epoch(const cm_sealer *sealer);
 const cm_camera_key *cm_sealer_camera(const cm_sealer *sealer);
 void cm_sealer_destroy(cm_sealer *sealer); /* wipes the key; NULL is fine */

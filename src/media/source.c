@@ -62,10 +62,9 @@ static void ask(cm_source *source)
         return;
     source->has_asked = true;
     source->asked = now;
-    const cm_sealer *newest =
-        source->next.frames != NULL ? source->next.frames : source->present.frames;
-    source->config.on_want_sealers(source->config.owner,
-                                   newest != NULL ? cm_sealer_epoch(newest) : 0);
+    const cm_sealer *present = source->present.frames;
+    const bool has_begun = present != NULL && !cm_sealer_is_early(present);
+    source->config.on_want_sealers(source->config.owner, has_begun ? cm_sealer_epoch(present) : 0);
 }
 
 static bool is_current(const pair *p)
@@ -73,10 +72,16 @@ static bool is_current(const pair *p)
     return p->frames != NULL && cm_sealer_is_current(p->frames);
 }
 
-/* Makes the next sealers the present ones if the page says that the present ones are over. */
+static bool is_early(const pair *p)
+{
+    return p->frames != NULL && cm_sealer_is_early(p->frames);
+}
+
+/* Makes the next sealers the present ones if the page says that the present ones are over. Never
+ * ahead of it: between the two a set may have been lost. */
 static bool turn(cm_source *source)
 {
-    if (is_current(&source->present) || source->next.frames == NULL)
+    if (is_current(&source->present) || source->next.frames == NULL || is_early(&source->next))
         return false;
     pair_clear(&source->present);
     source->present = source->next;
@@ -89,7 +94,7 @@ static bool turn(cm_source *source)
 static cm_status turn_if_over(cm_source *source)
 {
     const bool has_turned = turn(source);
-    const bool is_usable = is_current(&source->present);
+    const bool is_usable = is_current(&source->present) && !is_early(&source->present);
     /* Without a next set it is better to ask in peace than in the next turn. */
     if (has_turned || !is_usable || source->next.frames == NULL)
         ask(source);
@@ -104,6 +109,34 @@ static bool is_ours(const cm_source *source, const cm_sealer *sealer, cm_object 
            sealer->key.stream == source->config.stream && sealer->key.kind == kind;
 }
 
+static bool is_before(uint64_t epoch, const pair *p)
+{
+    return p->frames != NULL && epoch < cm_sealer_epoch(p->frames);
+}
+
+/* Where a set of `epoch` belongs; NULL: nowhere. */
+static pair *place_for(cm_source *source, uint64_t epoch)
+{
+    pair *present = &source->present;
+    pair *next = &source->next;
+    if (present->frames == NULL)
+        return present;
+    if (is_before(epoch, present)) {
+        /* The one that was lost, after the one that follows it. */
+        if (!is_early(present))
+            return NULL;
+        pair_clear(next);
+        *next = *present;
+        *present = (pair){0};
+        return present;
+    }
+    if (epoch == cm_sealer_epoch(present->frames))
+        return NULL;
+    if (!is_current(present) && is_before(epoch, next))
+        return present;
+    return is_current(next) ? NULL : next;
+}
+
 cm_status cm_source_take_sealers(cm_source *source, cm_sealer *frames, cm_sealer *stills)
 {
     pair given = {frames, stills};
@@ -115,11 +148,7 @@ cm_status cm_source_take_sealers(cm_source *source, cm_sealer *frames, cm_sealer
     const uint64_t epoch = cm_sealer_epoch(frames);
     /* What is over makes room: with two turns between two pictures the second set counts too. */
     turn(source);
-    pair *place = NULL;
-    if (source->present.frames == NULL)
-        place = &source->present;
-    else if (epoch > cm_sealer_epoch(source->present.frames) && !is_current(&source->next))
-        place = &source->next;
+    pair *place = place_for(source, epoch);
     /* A set that is sent again is of another instance: what is sealed so far stays readable by its
      * own key, and nothing is won by changing. */
     if (place == NULL) {

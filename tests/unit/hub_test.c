@@ -607,6 +607,47 @@ static cm_status give(rig *r, testing_media *media, cm_stream stream, cm_object 
     return cm_source_take_sealers(r->source, frames, stills);
 }
 
+/* The message with the set of an epoch is lost; the following set is there when that epoch begins.
+ * Nobody has a lease for what it would seal. */
+static void a_set_is_not_used_before_its_epoch_begins(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, 1, 0);
+    assert_int_equal(rig_give_sealers(&r, &r.door, CM_STREAM_MAIN, 1), CM_OK);
+    rig_put(&r, CM_FRAME_KEYFRAME);
+    assert_int_equal(rig_give_sealers(&r, &r.door, CM_STREAM_MAIN, 3), CM_OK);
+    cm_epoch_publish(r.page, r.door.slot, 2);
+    rig_run(&r, CM_SECONDS(1));
+    assert_int_equal(rig_try_put(&r, CM_FRAME_KEYFRAME), CM_RETRY);
+    assert_int_equal(r.asked_epoch, 1); /* what follows it is asked for */
+    assert_int_equal(rig_give_sealers(&r, &r.door, CM_STREAM_MAIN, 2), CM_OK);
+    rig_put(&r, CM_FRAME_KEYFRAME);
+    assert_int_equal(cm_source_keyframe(r.source)->epoch, 2);
+    cm_epoch_publish(r.page, r.door.slot, 3); /* the other one was kept */
+    rig_put(&r, CM_FRAME_KEYFRAME);
+    assert_int_equal(cm_source_keyframe(r.source)->epoch, 3);
+    rig_close(&r);
+}
+
+/* Also the very first one may be lost. */
+static void the_first_set_may_come_after_the_second(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r, 1, 0);
+    assert_int_equal(rig_give_sealers(&r, &r.door, CM_STREAM_MAIN, 2), CM_OK);
+    assert_int_equal(rig_try_put(&r, CM_FRAME_KEYFRAME), CM_RETRY);
+    assert_int_equal(r.asked_epoch, 0);
+    assert_int_equal(rig_give_sealers(&r, &r.door, CM_STREAM_MAIN, 1), CM_OK);
+    rig_put(&r, CM_FRAME_KEYFRAME);
+    assert_int_equal(cm_source_keyframe(r.source)->epoch, 1);
+    cm_epoch_publish(r.page, r.door.slot, 2);
+    rig_put(&r, CM_FRAME_KEYFRAME);
+    assert_int_equal(cm_source_keyframe(r.source)->epoch, 2);
+    rig_close(&r);
+}
+
 static void sealers_of_anything_else_are_refused(void **state)
 {
     (void)state;
@@ -923,6 +964,8 @@ int main(int argc, char **argv)
         ONE(asking_is_bounded_also_when_each_ask_is_answered),
         ONE(a_source_turns_by_itself_and_asks_for_what_follows),
         ONE(two_turns_between_two_pictures_lose_none),
+        cmocka_unit_test(a_set_is_not_used_before_its_epoch_begins),
+        cmocka_unit_test(the_first_set_may_come_after_the_second),
         cmocka_unit_test(sealers_of_anything_else_are_refused),
         TWO(a_source_lives_where_its_camera_does),
         ONE(a_foreign_frame_in_a_channel_reaches_nobody),
