@@ -86,6 +86,7 @@ static void make_keys(cm_grants *grants, const cm_camera_key *camera, uint64_t e
 static cm_grants_keys *next_place(cm_grants_camera *camera, uint64_t epoch)
 {
     if (camera->history_count == CM_GRANTS_HISTORY) {
+        camera->forgotten = camera->history[0].epoch;
         for (size_t i = 1; i < CM_GRANTS_HISTORY; i++)
             camera->history[i - 1] = camera->history[i];
         camera->history_count--;
@@ -140,8 +141,14 @@ size_t cm_grants_collect_keys(const cm_grants_camera *camera, uint32_t streams,
     while (last > 0 && camera->history[last - 1].epoch > camera->epoch)
         last--;
     const size_t fits = per_set > 0 ? CM_LEASE_KEYS_MAX / per_set : 0;
+    size_t first = last > fits ? last - fits : 0;
+    /* Of an epoch all sets or none: a viewer takes a frame from before his oldest epoch as old, and
+     * one of it whose key is unknown as a wrong one. */
+    while (first < last && camera->history[first].epoch <= camera->forgotten &&
+           camera->history[first].epoch < camera->epoch)
+        first++;
     size_t count = 0;
-    for (size_t i = last > fits ? last - fits : 0; i < last; i++)
+    for (size_t i = first; i < last; i++)
         for (size_t stream = 0; stream < CM_STREAMS; stream++)
             for (size_t object = 0; (streams >> stream & 1) == 1 && object < CM_OBJECTS; object++)
                 out[count++] = camera->history[i].keys[stream][object];

@@ -40,6 +40,7 @@ typedef struct cm_grants_camera {
     cm_instant made_at; /* when a set was handed over last */
     cm_grants_keys history[CM_GRANTS_HISTORY];
     size_t history_count; /* by epoch, oldest first */
+    uint64_t forgotten;   /* the highest epoch of which a set had to go; 0: none */
     cm_loop *source_loop;
     cm_grants_camera_events events;
     void *owner;
