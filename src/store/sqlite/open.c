@@ -195,8 +195,9 @@ static cm_status read_meta(opening *o, cm_row *meta)
     return CM_OK;
 }
 
-/* CM_ABSENT: older than it was. */
-static cm_status compare_generations(opening *o, const cm_row *meta, uint64_t *file_out)
+/* CM_ABSENT: older than it was. `file` is what the file `generation` said. */
+static cm_status compare_generations(opening *o, const cm_row *meta, cm_status file,
+                                     uint64_t file_generation)
 {
     cm_store *store = o->store;
     const uint64_t generation = (uint64_t)cm_row_integer(meta, CM_META_GENERATION);
@@ -210,14 +211,32 @@ static cm_status compare_generations(opening *o, const cm_row *meta, uint64_t *f
                       "sound copy back");
     if (status != CM_OK)
         return say(o, "the database can't be read; see the log");
+    const bool is_same =
+        cm_slice_equal(cm_row_bytes(meta, CM_META_DIGEST), cm_slice_over(digest, sizeof digest));
+    return is_same && file == CM_OK && file_generation <= generation ? CM_OK : CM_ABSENT;
+}
+
+/*
+ * Another process may write meanwhile (the server, while a command opens its database). The file is
+ * read first: it is written after its transaction, so what is read later is not older than it says.
+ * The rows are read in one snapshot: the digest in the first is of the others as they are there.
+ */
+static cm_status compare_with_file(opening *o, uint64_t *file_out)
+{
+    cm_store *store = o->store;
+    *file_out = 0;
     const cm_status file = cm_generation_read(store->directory, &store->file_key, file_out);
     if (file == CM_BROKEN)
         return say(o, "the file `generation` beside it can't be read");
-    const bool is_same =
-        cm_slice_equal(cm_row_bytes(meta, CM_META_DIGEST), cm_slice_over(digest, sizeof digest));
-    if (file != CM_OK)
-        *file_out = 0;
-    return is_same && file == CM_OK && *file_out <= generation ? CM_OK : CM_ABSENT;
+    if (cm_db_run(&store->writer, "BEGIN") != CM_OK)
+        return say(o, "the database can't be read; see the log");
+    cm_row meta;
+    cm_status status = read_meta(o, &meta);
+    if (status == CM_OK)
+        status = compare_generations(o, &meta, file, *file_out);
+    if (cm_db_run(&store->writer, "COMMIT") != CM_OK && status == CM_OK)
+        return say(o, "the database can't be read; see the log");
+    return status;
 }
 
 /* ---- accept-restore ---- */
@@ -276,10 +295,8 @@ static cm_status take_over(cm_store *store, uint64_t file_generation)
 
 static cm_status check_age(opening *o)
 {
-    cm_row meta;
-    CM_TRY(read_meta(o, &meta));
     uint64_t file = 0;
-    cm_status status = compare_generations(o, &meta, &file);
+    cm_status status = compare_with_file(o, &file);
     if (status == CM_ABSENT && !o->config->accepts_older)
         return say(o, "the database or some of its rows are older than they were: an old copy was "
                       "put back, or the file `generation` beside it was lost. What was taken away "
