@@ -30,6 +30,8 @@ IDENTITY = {"store.session.swap": "1/6", "store.membership.swap": "1/3", "store.
             "store.camera.swap": "1/3", "store.cache.foreign": "1/8", "store.row.stale": "1/6"}
 BYTES = {"ring.swap": "1/5", "frame.reuse": "1/7", "frame.replay": "1/5", "write.neighbour": "1/5", "part.swap": "1/5"}
 STILLS = {"still.swap": "1/3", "helper.mix": "1/3"}
+# A still is asked for by its camera's name; a swapped row only gives a lease that does not fit, which the seal notices.
+HELD_BY_THE_OTHER_WALL = {("store.camera.swap", "still")}
 CELL_LIMIT_S, LEAST_S = 150, 1.5
 ALARM = re.compile(r"event=(alarm|evidence-alarm|row-refused|open-refused)")
 failed = 0
@@ -175,9 +177,11 @@ def backward(bench, hook, output):
     """With its wall off the hook must be seen to do harm."""
     wall = "evidence.off" if hook in IDENTITY else "sealing.off"
     harm = "old" if hook == "frame.replay" else "foreign"
-    seen = bench.run(hook, output, f"{hook}={rate_of(hook)},{wall}=1/1", lambda fired, s: s[harm] > 0, f"{hook}-{output}-{wall}", 40)
-    seen.update(wall=wall, harm=harm, ok=seen[harm] > 0)
-    verdict(f"{hook} × {output} with {wall}: wrong pictures are seen", seen["ok"], seen)
+    is_held = (hook, output) in HELD_BY_THE_OTHER_WALL
+    seen = bench.run(hook, output, f"{hook}={rate_of(hook)},{wall}=1/1",
+                     lambda fired, s: fired > 50 if is_held else s[harm] > 0, f"{hook}-{output}-{wall}", 40)
+    seen.update(wall=wall, harm=harm, ok=is_clean(seen) and seen["counted"] > 0 if is_held else seen[harm] > 0)
+    verdict(f"{hook} × {output} with {wall}: {'held by the seal' if is_held else 'wrong pictures are seen'}", seen["ok"], seen)
     return seen
 
 
@@ -195,7 +199,8 @@ def tables(ahead, back):
                     s["old"], "yes" if s["alive"] else "NO", "pass" if s["ok"] else "FAIL") for s in ahead])
     second = table(("hook", "output", "wall taken away", "fired", "pictures looked at", "foreign", "old", "verdict"),
                    [(s["hook"], s["output"], s["wall"], s["fired"], s["pictures"], s["foreign"], s["old"],
-                     "pass" if s["ok"] else "FAIL") for s in back])
+                     ("held by the seal" if (s["hook"], s["output"]) in HELD_BY_THE_OTHER_WALL else "pass") if s["ok"] else "FAIL")
+                    for s in back])
     return first, second
 
 
