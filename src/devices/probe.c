@@ -74,6 +74,9 @@ static void end_probe(cm_task *task)
     cm_fleet_guest_left(fleet);
 }
 
+/* Without a still nothing waits to be opened: the next try may begin before this one is told. */
+static void end_untold(cm_task *task);
+
 /* ---- 4: at the asker's, who opens the still at once ---- */
 
 static void deliver(cm_task *task)
@@ -93,6 +96,17 @@ static void destroy_camera(cm_task *task)
     cm_camera_destroy(p->camera);
     p->camera = NULL;
     cm_still_forget(p->parts->stills[p->loop], &p->key);
+    if (p->answer.still != NULL)
+        go_to(p, p->asker, deliver);
+    else
+        go_to(p, control_of(p), end_untold);
+}
+
+static void end_untold(cm_task *task)
+{
+    probe *p = CM_HOLDER(task, probe, task);
+    cm_grants_probe_end(p->parts->grants, &p->key.home);
+    p->is_begun = false;
     go_to(p, p->asker, deliver);
 }
 
