@@ -69,7 +69,6 @@ void cm_call_json(cm_call *call, unsigned status, json_t *json)
 
 void cm_call_problem(cm_call *call, const cm_call_fault *fault)
 {
-    const cm_http_field fields[] = {{CM_TEXT("cache-control"), CM_TEXT("no-store")}};
     if (call->request != NULL)
         cm_http_respond_problem(call->request,
                                 &(cm_http_problem){.status = fault->status,
@@ -77,9 +76,7 @@ void cm_call_problem(cm_call *call, const cm_call_fault *fault)
                                                    .title = fault->title,
                                                    .detail = fault->detail,
                                                    .field = fault->field,
-                                                   .retry_after_s = fault->retry_after_s,
-                                                   .fields = fields,
-                                                   .field_count = CM_COUNT(fields)});
+                                                   .retry_after_s = fault->retry_after_s});
     cm_call_free(call);
 }
 
