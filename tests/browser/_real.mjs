@@ -101,7 +101,7 @@ export async function startCameras(count, options = []) {
 
 /* A camera of another make: GStreamer's RTSP server, Digest, user admin, password secret, /live. */
 export async function startForeignCamera() {
-  const program = new Program('/usr/bin/python3', [join(HERE, '..', 'e2e', 'rtsp_server.py'), 'digest', 'both']);
+  const program = new Program('/usr/bin/python3', [join(HERE, '..', 'e2e', '_rtsp_server.py'), 'digest', 'both']);
   const [, port] = await program.told(/^(\d+)$/m, 20_000);
   return { port: Number(port), url: `rtsp://127.0.0.1:${port}/live`, stop: () => program.stop() };
 }

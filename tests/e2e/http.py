@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The HTTP server as strangers meet it: curl, openssl, raw sockets and a hostile HTTP/2 client.
 
-http.py HTTP_DEMO H2_ABUSE: starts the demo on free loopback ports, ends it, fails on any surprise.
+strangers.py HTTP_DEMO H2_ABUSE: starts the demo on free loopback ports, ends it, fails on any surprise.
 """
 import os
 import re

@@ -31,7 +31,7 @@ def receive(demo, case, folder):
     with open(password_file, "w", encoding="utf-8") as file:
         file.write(password)
     # Debian's Python: it has the bindings.
-    command = ["/usr/bin/python3", os.path.join(HERE, "rtsp_server.py"), login, transport]
+    command = ["/usr/bin/python3", os.path.join(HERE, "_rtsp_server.py"), login, transport]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           text=True) as server:
         port = server.stdout.readline().strip()

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A real RTSP server for tests: GStreamer's, with a test picture in H.264, 20 a second.
 
-  rtsp_server.py [digest|basic|none] [tcp|udp|both]
+  _rtsp_server.py [digest|basic|none] [tcp|udp|both]
 
 Listens on 127.0.0.1, prints its port, and runs until its standard input ends. User "admin",
 password "secret", path /live. Exit 77: GStreamer or its Python bindings are missing."""
