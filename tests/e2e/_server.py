@@ -204,35 +204,15 @@ class Server(Program):
         shutil.rmtree(self.place, ignore_errors=True)
 
 
-def record(server, path, seconds, **who):
-    """What a live answer holds in `seconds`, cut at a box: (bytes, seconds to the first picture)."""
-    stream, status = server.open(path, **who)
-    if status != 200:
-        return b"", None
-    begun, first, raw = time.monotonic(), None, b""
-    stream.settimeout(1)
-    while time.monotonic() - begun < seconds:
-        try:
-            part = stream.recv(65536)
-        except TimeoutError:
-            continue
-        if not part:
-            break
-        raw += part
-        if first is None and b"mdat" in raw:
-            first = time.monotonic() - begun
-    stream.close()
-    return whole_boxes(unchunk(raw)), first
-
-
-def unchunk(raw):
-    out = bytearray()
-    while b"\r\n" in raw:
-        size, _, rest = raw.partition(b"\r\n")
-        count = int(size, 16)
-        out += rest[:count]
-        raw = rest[count + 2:]
-    return bytes(out)
+def record(server, path, seconds, cookie=None, bearer=None):
+    """What a live answer holds in `seconds`, cut at a box: (bytes, seconds to its first byte or None).
+    By curl: it reads as fast as it comes, whatever goes on here."""
+    who = f"Cookie: {cookie}" if cookie else f"Authorization: Bearer {bearer}"
+    with tempfile.NamedTemporaryFile() as file:
+        done = subprocess.run(["curl", "-s", "-N", "-m", str(seconds), "-o", file.name, "-w", "%{http_code} %{time_starttransfer}",
+                               "-H", who, server.origin + path], capture_output=True, text=True, check=False)
+        status, first = done.stdout.split()
+        return (whole_boxes(file.read()), float(first)) if status == "200" else (b"", None)
 
 
 def whole_boxes(data):
