@@ -775,6 +775,28 @@ static void a_lost_end_is_no_way_to_see_on(void **state)
     server_close(&s);
 }
 
+static void an_end_that_is_lost_twice_comes_within_a_second(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, NULL);
+    viewer bruno;
+    start_watching(&s, &bruno, BRUNO, 0);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    drop_next(CM_FAULT_GRANTS_DROP_VIEWER, 1);
+    take_grant(&s, 0, BRUNO, NULL);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    cm_viewer_session_nudge(bruno.session);
+    cm_sim_run_for(s.sim, CM_MS(20));
+    assert_true(cm_fault_fired(CM_FAULT_GRANTS_DROP_VIEWER) >= 2);
+    cm_fault_reset();
+    assert_false(bruno.has_ended);
+    cm_sim_run_for(s.sim, CM_MS(1100));
+    assert_true(bruno.has_ended);
+    stop_watching(&bruno);
+    server_close(&s);
+}
+
 static void a_lost_lease_comes_again(void **state)
 {
     (void)state;
@@ -876,6 +898,7 @@ int main(void)
         cmocka_unit_test(coming_and_going_leaves_nothing_behind),
 #ifdef CM_FAULT_INJECTION
         cmocka_unit_test(a_lost_end_is_no_way_to_see_on),
+        cmocka_unit_test(an_end_that_is_lost_twice_comes_within_a_second),
         cmocka_unit_test(a_lost_lease_comes_again),
         cmocka_unit_test(lost_sealers_are_asked_for_and_never_made_twice),
 #endif
