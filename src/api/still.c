@@ -112,6 +112,7 @@ static void open_still(still *s, cm_fleet_still_answer *answer)
     }
     cm_log_camera(CM_LOG_ERROR, "still", &s->camera, "event=open-refused cause=%s",
                   cm_refusal_name(viewer.refusal));
+    cm_hub_report(s->api->config.hub, &s->camera, s->stream, viewer.refusal);
     finish(s, &WRONG);
 }
 

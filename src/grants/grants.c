@@ -32,6 +32,7 @@ cm_status cm_grants_create(const cm_grants_config *config, cm_grants **out)
     /* The first round need not wait. */
     grants->decided = cm_instant_after(cm_loop_now(config->control), -CM_GRANTS_COALESCE_US);
     cm_timer_init(&grants->decide_timer, config->control, cm_grants_decide_due);
+    cm_timer_init(&grants->ask_timer, config->control, cm_grants_ask_due);
     cm_timer_init(&grants->outside_timer, config->control, look_outside);
     cm_timer_start(&grants->outside_timer, CM_GRANTS_OUTSIDE_US);
     *out = grants;
@@ -271,6 +272,7 @@ void cm_grants_destroy(cm_grants *grants)
     if (grants == NULL)
         return;
     cm_timer_stop(&grants->decide_timer);
+    cm_timer_stop(&grants->ask_timer);
     cm_timer_stop(&grants->outside_timer);
     CM_LIST_EACH(&grants->changes, node, next)
     free(CM_HOLDER(node, waiting, node));

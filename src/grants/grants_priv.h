@@ -59,6 +59,7 @@ struct cm_grants {
     cm_list changes;        /* cm_grants_waiting: whose `done` is due */
     size_t jobs;            /* reading now */
     cm_timer decide_timer;  /* coalesces turns; also waits for room in the pool */
+    cm_timer ask_timer;     /* those who ask for the first time: in the turn they come */
     cm_instant decided;     /* when a round was begun last */
     cm_timer outside_timer; /* looks for changes by other processes */
     bool is_looking_outside;
@@ -131,6 +132,7 @@ void cm_grants_free_cameras(cm_grants *grants);
 void cm_grants_doubt(cm_viewer_session *session);
 /* Begins a round when it is due. */
 void cm_grants_schedule(cm_grants *grants);
+void cm_grants_ask_due(cm_timer *timer);
 void cm_grants_decide_due(cm_timer *timer);
 void cm_grants_end_of_camera(cm_grants *grants, const cm_camera_key *key);
 void cm_grants_doubt_camera(cm_grants *grants, const cm_camera_key *key);

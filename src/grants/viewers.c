@@ -309,13 +309,19 @@ static void round_done(cm_job *job)
         cm_grants_schedule(grants);
 }
 
-static void fill_round(cm_grants *grants, round_job *round)
+/* Asked for the first time: somebody waits for a picture. */
+static bool is_asking(const cm_viewer_session *session)
+{
+    return !session->is_allowed && !session->is_ended;
+}
+
+static void fill_round(cm_grants *grants, bool is_asking_only, round_job *round)
 {
     round->now = cm_loop_wall(grants->config.control);
     CM_LIST_EACH(&grants->undecided, node, next)
     {
         cm_viewer_session *session = CM_HOLDER(node, cm_viewer_session, queue_node);
-        if (session->is_read)
+        if (session->is_read || (is_asking_only && !is_asking(session)))
             continue;
         if (round->count == CM_GRANTS_BATCH)
             break;
@@ -326,7 +332,7 @@ static void fill_round(cm_grants *grants, round_job *round)
 }
 
 /* False: nothing to read, or no room for it. */
-static bool begin_job(cm_grants *grants)
+static bool begin_job(cm_grants *grants, bool is_asking_only)
 {
     if (grants->jobs >= CM_GRANTS_JOBS_MAX)
         return false;
@@ -334,7 +340,7 @@ static bool begin_job(cm_grants *grants)
     if (round == NULL)
         return false;
     *round = (round_job){.job = {.work = round_work, .done = round_done}, .grants = grants};
-    fill_round(grants, round);
+    fill_round(grants, is_asking_only, round);
     if (round->count > 0 && cm_loop_submit(grants->config.control, &round->job) == CM_OK) {
         cm_grants_hold(grants);
         grants->jobs++;
@@ -351,10 +357,18 @@ static bool begin_job(cm_grants *grants)
 void cm_grants_decide_due(cm_timer *timer)
 {
     cm_grants *grants = CM_HOLDER(timer, cm_grants, decide_timer);
-    grants->decided = cm_loop_now(grants->config.control);
-    while (begin_job(grants)) {
-    }
+    while (begin_job(grants, false))
+        grants->decided = cm_loop_now(grants->config.control);
     cm_grants_settle(grants);
+}
+
+/* Only turns are worth waiting for: they come in numbers. What is not begun here the round that is
+ * due takes. */
+void cm_grants_ask_due(cm_timer *timer)
+{
+    cm_grants *grants = CM_HOLDER(timer, cm_grants, ask_timer);
+    while (begin_job(grants, true)) {
+    }
 }
 
 void cm_grants_schedule(cm_grants *grants)
@@ -415,6 +429,7 @@ static void open_run(cm_task *task)
     session->number = ++session->grants->last_session;
     cm_list_add_last(&session->grants->viewers, &session->node);
     cm_grants_doubt(session);
+    cm_timer_start(&session->grants->ask_timer, 0);
 }
 
 static void nudge_answered(cm_task *task)

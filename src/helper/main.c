@@ -18,6 +18,10 @@ static const struct {
 
 int main(int count, char **arguments)
 {
+    if (count == 2 && strcmp(arguments[1], "--version") == 0) { /* `casement doctor` compares */
+        printf("casement-helper " CM_VERSION "\n");
+        return fflush(stdout) == 0 ? 0 : 1;
+    }
     for (size_t i = 0; count >= 2 && i < CM_COUNT(JOBS); i++) {
         if (strcmp(arguments[1], JOBS[i].name) != 0)
             continue;

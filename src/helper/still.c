@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/fault.h"
 #include "base/secret.h"
 #include "helper/sandbox.h"
 #include "helper/wire.h"
@@ -156,10 +157,22 @@ static cm_status warm_cipher(void)
     return status;
 }
 
-cm_status still_run(int count, char **arguments)
+#ifdef CM_FAULT_INJECTION
+static cm_status read_arguments(int count, char **arguments)
+{
+    return count > 0 ? cm_fault_read_settings(cm_slice_of(arguments[0])) : CM_OK;
+}
+#else
+static cm_status read_arguments(int count, char **arguments)
 {
     (void)arguments;
-    CM_ENSURE(count == 0, CM_REFUSE);
+    return count == 0 ? CM_OK : CM_REFUSE;
+}
+#endif
+
+cm_status still_run(int count, char **arguments)
+{
+    CM_TRY(read_arguments(count, arguments));
     still_bench bench = {0};
     CM_TRY(warm_cipher());
     CM_TRY(cm_picture_create(&bench.picture));

@@ -1,6 +1,8 @@
 /*
- * The back end on libuv: it waits; everything else happens in one callback per turn, after it has
- * waited, so that the order within a turn is ours and the clock is read once.
+ * The back end on libuv. What is waited for is the set of watches, which holds libuv's own
+ * descriptor like any other: a turn that only sockets cause costs one system call to wait, not one
+ * for libuv and one for the set. Everything else happens after it has waited, in one place, so that
+ * the order within a turn is ours and the clock is read once.
  */
 #include <limits.h>
 #include <stdlib.h>
@@ -16,10 +18,7 @@ typedef struct uv_backed {
     cm_loop loop;
     uv_loop_t uv;
     uv_async_t wakeup;
-    uv_check_t turn;
-    uv_idle_t dont_wait; /* active while the next turn has work already */
-    uv_poll_t alarm_poll;
-    uv_poll_t watch_poll;
+    bool is_busy; /* the next turn has work already: it must not wait */
     /* A timerfd and not uv_timer: it counts sleep as our instants do (leases must not outlive a
      * suspended machine), and microseconds. */
     int alarm;
@@ -56,26 +55,14 @@ static void wake(cm_loop *loop)
     uv_async_send(&backed(loop)->wakeup);
 }
 
-static void on_idle(uv_idle_t *idle)
-{
-    (void)idle;
-}
-
 static void on_wakeup(uv_async_t *wakeup)
 {
     (void)wakeup;
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
-{
-    (void)poll;
-    (void)status;
-    (void)events;
-}
-
 static void soon(cm_loop *loop)
 {
-    uv_idle_start(&backed(loop)->dont_wait, on_idle);
+    backed(loop)->is_busy = true;
 }
 
 /* Sets the alarm for the earliest timer. One that is set too early is left: it rings once in vain,
@@ -96,11 +83,13 @@ static void set_alarm(uv_backed *b)
     b->alarm_us = due;
 }
 
-static void on_turn(uv_check_t *turn)
+static void turn(uv_backed *b)
 {
-    uv_backed *b = CM_HOLDER(turn, uv_backed, turn);
+    const bool is_other_ready = cm_watch_set_wait(b->loop.watches, !b->is_busy);
     cm_loop_turn_begin(&b->loop);
-    uv_idle_stop(&b->dont_wait);
+    b->is_busy = false;
+    if (is_other_ready)
+        uv_run(&b->uv, UV_RUN_NOWAIT);
     cm_watch_set_serve(b->loop.watches);
     cm_loop_turn_finish(&b->loop);
     set_alarm(b);
@@ -110,8 +99,10 @@ static void run(cm_loop *loop)
 {
     uv_backed *b = backed(loop);
     set_alarm(b);
+    /* libuv tells the kernel of its handles when it runs. */
+    uv_run(&b->uv, UV_RUN_NOWAIT);
     while (!atomic_exchange(&loop->is_stopping, false))
-        uv_run(&b->uv, UV_RUN_ONCE);
+        turn(b);
 }
 
 static cm_status submit(cm_loop *loop, unsigned lane, cm_job *job)
@@ -163,14 +154,8 @@ static cm_status open_handles(uv_backed *b)
     b->alarm = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
     CM_ENSURE(b->alarm >= 0, CM_BROKEN);
     CM_ENSURE(uv_async_init(&b->uv, &b->wakeup, on_wakeup) == 0, CM_BROKEN);
-    CM_ENSURE(uv_check_init(&b->uv, &b->turn) == 0, CM_BROKEN);
-    CM_ENSURE(uv_idle_init(&b->uv, &b->dont_wait) == 0, CM_BROKEN);
-    CM_ENSURE(uv_poll_init(&b->uv, &b->alarm_poll, b->alarm) == 0, CM_BROKEN);
-    CM_ENSURE(uv_poll_init(&b->uv, &b->watch_poll, cm_watch_set_fd(b->loop.watches)) == 0,
-              CM_BROKEN);
-    CM_ENSURE(uv_check_start(&b->turn, on_turn) == 0, CM_BROKEN);
-    CM_ENSURE(uv_poll_start(&b->alarm_poll, UV_READABLE, on_poll) == 0, CM_BROKEN);
-    CM_ENSURE(uv_poll_start(&b->watch_poll, UV_READABLE, on_poll) == 0, CM_BROKEN);
+    CM_TRY(cm_watch_set_include(b->loop.watches, uv_backend_fd(&b->uv)));
+    CM_TRY(cm_watch_set_include(b->loop.watches, b->alarm));
     return CM_OK;
 }
 

@@ -63,9 +63,10 @@ void cm_watch_set_destroy(cm_watch_set *set)
     free(set);
 }
 
-int cm_watch_set_fd(const cm_watch_set *set)
+cm_status cm_watch_set_include(cm_watch_set *set, int fd)
 {
-    return set->fd;
+    struct epoll_event event = {.events = EPOLLIN}; /* no watch: see cm_watch_set_wait */
+    return epoll_ctl(set->fd, EPOLL_CTL_ADD, fd, &event) == 0 ? CM_OK : CM_BROKEN;
 }
 
 /* Puts the watch in line for the next round if what it is ready for is wanted. */
@@ -79,26 +80,33 @@ static void line_up(cm_watch *watch)
     }
 }
 
-static void collect(cm_watch_set *set)
+static void note(cm_watch *watch, uint32_t what)
+{
+    if ((what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
+        watch->is_ended = true;
+    if ((what & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
+        watch->ready |= CM_WATCH_READ;
+    if ((what & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0)
+        watch->ready |= CM_WATCH_WRITE;
+    line_up(watch);
+}
+
+bool cm_watch_set_wait(cm_watch_set *set, bool may_block)
 {
     struct epoll_event events[EVENTS_PER_TURN];
-    const int count = epoll_wait(set->fd, events, EVENTS_PER_TURN, 0);
+    bool is_other_ready = false;
+    const int count = epoll_wait(set->fd, events, EVENTS_PER_TURN, may_block ? -1 : 0);
     for (int i = 0; i < count; i++) {
-        cm_watch *watch = events[i].data.ptr;
-        const uint32_t what = events[i].events;
-        if ((what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
-            watch->is_ended = true;
-        if ((what & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
-            watch->ready |= CM_WATCH_READ;
-        if ((what & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0)
-            watch->ready |= CM_WATCH_WRITE;
-        line_up(watch);
+        if (events[i].data.ptr == NULL)
+            is_other_ready = true;
+        else
+            note(events[i].data.ptr, events[i].events);
     }
+    return is_other_ready;
 }
 
 void cm_watch_set_serve(cm_watch_set *set)
 {
-    collect(set);
     cm_list round;
     cm_list_init(&round);
     if (!cm_list_is_empty(&set->ready)) {

@@ -553,6 +553,24 @@ static void a_chain_read_before_the_change_is_not_believed_after_it(void **state
     server_close(&s);
 }
 
+static void who_asks_waits_for_no_coalescing(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, NULL);
+    viewer viewers[4];
+    cm_sim_run_for(s.sim, CM_MS(50));
+    /* One a millisecond: each has its lease before the next comes. */
+    for (size_t i = 0; i < CM_COUNT(viewers); i++) {
+        start_watching(&s, &viewers[i], ANNA, 0);
+        cm_sim_run_for(s.sim, CM_MS(1));
+        assert_int_equal(viewers[i].leases, 1);
+    }
+    for (size_t i = 0; i < CM_COUNT(viewers); i++)
+        stop_watching(&viewers[i]);
+    server_close(&s);
+}
+
 static void turns_within_20_ms_coalesce(void **state)
 {
     (void)state;
@@ -889,6 +907,7 @@ int main(void)
         cmocka_unit_test(the_others_still_open_what_is_cached),
         cmocka_unit_test(the_page_comes_before_any_message),
         cmocka_unit_test(a_chain_read_before_the_change_is_not_believed_after_it),
+        cmocka_unit_test(who_asks_waits_for_no_coalescing),
         cmocka_unit_test(turns_within_20_ms_coalesce),
         cmocka_unit_test(a_sign_out_cuts_all_that_token_watches),
         cmocka_unit_test(a_removed_camera_is_dark_for_ever),

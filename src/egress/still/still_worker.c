@@ -162,7 +162,12 @@ static void on_exit_of_process(void *owner, int status);
 
 static cm_status start_process(still_worker *worker)
 {
+#ifdef CM_FAULT_INJECTION
+    /* The helper is made wrong in the same way. */
+    const char *const ARGUMENTS[] = {"casement-helper", "still", getenv("CASEMENT_FAULTS"), NULL};
+#else
     static const char *const ARGUMENTS[] = {"casement-helper", "still", NULL};
+#endif
     cm_still_service *service = worker->service;
     const cm_process_config config = {.path = service->helper_path,
                                       .argv = ARGUMENTS,

@@ -35,21 +35,23 @@ static void mix(cm_tx *tx, cm_known_kind kind, const char id[CM_ID_SIZE], uint64
                         &tx->meta.storage[tx->meta.values[CM_META_DIGEST].offset]);
 }
 
-static cm_status note_bumped(cm_tx *tx, cm_known_kind kind, const char id[CM_ID_SIZE])
-{
-    CM_TRY(cm_store_grow((void **)&tx->bumped, tx->bumped_count, sizeof *tx->bumped));
-    cm_tx_bumped *bumped = &tx->bumped[tx->bumped_count++];
-    bumped->kind = kind;
-    cm_store_copy(bumped->id, CM_ID_SIZE, cm_slice_over(id, CM_ID_SIZE));
-    return CM_OK;
-}
-
 static bool was_bumped(const cm_tx *tx, cm_known_kind kind, const char id[CM_ID_SIZE])
 {
     for (size_t i = 0; i < tx->bumped_count; i++)
         if (tx->bumped[i].kind == kind && memcmp(tx->bumped[i].id, id, CM_ID_SIZE) == 0)
             return true;
     return false;
+}
+
+static cm_status note_bumped(cm_tx *tx, cm_known_kind kind, const char id[CM_ID_SIZE])
+{
+    if (was_bumped(tx, kind, id))
+        return CM_OK;
+    CM_TRY(cm_store_grow((void **)&tx->bumped, tx->bumped_count, sizeof *tx->bumped));
+    cm_tx_bumped *bumped = &tx->bumped[tx->bumped_count++];
+    bumped->kind = kind;
+    cm_store_copy(bumped->id, CM_ID_SIZE, cm_slice_over(id, CM_ID_SIZE));
+    return CM_OK;
 }
 
 /* Rows that fitted under the old generation, to be vouched for under the new one. */
@@ -86,11 +88,13 @@ static cm_status collect_of(cm_tx *tx, cm_table_id table, const char id[CM_ID_SI
 
 static cm_status write_again(cm_tx *tx, const restamp *r)
 {
+    const bool has_taken = tx->has_taken;
     for (size_t i = 0; i < r->count; i++) {
         cm_row row;
         CM_TRY(cm_db_find_rowid(tx->db, r->rows[i].table, r->rows[i].rowid, &row));
         CM_TRY(cm_tx_update(tx, &row));
     }
+    tx->has_taken = has_taken; /* nothing was, by this */
     return CM_OK;
 }
 
@@ -105,10 +109,8 @@ static cm_status bump_owner(cm_tx *tx, cm_row *row, cm_known_kind kind, const ch
     return note_bumped(tx, kind, id);
 }
 
-cm_status cm_tx_bump_home(cm_tx *tx, const cm_home_id *home)
+static cm_status bump_home(cm_tx *tx, const cm_home_id *home)
 {
-    if (was_bumped(tx, CM_KNOWN_HOME, home->text))
-        return CM_OK;
     CM_AUTO(free_restamp) restamp r = {.count = 0};
     static const cm_table_id TABLES[] = {CM_MEMBERSHIPS, CM_CAMERAS, CM_GRANTS, CM_API_TOKENS};
     for (size_t i = 0; i < CM_COUNT(TABLES); i++)
@@ -120,16 +122,43 @@ cm_status cm_tx_bump_home(cm_tx *tx, const cm_home_id *home)
     return write_again(tx, &r);
 }
 
-cm_status cm_tx_bump_account(cm_tx *tx, const cm_account_id *account)
+static cm_status bump_account(cm_tx *tx, const cm_account_id *account)
 {
-    if (was_bumped(tx, CM_KNOWN_ACCOUNT, account->text))
-        return CM_OK;
     CM_AUTO(free_restamp) restamp r = {.count = 0};
     CM_TRY(collect_of(tx, CM_SESSIONS, account->text, &r));
     cm_row row;
     CM_TRY(cm_tx_account(tx, account, &row));
     CM_TRY(bump_owner(tx, &row, CM_KNOWN_ACCOUNT, account->text));
     return write_again(tx, &r);
+}
+
+cm_status cm_tx_bump_home(cm_tx *tx, const cm_home_id *home)
+{
+    return was_bumped(tx, CM_KNOWN_HOME, home->text) ? CM_OK : bump_home(tx, home);
+}
+
+cm_status cm_tx_bump_account(cm_tx *tx, const cm_account_id *account)
+{
+    return was_bumped(tx, CM_KNOWN_ACCOUNT, account->text) ? CM_OK : bump_account(tx, account);
+}
+
+cm_status cm_tx_bump_again(cm_tx *tx)
+{
+    tx->passing_generation = tx->generation;
+    tx->has_risen = false;
+    rise(tx);
+    for (size_t i = 0; i < tx->bumped_count; i++) {
+        cm_home_id home;
+        cm_account_id account;
+        const cm_slice id = cm_slice_over(tx->bumped[i].id, CM_ID_SIZE);
+        cm_store_copy(home.text, CM_ID_SIZE, id);
+        cm_store_copy(account.text, CM_ID_SIZE, id);
+        const cm_status status =
+            tx->bumped[i].kind == CM_KNOWN_HOME ? bump_home(tx, &home) : bump_account(tx, &account);
+        /* The owner itself may be what was taken. */
+        CM_ENSURE(status == CM_OK || status == CM_ABSENT, status);
+    }
+    return CM_OK;
 }
 
 static cm_known_kind kind_of(const cm_row *row)

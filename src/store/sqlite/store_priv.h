@@ -68,6 +68,8 @@ typedef struct cm_tx {
     cm_row meta;
     uint64_t generation; /* the snapshot's; risen once something was bumped */
     bool has_risen;
+    uint64_t passing_generation; /* while all is bumped again: of the first time; else 0 */
+    bool has_taken;              /* a row of a bumped owner was changed or deleted after the bump */
     /* The home looked at last: most transactions see one. */
     bool has_home;
     cm_home_id home;
@@ -117,6 +119,12 @@ cm_status cm_tx_membership(cm_tx *tx, const cm_home_id *home, const cm_account_i
                            cm_row *out);
 
 /* Once per home (account) and transaction; the second call does nothing. */
+/*
+ * At the end of a transaction that took something away: what was taken had been vouched for anew by
+ * the bump, so its last form, though never committed, would fit. Everything that is left is bumped
+ * once more.
+ */
+cm_status cm_tx_bump_again(cm_tx *tx);
 cm_status cm_tx_bump_home(cm_tx *tx, const cm_home_id *home);
 cm_status cm_tx_bump_account(cm_tx *tx, const cm_account_id *account);
 /* Inserting one, and taking one out for ever: the digest over all generations follows. */

@@ -91,6 +91,8 @@ static void publish(cm_tx *tx)
 
 cm_status cm_tx_commit(cm_tx *tx)
 {
+    if (tx->has_taken)
+        CM_TRY(cm_tx_bump_again(tx));
     if (tx->has_risen) {
         cm_row_sign(&tx->meta, &tx->store->server_key);
         CM_TRY(cm_db_update(tx->db, &tx->meta));
@@ -147,7 +149,7 @@ static cm_status verify_owner(cm_tx *tx, const cm_row *row)
     if (status == CM_FOREIGN)
         return cm_tx_refuse(tx, row->table, "stale");
     CM_TRY(status);
-    if (tx->has_risen && generation == tx->generation)
+    if (tx->has_risen && (generation == tx->generation || generation == tx->passing_generation))
         return CM_OK; /* ours, and not committed yet */
     return cm_known_raise(tx->store->known, kind_of(row->table), id, generation);
 }
@@ -264,14 +266,23 @@ cm_status cm_tx_insert(cm_tx *tx, cm_row *row)
     return cm_db_insert(tx->db, row);
 }
 
+/* The form that the row had until now was vouched for by the bump. */
+static void note_taken(cm_tx *tx, const cm_table *table)
+{
+    if (tx->bumped_count > 0 && (table->scope == CM_SCOPE_HOME || table->scope == CM_SCOPE_ACCOUNT))
+        tx->has_taken = true;
+}
+
 cm_status cm_tx_update(cm_tx *tx, cm_row *row)
 {
     CM_TRY(vouch(tx, row));
+    note_taken(tx, row->table);
     return cm_db_update(tx->db, row);
 }
 
 cm_status cm_tx_delete(cm_tx *tx, const cm_row *row)
 {
+    note_taken(tx, row->table);
     return cm_db_delete(tx->db, (cm_table_id)(row->table - cm_tables), row->rowid);
 }
 
@@ -284,6 +295,7 @@ cm_status cm_tx_delete_all(cm_tx *tx, const cm_row *probe, uint32_t where, size_
 {
     CM_AUTO(free_rowids) int64_t *rowids = NULL;
     size_t count = 0;
+    note_taken(tx, probe->table);
     CM_TRY(cm_db_rowids(tx->db, probe, where, &rowids, &count));
     for (size_t i = 0; i < count; i++)
         CM_TRY(cm_db_delete(tx->db, (cm_table_id)(probe->table - cm_tables), rowids[i]));
