@@ -37,7 +37,8 @@ typedef struct sockets_tcp {
     bool has_ended; /* read has said CM_CLOSE */
     bool waits_to_write;
     size_t unsent_max; /* 0: no limit */
-    size_t lingered;   /* bytes read and thrown away */
+    size_t unsent;   /* at most so many bytes are, by the last answer and what was written since */
+    size_t lingered; /* bytes read and thrown away */
     void (*left)(void *listener);
     void *listener;
     cm_list node; /* of the net's lingering ones */
@@ -269,13 +270,19 @@ static void wait_to_write(sockets_tcp *t)
     want(t);
 }
 
-/* How much a write may take now, by the limit on unsent bytes. */
-static size_t room(const sockets_tcp *t)
+/* How much a write of `wanted` bytes may take now, by the limit on unsent bytes. The kernel is
+ * asked only when what is known does not leave room for all of it. */
+static size_t room(sockets_tcp *t, size_t wanted)
 {
     int unsent = 0;
-    if (t->unsent_max == 0 || ioctl(t->fd, SIOCOUTQNSD, &unsent) != 0 || unsent < 0)
+    if (t->unsent_max == 0)
         return SIZE_MAX;
-    return (size_t)unsent < t->unsent_max ? t->unsent_max - (size_t)unsent : 0;
+    if (t->unsent >= t->unsent_max || wanted > t->unsent_max - t->unsent) {
+        if (ioctl(t->fd, SIOCOUTQNSD, &unsent) != 0 || unsent < 0)
+            return SIZE_MAX;
+        t->unsent = (size_t)unsent;
+    }
+    return t->unsent < t->unsent_max ? t->unsent_max - t->unsent : 0;
 }
 
 static size_t gather(const cm_slice *parts, size_t count, size_t most, struct iovec *out,
@@ -304,7 +311,7 @@ cm_status cm_sockets_tcp_write(cm_tcp *tcp, const cm_slice *parts, size_t count,
         total += parts[i].size;
     struct iovec vectors[CM_NET_PARTS_MAX];
     size_t bytes;
-    const size_t used = gather(parts, count, room(t), vectors, &bytes);
+    const size_t used = gather(parts, count, room(t, total), vectors, &bytes);
     const struct msghdr message = {.msg_iov = vectors, .msg_iovlen = used};
     ssize_t size = 0;
     if (bytes > 0) {
@@ -315,6 +322,7 @@ cm_status cm_sockets_tcp_write(cm_tcp *tcp, const cm_slice *parts, size_t count,
     if (size < 0 && errno != EAGAIN)
         return CM_CLOSE;
     const size_t taken = size > 0 ? (size_t)size : 0;
+    t->unsent += taken;
     if (taken < total)
         wait_to_write(t);
     CM_ENSURE(taken > 0 || total == 0, CM_RETRY);
