@@ -10,6 +10,9 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
+
+enum { LIFE_S = 300 };
 
 void bench_die(const char *format, ...)
 {
@@ -32,6 +35,7 @@ static const bench_option *find(const bench_option *options, const char *argumen
 
 void bench_read_options(int count, char **arguments, const bench_option *options)
 {
+    (void)alarm(LIFE_S);
     for (int i = 1; i < count; i++) {
         const bench_option *option = find(options, arguments[i]);
         if (option->is_flag) {

@@ -17,6 +17,7 @@ typedef struct bench_option {
     const char **text; // instead
     bool is_flag;
 } bench_option;
+/* Also sets a limit of five minutes on the life of the process, should its peer never come. */
 void bench_read_options(int count, char **arguments, const bench_option *options);
 
 int64_t bench_now_us(void);  /* CLOCK_MONOTONIC */
