@@ -23,6 +23,7 @@ enum {
 #define CM_GRANTS_RETRY_US      CM_MS(100)
 #define CM_GRANTS_ON_ITS_WAY_US CM_MS(90) /* a set handed over within this is not lost yet */
 #define CM_GRANTS_SILENCE_US    CM_SECONDS(1)
+#define CM_GRANTS_ANSWER_US     CM_MS(100) /* a nudge that has no answer by then is sent again */
 #define CM_GRANTS_OUTSIDE_US    CM_SECONDS(1)
 
 /* The keys of one set of sealers, as leases need them. */
@@ -63,7 +64,7 @@ struct cm_grants {
     cm_instant decided;     /* when a round was begun last */
     cm_timer outside_timer; /* looks for changes by other processes */
     bool is_looking_outside;
-    int64_t seen_outside; /* cm_store_outside_changes */
+    int64_t seen_outside;      /* cm_store_outside_changes */
     uint64_t last_session;     /* number of the lease's session */
     bool is_destroyed;         /* only what is still on its way keeps the memory */
     _Atomic size_t holds;      /* the creator's, and one per message or job on its way to us */

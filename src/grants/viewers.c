@@ -513,7 +513,7 @@ void cm_viewer_session_nudge(cm_viewer_session *session)
 {
     if (session->is_nudging || session->is_closed || session->has_ended)
         return;
-    start_watchdog(session, CM_GRANTS_SILENCE_US); /* the answer may be lost as well */
+    start_watchdog(session, CM_GRANTS_ANSWER_US); /* the answer may be lost as well */
     session->is_nudging = true;
     cm_grants_hold(session->grants);
     cm_loop_post(session->grants->config.control, &session->nudge_task);

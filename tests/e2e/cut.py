@@ -109,14 +109,14 @@ def summary(figures):
             "answer_p50_ms": percentile([f["answered_ms"] for f in figures], .5)}
 
 
-def judge(name, figures, bound_ms, others=None):
+def judge(name, figures, bound_ms, others=None, may_miss=0):
     result = {"name": name, **summary(figures)}
     verdict(f"{name}: last byte within {bound_ms} ms (p99 {result['last_p99_ms']:.1f}, worst {result['last_max_ms']:.1f})",
             result["last_p99_ms"] <= bound_ms, result)
     if others is not None:
         result.update(others_pictures=others["pictures"], others_missed=others["missed"])
-        verdict(f"{name}: the others miss nothing of {others['pictures']} pictures",
-                others["missed"] + others["old"] + others["foreign"] + others["broken"] == 0 and others["open"] and others["pictures"] > 0,
+        verdict(f"{name}: the others miss {others['missed']} of {others['pictures']} pictures, at most {may_miss}",
+                others["missed"] <= may_miss and others["old"] + others["foreign"] + others["broken"] == 0 and others["open"] and others["pictures"] > 0,
                 others)
     return result
 
@@ -151,7 +151,9 @@ def grant_taken(stage, reps, bound_ms, name, pause_s=0.0):
     time.sleep(0.5)
     totals.append(others_of(stage, watching))
     stage.viewers.say(*("close " + w for w in watching))
-    return judge(name, figures, bound_ms, add_up(totals))
+    others = add_up(totals)
+    # A lease that is lost comes again after 100 ms; a keyframe within them begins the ring anew, and what was before it is missed.
+    return judge(name, figures, bound_ms, others, others["pictures"] // 1000 if "drop.viewer" in stage.server.environment["CASEMENT_FAULTS"] else 0)
 
 
 def other_ways(stage, reps, bound_ms):
