@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 
-sys.path.pop(0)  # http.py stands beside us and is not Python's
 import urllib.error  # noqa: E402
 import urllib.request  # noqa: E402
 

@@ -21,7 +21,7 @@ import tempfile
 import time
 
 sys.dont_write_bytecode = True
-sys.path[0] = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools")  # not the folder of http.py
+sys.path[0] = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools")
 import world  # noqa: E402  (its folder is not a package)
 
 MEMBERS = 10

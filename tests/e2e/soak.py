@@ -23,7 +23,6 @@ import tempfile
 import threading
 import time
 
-sys.path.pop(0)  # http.py stands beside us and is not Python's
 import http.client  # noqa: E402
 
 BUILD = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build/debug")

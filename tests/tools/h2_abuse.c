@@ -1,5 +1,5 @@
 /*
- * h2_abuse: an HTTP/2 client that misbehaves, for tests/e2e/http.sh: h2_abuse PORT KIND
+ * h2_abuse: an HTTP/2 client that misbehaves, for tests/e2e/strangers.py: h2_abuse PORT KIND
  * [COUNT]. KIND: reset (open and reset streams: CVE-2023-44487), ping, settings, continuation
  * (CVE-2024-27316), headers (a list above the limit), slow (two streams, the first never read).
  * Writes frames by hand where a library would refuse to. Prints how the server ended it:

@@ -1,5 +1,5 @@
 /* net/http over real loopback sockets, with a client of a few lines: what the handler hears and
- * when, who is asking, and the bounds. What goes over the wire is tests/e2e/http.py's. */
+ * when, who is asking, and the bounds. What goes over the wire is tests/e2e/strangers.py's. */
 #include "world.h"
 
 #include <stdlib.h>
