@@ -1,0 +1,69 @@
+/*
+ * Screenshots of every page against the real server, for somebody to look at: build/screens/real-*.png.
+ *   node tests/browser/_screens.mjs [LANGUAGE…]
+ */
+import { catalogue, LANGUAGES, openBrowser, openPage, shot, SIZES, THEMES, until } from './helper.mjs';
+import { startServer } from './_real.mjs';
+
+const NAME = 'Anna';
+const PASSWORD = 'a lamp in the window';
+const languages = process.argv.length > 2 ? process.argv.slice(2) : LANGUAGES;
+const server = await startServer({ isDemo: true });
+const browser = await openBrowser();
+
+async function enter(how) {
+  const page = await openPage(browser, how);
+  const { url, data } = home
+    ? { url: '/api/v1/session', data: { name: NAME, password: PASSWORD } }
+    : { url: '/api/v1/setup', data: { token: server.link.split('=')[1], name: NAME, password: PASSWORD, home_name: 'Casa Verdi' } };
+  const answer = await page.context().request.post(server.tls + url, { data, headers: { origin: server.tls } });
+  home = (await answer.json()).homes[0].id;
+  return page;
+}
+
+const live = (page, selector, count) => until(async () => await page.locator(`${selector}[data-state=live]`).count() === count, selector, 30_000);
+let home = null;
+
+for (const language of languages) {
+  const words = catalogue(language);
+  for (const size of Object.keys(SIZES)) for (const theme of THEMES) {
+    const how = { language, size, theme };
+    const save = (page, name) => shot(page, `real-${name}-${size}-${theme}-${language}`);
+    const door = await openPage(browser, how);
+    await door.goto(home ? server.tls : `${server.tls}/${server.link.slice(server.link.indexOf('#'))}`);
+    await door.locator('.door input').first().waitFor();
+    await save(door, home ? 'signin' : 'setup');
+    await door.context().close();
+    const page = await enter(how);
+    const visit = async (hash) => {
+      await page.goto(`${server.tls}/${hash}`);
+      await page.locator('h1').waitFor();
+    };
+    await visit(`#/wall/${home}`);
+    await live(page, '.tile', 2);
+    await page.waitForTimeout(700);
+    await save(page, 'wall');
+    await visit(`#/camera/${home}/garden`);
+    await live(page, '.stage', 1);
+    await page.getByRole('button', { name: words['camera.details'] }).click();
+    await page.waitForTimeout(1_200);
+    await save(page, 'camera');
+    await visit(`#/add/${home}`);
+    await page.getByLabel(words['add.address']).fill('rtsp://127.0.0.1/stream1');
+    await page.getByRole('button', { name: words['add.test'] }).click();
+    await page.getByText(words['cause.address_refused.what']).waitFor();
+    await save(page, 'add-failed');
+    await visit(`#/people/${home}`);
+    await page.locator('.person').first().waitFor();
+    await save(page, 'people');
+    await visit(`#/edit/${home}/garden`);
+    await page.waitForTimeout(200);
+    await save(page, 'edit');
+    await visit('#/settings');
+    await page.locator('.fingerprint').waitFor();
+    await save(page, 'settings');
+    await page.context().close();
+  }
+}
+await browser.close();
+await server.stop();
