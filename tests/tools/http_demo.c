@@ -1,6 +1,6 @@
 /*
- * http_demo: the HTTP server with a handful of addresses, for tests/e2e/strangers.py until (and beside)
- * the real one: http_demo DATA_DIRECTORY [HANDSHAKE_MS HEAD_MS BODY_MS]. Prints "plain=PORT
+ * http_demo: the HTTP server with a handful of addresses, for tests/e2e/strangers.py until (and
+ * beside) the real one: http_demo DATA_DIRECTORY [HANDSHAKE_MS HEAD_MS BODY_MS]. Prints "plain=PORT
  * tls=PORT" and the CA's fingerprint, then serves 127.0.0.1 until standard input ends.
  */
 #include <signal.h>
