@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/buffer.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/writer.h"
@@ -20,6 +21,60 @@ static cm_status say(const applying *a, const char *what, cm_slice name, const c
     snprintf(a->message, CM_STORE_MESSAGE_SIZE, "%s \"%.*s\": %s", what, CM_SLICE_ARGS(name),
              sentence);
     return CM_REFUSE;
+}
+
+/* ---- what was taken from the YAML before ---- */
+
+/*
+ * A member or camera follows the YAML when what the YAML says of it is new. What the owner changed
+ * since then in the app stays: a right that was cut must not come back because a command was run or
+ * the server started again.
+ */
+typedef struct mark {
+    char name[64];                      /* of the setting */
+    char hex[CM_HEX_SIZE(CM_MAC_SIZE)]; /* of what the YAML says now */
+} mark;
+
+static void to_hex(const uint8_t mac[CM_MAC_SIZE], char out[CM_HEX_SIZE(CM_MAC_SIZE)])
+{
+    CM_IGNORE(cm_text_to_hex(cm_slice_over(mac, CM_MAC_SIZE), out, CM_HEX_SIZE(CM_MAC_SIZE)),
+              "it fits");
+}
+
+/* `id` in `home` is of this kind; `said` is all that the YAML says of it. */
+static mark mark_of(const applying *a, const char *kind, const cm_home_id *home, const char *id,
+                    cm_slice said)
+{
+    mark m;
+    uint8_t mac[CM_MAC_SIZE];
+    char hex[CM_HEX_SIZE(CM_MAC_SIZE)];
+    char key[2 * CM_ID_SIZE + 1];
+    snprintf(key, sizeof key, "%s/%s", home->text, id);
+    cm_store_fingerprint(a->store, cm_slice_of(key), mac);
+    to_hex(mac, hex);
+    snprintf(m.name, sizeof m.name, "declared-%s.%.32s", kind, hex);
+    cm_store_fingerprint(a->store, said, mac);
+    to_hex(mac, m.hex);
+    return m;
+}
+
+static bool is_followed(const applying *a, const mark *m)
+{
+    char before[CM_HEX_SIZE(CM_MAC_SIZE)];
+    return cm_store_setting_read(a->store, m->name, before, sizeof before) == CM_OK &&
+           cm_slice_equal(cm_slice_of(before), cm_slice_of(m->hex));
+}
+
+static cm_status follow(const applying *a, const mark *m)
+{
+    return cm_store_setting_write(a->store, m->name, cm_slice_of(m->hex));
+}
+
+/* Declared no more: if it comes back it is new. */
+static cm_status forget(const applying *a, const char *kind, const cm_home_id *home, const char *id)
+{
+    const mark m = mark_of(a, kind, home, id, (cm_slice){0});
+    return cm_store_setting_write(a->store, m.name, CM_TEXT("none"));
 }
 
 /* ---- accounts ---- */
@@ -138,7 +193,7 @@ static bool is_granted(const cm_declared_account *d, const cm_camera_id *camera)
     return false;
 }
 
-/* The YAML is the whole truth about a declared member's cameras. */
+/* When the YAML is new, it is the whole truth about a declared member's cameras. */
 static cm_status withdraw_grants(const applying *a, const cm_home_id *home,
                                  const cm_declared_account *d, const cm_stored_member *member)
 {
@@ -152,23 +207,51 @@ static cm_status withdraw_grants(const applying *a, const cm_home_id *home,
     return CM_OK;
 }
 
+static mark mark_of_member(const applying *a, const cm_home_id *home, const cm_account_id *account,
+                           const cm_declared_account *d)
+{
+    cm_buffer said;
+    cm_buffer_init(&said, 1 << 20);
+    cm_status status = cm_buffer_add_format(&said, "%d", (int)d->role);
+    for (size_t i = 0; status == CM_OK && i < d->camera_count; i++)
+        status = cm_buffer_add_format(&said, " %s:%u", d->cameras[i].camera.text,
+                                      (unsigned)d->cameras[i].rights);
+    CM_IGNORE(status, "a list of at most 1,000 ids fits; cut short it would be followed again");
+    const mark m = mark_of(a, "member", home, account->text, cm_buffer_data(&said));
+    cm_buffer_deinit(&said);
+    return m;
+}
+
+static cm_status follow_member(const applying *a, const cm_declared_home *home,
+                               const cm_declared_account *d, const cm_stored_account *account);
+
 static cm_status apply_member(const applying *a, const cm_declared_home *home,
                               const cm_declared_account *d)
 {
     cm_stored_account account;
     CM_TRY(apply_account(a, d, false, &account));
+    const mark m = mark_of_member(a, &home->id, &account.id, d);
+    if (is_followed(a, &m))
+        return CM_OK;
+    CM_TRY(follow_member(a, home, d, &account));
+    return follow(a, &m);
+}
+
+static cm_status follow_member(const applying *a, const cm_declared_home *home,
+                               const cm_declared_account *d, const cm_stored_account *account)
+{
     CM_AUTO(cm_stored_members_clear) cm_stored_members members = {.count = 0};
-    cm_status found = cm_store_member_find(a->store, &home->id, &account.id, a->now, &members);
+    cm_status found = cm_store_member_find(a->store, &home->id, &account->id, a->now, &members);
     if (found == CM_ABSENT) {
-        CM_TRY(cm_store_member_add(a->store, &home->id, &account.id, d->role, true, a->now));
-        found = cm_store_member_find(a->store, &home->id, &account.id, a->now, &members);
+        CM_TRY(cm_store_member_add(a->store, &home->id, &account->id, d->role, true, a->now));
+        found = cm_store_member_find(a->store, &home->id, &account->id, a->now, &members);
     }
     CM_TRY(found);
     const cm_stored_member *member = &members.items[0];
     if (member->role != d->role) {
         CM_AUTO(cm_change_clear) cm_change change = {.raised_count = 0};
         const cm_status status =
-            cm_store_member_set_role(a->store, &home->id, &account.id, d->role, &change);
+            cm_store_member_set_role(a->store, &home->id, &account->id, d->role, &change);
         if (status == CM_REFUSE)
             return say(a, "account", d->name, "it is the home's last owner");
         CM_TRY(status);
@@ -226,10 +309,28 @@ static cm_status update_camera(const applying *a, const cm_declared_camera *d,
     return cm_store_camera_update(a->store, &present->key, &update, &out, &change);
 }
 
+static mark mark_of_camera(const applying *a, const cm_home_id *home, const cm_declared_camera *d)
+{
+    const cm_slice texts[] = {d->name, d->main, d->sub, d->user, d->password};
+    cm_buffer said;
+    cm_buffer_init(&said, 1 << 16);
+    cm_status status = cm_buffer_add_format(&said, "%d", (int)d->keep);
+    for (size_t i = 0; status == CM_OK && i < CM_COUNT(texts); i++)
+        status = cm_buffer_add_format(&said, " %zu:%.*s", texts[i].size, CM_SLICE_ARGS(texts[i]));
+    CM_IGNORE(status, "five bounded texts fit; cut short it would be followed again");
+    const mark m = mark_of(a, "camera", home, d->id.text, cm_buffer_data(&said));
+    cm_secret_wipe(said.bytes, said.capacity);
+    cm_buffer_deinit(&said);
+    return m;
+}
+
 static cm_status apply_camera(const applying *a, const cm_home_id *home,
                               const cm_declared_camera *d)
 {
     const cm_camera_key key = {.home = *home, .camera = d->id};
+    const mark m = mark_of_camera(a, home, d);
+    if (is_followed(a, &m))
+        return CM_OK;
     cm_stored_camera present;
     cm_status status = cm_store_camera_find(a->store, &key, &present);
     if (status == CM_ABSENT)
@@ -239,7 +340,8 @@ static cm_status apply_camera(const applying *a, const cm_home_id *home,
     if (status == CM_REFUSE)
         return say(a, "camera", cm_slice_of(d->id.text),
                    "its name, address or login can't be used (no user info in the address)");
-    return status;
+    CM_TRY(status);
+    return follow(a, &m);
 }
 
 /* ---- homes ---- */
@@ -310,6 +412,7 @@ static cm_status withdraw_members(const applying *a, const cm_home_id *id,
             continue;
         CM_AUTO(cm_change_clear) cm_change change = {.raised_count = 0};
         CM_TRY(cm_store_member_withdraw(a->store, id, &member->account, &change));
+        CM_TRY(forget(a, "member", id, member->account.text));
         (*left)--;
     }
     return CM_OK;
@@ -326,6 +429,7 @@ static cm_status withdraw_cameras(const applying *a, const cm_home_id *id,
             continue;
         CM_AUTO(cm_change_clear) cm_change change = {.raised_count = 0};
         CM_TRY(cm_store_camera_delete(a->store, &cameras.items[i].key, &change));
+        CM_TRY(forget(a, "camera", id, cameras.items[i].key.camera.text));
         (*left)--;
     }
     return CM_OK;

@@ -690,6 +690,51 @@ static void what_is_declared_no_more_is_taken_away(void **state)
     people_close(&p);
 }
 
+/* Cut means cut: also at the next start, and when a command reads the same YAML. */
+static void what_the_app_changed_stays_until_the_yaml_says_something_new(void **state)
+{
+    (void)state;
+    people p;
+    people_open(&p);
+    config c;
+    fill_config(&c);
+    apply(&p, &c);
+    const cm_camera_key door = camera_key("verdi", "door");
+    const cm_camera_key yard = camera_key("verdi", "yard");
+    cm_stored_account bruno;
+    cm_stored_camera camera;
+    cm_stored_members members = {.count = 0};
+    cm_change change = {.raised_count = 0};
+    assert_int_equal(cm_store_account_find_name(p.w.store, CM_TEXT("Bruno"), &bruno, NULL), CM_OK);
+    assert_int_equal(cm_store_member_find(p.w.store, &c.homes[0].id, &bruno.id, NOW, &members),
+                     CM_OK);
+    const cm_camera_key cut = {.home = door.home, .camera = members.items[0].cameras[0].camera};
+    cm_stored_members_clear(&members);
+    assert_int_equal(cm_store_grant_remove(p.w.store, &cut, &bruno.id, &change), CM_OK);
+    cm_change_clear(&change);
+    const cm_slice name = CM_TEXT("Back yard");
+    assert_int_equal(cm_store_camera_update(p.w.store, &yard, &(cm_camera_update){.name = &name},
+                                            &camera, &change),
+                     CM_OK);
+    cm_change_clear(&change);
+    apply(&p, &c);
+    assert_int_equal(cm_store_member_find(p.w.store, &c.homes[0].id, &bruno.id, NOW, &members),
+                     CM_OK);
+    for (size_t i = 0; i < members.items[0].camera_count; i++)
+        assert_false(cm_camera_id_equal(&members.items[0].cameras[i].camera, &cut.camera));
+    cm_stored_members_clear(&members);
+    assert_int_equal(cm_store_camera_find(p.w.store, &yard, &camera), CM_OK);
+    assert_string_equal(camera.name, "Back yard");
+    /* A role that the YAML says anew brings all that it says of this person with it. */
+    c.accounts[1].role = c.accounts[1].role == CM_ROLE_GUEST ? CM_ROLE_CHILD : CM_ROLE_GUEST;
+    apply(&p, &c);
+    assert_int_equal(cm_store_member_find(p.w.store, &c.homes[0].id, &bruno.id, NOW, &members),
+                     CM_OK);
+    assert_true(members.items[0].camera_count > 0);
+    cm_stored_members_clear(&members);
+    people_close(&p);
+}
+
 static void a_declaration_that_cannot_be_says_why(void **state)
 {
     (void)state;
@@ -734,6 +779,7 @@ int main(void)
         cmocka_unit_test(the_command_line_resets_passwords_and_makes_tokens),
         cmocka_unit_test(what_is_declared_is_made_once),
         cmocka_unit_test(what_is_declared_no_more_is_taken_away),
+        cmocka_unit_test(what_the_app_changed_stays_until_the_yaml_says_something_new),
         cmocka_unit_test(a_declaration_that_cannot_be_says_why),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
