@@ -19,7 +19,7 @@ enum {
 
     WINDOW_SECONDS = 2,
     WINDOW_BYTES_MAX = 50000000 / 8 * WINDOW_SECONDS, /* 50 Mbit/s */
-    WINDOW_MALFORMED_MAX = 500,
+    WINDOW_MALFORMED_MAX = 30,                        /* a sound camera sends none */
 
     URL_MAX = CM_RTSP_URL_SIZE_MAX + 1,
     OUT_MAX = 32768,
