@@ -90,7 +90,7 @@ export async function startServer({ isDemo = false, config = {}, secrets = {} })
 /* Simulated cameras, in a process of their own. wish('cam2:stall') makes trouble. */
 export async function startCameras(count, options = []) {
   mkdirSync(SCENES, { recursive: true });
-  const program = new Program(BINARY, ['simcam', '--cameras', String(count), '--cache', SCENES, ...options]);
+  const program = new Program(BINARY, ['simcam', '--cameras', String(count), '--listen', '127.0.0.1:0', '--cache', SCENES, ...options]);
   const [, address] = await program.told(/listening (rtsp:\S+)/);
   return {
     url: (number, stream = 'main') => `${address}/cam${number}${stream === 'sub' ? '/sub' : ''}`,
