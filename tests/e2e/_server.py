@@ -89,7 +89,7 @@ class Program:
 class Cameras(Program):
     def __init__(self, count, *options):
         os.makedirs(SCENES, exist_ok=True)
-        super().__init__(BINARY, "simcam", "--cameras", str(count), "--cache", SCENES, *options)
+        super().__init__(BINARY, "simcam", "--cameras", str(count), "--listen", "127.0.0.1:0", "--cache", SCENES, *options)
         found = self.told(r"listening (rtsp:\S+)")
         if not found:
             sys.exit("no simulated cameras: " + self.log)
