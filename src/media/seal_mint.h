@@ -1,7 +1,7 @@
 /*
- * seal_mint: how sealers and leases come into being. Included by src/grants and by tests ONLY
- * (tools/layers refuses it elsewhere): code that cannot include this cannot make itself a right to
- * see anything.
+ * seal_mint: how sealers and leases come into being. Included by src/grants, tests and benchmarks
+ * ONLY (tools/layers refuses it elsewhere): code that cannot include this cannot make itself a
+ * right to see anything.
  */
 #pragma once
 
