@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/aead.h"
 #include "common.h"
-#include "media/aead.h"
 #include "media/seal_mint.h"
 
 enum { GRANULES = 11, FRAMES = 2000, RUNS_MAX = 101 };

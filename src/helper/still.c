@@ -5,12 +5,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/aead.h"
 #include "base/buffer.h"
 #include "base/fault.h"
 #include "base/secret.h"
 #include "helper/sandbox.h"
 #include "helper/wire.h"
-#include "media/aead.h"
 
 /* What a picture of 8,192 x 8,192 in BT.709 needs: 96 MiB decoded, as much for the decoder's
  * tables, 192 on the way to BT.601, 96 as that, 192 for the encoder's worst case; of address space.

@@ -1,7 +1,7 @@
 /* seal_priv: what sealing, leases, opening and delegation share inside media/. */
 #pragma once
 
-#include "media/aead.h"
+#include "base/aead.h"
 #include "media/seal_mint.h"
 
 enum { CM_ASSOCIATED_SIZE = 64 };

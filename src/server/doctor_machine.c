@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "media/aead.h"
+#include "base/aead.h"
 #include "net/address.h"
 #include "server/doctor.h"
 

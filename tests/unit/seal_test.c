@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "media/aead.h"
+#include "base/aead.h"
 
 typedef struct fixture {
     cm_epoch_page *page;

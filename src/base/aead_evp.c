@@ -4,8 +4,8 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
+#include "base/aead_priv.h"
 #include "base/secret.h"
-#include "media/aead_priv.h"
 
 typedef struct evp_aead {
     cm_aead base;

@@ -1,7 +1,7 @@
 /* aead_priv: what the back ends of aead.h look like to it. */
 #pragma once
 
-#include "media/aead.h"
+#include "base/aead.h"
 
 typedef struct cm_aead_backend_ops {
     const char *name;

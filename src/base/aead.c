@@ -1,9 +1,9 @@
-#include "media/aead.h"
+#include "base/aead.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "media/aead_priv.h"
+#include "base/aead_priv.h"
 
 /* amd64 only, where Debian has the library. */
 static const cm_aead_backend_ops *const BACKENDS[] = {

@@ -2,7 +2,7 @@
  * AES-128-GCM on intel-ipsec-mb, loaded at run time so that the same binary runs where it is
  * missing. The library picks the widest vector instructions of the processor.
  */
-#include "media/aead_priv.h"
+#include "base/aead_priv.h"
 
 #include <dlfcn.h>
 #include <intel-ipsec-mb.h>
