@@ -10,12 +10,22 @@
 typedef struct cm_call cm_call;
 typedef void cm_call_step(cm_call *call);
 
+/* What media type a route takes: RFC 8259, RFC 8866, RFC 8840. */
+typedef enum cm_call_body {
+    CM_BODY_NONE,
+    CM_BODY_JSON,
+    CM_BODY_SDP,
+    CM_BODY_SDP_FRAGMENT,
+    CM_BODIES,
+} cm_call_body;
+
 typedef struct cm_route {
     const char *id;
     cm_http_method method;
     const char *path; /* with {names} */
     cm_permission permission;
-    size_t body_max; /* bytes; 0: takes no body */
+    cm_call_body body;
+    size_t body_max; /* bytes */
     cm_call_step *handler;
     const char *summary;
 } cm_route;
@@ -32,7 +42,8 @@ struct cm_call {
     cm_http_request *request; /* NULL once it is finished or gone */
     const cm_route *route;
     cm_route_parameters parameters;
-    json_t *body; /* an object, or NULL */
+    json_t *body;   /* an object, or NULL */
+    cm_buffer text; /* a body that is not JSON */
     bool has_asker;
     cm_asker asker;
     cm_who who; /* when has_asker and it is somebody */
@@ -133,7 +144,7 @@ json_t *cm_camera_json(const cm_stored_camera *camera, const cm_camera_status *s
 json_t *cm_rights_json(cm_rights rights);
 
 /* ---- handlers, one file per resource: named by routes.h ---- */
-#define CM_ROUTE(id, method, path, permission, body_max, summary) cm_call_step cm_route_##id;
+#define CM_ROUTE(id, method, path, permission, body, body_max, summary) cm_call_step cm_route_##id;
 #include "api/routes.h"
 #undef CM_ROUTE
 

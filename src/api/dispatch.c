@@ -9,14 +9,15 @@
 
 /* ---- the table ---- */
 
-#define CM_ROUTE(id, method, path, permission, body_max, summary)                                  \
+#define CM_ROUTE(id, method, path, permission, body, body_max, summary)                            \
     static_assert(CM_PERMISSION_##permission != CM_PERMISSION_UNSET,                               \
                   "route " #id " needs a permission");
 #include "api/routes.h"
 #undef CM_ROUTE
 
-#define CM_ROUTE(id, method, path, permission, body_max, summary)                                  \
-    {#id, CM_HTTP_##method, path, CM_PERMISSION_##permission, body_max, cm_route_##id, summary},
+#define CM_ROUTE(id, method, path, permission, body, body_max, summary)                            \
+    {#id,      CM_HTTP_##method, path,   CM_PERMISSION_##permission, CM_BODY_##body,               \
+     body_max, cm_route_##id,    summary},
 const cm_route CM_ROUTES[] = {
 #include "api/routes.h"
 };
@@ -262,27 +263,62 @@ static void answer_without_route(cm_http_request *request, bool is_known)
     cm_http_respond_problem(request, &problem);
 }
 
-static bool parse_body(cm_call *call, cm_slice body)
+/* The media type a route takes, and what is said to whoever sends another. */
+static const struct {
+    cm_slice media_type;
+    cm_call_fault fault;
+} BODIES[CM_BODIES] = {
+    [CM_BODY_JSON] = {{.bytes = (const uint8_t *)"application/json", .size = 16},
+                      {415, "json-wanted", "JSON wanted", "Send the body as application/json.",
+                       NULL, 0}},
+    [CM_BODY_SDP] = {{.bytes = (const uint8_t *)"application/sdp", .size = 15},
+                     {415, "sdp-wanted", "SDP wanted", "Send the offer as application/sdp.", NULL,
+                      0}},
+    [CM_BODY_SDP_FRAGMENT] = {{.bytes = (const uint8_t *)"application/trickle-ice-sdpfrag",
+                               .size = 31},
+                              {415, "sdp-fragment-wanted", "SDP fragment wanted",
+                               "Send the candidates as application/trickle-ice-sdpfrag.", NULL, 0}},
+};
+
+static bool has_right_type(const cm_call *call)
 {
-    static const cm_call_fault TYPE = {
-        415, "json-wanted", "JSON wanted", "Send the body as application/json.", NULL, 0};
-    static const cm_call_fault SYNTAX = {
-        400,  "bad-json", "Not a JSON object", "The body must be one JSON object in UTF-8.",
-        NULL, 0};
-    if (call->route->body_max == 0)
-        return true;
     cm_slice type = {0};
     const cm_status status = cm_http_header(call->request, CM_TEXT("content-type"), &type);
     const cm_slice essence = cm_slice_trim(cm_slice_cut(&type, ';'));
-    if (status != CM_OK || !cm_slice_equal_nocase(essence, CM_TEXT("application/json"))) {
-        cm_call_problem(call, &TYPE);
-        return false;
-    }
+    return status == CM_OK && cm_slice_equal_nocase(essence, BODIES[call->route->body].media_type);
+}
+
+static bool parse_json(cm_call *call, cm_slice body)
+{
+    static const cm_call_fault SYNTAX = {
+        400,  "bad-json", "Not a JSON object", "The body must be one JSON object in UTF-8.",
+        NULL, 0};
     call->body = json_loadb((const char *)body.bytes, body.size, JSON_REJECT_DUPLICATES, NULL);
     if (json_is_object(call->body))
         return true;
     cm_call_problem(call, &SYNTAX);
     return false;
+}
+
+/* Kept, since who asks is looked up first and the server's own copy is gone by then. */
+static bool keep_text(cm_call *call, cm_slice body)
+{
+    cm_buffer_init(&call->text, call->route->body_max);
+    if (cm_buffer_add(&call->text, body) == CM_OK)
+        return true;
+    cm_call_fail(call, CM_FULL, "absent");
+    return false;
+}
+
+static bool read_body(cm_call *call, cm_slice body)
+{
+    if (call->route->body == CM_BODY_NONE)
+        return true;
+    if (!has_right_type(call)) {
+        cm_call_problem(call, &BODIES[call->route->body].fault);
+        return false;
+    }
+    return call->route->body == CM_BODY_JSON ? parse_json(call, body) : keep_text(call, body);
 }
 
 static void on_call_gone(void *owner)
@@ -322,7 +358,7 @@ static void start(cm_call *call, cm_slice body)
         cm_call_problem(call, &ELSEWHERE);
         return;
     }
-    if (!parse_body(call, body))
+    if (!read_body(call, body))
         return;
     if (call->has_asker)
         cm_call_read(call, look_up_who, on_who);

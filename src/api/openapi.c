@@ -48,10 +48,16 @@ static json_t *operation_json(const cm_route *route)
         route->summary, "x-permission", cm_permission_name(route->permission), "parameters",
         parameters_json(route), "security", security_json(route), "responses", "2XX", "description",
         "Done: docs/api.md says what comes", "default", problem);
-    if (route->body_max > 0)
+    static const char *const MEDIA_TYPES[CM_BODIES] = {
+        [CM_BODY_JSON] = "application/json",
+        [CM_BODY_SDP] = "application/sdp",
+        [CM_BODY_SDP_FRAGMENT] = "application/trickle-ice-sdpfrag",
+    };
+    if (route->body != CM_BODY_NONE)
         json_object_set_new(operation, "requestBody",
                             json_pack("{s:b, s:{s:{s:{s:s}}}}", "required", 1, "content",
-                                      "application/json", "schema", "type", "object"));
+                                      MEDIA_TYPES[route->body], "schema", "type",
+                                      route->body == CM_BODY_JSON ? "object" : "string"));
     return operation;
 }
 

@@ -14,6 +14,7 @@ void cm_call_free(cm_call *call)
         call->free_data(call->data);
     cm_list_remove(&call->node);
     json_decref(call->body);
+    cm_buffer_deinit(&call->text);
     cm_who_clear(&call->who);
     cm_change_clear(&call->change);
     cm_secret_wipe(call->cookie, sizeof call->cookie);

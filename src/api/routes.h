@@ -1,43 +1,47 @@
 /*
  * routes: every route of the server, one row each, nothing else. Included with CM_ROUTE defined.
  *
- *   CM_ROUTE(id, method, path, permission, body_max, summary)
+ *   CM_ROUTE(id, method, path, permission, body, body_max, summary)
  *
- * `permission` is a cm_permission without its prefix; a row without one does not compile
- * (dispatch.c, tests/unit/routes_test.c). Role x route x ownership is the golden file
+ * `body` is a cm_call_body without its prefix: what media type the route takes, of at most
+ * `body_max` bytes. `permission` is a cm_permission without its prefix; a row without one does not
+ * compile (dispatch.c, tests/unit/routes_test.c). Role x route x ownership is the golden file
  * tests/unit/permissions.golden. The handler is cm_route_<id>.
  */
-CM_ROUTE(health, GET, "/healthz", ANYONE, 0, "Is the server well?")
-CM_ROUTE(metrics, GET, "/metrics", OPERATOR_OR_LOOPBACK, 0, "Figures for Prometheus")
-CM_ROUTE(openapi, GET, "/openapi.json", ANYONE, 0, "This description")
-CM_ROUTE(ca_certificate, GET, "/ca.crt", ANYONE, 0, "The local CA's certificate, to be installed")
-CM_ROUTE(server, GET, "/api/v1/server", ANYONE, 0, "Version, time, whether setup is needed")
-CM_ROUTE(setup, POST, "/api/v1/setup", SETUP_TOKEN, 4096, "First run: home and owner")
-CM_ROUTE(sign_in, POST, "/api/v1/session", ANYONE, 2048, "Sign in")
-CM_ROUTE(session, GET, "/api/v1/session", SESSION, 0, "Who am I?")
-CM_ROUTE(sign_out, DELETE, "/api/v1/session", SESSION, 0,
+CM_ROUTE(health, GET, "/healthz", ANYONE, NONE, 0, "Is the server well?")
+CM_ROUTE(metrics, GET, "/metrics", OPERATOR_OR_LOOPBACK, NONE, 0, "Figures for Prometheus")
+CM_ROUTE(openapi, GET, "/openapi.json", ANYONE, NONE, 0, "This description")
+CM_ROUTE(ca_certificate, GET, "/ca.crt", ANYONE, NONE, 0,
+         "The local CA's certificate, to be installed")
+CM_ROUTE(server, GET, "/api/v1/server", ANYONE, NONE, 0, "Version, time, whether setup is needed")
+CM_ROUTE(setup, POST, "/api/v1/setup", SETUP_TOKEN, JSON, 4096, "First run: home and owner")
+CM_ROUTE(sign_in, POST, "/api/v1/session", ANYONE, JSON, 2048, "Sign in")
+CM_ROUTE(session, GET, "/api/v1/session", SESSION, NONE, 0, "Who am I?")
+CM_ROUTE(sign_out, DELETE, "/api/v1/session", SESSION, NONE, 0,
          "Sign out; live pictures of this session end")
-CM_ROUTE(password, POST, "/api/v1/session/password", SESSION, 2048, "Change the own password")
-CM_ROUTE(homes, GET, "/api/v1/homes", SESSION, 0, "Homes of the asker; all for an operator")
-CM_ROUTE(home_create, POST, "/api/v1/homes", OPERATOR, 2048, "Make a home")
-CM_ROUTE(cameras, GET, "/api/v1/cameras", VIEW, 0, "Cameras that the asker may view")
-CM_ROUTE(camera_create, POST, "/api/v1/cameras", OWNER, 8192, "Add a camera")
-CM_ROUTE(camera_probe, POST, "/api/v1/cameras/probe", OWNER, 8192, "Try an address out")
-CM_ROUTE(camera, GET, "/api/v1/cameras/{camera}", VIEW, 0, "One camera")
-CM_ROUTE(camera_update, PATCH, "/api/v1/cameras/{camera}", OWNER, 8192, "Change a camera")
-CM_ROUTE(camera_delete, DELETE, "/api/v1/cameras/{camera}", OWNER, 0,
+CM_ROUTE(password, POST, "/api/v1/session/password", SESSION, JSON, 2048, "Change the own password")
+CM_ROUTE(homes, GET, "/api/v1/homes", SESSION, NONE, 0, "Homes of the asker; all for an operator")
+CM_ROUTE(home_create, POST, "/api/v1/homes", OPERATOR, JSON, 2048, "Make a home")
+CM_ROUTE(cameras, GET, "/api/v1/cameras", VIEW, NONE, 0, "Cameras that the asker may view")
+CM_ROUTE(camera_create, POST, "/api/v1/cameras", OWNER, JSON, 8192, "Add a camera")
+CM_ROUTE(camera_probe, POST, "/api/v1/cameras/probe", OWNER, JSON, 8192, "Try an address out")
+CM_ROUTE(camera, GET, "/api/v1/cameras/{camera}", VIEW, NONE, 0, "One camera")
+CM_ROUTE(camera_update, PATCH, "/api/v1/cameras/{camera}", OWNER, JSON, 8192, "Change a camera")
+CM_ROUTE(camera_delete, DELETE, "/api/v1/cameras/{camera}", OWNER, NONE, 0,
          "Remove a camera; its keys are destroyed")
-CM_ROUTE(live, GET, "/api/v1/cameras/{camera}/live.mp4", VIEW, 0, "Live pictures as fragmented MP4")
-CM_ROUTE(still, GET, "/api/v1/cameras/{camera}/still.jpg", VIEW, 0, "The newest keyframe as JPEG")
-CM_ROUTE(events, GET, "/api/v1/events", SESSION, 0, "What happens, as server-sent events")
-CM_ROUTE(people, GET, "/api/v1/people", OWNER, 0, "Members and what they may see")
-CM_ROUTE(person_create, POST, "/api/v1/people", OWNER, 2048, "Add a person")
-CM_ROUTE(person_update, PATCH, "/api/v1/people/{account}", OWNER, 1024, "Change a role")
-CM_ROUTE(person_delete, DELETE, "/api/v1/people/{account}", OWNER, 0,
+CM_ROUTE(live, GET, "/api/v1/cameras/{camera}/live.mp4", VIEW, NONE, 0,
+         "Live pictures as fragmented MP4")
+CM_ROUTE(still, GET, "/api/v1/cameras/{camera}/still.jpg", VIEW, NONE, 0,
+         "The newest keyframe as JPEG")
+CM_ROUTE(events, GET, "/api/v1/events", SESSION, NONE, 0, "What happens, as server-sent events")
+CM_ROUTE(people, GET, "/api/v1/people", OWNER, NONE, 0, "Members and what they may see")
+CM_ROUTE(person_create, POST, "/api/v1/people", OWNER, JSON, 2048, "Add a person")
+CM_ROUTE(person_update, PATCH, "/api/v1/people/{account}", OWNER, JSON, 1024, "Change a role")
+CM_ROUTE(person_delete, DELETE, "/api/v1/people/{account}", OWNER, NONE, 0,
          "Remove a person from the home")
-CM_ROUTE(grant_put, PUT, "/api/v1/people/{account}/cameras/{camera}", OWNER, 1024,
+CM_ROUTE(grant_put, PUT, "/api/v1/people/{account}/cameras/{camera}", OWNER, JSON, 1024,
          "Give rights on a camera")
-CM_ROUTE(grant_delete, DELETE, "/api/v1/people/{account}/cameras/{camera}", OWNER, 0,
+CM_ROUTE(grant_delete, DELETE, "/api/v1/people/{account}/cameras/{camera}", OWNER, NONE, 0,
          "Take them away: the cut")
-CM_ROUTE(tokens, GET, "/api/v1/tokens", OWNER, 0, "API tokens of the home")
-CM_ROUTE(token_delete, DELETE, "/api/v1/tokens/{token}", OWNER, 0, "Revoke an API token")
+CM_ROUTE(tokens, GET, "/api/v1/tokens", OWNER, NONE, 0, "API tokens of the home")
+CM_ROUTE(token_delete, DELETE, "/api/v1/tokens/{token}", OWNER, NONE, 0, "Revoke an API token")

@@ -13,7 +13,7 @@
 #include "media/kinds.h"
 #include "unit.h"
 
-#define CM_ROUTE(id, method, path, permission, body_max, summary)                                  \
+#define CM_ROUTE(id, method, path, permission, body, body_max, summary)                            \
     {#method, path, CM_PERMISSION_##permission},
 static const struct row {
     const char *method, *path;
