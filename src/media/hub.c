@@ -202,7 +202,7 @@ static void on_mirror_begin(cm_task *task)
         const unsigned loop = request->viewer_hub->index;
         c->remotes[loop].is_wanted = true;
         c->remotes[loop].needs_keyframe = false;
-        for (size_t i = 0; i < c->ring.count; i++)
+        for (size_t i = c->ring.previous; i < c->ring.count; i++)
             send_to(c, loop, cm_ring_at(&c->ring, i));
     }
     request_end(request);
@@ -246,16 +246,23 @@ static bool is_after(const cm_frame *frame, const frame_place *place)
     return frame->epoch >= place->epoch;
 }
 
-/* The source stopped. What it put afterwards may be here already: that stays. */
+static bool is_to_be_forgotten(const cm_ring *ring, size_t count, const frame_place *newest)
+{
+    return count > 0 && !is_after(cm_ring_at(ring, count - 1), newest);
+}
+
+/* The source stopped. What it put afterwards may be here already: that stays, and began with a
+ * keyframe. */
 static void on_mirror_forget(cm_task *task)
 {
     mirror_request *request = CM_HOLDER(task, mirror_request, task);
     cm_hub *hub = request->to;
     channel *c = hub->all != NULL ? cm_hub_find(hub, &request->camera, request->stream) : NULL;
-    if (c != NULL && c->ring.count > 0 &&
-        !is_after(cm_ring_at(&c->ring, c->ring.count - 1), &request->newest)) {
+    if (c != NULL && is_to_be_forgotten(&c->ring, c->ring.count, &request->newest)) {
         cm_ring_clear(&c->ring);
         c->ring.wants_keyframe = true;
+    } else if (c != NULL && is_to_be_forgotten(&c->ring, c->ring.previous, &request->newest)) {
+        cm_ring_forget_previous(&c->ring);
     }
     request_end(request);
 }
@@ -409,7 +416,7 @@ void cm_publisher_close(cm_publisher *publisher)
 
 cm_frame *cm_publisher_keyframe(const cm_publisher *publisher)
 {
-    return cm_fault_keyframe(publisher->channel, cm_ring_at(&publisher->channel->ring, 0));
+    return cm_fault_keyframe(publisher->channel, cm_ring_keyframe(&publisher->channel->ring));
 }
 
 void cm_hub_read_counters(const cm_hub *hub, cm_hub_counters *out)

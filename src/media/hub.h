@@ -8,7 +8,9 @@
  * cm_fanout_open.
  *
  * A subscription is either at the live edge, or behind (its viewer was blocked), or waiting for a
- * lease. It is served in order; one that falls behind the ring goes on at the newest keyframe.
+ * lease. It begins with the newest keyframe and is served in order. The ring keeps the group of
+ * pictures before that keyframe for as long as a subscription of its loop is in it, so that nobody
+ * loses pictures by a short wait; one that is later than that goes on at the newest keyframe.
  * Nothing in the clear is ever kept: a blocked viewer has the frame and an offset, and it is opened
  * again for him.
  *
@@ -28,7 +30,8 @@ typedef struct cm_subscription cm_subscription;
 typedef struct cm_hub_config {
     cm_loop *loop;
     const cm_epoch_page *page;
-    size_t ring_bytes_max; /* per stream; 0 means 16 MiB */
+    size_t ring_bytes_max; /* per stream, with what is kept for those who are behind; 0 means 16
+                              MiB */
     /* An open was refused in a way that is an alarm. On the loop. May be NULL. */
     void (*on_alarm)(void *owner, const cm_camera_key *camera, cm_stream stream,
                      cm_refusal refusal);

@@ -14,7 +14,20 @@ void cm_ring_clear(cm_ring *ring)
     for (size_t i = 0; i < ring->count; i++)
         cm_frame_release(ring->frames[i], ring->loop_index);
     ring->count = 0;
+    ring->previous = 0;
     ring->bytes = 0;
+}
+
+void cm_ring_forget_previous(cm_ring *ring)
+{
+    for (size_t i = 0; i < ring->previous; i++) {
+        ring->bytes -= ring->frames[i]->size_bytes;
+        cm_frame_release(ring->frames[i], ring->loop_index);
+    }
+    ring->count -= ring->previous;
+    for (size_t i = 0; i < ring->count; i++)
+        ring->frames[i] = ring->frames[i + ring->previous];
+    ring->previous = 0;
 }
 
 void cm_ring_deinit(cm_ring *ring)
@@ -25,8 +38,9 @@ void cm_ring_deinit(cm_ring *ring)
     ring->capacity = 0;
 }
 
-static cm_status grow(cm_ring *ring)
+static cm_status make_room(cm_ring *ring, const cm_frame *frame)
 {
+    CM_ENSURE(frame->size_bytes <= ring->bytes_max - ring->bytes, CM_FULL);
     if (ring->count < ring->capacity)
         return CM_OK;
     const size_t capacity = ring->capacity > 0 ? ring->capacity * 2 : FIRST_CAPACITY;
@@ -40,11 +54,17 @@ static cm_status grow(cm_ring *ring)
 cm_status cm_ring_push(cm_ring *ring, cm_frame *frame)
 {
     if ((frame->flags & CM_FRAME_KEYFRAME) != 0) {
-        cm_ring_clear(ring);
+        cm_ring_forget_previous(ring);
+        ring->previous = ring->count;
         ring->wants_keyframe = false;
     }
     CM_ENSURE(!ring->wants_keyframe, CM_RETRY);
-    if (frame->size_bytes > ring->bytes_max - ring->bytes || grow(ring) != CM_OK) {
+    cm_status status = make_room(ring, frame);
+    if (status != CM_OK && ring->previous > 0) {
+        cm_ring_forget_previous(ring);
+        status = make_room(ring, frame);
+    }
+    if (status != CM_OK) {
         cm_ring_clear(ring);
         ring->wants_keyframe = true;
         ring->overflows++;
@@ -59,4 +79,9 @@ cm_status cm_ring_push(cm_ring *ring, cm_frame *frame)
 cm_frame *cm_ring_at(const cm_ring *ring, size_t index)
 {
     return index < ring->count ? ring->frames[index] : NULL;
+}
+
+cm_frame *cm_ring_keyframe(const cm_ring *ring)
+{
+    return cm_ring_at(ring, ring->previous);
 }

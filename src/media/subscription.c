@@ -12,19 +12,47 @@ static uint64_t oldest_position(const channel *c)
     return c->arrived - c->ring.count;
 }
 
-/* The frame this subscription gets next, or NULL at the live edge. One that fell behind the ring
- * goes on at the newest keyframe. */
+/* Of the newest keyframe; without one, of the frame that comes next. */
+static uint64_t keyframe_position(const channel *c)
+{
+    return oldest_position(c) + c->ring.previous;
+}
+
+/* The frame this subscription gets next, or NULL at the live edge. One that has not begun, or fell
+ * behind the ring, goes on at the newest keyframe. */
 static cm_frame *next_frame(cm_subscription *sub)
 {
     const channel *c = sub->channel;
     if (sub->blocked != NULL)
         return sub->blocked;
     const uint64_t oldest = oldest_position(c);
-    if (sub->next < oldest) {
-        sub->hub->counters.frames_skipped += sub->cursor.has_begun ? oldest - sub->next : 0;
-        sub->next = oldest;
+    const uint64_t keyframe = keyframe_position(c);
+    if (sub->next < (sub->cursor.has_begun ? oldest : keyframe)) {
+        sub->hub->counters.frames_skipped += sub->cursor.has_begun ? keyframe - sub->next : 0;
+        sub->next = keyframe;
     }
     return cm_ring_at(&c->ring, (size_t)(sub->next - oldest));
+}
+
+/* Has yet to get frames that the ring holds from before the newest keyframe. */
+static bool is_in_previous_group(const cm_subscription *sub)
+{
+    const bool has_begun = sub->cursor.has_begun || sub->blocked != NULL;
+    return has_begun && sub->next >= oldest_position(sub->channel) &&
+           sub->next < keyframe_position(sub->channel);
+}
+
+/* The previous group stays for those who are in it, and not longer. */
+static void forget_unneeded(channel *c)
+{
+    if (c->ring.previous == 0)
+        return;
+    CM_LIST_EACH(&c->subscriptions, node, next)
+    {
+        if (is_in_previous_group(CM_HOLDER(node, cm_subscription, node)))
+            return;
+    }
+    cm_ring_forget_previous(&c->ring);
 }
 
 static void unblock(cm_subscription *sub)
@@ -148,6 +176,7 @@ void cm_channel_serve(channel *c, cm_frame *frame)
     const uint64_t position = c->arrived - 1;
     size_t count;
     hub->depth++;
+    forget_unneeded(c);
     cm_hub_check_leases(hub, false);
     /* Looked for anew each time: a callback may close any subscription. Whoever was served stands
      * further on. */
@@ -173,6 +202,7 @@ static void pull(cm_subscription *sub)
         if (sub->blocked != NULL || (sub->next == before && !was_blocked))
             break;
     }
+    forget_unneeded(sub->channel);
     hub->depth--;
     cm_hub_settle(hub);
 }
@@ -265,7 +295,7 @@ cm_status cm_hub_subscribe(cm_hub *hub, cm_lease *lease, cm_stream stream,
                              .channel = c,
                              .lease = lease,
                              .cursor = cm_cursor_begin(stream, CM_OBJECT_FRAME),
-                             .next = oldest_position(c),
+                             .next = keyframe_position(c),
                              .state = SUB_LIVE,
                              .events = *events,
                              .owner = owner};
@@ -358,6 +388,7 @@ void cm_subscription_close(cm_subscription *sub)
     cm_list_remove(&sub->renewing);
     cm_list_remove(&sub->node);
     cm_list_add_last(&hub->graveyard, &sub->node);
+    forget_unneeded(sub->channel);
     hub->counters.subscriptions--;
     cm_hub_settle(hub);
 }

@@ -40,6 +40,7 @@ typedef struct viewer {
     unsigned stale;
     unsigned broken;
     bool is_blocking;
+    size_t blocks_at;                   /* is blocking once it has had so many; 0: not by itself */
     void (*in_frame)(struct viewer *v); /* called once, inside on_frame */
     void (*in_stale)(struct viewer *v); /* called once, inside on_stale */
     struct viewer *other;
@@ -141,6 +142,33 @@ static inline void rig_start(rig *r)
     assert_int_equal(rig_give_sealers(r, &r->door, CM_STREAM_MAIN, 2), CM_OK);
 }
 
+/* For cmocka: a case with a rig of its own, whose source may begin. */
+static inline int rig_setup(void **state, size_t loop_count)
+{
+    rig *r = calloc(1, sizeof *r);
+    rig_open(r, loop_count, 0);
+    rig_start(r);
+    *state = r;
+    return 0;
+}
+
+static inline int rig_setup_one_loop(void **state)
+{
+    return rig_setup(state, 1);
+}
+
+static inline int rig_setup_two_loops(void **state)
+{
+    return rig_setup(state, 2);
+}
+
+static inline int rig_teardown(void **state)
+{
+    rig_close(*state);
+    free(*state);
+    return 0;
+}
+
 /* A lease as grants mints it: for 60 s, with the keys of epochs up to its own. */
 static inline cm_lease *rig_lease(const rig *r, const testing_media *media, uint64_t epoch)
 {
@@ -173,6 +201,7 @@ static inline bool rig_on_frame(void *owner, const cm_opened_frame *opened)
         if (v->sub == NULL)
             return true;
     }
+    v->is_blocking = v->is_blocking || (v->blocks_at > 0 && v->count == v->blocks_at);
     if (v->is_blocking)
         return false;
     v->passes[v->count] = opened->pass;
@@ -220,12 +249,12 @@ static inline void rig_leave(viewer *v)
     v->sub = NULL;
 }
 
-/* "verdi 17" in the first granule, `padding` bytes more in the second. */
+/* "verdi     17" in the first granule, `padding` bytes more in the second. */
 static inline cm_plain_frame rig_plain(const char *home, unsigned serial, uint16_t flags,
                                        char text[64], cm_plain_granule granules[2])
 {
     static const uint8_t padding[100];
-    snprintf(text, 64, "%s %u", home, serial);
+    snprintf(text, 64, "%s %6u", home, serial); /* all of a size */
     granules[0] = (cm_plain_granule){.body = cm_slice_of(text)};
     granules[1] = (cm_plain_granule){.body = cm_slice_over(padding, sizeof padding)};
     return (cm_plain_frame){.granules = granules,
