@@ -41,7 +41,8 @@ typedef struct cm_frame {
     cm_object kind;
     uint64_t epoch;
     uint8_t instance[CM_INSTANCE_SIZE];
-    uint64_t number; /* of this sealer: 0, 1, 2 … */
+    uint64_t number; /* of a stream's pictures: counts what the source was given, also over turns of
+                        its keys and what it had to drop; of stills: counts what a sealer made */
     cm_wall captured;
     cm_media_time media_time;
     uint16_t flags;

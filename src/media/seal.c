@@ -78,6 +78,12 @@ void cm_sealer_destroy(cm_sealer *sealer)
     free(sealer);
 }
 
+void cm_sealer_skip_to(cm_sealer *sealer, uint64_t number)
+{
+    if (number > sealer->next_number)
+        sealer->next_number = number;
+}
+
 bool cm_sealer_is_current(const cm_sealer *sealer)
 {
     return cm_epoch_is_current(sealer->slot, sealer->camera_tag, sealer->key.epoch);
@@ -298,8 +304,9 @@ static cm_refusal judge_position(const cm_lease *lease, const cm_cursor *cursor,
     }
     if (!is_later_key(lease, cursor, key))
         return CM_REFUSAL_REPLAY;
-    /* The source turned its keys: it goes on with number 0 and misses nothing in between. */
-    return frame->number == 0 || is_keyframe ? CM_REFUSAL_NONE : CM_REFUSAL_GAP;
+    /* The source turned its keys, and its numbers go on. A source made anew begins with a keyframe.
+     */
+    return frame->number == cursor->next || is_keyframe ? CM_REFUSAL_NONE : CM_REFUSAL_GAP;
 }
 
 cm_refusal cm_lease_expect(const cm_lease *lease, const cm_cursor *cursor, const cm_frame *frame,

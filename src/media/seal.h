@@ -4,10 +4,10 @@
  *
  * cm_sealer: the right to seal objects of one kind of one stream of one camera under one epoch. Its
  * key is derived from the camera's epoch secret, camera, stream, kind and a random 128-bit
- * instance; its nonce is its own counter: frame number * 65,536 + granule number. A frame number is
- * used once, also when sealing fails half-way. AES-128-GCM, tag 16 bytes. cm_lease: the right to
- * open: this viewer session, this camera, these streams and rights, from then, until then, with the
- * keys.
+ * instance; its nonce is its own counter: frame number * 65,536 + granule number. Frame numbers
+ * only rise: one is used once, also when sealing fails half-way. AES-128-GCM, tag 16 bytes.
+ * cm_lease: the right to open: this viewer session, this camera, these streams and rights, from
+ * then, until then, with the keys.
  *
  * Both are opaque; only grants makes them (media/seal_mint.h). Both check the page of minimum
  * epochs at each use. What is expected of an object (camera, stream, kind, epoch, instance,
@@ -58,6 +58,9 @@ typedef struct cm_plain_frame {
  */
 cm_status cm_seal_frame(cm_sealer *sealer, const cm_plain_frame *plain, unsigned loop_index,
                         cm_frame **out);
+/* The next frame is number `number`, if that is not behind it already: so that the numbers of a
+ * stream go on when its sealer changes. */
+void cm_sealer_skip_to(cm_sealer *sealer, uint64_t number);
 bool cm_sealer_is_current(const cm_sealer *sealer);
 /* Its epoch has not begun: nobody has a lease that would open what it seals. */
 bool cm_sealer_is_early(const cm_sealer *sealer);
@@ -87,7 +90,7 @@ typedef struct cm_cursor {
     bool has_begun;
     uint8_t key_id[16]; /* of the key last opened with */
     uint64_t epoch;
-    uint64_t next; /* the next frame's number under that key */
+    uint64_t next; /* the next frame's number, under that key or a later one */
 } cm_cursor;
 
 cm_cursor cm_cursor_begin(cm_stream stream, cm_object kind);

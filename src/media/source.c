@@ -17,6 +17,7 @@ struct cm_source {
     cm_publisher *publisher;
     pair present;
     pair next;
+    uint64_t given;      /* pictures so far: the number of the next */
     bool lost_something; /* the next frame is a discontinuity */
     bool has_asked;
     cm_instant asked;
@@ -162,15 +163,21 @@ cm_status cm_source_take_sealers(cm_source *source, cm_sealer *frames, cm_sealer
 
 /* ---- pictures ---- */
 
-static cm_status seal_and_publish(cm_source *source, const cm_plain_frame *plain)
+static cm_status seal(cm_source *source, const cm_plain_frame *plain, uint64_t number,
+                      cm_frame **out)
+{
+    cm_sealer_skip_to(source->present.frames, number);
+    return cm_seal_frame(source->present.frames, plain, cm_loop_index(source->config.loop), out);
+}
+
+static cm_status seal_and_publish(cm_source *source, const cm_plain_frame *plain, uint64_t number)
 {
     cm_frame *frame = NULL;
-    const unsigned loop_index = cm_loop_index(source->config.loop);
-    cm_status status = cm_seal_frame(source->present.frames, plain, loop_index, &frame);
+    cm_status status = seal(source, plain, number, &frame);
     if (status == CM_FOREIGN) {
         /* The page moved between the two looks at it. */
         CM_TRY(turn_if_over(source));
-        status = cm_seal_frame(source->present.frames, plain, loop_index, &frame);
+        status = seal(source, plain, number, &frame);
     }
     CM_TRY(status);
     source->counters.bytes += frame->size_bytes;
@@ -181,6 +188,7 @@ static cm_status seal_and_publish(cm_source *source, const cm_plain_frame *plain
 cm_status cm_source_put(cm_source *source, const cm_plain_frame *plain)
 {
     cm_plain_frame marked = *plain;
+    const uint64_t number = source->given++;
     const bool is_keyframe = (plain->flags & CM_FRAME_KEYFRAME) != 0;
     if (source->lost_something)
         marked.flags |= CM_FRAME_DISCONTINUITY;
@@ -189,7 +197,7 @@ cm_status cm_source_put(cm_source *source, const cm_plain_frame *plain)
     if (status == CM_OK && source->lost_something && !is_keyframe)
         status = CM_RETRY;
     if (status == CM_OK)
-        status = seal_and_publish(source, &marked);
+        status = seal_and_publish(source, &marked, number);
     if (status != CM_OK || is_keyframe)
         source->lost_something = status != CM_OK;
     if (status == CM_OK)

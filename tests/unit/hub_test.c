@@ -525,6 +525,24 @@ static void a_source_turns_by_itself_and_asks_for_what_follows(void **state)
     const cm_frame *keyframe = cm_source_keyframe(r->source);
     assert_int_equal(keyframe->epoch, 3);
     assert_int_equal(keyframe->flags, CM_FRAME_KEYFRAME | CM_FRAME_DISCONTINUITY);
+    assert_int_equal(keyframe->number, 4); /* two came before it, and two that were dropped */
+}
+
+/* A viewer, and whoever looks at what he got, can tell by the numbers alone that nothing is
+ * missing. */
+static void the_numbers_of_pictures_go_on_when_the_keys_turn(void **state)
+{
+    rig *r = *state;
+    for (uint64_t epoch = 1; epoch <= 4; epoch++) {
+        cm_epoch_publish(r->page, r->door.slot, epoch);
+        if (epoch > 1)
+            assert_int_equal(rig_give_sealers(r, &r->door, CM_STREAM_MAIN, epoch + 1), CM_OK);
+        for (unsigned i = 0; i < 3; i++) {
+            rig_put(r, CM_FRAME_KEYFRAME);
+            assert_int_equal(cm_source_keyframe(r->source)->epoch, epoch);
+            assert_int_equal(cm_source_keyframe(r->source)->number, r->serial - 1);
+        }
+    }
 }
 
 static void two_turns_between_two_pictures_lose_none(void **state)
@@ -916,6 +934,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_source_without_sealers_fails_closed_and_asks),
         ONE(asking_is_bounded_also_when_each_ask_is_answered),
         ONE(a_source_turns_by_itself_and_asks_for_what_follows),
+        ONE(the_numbers_of_pictures_go_on_when_the_keys_turn),
         ONE(two_turns_between_two_pictures_lose_none),
         cmocka_unit_test(a_set_is_not_used_before_its_epoch_begins),
         cmocka_unit_test(the_first_set_may_come_after_the_second),

@@ -332,6 +332,7 @@ static void a_published_epoch_ends_old_leases_and_sealers_at_once(void **state)
     /* Those still allowed go on: what is cached under the old keys, then what comes under the new
      * ones. */
     assert_int_equal(open_one(f, renewed, &cursor, before), CM_REFUSAL_NONE);
+    cm_sealer_skip_to(next, before->number + 1);
     cm_frame *after = testing_frame(next, "after", 0);
     assert_int_equal(open_one(f, renewed, &cursor, after), CM_REFUSAL_NONE);
     assert_int_equal(open_one(f, renewed, &cursor, before), CM_REFUSAL_REPLAY);
@@ -339,6 +340,33 @@ static void a_published_epoch_ends_old_leases_and_sealers_at_once(void **state)
     cm_frame_release(after, 0);
     cm_lease_destroy(old);
     cm_lease_destroy(renewed);
+    cm_sealer_destroy(sealer);
+    cm_sealer_destroy(next);
+}
+
+/* What came last under the old key did not reach this viewer: nothing leans on what he has. */
+static void a_gap_at_a_turn_is_a_gap(void **state)
+{
+    fixture *f = *state;
+    cm_sealer *sealer = testing_sealer(&f->door, CM_STREAM_MAIN, CM_OBJECT_FRAME, 1);
+    cm_sealer *next = testing_sealer(&f->door, CM_STREAM_MAIN, CM_OBJECT_FRAME, 2);
+    cm_lease *lease = testing_lease(&f->door, 2);
+    cm_cursor cursor = cm_cursor_begin(CM_STREAM_MAIN, CM_OBJECT_FRAME);
+    cm_frame *before = testing_frame(sealer, "before", CM_FRAME_KEYFRAME);
+    cm_epoch_publish(f->page, f->door.slot, 2);
+    assert_int_equal(open_one(f, lease, &cursor, before), CM_REFUSAL_NONE);
+    for (unsigned number = 0; number < 4; number += 2) { /* one too early, one too late */
+        cm_sealer_skip_to(next, number);
+        cm_frame *after = testing_frame(next, "after", 0);
+        assert_int_equal(after->number, number);
+        assert_int_equal(open_one(f, lease, &cursor, after), CM_REFUSAL_GAP);
+        cm_frame_release(after, 0);
+    }
+    cm_frame *keyframe = testing_frame(next, "keyframe", CM_FRAME_KEYFRAME);
+    assert_int_equal(open_one(f, lease, &cursor, keyframe), CM_REFUSAL_NONE);
+    cm_frame_release(before, 0);
+    cm_frame_release(keyframe, 0);
+    cm_lease_destroy(lease);
     cm_sealer_destroy(sealer);
     cm_sealer_destroy(next);
 }
@@ -520,6 +548,7 @@ static void no_nonce_is_used_twice_under_a_key(void **state)
     fixture *f = *state;
     cm_sealer *sealer = testing_sealer(&f->door, CM_STREAM_MAIN, CM_OBJECT_FRAME, 1);
     cm_frame *a = testing_frame(sealer, "same", CM_FRAME_KEYFRAME);
+    cm_sealer_skip_to(sealer, a->number); /* is never gone back to */
     cm_frame *b = testing_frame(sealer, "same", CM_FRAME_KEYFRAME);
     assert_true(b->number > a->number);
     const size_t data = a->size_bytes - sizeof *a;
@@ -552,6 +581,7 @@ int main(void)
         CASE(a_head_that_lies_about_its_granules_is_refused),
         CASE(a_blocked_viewer_gets_the_same_frame_again),
         CASE(a_published_epoch_ends_old_leases_and_sealers_at_once),
+        CASE(a_gap_at_a_turn_is_a_gap),
         CASE(a_frame_from_before_the_oldest_key_is_a_gap_and_no_alarm),
         CASE(a_slot_of_another_camera_refuses),
         CASE(a_lease_with_a_foreign_key_is_not_made),

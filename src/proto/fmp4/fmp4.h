@@ -35,7 +35,8 @@ size_t cm_fmp4_init_max_size(const cm_fmp4_track *track);
 cm_status cm_fmp4_init_write(cm_writer *w, const cm_fmp4_track *track);
 
 typedef struct cm_fmp4_part {
-    uint64_t frame_number;          /* its low 32 bits are mfhd's sequence_number */
+    uint64_t frame_number;          /* its low 32 bits are mfhd's sequence_number, which rises from
+                                       part to part (8.8.5) */
     uint64_t decode_time_90k;       /* tfdt */
     uint32_t duration_90k;          /* until the next access unit, as well as is known */
     int32_t composition_offset_90k; /* presentation minus decoding time; 0 without B pictures */
