@@ -56,6 +56,12 @@ cm_frame *cm_fault_frame(channel *c, cm_frame *frame)
     return frame;
 }
 
+cm_frame *cm_fault_again(const channel *c, cm_frame *frame)
+{
+    cm_frame *other = of_another(c, frame);
+    return other != NULL && CM_FAULT(RTX_SWAP) ? other : frame;
+}
+
 cm_frame *cm_fault_keyframe(const channel *c, cm_frame *keyframe)
 {
     cm_frame *other = keyframe != NULL ? of_another(c, keyframe) : NULL;

@@ -15,6 +15,8 @@
  * frame.replay: an older one of this channel.
  */
 cm_frame *cm_fault_frame(channel *c, cm_frame *frame);
+/* rtx.swap: what is opened again in place of the frame that a viewer has had, borrowed. */
+cm_frame *cm_fault_again(const channel *c, cm_frame *frame);
 /* What a still is made of in place of the channel's keyframe (NULL: it has none); ring.swap. */
 cm_frame *cm_fault_keyframe(const channel *c, cm_frame *keyframe);
 
@@ -24,6 +26,12 @@ static inline cm_frame *cm_fault_keyframe(const channel *c, cm_frame *keyframe)
 {
     (void)c;
     return keyframe;
+}
+
+static inline cm_frame *cm_fault_again(const channel *c, cm_frame *frame)
+{
+    (void)c;
+    return frame;
 }
 
 static inline cm_frame *cm_fault_frame(channel *c, cm_frame *frame)

@@ -74,8 +74,11 @@ typedef struct cm_subscription_events {
      * close the subscription. */
     void (*on_stale)(void *owner);
     /* The blocked frame can't be continued: its key is no longer allowed. Bytes of it are half-way
-     * out: the connection must end. */
+     * out: the connection must end, or begin again (cm_subscription_begin_again, later). */
     void (*on_broken)(void *owner);
+    /* Frames went to some viewers one after the other: said once behind them, to one of them. What
+     * they put together can go out. May be NULL. */
+    void (*on_pass_end)(void *owner);
 } cm_subscription_events;
 
 /* Takes the lease (also on failure). The first frame is a keyframe, from the ring if there is one,
@@ -86,8 +89,57 @@ cm_status cm_hub_subscribe(cm_hub *hub, cm_lease *lease, cm_stream stream,
 /* Takes the lease. Also inside the events: it counts from the end of the pass on. */
 void cm_subscription_renew(cm_subscription *subscription, cm_lease *lease);
 void cm_subscription_resume(cm_subscription *subscription);
+/* The same, with no granule of the blocked frame opened but these; what comes after it comes whole,
+ * and so may the frame itself (a lease came). */
+void cm_subscription_resume_at(cm_subscription *subscription, uint16_t first, uint16_t count);
 void cm_subscription_close(cm_subscription *subscription); /* NULL is fine */
 const cm_lease *cm_subscription_lease(const cm_subscription *subscription);
+
+/* ---- viewers whose network loses packets ---- */
+
+/*
+ * From here on the subscription remembers the last `frames` (a power of two) that were opened for
+ * it, and holds them. CM_BROKEN without memory. 32 bytes each beside the frames, which all viewers
+ * share.
+ *
+ * Each has a number: that of the frame being delivered is cm_subscription_delivery(). What stands
+ * behind it is made and kept in media: the number lets its owner have again what he has had, and
+ * nothing else.
+ */
+cm_status cm_subscription_remember(cm_subscription *subscription, uint32_t frames);
+uint32_t cm_subscription_delivery(const cm_subscription *subscription);
+/* Lets go of those before `delivery`. */
+void cm_subscription_forget(cm_subscription *subscription, uint32_t delivery);
+
+/*
+ * Opens `count` granules from `first` on of a frame that was delivered before, under the present
+ * lease, and calls on_granules() once; the others are empty. The subscription stays where it is.
+ * Not inside events (CM_RETRY).
+ * CM_ABSENT: it is remembered no longer, or the lease does not have its key any more. CM_REFUSE:
+ * the lease is over (on_stale comes, if it has not), or the frame is not what was delivered.
+ */
+cm_status cm_subscription_open_again(cm_subscription *subscription, uint32_t delivery,
+                                     uint16_t first, uint16_t count,
+                                     bool (*on_granules)(void *owner,
+                                                         const cm_opened_frame *opened));
+
+/*
+ * Goes on at the newest keyframe, in a later turn. One that is still to come: forward to it. One
+ * that was delivered: back to it and through all that followed it once more; never to an older one
+ * (cm_cursor_rewind). A frame that was begun is left; all that was remembered is forgotten.
+ * CM_ABSENT: there is none, nothing changes. CM_RETRY: inside events.
+ */
+cm_status cm_subscription_begin_again(cm_subscription *subscription);
+
+/* What stands in the ring from a subscription's position on: inside on_frame with the frame that
+ * is offered, unless it is offered again. */
+typedef struct cm_backlog {
+    size_t frames;
+    size_t bytes; /* as they are sealed */
+    size_t keyframes;
+    cm_media_time newest; /* of the last of them; 0 without */
+} cm_backlog;
+void cm_subscription_read_backlog(const cm_subscription *subscription, cm_backlog *out);
 
 /* For egress, which looks once more at what it is about to write: counts a refusal, with an alarm
  * where one is due. */

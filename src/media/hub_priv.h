@@ -4,6 +4,7 @@
 #include "loop/mailbox.h"
 #include "media/hub.h"
 #include "media/ring.h"
+#include "media/seal_priv.h"
 
 enum {
     HUB_BUCKETS = 1024,
@@ -81,6 +82,12 @@ typedef enum subscription_state {
     SUB_CLOSED,
 } subscription_state;
 
+/* One that was opened for a subscription. */
+typedef struct remembered_frame {
+    cm_frame *frame; /* held; NULL: forgotten */
+    cm_delivered delivered;
+} remembered_frame;
+
 struct cm_subscription {
     cm_list node;     /* in its channel, or the graveyard */
     cm_list waiting;  /* in hub->joining, or to be told that its lease is over */
@@ -92,6 +99,13 @@ struct cm_subscription {
     cm_cursor cursor;
     uint64_t next;     /* position in the channel of the frame to be served next */
     cm_frame *blocked; /* held; the viewer has had a part of it */
+    uint16_t first;    /* the granules of it that he wants, up to `end`; 0, 0: all */
+    uint16_t end;
+    cm_delivered delivered;       /* of the frame being delivered */
+    remembered_frame *remembered; /* by number modulo remembered_max; NULL: not asked for */
+    uint32_t remembered_max;
+    uint32_t remembered_first; /* numbers of the oldest, */
+    uint32_t remembered_next;  /* and of the next */
     subscription_state state;
     cm_subscription_events events;
     void *owner;

@@ -237,6 +237,35 @@ cm_cursor cm_cursor_begin(cm_stream stream, cm_object kind)
     return (cm_cursor){.stream = stream, .kind = kind};
 }
 
+static void copy_key_id(const uint8_t from[16], uint8_t to[16])
+{
+    cm_slice_copy(cm_slice_over(from, 16), to, 16);
+}
+
+bool cm_cursor_rewind(cm_cursor *cursor)
+{
+    if (!cursor->has_keyframe)
+        return false;
+    copy_key_id(cursor->keyframe_id, cursor->key_id);
+    cursor->epoch = cursor->keyframe_epoch;
+    cursor->next = cursor->keyframe;
+    return true;
+}
+
+void cm_cursor_advance(cm_cursor *cursor, const cm_seal_key *key, const cm_frame *frame)
+{
+    cursor->has_begun = true;
+    copy_key_id(key->key_id, cursor->key_id);
+    cursor->epoch = key->epoch;
+    cursor->next = frame->number + 1;
+    if ((frame->flags & CM_FRAME_KEYFRAME) == 0)
+        return;
+    cursor->has_keyframe = true;
+    copy_key_id(key->key_id, cursor->keyframe_id);
+    cursor->keyframe_epoch = key->epoch;
+    cursor->keyframe = frame->number;
+}
+
 const char *cm_refusal_name(cm_refusal refusal)
 {
     static const char *const NAMES[CM_REFUSALS] = {"none", "stale",  "right", "foreign",
@@ -331,4 +360,45 @@ cm_refusal cm_lease_expect(const cm_lease *lease, const cm_cursor *cursor, const
                                                           : CM_REFUSAL_KEY;
     *out = key;
     return judge_position(lease, cursor, key, frame);
+}
+
+/* Has the cursor moved past `number` under `key`? A lease has its keys in the order in which they
+ * were made. */
+static bool has_passed(const cm_lease *lease, const cm_cursor *cursor, const cm_seal_key *key,
+                       uint64_t number)
+{
+    if (!cursor->has_begun)
+        return false;
+    if (memcmp(cursor->key_id, key->key_id, sizeof key->key_id) == 0)
+        return number < cursor->next;
+    for (const cm_seal_key *later = key + 1; later < lease->keys + lease->terms.key_count; later++)
+        if (memcmp(later->key_id, cursor->key_id, sizeof later->key_id) == 0)
+            return true;
+    return false;
+}
+
+cm_refusal cm_lease_expect_again(const cm_lease *lease, const cm_cursor *cursor,
+                                 const cm_delivered *delivered, const cm_frame *frame,
+                                 cm_instant now, const cm_seal_key **out)
+{
+    if (!cm_lease_is_live(lease, now))
+        return CM_REFUSAL_STALE;
+    if (!cm_lease_allows(lease, cursor->stream, CM_RIGHT_VIEW))
+        return CM_REFUSAL_RIGHT;
+    *out = &lease->keys[0];
+    if (CM_FAULT(SEALING_OFF))
+        return CM_REFUSAL_NONE;
+    if (!cm_camera_key_equal(&frame->camera, &lease->terms.camera) ||
+        frame->stream != cursor->stream || frame->kind != cursor->kind)
+        return CM_REFUSAL_FOREIGN;
+    for (size_t i = 0; i < lease->terms.key_count; i++) {
+        const cm_seal_key *key = &lease->keys[i];
+        if (key->stream != cursor->stream || key->kind != cursor->kind ||
+            memcmp(key->key_id, delivered->key_id, sizeof key->key_id) != 0)
+            continue;
+        *out = key;
+        return has_passed(lease, cursor, key, delivered->number) ? CM_REFUSAL_NONE
+                                                                 : CM_REFUSAL_REPLAY;
+    }
+    return CM_REFUSAL_GAP;
 }

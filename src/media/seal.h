@@ -82,7 +82,8 @@ void cm_lease_destroy(cm_lease *lease); /* wipes the keys; NULL is fine */
 
 /*
  * Where a viewer session stands in a stream of objects: which of its lease's keys (in the order in
- * which epochs turned) and which number comes next. Moves forward only.
+ * which epochs turned) and which number comes next. Moves forward; back only by cm_cursor_rewind,
+ * and not beyond the newest keyframe that was opened at it.
  */
 typedef struct cm_cursor {
     cm_stream stream;
@@ -91,9 +92,17 @@ typedef struct cm_cursor {
     uint8_t key_id[16]; /* of the key last opened with */
     uint64_t epoch;
     uint64_t next; /* the next frame's number, under that key or a later one */
+    /* The newest keyframe opened: where cm_cursor_rewind goes. */
+    bool has_keyframe;
+    uint8_t keyframe_id[16];
+    uint64_t keyframe_epoch;
+    uint64_t keyframe;
 } cm_cursor;
 
 cm_cursor cm_cursor_begin(cm_stream stream, cm_object kind);
+/* Back to the newest keyframe that was opened at this cursor: it comes next, and what followed it
+ * once more. Nothing older does. False: none was opened. */
+bool cm_cursor_rewind(cm_cursor *cursor);
 
 /* Why an open was refused; counted per cause and camera, audited. */
 typedef enum cm_refusal {
@@ -102,7 +111,7 @@ typedef enum cm_refusal {
     CM_REFUSAL_RIGHT,   /* the lease does not allow this stream */
     CM_REFUSAL_FOREIGN, /* the frame says it is of another camera, stream or kind */
     CM_REFUSAL_KEY,     /* none of the lease's keys that may come now is the frame's */
-    CM_REFUSAL_REPLAY,  /* older than what this cursor has seen */
+    CM_REFUSAL_REPLAY,  /* older than what this cursor has seen; opened again: not older */
     CM_REFUSAL_GAP,     /* not the next one, and not a keyframe */
     CM_REFUSAL_SEAL,    /* the seal does not fit: changed bytes, or another frame's */
     CM_REFUSALS,
@@ -116,8 +125,8 @@ bool cm_refusal_is_alarm(cm_refusal refusal);
 typedef struct cm_opened_frame {
     uint64_t pass;            /* another number for each time something is opened */
     const cm_frame *frame;    /* flags, times, number */
-    const cm_slice *granules; /* plain */
-    size_t count;
+    const cm_slice *granules; /* plain; those that nobody wanted are empty */
+    size_t count;             /* of the frame's granules, whichever are open */
     /*
      * Room of the pass for what is made of the frame once, for all its viewers; it holds as many
      * bytes as the frame does sealed, and is wiped like the granules. NULL outside of a pass.
@@ -125,13 +134,22 @@ typedef struct cm_opened_frame {
     cm_writer *work;
 } cm_opened_frame;
 
+/* That one frame was opened for one viewer session: what lets that very frame, and no other, be
+ * opened for it again. Made where frames are opened, and nowhere else (media/seal_priv.h). */
+typedef struct cm_delivered cm_delivered;
+
 /* One viewer session in a pass of cm_fanout_open. */
 typedef struct cm_fanout_viewer {
     const cm_lease *lease;
     cm_cursor *cursor; /* moved past the frame when `deliver` said so */
     void *owner;
-    cm_refusal refusal; /* out: why this viewer got nothing */
-    bool is_served;     /* private to the pass */
+    /* The granules that it wants: from `first` to before `end`; 0: to the last. A pass opens what
+     * any of its viewers wants. */
+    uint16_t first;
+    uint16_t end;
+    cm_delivered *delivered; /* out, before `deliver`; NULL: not asked for */
+    cm_refusal refusal;      /* out: why this viewer got nothing */
+    bool is_served;          /* private to the pass */
 } cm_fanout_viewer;
 
 /* Opens frames, one pass at a time; a scratch and keyed contexts. One a loop. */

@@ -49,6 +49,16 @@ struct cm_lease {
     cm_seal_key keys[CM_LEASE_KEYS_MAX];
 };
 
+/* Moves it past a frame that was opened with `key`. */
+void cm_cursor_advance(cm_cursor *cursor, const cm_seal_key *key, const cm_frame *frame);
+
+/* The record of a delivery: under which of the lease's keys, and as which number. What is expected
+ * of the frame when it is opened again is this, never what the frame says of itself. */
+struct cm_delivered {
+    uint8_t key_id[16];
+    uint64_t number;
+};
+
 /*
  * Which of the lease's keys must have sealed what comes next for this cursor, judged by what the
  * frame says of itself only so far as to tell "the next one under the same key" from "the first
@@ -56,3 +66,18 @@ struct cm_lease {
  */
 cm_refusal cm_lease_expect(const cm_lease *lease, const cm_cursor *cursor, const cm_frame *frame,
                            cm_instant now, const cm_seal_key **out);
+/* The same for what was delivered before: the lease is live and still has that key, and the cursor
+ * has passed it. A key that it has no longer is CM_REFUSAL_GAP: nothing is wrong. */
+cm_refusal cm_lease_expect_again(const cm_lease *lease, const cm_cursor *cursor,
+                                 const cm_delivered *delivered, const cm_frame *frame,
+                                 cm_instant now, const cm_seal_key **out);
+
+/*
+ * Opens the granules that `viewer` wants of a frame that was delivered to it whole, once more: for
+ * a packet that was lost. Its cursor stays where it is, and what `deliver` returns does not matter.
+ * CM_REFUSAL_NONE: it was delivered.
+ */
+cm_refusal cm_fanout_open_again(cm_fanout *fanout, const cm_frame *frame,
+                                const cm_delivered *delivered, cm_instant now,
+                                const cm_fanout_viewer *viewer,
+                                bool (*deliver)(void *owner, const cm_opened_frame *opened));

@@ -63,11 +63,16 @@ static void unblock(cm_subscription *sub)
 
 /* ---- one frame to some viewers ---- */
 
+static void remember(cm_subscription *sub, const cm_frame *frame);
+
 static bool deliver(void *owner, const cm_opened_frame *opened)
 {
     cm_subscription *sub = owner;
     if (sub->state == SUB_CLOSED)
         return false;
+    if (sub->blocked == NULL)
+        remember(sub, opened->frame);
+    sub->first = sub->end = 0;
     const bool is_whole = sub->events.on_frame(sub->owner, opened);
     if (sub->state == SUB_CLOSED)
         return false;
@@ -119,8 +124,12 @@ static void pass(cm_hub *hub, cm_frame *frame, cm_subscription **subs, size_t co
 {
     cm_fanout_viewer viewers[PASS_VIEWERS_MAX];
     for (size_t i = 0; i < count; i++)
-        viewers[i] = (cm_fanout_viewer){
-            .lease = subs[i]->lease, .cursor = &subs[i]->cursor, .owner = subs[i]};
+        viewers[i] = (cm_fanout_viewer){.lease = subs[i]->lease,
+                                        .cursor = &subs[i]->cursor,
+                                        .owner = subs[i],
+                                        .first = subs[i]->first,
+                                        .end = subs[i]->end,
+                                        .delivered = &subs[i]->delivered};
     cm_fanout_open(hub->fanout, frame, cm_loop_now(hub->config.loop), viewers, count, deliver);
     for (size_t i = 0; i < count; i++) {
         if (viewers[i].refusal != CM_REFUSAL_NONE)
@@ -148,6 +157,16 @@ static void serve(cm_hub *hub, cm_frame *frame, cm_subscription **subs, size_t c
             subs[i]->next++;
     }
     hub->depth--;
+}
+
+/* Tells one of those who may have got something that what they put together can go out. */
+static void end_pass(cm_subscription *const *subs, size_t count)
+{
+    for (size_t i = count; i-- > 0;)
+        if (subs[i]->state != SUB_CLOSED && subs[i]->events.on_pass_end != NULL) {
+            subs[i]->events.on_pass_end(subs[i]->owner);
+            return;
+        }
 }
 
 /* Up to PASS_VIEWERS_MAX of the viewers at the live edge for whom `frame`, at `position`, is next.
@@ -180,8 +199,10 @@ void cm_channel_serve(channel *c, cm_frame *frame)
     cm_hub_check_leases(hub, false);
     /* Looked for anew each time: a callback may close any subscription. Whoever was served stands
      * further on. */
-    while ((count = gather(c, frame, position, subs)) > 0)
+    while ((count = gather(c, frame, position, subs)) > 0) {
         serve(hub, frame, subs, count);
+        end_pass(subs, count);
+    }
     hub->depth--;
     cm_hub_settle(hub);
 }
@@ -202,6 +223,7 @@ static void pull(cm_subscription *sub)
         if (sub->blocked != NULL || (sub->next == before && !was_blocked))
             break;
     }
+    end_pass(&sub, 1);
     forget_unneeded(sub->channel);
     hub->depth--;
     cm_hub_settle(hub);
@@ -343,6 +365,13 @@ void cm_subscription_resume(cm_subscription *sub)
         pull_soon(sub);
 }
 
+void cm_subscription_resume_at(cm_subscription *sub, uint16_t first, uint16_t count)
+{
+    sub->first = first;
+    sub->end = (uint16_t)(first + count);
+    cm_subscription_resume(sub);
+}
+
 const cm_lease *cm_subscription_lease(const cm_subscription *sub)
 {
     return sub->renewed != NULL ? sub->renewed : sub->lease;
@@ -365,6 +394,7 @@ void cm_hub_settle(cm_hub *hub)
         cm_list_remove(&sub->node);
         cm_lease_destroy(sub->lease);
         cm_lease_destroy(sub->renewed);
+        free(sub->remembered);
         free(sub);
         c->viewers--;
         cm_channel_release_if_unused(c);
@@ -384,6 +414,7 @@ void cm_subscription_close(cm_subscription *sub)
     cm_hub *hub = sub->hub;
     sub->state = SUB_CLOSED;
     unblock(sub);
+    cm_subscription_forget(sub, sub->remembered_next);
     cm_list_remove(&sub->waiting);
     cm_list_remove(&sub->renewing);
     cm_list_remove(&sub->node);
@@ -391,4 +422,157 @@ void cm_subscription_close(cm_subscription *sub)
     forget_unneeded(sub->channel);
     hub->counters.subscriptions--;
     cm_hub_settle(hub);
+}
+
+/* ---- what a viewer has had, once more ---- */
+
+static remembered_frame *remembered_at(const cm_subscription *sub, uint32_t delivery)
+{
+    return &sub->remembered[delivery & (sub->remembered_max - 1)];
+}
+
+static uint32_t remembered_count(const cm_subscription *sub)
+{
+    return sub->remembered_next - sub->remembered_first;
+}
+
+/* Inside a pass, before the frame is offered for the first time. */
+static void remember(cm_subscription *sub, const cm_frame *frame)
+{
+    if (sub->remembered == NULL)
+        return;
+    if (remembered_count(sub) == sub->remembered_max)
+        cm_subscription_forget(sub, sub->remembered_first + 1);
+    remembered_frame *place = remembered_at(sub, sub->remembered_next++);
+    place->frame = (cm_frame *)(uintptr_t)frame;
+    place->delivered = sub->delivered;
+    cm_frame_hold(place->frame, sub->hub->index);
+}
+
+cm_status cm_subscription_remember(cm_subscription *sub, uint32_t frames)
+{
+    assert(frames > 0 && (frames & (frames - 1)) == 0 && sub->remembered == NULL);
+    sub->remembered = calloc(frames, sizeof *sub->remembered);
+    CM_ENSURE(sub->remembered != NULL, CM_BROKEN);
+    sub->remembered_max = frames;
+    return CM_OK;
+}
+
+uint32_t cm_subscription_delivery(const cm_subscription *sub)
+{
+    return sub->remembered_next - 1;
+}
+
+void cm_subscription_forget(cm_subscription *sub, uint32_t delivery)
+{
+    /* Numbers may wrap. */
+    uint32_t count = delivery - sub->remembered_first;
+    if (count > remembered_count(sub))
+        return;
+    for (; count > 0; count--)
+        cm_frame_release(remembered_at(sub, sub->remembered_first++)->frame, sub->hub->index);
+}
+
+/* Not whole yet: it is the next one of the cursor, which stays there. */
+static cm_refusal open_blocked(cm_subscription *sub, cm_fanout_viewer *viewer, cm_frame *frame,
+                               bool (*deliver_again)(void *owner, const cm_opened_frame *opened))
+{
+    cm_fanout_open(sub->hub->fanout, frame, cm_loop_now(sub->hub->config.loop), viewer, 1,
+                   deliver_again);
+    return viewer->refusal;
+}
+
+/* What a subscription's owner is called with while it is opened again. */
+typedef struct again {
+    cm_subscription *sub;
+    bool (*on_granules)(void *owner, const cm_opened_frame *opened);
+} again;
+
+static bool deliver_again(void *owner, const cm_opened_frame *opened)
+{
+    const again *a = owner;
+    CM_IGNORE(a->on_granules(a->sub->owner, opened), "the subscription stays where it is");
+    return false;
+}
+
+/* One frame of what is remembered, to its owner. */
+static cm_refusal open_remembered(cm_subscription *sub, const remembered_frame *place,
+                                  cm_fanout_viewer *viewer)
+{
+    cm_hub *hub = sub->hub;
+    cm_frame *frame = cm_fault_again(sub->channel, place->frame);
+    if (frame == sub->blocked)
+        return open_blocked(sub, viewer, frame, deliver_again);
+    return cm_fanout_open_again(hub->fanout, frame, &place->delivered,
+                                cm_loop_now(hub->config.loop), viewer, deliver_again);
+}
+
+cm_status cm_subscription_open_again(cm_subscription *sub, uint32_t delivery, uint16_t first,
+                                     uint16_t count,
+                                     bool (*on_granules)(void *owner,
+                                                         const cm_opened_frame *opened))
+{
+    cm_hub *hub = sub->hub;
+    CM_ENSURE(hub->depth == 0, CM_RETRY);
+    CM_ENSURE(delivery - sub->remembered_first < remembered_count(sub), CM_ABSENT);
+    again a = {.sub = sub, .on_granules = on_granules};
+    cm_fanout_viewer viewer = {.lease = sub->lease,
+                               .cursor = &sub->cursor,
+                               .owner = &a,
+                               .first = first,
+                               .end = (uint16_t)(first + count)};
+    hub->depth++;
+    const cm_refusal refusal = open_remembered(sub, remembered_at(sub, delivery), &viewer);
+    if (refusal != CM_REFUSAL_NONE)
+        cm_hub_report(hub, &sub->channel->camera, sub->channel->stream, refusal);
+    if (refusal == CM_REFUSAL_STALE || refusal == CM_REFUSAL_RIGHT)
+        become_stale(sub);
+    hub->depth--;
+    cm_hub_settle(hub);
+    CM_ENSURE(refusal != CM_REFUSAL_GAP, CM_ABSENT);
+    return refusal == CM_REFUSAL_NONE ? CM_OK : CM_REFUSE;
+}
+
+static cm_frame *newest_keyframe(const channel *c, uint64_t *position_out)
+{
+    for (size_t i = c->ring.count; i-- > 0;) {
+        cm_frame *frame = cm_ring_at(&c->ring, i);
+        *position_out = oldest_position(c) + i;
+        if ((frame->flags & CM_FRAME_KEYFRAME) != 0)
+            return frame;
+    }
+    return NULL;
+}
+
+cm_status cm_subscription_begin_again(cm_subscription *sub)
+{
+    uint64_t position;
+    CM_ENSURE(sub->hub->depth == 0, CM_RETRY);
+    const cm_frame *keyframe = newest_keyframe(sub->channel, &position);
+    CM_ENSURE(keyframe != NULL, CM_ABSENT);
+    const bool was_delivered = position < sub->next && keyframe != sub->blocked;
+    CM_ENSURE(!was_delivered || cm_cursor_rewind(&sub->cursor), CM_ABSENT);
+    cm_subscription_forget(sub, sub->remembered_next);
+    unblock(sub);
+    sub->next = position;
+    if (sub->state == SUB_BLOCKED)
+        sub->state = SUB_LIVE;
+    if (sub->state == SUB_LIVE)
+        pull_soon(sub);
+    return CM_OK;
+}
+
+void cm_subscription_read_backlog(const cm_subscription *sub, cm_backlog *out)
+{
+    const channel *c = sub->channel;
+    const uint64_t oldest = oldest_position(c);
+    const uint64_t from = sub->next > oldest ? sub->next : oldest;
+    *out = (cm_backlog){0};
+    for (uint64_t position = from; position < c->arrived; position++) {
+        const cm_frame *frame = cm_ring_at(&c->ring, (size_t)(position - oldest));
+        out->frames++;
+        out->bytes += frame->size_bytes;
+        out->newest = frame->media_time;
+        out->keyframes += (frame->flags & CM_FRAME_KEYFRAME) != 0;
+    }
 }

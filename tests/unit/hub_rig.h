@@ -226,7 +226,8 @@ static inline void rig_on_broken(void *owner)
     v->broken++;
 }
 
-static const cm_subscription_events RIG_EVENTS = {rig_on_frame, rig_on_stale, rig_on_broken};
+static const cm_subscription_events RIG_EVENTS = {
+    .on_frame = rig_on_frame, .on_stale = rig_on_stale, .on_broken = rig_on_broken};
 
 static inline void rig_watch_with(rig *r, viewer *v, unsigned loop, cm_lease *lease)
 {

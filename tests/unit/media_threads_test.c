@@ -91,7 +91,8 @@ static void on_stale(void *owner)
     the_stage->wrong++;
 }
 
-static const cm_subscription_events GUEST_EVENTS = {on_frame, on_stale, on_stale};
+static const cm_subscription_events GUEST_EVENTS = {
+    .on_frame = on_frame, .on_stale = on_stale, .on_broken = on_stale};
 
 static void come(stage *s, guest *g)
 {

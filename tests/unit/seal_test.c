@@ -252,6 +252,31 @@ static void an_old_frame_cannot_be_replayed_as_a_new_one(void **state)
 }
 
 /* Two sealers of one epoch: the camera's source was made anew, and grants made a set again. */
+static void a_cursor_goes_back_to_its_newest_keyframe_only(void **state)
+{
+    fixture *f = *state;
+    cm_sealer *sealer = testing_sealer(&f->door, CM_STREAM_MAIN, CM_OBJECT_FRAME, 1);
+    cm_lease *lease = testing_lease(&f->door, 1);
+    cm_cursor cursor = cm_cursor_begin(CM_STREAM_MAIN, CM_OBJECT_FRAME);
+    cm_frame *frames[4]; /* a keyframe and a picture, twice */
+    assert_false(cm_cursor_rewind(&cursor));
+    for (size_t i = 0; i < 4; i++) {
+        frames[i] = testing_frame(sealer, "picture", i % 2 == 0 ? CM_FRAME_KEYFRAME : 0);
+        assert_int_equal(open_one(f, lease, &cursor, frames[i]), CM_REFUSAL_NONE);
+    }
+    assert_int_equal(open_one(f, lease, &cursor, frames[2]), CM_REFUSAL_REPLAY);
+    assert_true(cm_cursor_rewind(&cursor));
+    assert_int_equal(open_one(f, lease, &cursor, frames[0]), CM_REFUSAL_REPLAY);
+    assert_int_equal(open_one(f, lease, &cursor, frames[1]), CM_REFUSAL_REPLAY);
+    assert_int_equal(open_one(f, lease, &cursor, frames[3]), CM_REFUSAL_GAP);
+    assert_int_equal(open_one(f, lease, &cursor, frames[2]), CM_REFUSAL_NONE);
+    assert_int_equal(open_one(f, lease, &cursor, frames[3]), CM_REFUSAL_NONE);
+    for (size_t i = 0; i < 4; i++)
+        cm_frame_release(frames[i], 0);
+    cm_lease_destroy(lease);
+    cm_sealer_destroy(sealer);
+}
+
 static void an_instance_that_was_left_is_not_gone_back_to(void **state)
 {
     fixture *f = *state;
@@ -577,6 +602,7 @@ int main(void)
         CASE(the_other_stream_of_the_same_camera_is_refused),
         CASE(every_changed_byte_and_field_is_refused),
         CASE(an_old_frame_cannot_be_replayed_as_a_new_one),
+        CASE(a_cursor_goes_back_to_its_newest_keyframe_only),
         CASE(an_instance_that_was_left_is_not_gone_back_to),
         CASE(a_head_that_lies_about_its_granules_is_refused),
         CASE(a_blocked_viewer_gets_the_same_frame_again),

@@ -205,7 +205,8 @@ static void on_no_picture(cm_timer *timer)
     end(viewer);
 }
 
-static const cm_subscription_events SUBSCRIPTION_EVENTS = {on_frame, on_stale, on_broken};
+static const cm_subscription_events SUBSCRIPTION_EVENTS = {
+    .on_frame = on_frame, .on_stale = on_stale, .on_broken = on_broken};
 static const cm_http_events HTTP_EVENTS = {on_drain, on_gone};
 
 static void respond_busy(cm_http_request *request)
