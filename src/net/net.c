@@ -317,8 +317,16 @@ cm_status cm_udp_connect(cm_udp *udp, const cm_address *peer)
     return udp->net->backend->udp_connect(udp, peer);
 }
 
+static bool may_cut(const cm_datagram *d)
+{
+    return d->segment_size == 0 || (d->bytes.size <= CM_UDP_SEGMENTED_BYTES_MAX &&
+                                    d->bytes.size <= (size_t)d->segment_size * CM_UDP_SEGMENTS_MAX);
+}
+
 cm_status cm_udp_send(cm_udp *udp, const cm_datagram *datagrams, size_t count, size_t *sent_out)
 {
+    for (size_t i = 0; i < count; i++)
+        assert(may_cut(&datagrams[i]));
     return udp->net->backend->udp_send(udp, datagrams, count, sent_out);
 }
 

@@ -105,9 +105,18 @@ void cm_tcp_listener_close(
 
 typedef struct cm_udp cm_udp;
 
+enum {
+    CM_UDP_SEGMENTS_MAX = 64,
+    CM_UDP_SEGMENTED_BYTES_MAX = 65507, /* of all segments together */
+};
+
 typedef struct cm_datagram {
     cm_slice bytes;  /* borrowed for the callback */
     cm_address peer; /* of received ones; where to, of sent ones on an unconnected socket */
+    /* Of sent ones. 0: `bytes` is one datagram. Else it is cut into datagrams of so many bytes, of
+     * which the last may be shorter: the kernel takes them as one (UDP_SEGMENT), at a quarter of
+     * the cost where there are eight. */
+    uint16_t segment_size;
 } cm_datagram;
 
 typedef struct cm_udp_config {
@@ -129,8 +138,12 @@ cm_status cm_udp_open_pair(cm_net *net, const cm_udp_config *rtp, const cm_udp_c
                            cm_udp **rtp_out, cm_udp **rtcp_out);
 /* From here on only datagrams of exactly this peer arrive; what came before is thrown away. */
 cm_status cm_udp_connect(cm_udp *udp, const cm_address *peer);
-/* Best effort, in order; *sent_out of count. CM_RETRY when the kernel is full and took none. One
- * that can't be sent (too large, no route) counts as sent, and lost. */
+/*
+ * Best effort, in order; *sent_out of count. CM_RETRY when the kernel is full and took none. One
+ * that can't be sent (too large, no route) counts as sent, and lost. Where the kernel does not cut
+ * segments, or not on the way to that peer, we do: then it may be full after some of a datagram's;
+ * that one counts as not sent, and those arrive twice when it is sent again.
+ */
 cm_status cm_udp_send(cm_udp *udp, const cm_datagram *datagrams, size_t count, size_t *sent_out);
 cm_address cm_udp_local(const cm_udp *udp);
 void cm_udp_close(cm_udp *udp); /* NULL is fine */

@@ -151,8 +151,15 @@ static void send_one(sim_udp *u, cm_slice bytes, const cm_address *to)
 cm_status cm_sim_udp_send(cm_udp *udp, const cm_datagram *datagrams, size_t count, size_t *sent_out)
 {
     sim_udp *u = of(udp);
-    for (size_t i = 0; i < count; i++)
-        send_one(u, datagrams[i].bytes, u->is_connected ? &u->peer : &datagrams[i].peer);
+    for (size_t i = 0; i < count; i++) {
+        const cm_datagram *d = &datagrams[i];
+        const size_t step = d->segment_size > 0 ? d->segment_size : d->bytes.size;
+        size_t at = 0;
+        do {
+            send_one(u, cm_slice_part(d->bytes, at, step), u->is_connected ? &u->peer : &d->peer);
+            at += step;
+        } while (at < d->bytes.size);
+    }
     *sent_out = count;
     return CM_OK;
 }

@@ -1,9 +1,11 @@
 /* UDP on sockets, in batches. */
 #include <assert.h>
 #include <errno.h>
+#include <netinet/udp.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "loop/watch.h"
 #include "net/net_sockets_priv.h"
 
@@ -11,7 +13,14 @@ enum {
     /* Cameras exist that send RTP of 10,000 bytes in IP fragments. */
     SLOT_SIZE = 10240,
     DRAIN_BATCHES_MAX = 1024, /* more than any receive buffer holds */
+    REFUSALS_MAX = 8,         /* in a row, to cut datagrams */
+    ASK_AGAIN_EVERY = 1024,   /* datagrams */
 };
+
+/* What is said to the kernel about a message beside its bytes. */
+typedef struct control {
+    _Alignas(struct cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(uint16_t))];
+} control;
 
 /* Where the datagrams of one call land; one for all sockets of a net, because none keeps them. */
 struct cm_udp_batch {
@@ -26,6 +35,9 @@ typedef struct sockets_udp {
     cm_udp udp;
     int fd;
     bool is_connected;
+    bool kernel_cuts;   /* it knows how to, which does not mean that it always will */
+    unsigned refusals;  /* in a row, to cut datagrams */
+    unsigned cut_by_us; /* datagrams since then */
     cm_watch *watch;
     cm_sockets_object object;
 } sockets_udp;
@@ -85,6 +97,14 @@ static void on_ready(void *owner, unsigned events)
         config->on_datagrams(config->owner, cm_sockets_net_of(u->udp.net)->batch->datagrams, count);
 }
 
+/* A system that does not (before Linux 4.18, some sandboxes) may send all segments as one. */
+static bool knows_segments(int fd)
+{
+    int value;
+    socklen_t size = sizeof value;
+    return getsockopt(fd, SOL_UDP, UDP_SEGMENT, &value, &size) == 0;
+}
+
 static cm_status start(sockets_udp *u)
 {
     const cm_udp_config *config = &u->udp.config;
@@ -96,6 +116,7 @@ static cm_status start(sockets_udp *u)
     CM_TRY(cm_watch_create(u->udp.net->loop, u->fd, on_ready, u, &u->watch));
     cm_watch_want(u->watch, CM_WATCH_READ);
     u->udp.local = cm_sockaddr_local_of(u->fd);
+    u->kernel_cuts = knows_segments(u->fd);
     return CM_OK;
 }
 
@@ -136,47 +157,135 @@ cm_status cm_sockets_udp_connect(cm_udp *udp, const cm_address *peer)
     return CM_OK;
 }
 
-/* Hands at most CM_NET_BATCH_MAX to the kernel; returns how many it took, or -1 with errno. */
-static int send_some(const sockets_udp *u, const cm_datagram *datagrams, size_t count)
-{
+/* ---- sending ---- */
+
+/* Where in the caller's datagrams a message begins. */
+typedef struct place {
+    size_t datagram;
+    size_t offset; /* above 0 only where we cut */
+} place;
+
+/* What one call hands to the kernel. */
+typedef struct outgoing {
+    size_t count;
+    bool has_segments[CM_NET_BATCH_MAX]; /* for the kernel to cut */
+    place after[CM_NET_BATCH_MAX];       /* where the message that follows begins */
     struct mmsghdr headers[CM_NET_BATCH_MAX];
     struct iovec vectors[CM_NET_BATCH_MAX];
     cm_sockaddr peers[CM_NET_BATCH_MAX];
-    for (size_t i = 0; i < count; i++) {
-        const cm_slice bytes = datagrams[i].bytes;
-        vectors[i] =
-            (struct iovec){.iov_base = (void *)(uintptr_t)bytes.bytes, .iov_len = bytes.size};
-        headers[i].msg_hdr = (struct msghdr){.msg_iov = &vectors[i], .msg_iovlen = 1};
-        if (!u->is_connected) {
-            headers[i].msg_hdr.msg_name = &peers[i];
-            headers[i].msg_hdr.msg_namelen = cm_sockaddr_from(&peers[i], &datagrams[i].peer);
-        }
+    control controls[CM_NET_BATCH_MAX];
+} outgoing;
+
+static void add_control(struct msghdr *message, int level, int type, cm_slice value)
+{
+    struct cmsghdr *head = (void *)((uint8_t *)message->msg_control + message->msg_controllen);
+    *head =
+        (struct cmsghdr){.cmsg_level = level, .cmsg_type = type, .cmsg_len = CMSG_LEN(value.size)};
+    cm_slice_copy(value, CMSG_DATA(head), value.size);
+    message->msg_controllen += CMSG_SPACE(value.size);
+}
+
+static void add_message(const sockets_udp *u, outgoing *o, const cm_datagram *datagram,
+                        cm_slice bytes, place after)
+{
+    const size_t i = o->count++;
+    struct msghdr *message = &o->headers[i].msg_hdr;
+    o->vectors[i] =
+        (struct iovec){.iov_base = (void *)(uintptr_t)bytes.bytes, .iov_len = bytes.size};
+    *message = (struct msghdr){.msg_iov = &o->vectors[i], .msg_iovlen = 1};
+    if (!u->is_connected) {
+        message->msg_name = &o->peers[i];
+        message->msg_namelen = cm_sockaddr_from(&o->peers[i], &datagram->peer);
     }
-    return sendmmsg(u->fd, headers, (unsigned)count, MSG_DONTWAIT | MSG_NOSIGNAL);
+    message->msg_control = &o->controls[i];
+    o->has_segments[i] = datagram->segment_size > 0 && bytes.size > datagram->segment_size;
+    if (o->has_segments[i])
+        add_control(message, SOL_UDP, UDP_SEGMENT,
+                    cm_slice_over(&datagram->segment_size, sizeof datagram->segment_size));
+    if (message->msg_controllen == 0)
+        message->msg_control = NULL;
+    o->after[i] = after;
+}
+
+/* Is the next datagram's cutting left to the kernel? Once it has refused several in a row it is
+ * asked now and then only: the cause is rather the machine than the way to one peer, who could
+ * otherwise make all others dearer. */
+static bool may_ask_to_cut(sockets_udp *u)
+{
+    if (!u->kernel_cuts)
+        return false;
+    return u->refusals < REFUSALS_MAX || ++u->cut_by_us % ASK_AGAIN_EVERY == 0;
+}
+
+/* From `at` on as many messages as one call takes. The datagram `refused` is cut by us. */
+static void fill(sockets_udp *u, const cm_datagram *datagrams, size_t count, place at,
+                 size_t refused, outgoing *o)
+{
+    o->count = 0;
+    while (at.datagram < count && o->count < CM_NET_BATCH_MAX) {
+        const cm_datagram *d = &datagrams[at.datagram];
+        const bool is_cut =
+            d->segment_size > 0 && (at.offset > 0 || at.datagram == refused || !may_ask_to_cut(u));
+        const cm_slice bytes =
+            is_cut ? cm_slice_part(d->bytes, at.offset, d->segment_size) : d->bytes;
+        at.offset += bytes.size;
+        if (at.offset >= d->bytes.size)
+            at = (place){.datagram = at.datagram + 1};
+        add_message(u, o, d, bytes, at);
+    }
+}
+
+/* The kernel took the first `taken`. */
+static place note_taken(sockets_udp *u, const outgoing *o, size_t taken)
+{
+    for (size_t i = 0; i < taken; i++) {
+        if (o->has_segments[i])
+            u->refusals = 0;
+    }
+    return o->after[taken - 1];
+}
+
+/* What the kernel answers where it can't cut: it, or the interface, is not able to (EIO, EINVAL and
+ * the others), or a segment is larger than what that way takes whole (EINVAL, EMSGSIZE). */
+static bool is_refusal(int error)
+{
+    return error == EINVAL || error == EIO || error == ENOPROTOOPT || error == EOPNOTSUPP ||
+           error == EMSGSIZE;
+}
+
+static void note_refusal(sockets_udp *u)
+{
+    if (u->refusals < REFUSALS_MAX && ++u->refusals == REFUSALS_MAX && u->cut_by_us == 0)
+        cm_log(CM_LOG_INFO, "net", "event=udp_segments_refused"); /* once a socket */
 }
 
 cm_status cm_sockets_udp_send(cm_udp *udp, const cm_datagram *datagrams, size_t count,
                               size_t *sent_out)
 {
-    const sockets_udp *u = of(udp);
-    size_t sent = 0;
-    bool was_refused = false;
-    while (sent < count) {
-        const size_t left = count - sent;
+    sockets_udp *u = of(udp);
+    place at = {0};
+    size_t refused = SIZE_MAX;
+    bool was_unreachable = false;
+    while (at.datagram < count) {
+        outgoing o;
+        fill(u, datagrams, count, at, refused, &o);
         const int taken =
-            send_some(u, &datagrams[sent], left < CM_NET_BATCH_MAX ? left : CM_NET_BATCH_MAX);
+            sendmmsg(u->fd, o.headers, (unsigned)o.count, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (taken > 0) {
-            sent += (size_t)taken;
+            at = note_taken(u, &o, (size_t)taken);
         } else if (errno == EAGAIN || errno == ENOBUFS) {
             break;
-        } else if (errno == ECONNREFUSED && !was_refused) {
-            was_refused = true; /* the answer to an earlier one, reported now: once more */
+        } else if (errno == ECONNREFUSED && !was_unreachable) {
+            was_unreachable = true; /* the answer to an earlier one, reported now: once more */
+        } else if (o.has_segments[0] && is_refusal(errno)) {
+            note_refusal(u);
+            refused = at.datagram;
         } else if (errno != EINTR) {
-            sent++; /* lost */
+            at = o.after[0]; /* lost */
         }
     }
-    CM_ENSURE(sent > 0 || count == 0, CM_RETRY);
-    *sent_out = sent;
+    CM_ENSURE(at.datagram > 0 || count == 0, CM_RETRY);
+    *sent_out = at.datagram;
     return CM_OK;
 }
 

@@ -633,6 +633,115 @@ static void datagrams_arrive_in_batches_with_their_sender(void **state)
     place_close(&p);
 }
 
+/* Sizes and order of what arrives; every byte belongs to a pattern. */
+typedef struct recorder {
+    cm_udp *udp;
+    size_t count;
+    size_t wanted;
+    size_t sizes[256];
+    uint8_t firsts[256]; /* the first byte of each */
+    bool is_wrong;
+} recorder;
+
+static void record_datagrams(void *owner, const cm_datagram *datagrams, size_t count)
+{
+    recorder *r = owner;
+    for (size_t i = 0; i < count && r->count < CM_COUNT(r->sizes); i++) {
+        const cm_slice bytes = datagrams[i].bytes;
+        r->sizes[r->count] = bytes.size;
+        r->firsts[r->count++] = bytes.size > 0 ? bytes.bytes[0] : 0;
+        for (size_t k = 1; k < bytes.size; k++)
+            r->is_wrong = r->is_wrong || bytes.bytes[k] != (uint8_t)(bytes.bytes[k - 1] + 1);
+    }
+}
+
+static bool has_recorded(void *owner)
+{
+    const recorder *r = owner;
+    return r->count >= r->wanted;
+}
+
+static cm_address recorder_open(recorder *r, cm_net *net, const cm_address *host)
+{
+    const cm_udp_config config = {.local = *host,
+                                  .receive_buffer_bytes = 1u << 20,
+                                  .on_datagrams = record_datagrams,
+                                  .owner = r};
+    assert_int_equal(cm_udp_open(net, &config, &r->udp), CM_OK);
+    return cm_udp_local(r->udp);
+}
+
+/* Counts up from 0: a datagram cut from it begins with its offset. */
+static cm_slice counting_bytes(size_t size)
+{
+    static uint8_t bytes[CM_UDP_SEGMENTED_BYTES_MAX];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)i;
+    return cm_slice_over(bytes, size);
+}
+
+/* What arrives when `size` counting bytes are cut: appended to what is expected. */
+static void expect_segments(recorder *expected, size_t size, size_t segment_size)
+{
+    size_t at = 0;
+    do {
+        const size_t left = size - at;
+        expected->sizes[expected->count] = left < segment_size ? left : segment_size;
+        expected->firsts[expected->count++] = left > 0 ? (uint8_t)at : 0;
+        at += segment_size;
+    } while (at < size);
+}
+
+static void assert_recorded(const recorder *r, const recorder *expected)
+{
+    assert_int_equal(r->count, expected->count);
+    assert_memory_equal(r->sizes, expected->sizes, r->count * sizeof *r->sizes);
+    assert_memory_equal(r->firsts, expected->firsts, r->count);
+    assert_false(r->is_wrong);
+}
+
+static const struct {
+    size_t size;
+    uint16_t segment_size;
+} CUTS[] = {{8 * 1200, 1200}, {7 * 1200 + 13, 1200}, {500, 0},  {64 * 10, 10}, {63 * 10 + 1, 10},
+            {1200, 1200},     {100, 1200},           {0, 1200}, {1201, 1200},  {9000, 0},
+            {64 * 1000, 1000}};
+
+/* All of CUTS from `from` to `to` in one call; *expected is what has to arrive. */
+static void send_cuts(cm_udp *from, const cm_address *to, recorder *expected)
+{
+    cm_datagram datagrams[CM_COUNT(CUTS)];
+    size_t sent = 0;
+    for (size_t i = 0; i < CM_COUNT(CUTS); i++) {
+        datagrams[i] = (cm_datagram){.bytes = counting_bytes(CUTS[i].size),
+                                     .peer = *to,
+                                     .segment_size = CUTS[i].segment_size};
+        expect_segments(expected, CUTS[i].size,
+                        CUTS[i].segment_size > 0 ? CUTS[i].segment_size : CUTS[i].size + 1);
+    }
+    assert_int_equal(cm_udp_send(from, datagrams, CM_COUNT(CUTS), &sent), CM_OK);
+    assert_int_equal(sent, CM_COUNT(CUTS));
+}
+
+static void segments_arrive_as_datagrams_of_their_own(void **state)
+{
+    (void)state;
+    place p;
+    place_open(&p);
+    catcher a = {.udp = NULL};
+    recorder b = {.udp = NULL}, expected = {.udp = NULL};
+    catcher_open(&a, p.here, &p.here_host);
+    const cm_address to = recorder_open(&b, p.there, &p.there_host);
+    send_cuts(a.udp, &to, &expected);
+    b.wanted = expected.count;
+    assert_true(world_run(&p.w, has_recorded, &b));
+    place_wait(&p, CM_MS(5));
+    assert_recorded(&b, &expected);
+    cm_udp_close(a.udp);
+    cm_udp_close(b.udp);
+    place_close(&p);
+}
+
 static void a_datagram_of_ten_thousand_bytes_arrives_whole_and_a_larger_one_not(void **state)
 {
     (void)state;
@@ -860,6 +969,7 @@ static void too_many_lookups_are_refused(void **state)
         cmocka_unit_test(connections_past_the_bound_are_reset),                                    \
         cmocka_unit_test(an_address_in_use_is_refused),                                            \
         cmocka_unit_test(datagrams_arrive_in_batches_with_their_sender),                           \
+        cmocka_unit_test(segments_arrive_as_datagrams_of_their_own),                               \
         cmocka_unit_test(a_datagram_of_ten_thousand_bytes_arrives_whole_and_a_larger_one_not),     \
         cmocka_unit_test(a_connected_socket_hears_its_peer_only),                                  \
         cmocka_unit_test(a_udp_owner_may_close_inside_its_callback),                               \

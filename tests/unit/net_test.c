@@ -1,9 +1,73 @@
 /* net on sockets: the suite, and what only sockets do. One behaviour a case. */
 #include "net_suite.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <netinet/udp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/* ---- a kernel that refuses, is full, or is old: these stand before libc's ---- */
+
+static struct {
+    int refusal;      /* errno for messages that are to be cut; 0: none */
+    long room;        /* messages that are taken before the kernel is full */
+    bool is_ignorant; /* knows nothing of segments, and sends them as one */
+    size_t asked;     /* messages it was asked to cut */
+    size_t refused;
+    size_t bytes; /* taken */
+} kernel = {.room = LONG_MAX};
+
+static void kernel_reset(bool is_ignorant)
+{
+    kernel.refusal = 0;
+    kernel.room = LONG_MAX;
+    kernel.is_ignorant = is_ignorant;
+    kernel.asked = kernel.refused = kernel.bytes = 0;
+}
+
+static bool is_to_be_cut(const struct msghdr *message)
+{
+    for (const struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL;
+         c = CMSG_NXTHDR((struct msghdr *)(uintptr_t)message, (struct cmsghdr *)(uintptr_t)c)) {
+        if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_SEGMENT)
+            return true;
+    }
+    return false;
+}
+
+int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    unsigned taken = 0;
+    for (; taken < count && (long)taken < kernel.room; taken++) {
+        if (!is_to_be_cut(&messages[taken].msg_hdr))
+            continue;
+        if (kernel.refusal != 0)
+            break;
+    }
+    for (unsigned i = 0; i < taken; i++) {
+        kernel.asked += is_to_be_cut(&messages[i].msg_hdr);
+        kernel.bytes += messages[i].msg_hdr.msg_iov->iov_len;
+    }
+    if (taken == 0) {
+        errno = kernel.room == 0 ? EAGAIN : kernel.refusal;
+        kernel.refused += kernel.room != 0;
+        return -1;
+    }
+    kernel.room -= taken;
+    return (int)syscall(SYS_sendmmsg, fd, messages, taken, flags);
+}
+
+int getsockopt(int fd, int level, int option, void *value, socklen_t *size)
+{
+    if (level == SOL_UDP && kernel.is_ignorant) {
+        errno = ENOPROTOOPT;
+        return -1;
+    }
+    return (int)syscall(SYS_getsockopt, fd, level, option, value, size);
+}
 
 static cm_address address_of(const char *text)
 {
@@ -154,6 +218,218 @@ static void what_strangers_sent_before_connect_is_thrown_away(void **state)
     place_close(&p);
 }
 
+/* ---- datagrams in segments ---- */
+
+typedef struct segment_place {
+    place p;
+    catcher a;
+    recorder b;
+    recorder expected;
+    cm_address to;
+} segment_place;
+
+static void segments_open(segment_place *s, bool is_ignorant)
+{
+    kernel_reset(is_ignorant);
+    *s = (segment_place){.to = {.port = 0}};
+    place_open(&s->p);
+    catcher_open(&s->a, s->p.here, &s->p.here_host);
+    s->to = recorder_open(&s->b, s->p.there, &s->p.there_host);
+}
+
+static void segments_arrive(segment_place *s)
+{
+    s->b.wanted = s->expected.count;
+    assert_true(world_run(&s->p.w, has_recorded, &s->b));
+    place_wait(&s->p, CM_MS(5));
+    assert_recorded(&s->b, &s->expected);
+    s->b.count = s->expected.count = 0;
+}
+
+static void segments_close(segment_place *s)
+{
+    cm_udp_close(s->a.udp);
+    cm_udp_close(s->b.udp);
+    place_close(&s->p);
+    kernel_reset(false);
+}
+
+/* `count` datagrams of so many segments of 100 bytes in one call: how many were sent. */
+static size_t send_segments(segment_place *s, size_t count, size_t segments)
+{
+    cm_datagram datagrams[16];
+    const cm_slice bytes = counting_bytes(segments * 100);
+    size_t sent = 0;
+    for (size_t i = 0; i < count; i++)
+        datagrams[i] = (cm_datagram){.bytes = bytes, .peer = s->to, .segment_size = 100};
+    const cm_status status = cm_udp_send(s->a.udp, datagrams, count, &sent);
+    assert_int_equal(status, sent > 0 ? CM_OK : CM_RETRY);
+    return sent;
+}
+
+static size_t send_eights(segment_place *s, size_t count)
+{
+    return send_segments(s, count, 8);
+}
+
+static void expect_eights(segment_place *s, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        expect_segments(&s->expected, 8 * 100, 100);
+}
+
+static void the_kernel_cuts_what_has_segments(void **state)
+{
+    (void)state;
+    segment_place s;
+    segments_open(&s, false);
+    send_cuts(s.a.udp, &s.to, &s.expected);
+    segments_arrive(&s);
+    assert_int_equal(kernel.asked, 6); /* of CUTS those of more than one */
+    segments_close(&s);
+}
+
+static void what_the_kernel_refuses_to_cut_we_cut(void **state)
+{
+    (void)state;
+    static const int REFUSALS[] = {EINVAL, EIO, ENOPROTOOPT, EOPNOTSUPP, EMSGSIZE};
+    for (size_t i = 0; i < CM_COUNT(REFUSALS); i++) {
+        segment_place s;
+        segments_open(&s, false);
+        kernel.refusal = REFUSALS[i];
+        send_cuts(s.a.udp, &s.to, &s.expected);
+        segments_arrive(&s);
+        assert_int_equal(kernel.refused, 6);
+        assert_int_equal(kernel.asked, 0);
+        segments_close(&s);
+    }
+}
+
+/* One peer's way that takes no segments does not make the others dearer; a kernel that refuses all
+ * of them is left alone, but for a try now and then. */
+static void a_kernel_that_always_refuses_is_seldom_asked(void **state)
+{
+    (void)state;
+    segment_place s;
+    segments_open(&s, false);
+    for (int i = 0; i < 7; i++) {
+        kernel.refusal = EIO;
+        assert_int_equal(send_eights(&s, 1), 1);
+    }
+    kernel.refusal = 0;
+    assert_int_equal(send_eights(&s, 1), 1);
+    assert_int_equal(kernel.asked, 1); /* which begins the count anew */
+    kernel.refusal = EIO;
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(send_eights(&s, 1), 1);
+    assert_int_equal(kernel.refused, 7 + 8);
+    expect_eights(&s, 28);
+    segments_arrive(&s);
+    kernel.refusal = 0;
+    for (int i = 0; i < 1024; i++)
+        assert_int_equal(send_eights(&s, 1), 1);
+    assert_true(kernel.asked > 1); /* and it is as before */
+    kernel.asked = 0;
+    assert_int_equal(send_eights(&s, 4), 4);
+    assert_int_equal(kernel.asked, 4);
+    segments_close(&s);
+}
+
+static void a_kernel_that_knows_no_segments_is_never_asked(void **state)
+{
+    (void)state;
+    segment_place s;
+    segments_open(&s, true);
+    send_cuts(s.a.udp, &s.to, &s.expected);
+    segments_arrive(&s);
+    assert_int_equal(kernel.asked + kernel.refused, 0);
+    segments_close(&s);
+}
+
+static void a_full_kernel_says_how_many_it_took(void **state)
+{
+    (void)state;
+    segment_place s;
+    segments_open(&s, false);
+    kernel.room = 3;
+    assert_int_equal(send_eights(&s, 5), 3);
+    assert_int_equal(send_eights(&s, 2), 0);
+    kernel.room = 2;
+    assert_int_equal(send_eights(&s, 2), 2);
+    expect_eights(&s, 5);
+    segments_arrive(&s);
+    segments_close(&s);
+}
+
+/* Where we cut, it may be full inside a datagram: that one is sent again, whole. */
+static void a_datagram_taken_in_part_counts_as_not_sent(void **state)
+{
+    (void)state;
+    segment_place s;
+    segments_open(&s, false);
+    kernel.refusal = EIO;
+    kernel.room = 2 * 8 + 3;
+    assert_int_equal(send_eights(&s, 4), 2);
+    expect_eights(&s, 2);
+    expect_segments(&s.expected, 3 * 100, 100);
+    segments_arrive(&s);
+    kernel.room = 5;
+    assert_int_equal(send_eights(&s, 2), 0);
+    expect_segments(&s.expected, 5 * 100, 100);
+    segments_arrive(&s);
+    kernel.room = LONG_MAX;
+    assert_int_equal(send_segments(&s, 16, 9), 16); /* three calls, which end inside of some */
+    for (int i = 0; i < 16; i++)
+        expect_segments(&s.expected, 9 * 100, 100);
+    segments_arrive(&s);
+    segments_close(&s);
+}
+
+/* Whenever the kernel is tried again, also where a call ended inside a datagram: nothing is sent
+ * twice or left out. */
+static void trying_again_sends_no_byte_twice(void **state)
+{
+    (void)state;
+    segment_place s;
+    segments_open(&s, false);
+    for (size_t round = 0; round < 16; round++) {
+        kernel.refusal = EIO;
+        for (size_t i = 0; i < 8 + round; i++)
+            assert_int_equal(send_eights(&s, 1), 1);
+        kernel.refusal = 0;
+        kernel.bytes = kernel.asked = 0;
+        for (size_t i = 0; i < 66; i++)
+            assert_int_equal(send_segments(&s, 16, 9), 16);
+        assert_true(kernel.asked > 0);
+        assert_int_equal(kernel.bytes, 66 * 16 * 900);
+    }
+    segments_close(&s);
+}
+
+/* A datagram that nobody can send is lost, and holds up none. */
+static void what_cannot_be_sent_counts_as_sent(void **state)
+{
+    (void)state;
+    segment_place s;
+    segments_open(&s, false);
+    cm_address nowhere = s.p.nobody; /* broadcast, which this socket may not send to */
+    nowhere.port = 9;
+    const cm_datagram datagrams[] = {
+        {.bytes = counting_bytes(300), .peer = s.to, .segment_size = 100},
+        {.bytes = counting_bytes(300), .peer = nowhere, .segment_size = 100},
+        {.bytes = counting_bytes(300), .peer = s.to, .segment_size = 100}};
+    for (int i = 0; i < 2; i++) {
+        size_t sent;
+        kernel.refusal = i == 0 ? 0 : EINVAL;
+        assert_int_equal(cm_udp_send(s.a.udp, datagrams, 3, &sent), CM_OK);
+        assert_int_equal(sent, 3);
+        expect_segments(&s.expected, 300, 100);
+        expect_segments(&s.expected, 300, 100);
+        segments_arrive(&s);
+    }
+    segments_close(&s);
+}
+
 static void localhost_is_found_and_an_invalid_name_not(void **state)
 {
     (void)state;
@@ -207,6 +483,14 @@ int main(void)
         cmocka_unit_test(listeners_on_one_address_share_it_if_told_so),
         cmocka_unit_test(accepting_goes_on_after_descriptors_ran_out),
         cmocka_unit_test(what_strangers_sent_before_connect_is_thrown_away),
+        cmocka_unit_test(the_kernel_cuts_what_has_segments),
+        cmocka_unit_test(what_the_kernel_refuses_to_cut_we_cut),
+        cmocka_unit_test(a_kernel_that_always_refuses_is_seldom_asked),
+        cmocka_unit_test(a_kernel_that_knows_no_segments_is_never_asked),
+        cmocka_unit_test(a_full_kernel_says_how_many_it_took),
+        cmocka_unit_test(a_datagram_taken_in_part_counts_as_not_sent),
+        cmocka_unit_test(trying_again_sends_no_byte_twice),
+        cmocka_unit_test(what_cannot_be_sent_counts_as_sent),
         cmocka_unit_test(localhost_is_found_and_an_invalid_name_not),
         cmocka_unit_test(a_lookup_may_outlive_its_net),
         cmocka_unit_test(own_addresses_leave_out_loopback),
