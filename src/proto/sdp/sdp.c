@@ -1,4 +1,4 @@
-#include "proto/sdp/sdp.h"
+#include "proto/sdp/sdp_priv.h"
 
 enum {
     PAYLOAD_TYPE_MAX = 127,
@@ -38,7 +38,7 @@ static const struct static_type {
     {33, 1, 90000, "MP2T"}, {34, 1, 90000, "H263"},
 };
 
-static cm_sdp_payload payload_of_type(uint8_t type)
+cm_sdp_payload cm_sdp_payload_of(uint8_t type)
 {
     cm_sdp_payload payload = {.type = type, .channels = 1};
     for (size_t i = 0; i < CM_COUNT(STATIC_TYPES); i++) {
@@ -51,8 +51,7 @@ static cm_sdp_payload payload_of_type(uint8_t type)
     return payload;
 }
 
-/* The next word, however many blanks stand around it; empty at the end. */
-static cm_slice next_word(cm_slice *rest)
+cm_slice cm_sdp_next_word(cm_slice *rest)
 {
     *rest = cm_slice_trim(*rest);
     const size_t size = cm_slice_find(*rest, ' ');
@@ -62,7 +61,7 @@ static cm_slice next_word(cm_slice *rest)
     return word;
 }
 
-static cm_status read_payload_type(cm_slice word, uint8_t *out)
+cm_status cm_sdp_read_type(cm_slice word, uint8_t *out)
 {
     uint64_t value;
     CM_TRY(cm_slice_to_u64(word, PAYLOAD_TYPE_MAX, &value));
@@ -82,13 +81,13 @@ static void read_formats(cm_slice formats, cm_sdp_media *media)
 {
     while (formats.size > 0 && media->payload_count < CM_SDP_PAYLOAD_MAX) {
         uint8_t type;
-        if (read_payload_type(next_word(&formats), &type) == CM_OK &&
+        if (cm_sdp_read_type(cm_sdp_next_word(&formats), &type) == CM_OK &&
             find_payload(media, type) == NULL)
-            media->payloads[media->payload_count++] = payload_of_type(type);
+            media->payloads[media->payload_count++] = cm_sdp_payload_of(type);
     }
 }
 
-static cm_status read_kind(cm_slice word, cm_sdp_kind *out)
+cm_status cm_sdp_read_kind(cm_slice word, cm_sdp_kind *out)
 {
     static const char *const NAMES[] = {
         [CM_SDP_VIDEO] = "video", [CM_SDP_AUDIO] = "audio", [CM_SDP_APPLICATION] = "application"};
@@ -104,11 +103,11 @@ static cm_status read_kind(cm_slice word, cm_sdp_kind *out)
 /* RFC 8866 5.14: <media> <port>[/<number of ports>] <proto> <fmt> ... */
 static cm_status read_media(cm_slice value, cm_sdp_media *out, cm_slice *formats)
 {
-    const cm_slice kind = next_word(&value);
-    cm_slice ports = next_word(&value);
-    *out = (cm_sdp_media){.protocol = next_word(&value)};
+    const cm_slice kind = cm_sdp_next_word(&value);
+    cm_slice ports = cm_sdp_next_word(&value);
+    *out = (cm_sdp_media){.protocol = cm_sdp_next_word(&value)};
     *formats = value;
-    CM_TRY(read_kind(kind, &out->kind));
+    CM_TRY(cm_sdp_read_kind(kind, &out->kind));
     uint64_t port;
     CM_TRY(cm_slice_to_u64(cm_slice_cut(&ports, '/'), UINT16_MAX, &port));
     out->port = (uint16_t)port;
@@ -137,9 +136,9 @@ static void begin_media(parse_state *state, cm_slice value)
 /* RFC 8866 5.7: IN IP4|IP6 <address>[/<ttl>...]. Anything else says nothing. */
 static cm_slice read_connection(cm_slice value)
 {
-    const cm_slice network = next_word(&value);
-    const cm_slice type = next_word(&value);
-    cm_slice address = next_word(&value);
+    const cm_slice network = cm_sdp_next_word(&value);
+    const cm_slice type = cm_sdp_next_word(&value);
+    cm_slice address = cm_sdp_next_word(&value);
     if (!cm_slice_equal(network, CM_TEXT("IN")) ||
         !(cm_slice_equal(type, CM_TEXT("IP4")) || cm_slice_equal(type, CM_TEXT("IP6"))))
         return (cm_slice){0};
@@ -150,7 +149,7 @@ static cm_slice read_connection(cm_slice value)
 static void read_rtpmap(cm_sdp_media *media, cm_slice value)
 {
     uint8_t type;
-    if (read_payload_type(next_word(&value), &type) != CM_OK)
+    if (cm_sdp_read_type(cm_sdp_next_word(&value), &type) != CM_OK)
         return;
     cm_sdp_payload *payload = find_payload(media, type);
     const cm_slice encoding = cm_slice_trim(cm_slice_cut(&value, '/'));
@@ -178,7 +177,7 @@ static bool is_of_dropped(cm_slice formats, uint8_t type)
 {
     while (formats.size > 0) {
         uint8_t other;
-        if (read_payload_type(next_word(&formats), &other) == CM_OK && other == type)
+        if (cm_sdp_read_type(cm_sdp_next_word(&formats), &other) == CM_OK && other == type)
             return true;
     }
     return false;
@@ -187,7 +186,8 @@ static bool is_of_dropped(cm_slice formats, uint8_t type)
 static void keep_fmtp(parse_state *state, cm_slice value)
 {
     uint8_t type;
-    if (read_payload_type(next_word(&value), &type) != CM_OK || state->fmtp_count == FMTP_LINE_MAX)
+    if (cm_sdp_read_type(cm_sdp_next_word(&value), &type) != CM_OK ||
+        state->fmtp_count == FMTP_LINE_MAX)
         return;
     const bool is_dropped = state->is_in_media && state->media == NULL;
     if (is_dropped && is_of_dropped(state->dropped_formats, type))
@@ -247,7 +247,7 @@ static void give_stray_fmtps(parse_state *state)
             give_stray_fmtp(state->sdp, &state->fmtps[i]);
 }
 
-static bool read_direction(cm_slice name, cm_sdp_direction *out)
+bool cm_sdp_read_direction(cm_slice name, cm_sdp_direction *out)
 {
     static const char *const NAMES[] = {[CM_SDP_SENDRECV] = "sendrecv",
                                         [CM_SDP_SENDONLY] = "sendonly",
@@ -278,7 +278,7 @@ static void read_session_attribute(cm_sdp *sdp, cm_slice name, cm_slice value)
     else if (cm_slice_equal(name, CM_TEXT("tool")))
         set_once(&sdp->tool, value);
     else
-        (void)read_direction(name, &sdp->direction);
+        (void)cm_sdp_read_direction(name, &sdp->direction);
 }
 
 static void read_media_attribute(cm_sdp_media *media, cm_slice name, cm_slice value)
@@ -288,7 +288,7 @@ static void read_media_attribute(cm_sdp_media *media, cm_slice name, cm_slice va
     else if (cm_slice_equal(name, CM_TEXT("rtpmap")))
         read_rtpmap(media, value);
     else
-        (void)read_direction(name, &media->direction);
+        (void)cm_sdp_read_direction(name, &media->direction);
 }
 
 static void read_attribute(parse_state *state, cm_slice line)

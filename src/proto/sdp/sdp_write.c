@@ -1,7 +1,6 @@
-#include "proto/sdp/sdp.h"
+#include "proto/sdp/sdp_priv.h"
 
-/* Text from elsewhere within a line: a line break in it would let it write lines of its own. */
-static void write_clean(cm_writer *w, cm_slice text)
+void cm_sdp_write_clean(cm_writer *w, cm_slice text)
 {
     if (cm_slice_find(text, '\r') < text.size || cm_slice_find(text, '\n') < text.size)
         w->failed = true;
@@ -9,26 +8,26 @@ static void write_clean(cm_writer *w, cm_slice text)
         cm_write_slice(w, text);
 }
 
-static void write_line(cm_writer *w, const char *start, cm_slice value)
+void cm_sdp_write_line(cm_writer *w, const char *start, cm_slice value)
 {
     cm_write_text(w, start);
-    write_clean(w, value);
+    cm_sdp_write_clean(w, value);
     cm_write_text(w, "\r\n");
 }
 
 static void write_if_said(cm_writer *w, const char *start, cm_slice value)
 {
     if (value.size > 0)
-        write_line(w, start, value);
+        cm_sdp_write_line(w, start, value);
 }
 
 static void write_connection(cm_writer *w, cm_slice address)
 {
     const bool is_ipv6 = cm_slice_find(address, ':') < address.size;
-    write_line(w, is_ipv6 ? "c=IN IP6 " : "c=IN IP4 ", address);
+    cm_sdp_write_line(w, is_ipv6 ? "c=IN IP6 " : "c=IN IP4 ", address);
 }
 
-static void write_direction(cm_writer *w, cm_sdp_direction direction)
+void cm_sdp_write_direction(cm_writer *w, cm_sdp_direction direction)
 {
     static const char *const LINES[] = {[CM_SDP_DIRECTION_UNSAID] = "",
                                         [CM_SDP_SENDRECV] = "a=sendrecv\r\n",
@@ -38,13 +37,13 @@ static void write_direction(cm_writer *w, cm_sdp_direction direction)
     cm_write_text(w, LINES[direction]);
 }
 
-static void write_payload(cm_writer *w, const cm_sdp_payload *payload)
+void cm_sdp_write_payload(cm_writer *w, const cm_sdp_payload *payload)
 {
     if (payload->encoding.size > 0) {
         cm_write_text(w, "a=rtpmap:");
         cm_write_decimal(w, payload->type);
         cm_write_u8(w, ' ');
-        write_clean(w, payload->encoding);
+        cm_sdp_write_clean(w, payload->encoding);
         cm_write_u8(w, '/');
         cm_write_decimal(w, payload->clock_rate);
         if (payload->channels > 1) {
@@ -56,7 +55,7 @@ static void write_payload(cm_writer *w, const cm_sdp_payload *payload)
     if (payload->fmtp.size > 0) {
         cm_write_text(w, "a=fmtp:");
         cm_write_decimal(w, payload->type);
-        write_line(w, " ", payload->fmtp);
+        cm_sdp_write_line(w, " ", payload->fmtp);
     }
 }
 
@@ -68,7 +67,7 @@ static void write_media(cm_writer *w, const cm_sdp_media *media)
     cm_write_text(w, STARTS[media->kind]);
     cm_write_decimal(w, media->port);
     cm_write_u8(w, ' ');
-    write_clean(w, media->protocol);
+    cm_sdp_write_clean(w, media->protocol);
     for (size_t i = 0; i < media->payload_count; i++) {
         cm_write_u8(w, ' ');
         cm_write_decimal(w, media->payloads[i].type);
@@ -77,9 +76,9 @@ static void write_media(cm_writer *w, const cm_sdp_media *media)
     if (media->connection.size > 0)
         write_connection(w, media->connection);
     for (size_t i = 0; i < media->payload_count; i++)
-        write_payload(w, &media->payloads[i]);
+        cm_sdp_write_payload(w, &media->payloads[i]);
     write_if_said(w, "a=control:", media->control);
-    write_direction(w, media->direction);
+    cm_sdp_write_direction(w, media->direction);
 }
 
 static cm_slice or_else(cm_slice text, cm_slice fallback)
@@ -90,14 +89,14 @@ static cm_slice or_else(cm_slice text, cm_slice fallback)
 void cm_sdp_write(cm_writer *w, const cm_sdp *sdp)
 {
     cm_write_text(w, "v=0\r\n");
-    write_line(w, "o=", or_else(sdp->origin, CM_TEXT("- 0 0 IN IP4 0.0.0.0")));
-    write_line(w, "s=", or_else(sdp->name, CM_TEXT("-")));
+    cm_sdp_write_line(w, "o=", or_else(sdp->origin, CM_TEXT("- 0 0 IN IP4 0.0.0.0")));
+    cm_sdp_write_line(w, "s=", or_else(sdp->name, CM_TEXT("-")));
     write_connection(w, or_else(sdp->connection, CM_TEXT("0.0.0.0")));
     cm_write_text(w, "t=0 0\r\n");
     write_if_said(w, "a=tool:", sdp->tool);
     write_if_said(w, "a=control:", sdp->control);
     write_if_said(w, "a=range:", sdp->range);
-    write_direction(w, sdp->direction);
+    cm_sdp_write_direction(w, sdp->direction);
     for (size_t i = 0; i < sdp->media_count; i++)
         write_media(w, &sdp->medias[i]);
 }
