@@ -19,7 +19,8 @@ enum {
 typedef enum cm_sdp_kind {
     CM_SDP_VIDEO,
     CM_SDP_AUDIO,
-    CM_SDP_APPLICATION, /* ONVIF metadata */
+    CM_SDP_APPLICATION, /* ONVIF metadata; data channels of WebRTC */
+    CM_SDP_OTHER,       /* in offers of WebRTC only: of another kind, which is answered too */
 } cm_sdp_kind;
 
 typedef enum cm_sdp_direction {
