@@ -1,0 +1,151 @@
+/*
+ * rtc_priv: the parts of an endpoint: sockets and candidates (rtc.c), what arrives (rtc_receive.c),
+ * who is known by which name and address (rtc_pairs.c), sessions from beginning to end
+ * (rtc_session.c), what is sent (rtc_send.c). Only these include it.
+ */
+#pragma once
+
+#include "base/list.h"
+#include "net/rtc.h"
+
+enum {
+    CM_RTC_PAIRS_MAX =
+        8, /* proven addresses of a session; the one least recently heard gives way */
+    CM_RTC_MESSAGES_MAX = 64,
+    CM_RTC_PACKETS_MAX = 8, /* of a message: what Wi-Fi and queues on the way still bear */
+    CM_RTC_ARENA_SIZE = CM_RTC_MESSAGES_MAX * CM_RTC_PACKETS_MAX * 1024,
+    CM_RTC_DATAGRAM_MAX = 2048, /* of RTP and RTCP that arrive */
+};
+
+/* ---- the arena ---- */
+
+/* Packets of one session to one address, one behind the other in the arena. */
+typedef struct cm_rtc_message {
+    cm_rtc_session *session; /* NULL: destroyed meanwhile; it is not sent */
+    struct cm_rtc_port *port;
+    cm_address peer;
+    size_t offset;
+    size_t size;
+    uint16_t packet_size; /* of each but the last */
+    unsigned packets;
+    bool is_closed; /* the last one was shorter: none may follow */
+} cm_rtc_message;
+
+typedef struct cm_rtc_arena {
+    cm_rtc_message messages[CM_RTC_MESSAGES_MAX];
+    size_t count;
+    size_t used;
+    uint8_t bytes[CM_RTC_ARENA_SIZE];
+} cm_rtc_arena;
+
+/* ---- who is known ---- */
+
+/* Chains by a hash under a random key, so that nobody outside can choose what collides. */
+typedef struct cm_rtc_table {
+    cm_list *buckets;
+    size_t mask; /* their number, a power of two, less one */
+    uint8_t key[16];
+} cm_rtc_table;
+
+/* One ufrag of ours. */
+typedef struct cm_rtc_name {
+    cm_list node; /* in endpoint.names */
+    cm_rtc_session *session;
+    cm_slice ufrag; /* borrowed from the session's ice */
+} cm_rtc_name;
+
+typedef struct cm_rtc_port {
+    cm_rtc_endpoint *endpoint;
+    cm_udp *udp;
+    cm_address local;
+} cm_rtc_port;
+
+/* An address of the peer that a check has proven, as seen from one of our ports. */
+typedef struct cm_rtc_pair {
+    cm_list node; /* in endpoint.pairs */
+    cm_rtc_session *session;
+    cm_rtc_port *port; /* NULL: this place is free */
+    cm_address peer;
+    cm_instant heard; /* the last check from there */
+} cm_rtc_pair;
+
+/* ---- objects ---- */
+
+struct cm_rtc_endpoint {
+    cm_net *net;
+    cm_loop *loop;
+    const cm_dtls_identity *identity;
+    cm_stun_hasher *hasher;
+    cm_rtc_port ports[CM_RTC_ADDRESSES_MAX];
+    size_t port_count;
+    cm_address announced[CM_RTC_ADDRESSES_MAX];
+    size_t announced_count;
+    size_t sessions_max;
+    cm_rtc_table names;
+    cm_rtc_table pairs;
+    cm_rtc_arena *arena;
+    cm_timer flush; /* runs while there is something in it */
+    cm_rtc_counters counters;
+    uint8_t scratch[CM_RTC_DATAGRAM_MAX]; /* where what arrives is unprotected */
+};
+
+typedef enum cm_rtc_state {
+    CM_RTC_WAITING,     /* for a first check */
+    CM_RTC_HANDSHAKING, /* an address is proven; keys or a nomination are missing */
+    CM_RTC_CONNECTED,
+    CM_RTC_ENDED, /* has no name, address, keys or timer any more */
+    CM_RTC_STATES,
+} cm_rtc_state;
+/* The table of allowed transitions. */
+bool cm_rtc_may_turn(cm_rtc_state from, cm_rtc_state to);
+
+struct cm_rtc_session {
+    cm_rtc_endpoint *endpoint;
+    const cm_rtc_events *events;
+    void *owner;
+    cm_rtc_state state;
+    cm_ice ice;
+    cm_rtc_name names[2];
+    cm_rtc_pair pairs[CM_RTC_PAIRS_MAX];
+    cm_rtc_pair *path; /* where what we send goes; NULL before the first check */
+    bool is_nominated; /* the peer chose it */
+    bool is_confirmed; /* the peer has shown that it has the keys */
+    cm_timer timer;    /* until connected: the end of the wait. Then: when consent may run out */
+    cm_dtls *dtls;
+    cm_srtp *srtp; /* NULL before there are keys */
+    cm_rtc_figures figures;
+};
+
+/* ---- rtc_pairs.c ---- */
+
+cm_status cm_rtc_table_init(cm_rtc_table *table, cm_random *random, size_t entries_max);
+void cm_rtc_table_deinit(cm_rtc_table *table);
+
+/* Brings the session's names in line with its credentials. */
+void cm_rtc_names_update(cm_rtc_session *session);
+cm_rtc_session *cm_rtc_find_name(const cm_rtc_endpoint *endpoint, cm_slice ufrag);
+
+cm_rtc_pair *cm_rtc_find_pair(const cm_rtc_port *port, const cm_address *peer); /* or NULL */
+/* An authentic check of the session came from there. NULL: another session lives there. */
+cm_rtc_pair *cm_rtc_prove_pair(cm_rtc_session *session, cm_rtc_port *port, const cm_address *peer);
+/* Names and pairs: nothing that arrives finds the session any more. */
+void cm_rtc_forget(cm_rtc_session *session);
+
+/* ---- rtc_receive.c ---- */
+
+void cm_rtc_receive(cm_rtc_port *port, cm_slice datagram, const cm_address *from);
+
+/* ---- rtc_session.c: each of these may call events, and these may destroy the session ---- */
+
+/* A check came by this pair. */
+void cm_rtc_session_proven(cm_rtc_session *session, cm_rtc_pair *pair, bool is_nominated);
+/* An authentic packet, in the clear. */
+void cm_rtc_session_deliver(cm_rtc_session *session, cm_slice packet, bool is_rtcp);
+
+/* ---- rtc_send.c ---- */
+
+cm_status cm_rtc_arena_create(cm_rtc_endpoint *endpoint); /* sets endpoint->arena */
+void cm_rtc_arena_destroy(cm_rtc_endpoint *endpoint);
+void cm_rtc_arena_drop(cm_rtc_session *session); /* what of it waits dies */
+/* At once, beside the arena: answers to checks, and DTLS. */
+void cm_rtc_send_now(cm_rtc_port *port, const cm_address *to, cm_slice datagram);
