@@ -113,6 +113,10 @@ enum {
 typedef struct cm_datagram {
     cm_slice bytes;  /* borrowed for the callback */
     cm_address peer; /* of received ones; where to, of sent ones on an unconnected socket */
+    /* Where a received one was sent to, also on a socket bound to all addresses. Of sent ones on
+     * such a socket: which address they leave from, its port apart; unspecified: the system's
+     * choice, which on a machine of several may not be the one that was asked. */
+    cm_address local;
     /* Of sent ones. 0: `bytes` is one datagram. Else it is cut into datagrams of so many bytes, of
      * which the last may be shorter: the kernel takes them as one (UDP_SEGMENT), at a quarter of
      * the cost where there are eight. */

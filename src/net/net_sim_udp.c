@@ -57,8 +57,8 @@ static void on_tell(cm_timer *timer)
         packet *p = CM_HOLDER(u->arrived.next, packet, node);
         cm_list_remove(&p->node);
         cm_list_add_last(&batch, &p->node);
-        datagrams[count++] =
-            (cm_datagram){.bytes = cm_slice_over(p->bytes, p->size), .peer = p->from};
+        datagrams[count++] = (cm_datagram){
+            .bytes = cm_slice_over(p->bytes, p->size), .peer = p->from, .local = p->to};
     }
     if (!cm_list_is_empty(&u->arrived))
         cm_timer_start(&u->tell, 0);
@@ -108,17 +108,22 @@ cm_status cm_sim_udp_connect(cm_udp *udp, const cm_address *peer)
 }
 
 /* Where a datagram sent to `to` says it comes from. */
-static cm_address source_of(const sim_udp *u, cm_sim_host *host, const cm_address *to)
+static cm_address source_of(const sim_udp *u, cm_sim_host *host, const cm_address *to,
+                            const cm_address *wished)
 {
     cm_address from = u->udp.local;
     if (cm_address_kind_of(&from) == CM_ADDRESS_UNSPECIFIED) {
-        from = cm_address_kind_of(to) == CM_ADDRESS_LOOPBACK ? *to : host->site->address;
+        if (cm_address_kind_of(wished) != CM_ADDRESS_UNSPECIFIED)
+            from = *wished;
+        else
+            from = cm_address_kind_of(to) == CM_ADDRESS_LOOPBACK ? *to : host->site->address;
         from.port = u->udp.local.port;
     }
     return from;
 }
 
-static void send_one(sim_udp *u, cm_slice bytes, const cm_address *to)
+/* `from` as source_of() says. */
+static void send_one(sim_udp *u, cm_slice bytes, const cm_address *to, const cm_address *from)
 {
     cm_sim_host *host = cm_sim_host_of(u->udp.net);
     cm_sim_network *network = host->network;
@@ -127,7 +132,7 @@ static void send_one(sim_udp *u, cm_slice bytes, const cm_address *to)
     const cm_instant now = cm_loop_now(u->udp.net->loop);
     site->bytes += bytes.size;
     if (link->path.is_down || cm_sim_is_lost(network, link) || site->host == NULL ||
-        bytes.size > DATAGRAM_MAX)
+        bytes.size > DATAGRAM_MAX || !cm_sim_may_bind(host, from))
         return;
     const cm_instant busy =
         link->busy_until[cm_address_same_host(&host->site->address, &link->a) ? 0 : 1];
@@ -141,7 +146,7 @@ static void send_one(sim_udp *u, cm_slice bytes, const cm_address *to)
     p->size = bytes.size;
     p->host = site->host;
     p->to = *to;
-    p->from = source_of(u, host, to);
+    p->from = *from;
     cm_list_add_last(&site->host->packets, &p->node);
     cm_timer_init(&p->arrival, site->host->net.loop, on_arrival);
     cm_timer_start_at(&p->arrival, cm_sim_send(network, link, &host->site->address, now,
@@ -153,10 +158,12 @@ cm_status cm_sim_udp_send(cm_udp *udp, const cm_datagram *datagrams, size_t coun
     sim_udp *u = of(udp);
     for (size_t i = 0; i < count; i++) {
         const cm_datagram *d = &datagrams[i];
+        const cm_address *to = u->is_connected ? &u->peer : &d->peer;
+        const cm_address from = source_of(u, cm_sim_host_of(udp->net), to, &d->local);
         const size_t step = d->segment_size > 0 ? d->segment_size : d->bytes.size;
         size_t at = 0;
         do {
-            send_one(u, cm_slice_part(d->bytes, at, step), u->is_connected ? &u->peer : &d->peer);
+            send_one(u, cm_slice_part(d->bytes, at, step), to, &from);
             at += step;
         } while (at < d->bytes.size);
     }

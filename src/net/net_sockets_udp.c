@@ -17,9 +17,10 @@ enum {
     ASK_AGAIN_EVERY = 1024,   /* datagrams */
 };
 
-/* What is said to the kernel about a message beside its bytes. */
+/* What is said to the kernel about a message beside its bytes, or by it. */
 typedef struct control {
-    _Alignas(struct cmsghdr) uint8_t bytes[CMSG_SPACE(sizeof(uint16_t))];
+    _Alignas(struct cmsghdr)
+        uint8_t bytes[CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(struct in6_pktinfo))];
 } control;
 
 /* Where the datagrams of one call land; one for all sockets of a net, because none keeps them. */
@@ -27,6 +28,7 @@ struct cm_udp_batch {
     struct mmsghdr headers[CM_NET_BATCH_MAX];
     struct iovec vectors[CM_NET_BATCH_MAX];
     cm_sockaddr peers[CM_NET_BATCH_MAX];
+    control controls[CM_NET_BATCH_MAX];
     cm_datagram datagrams[CM_NET_BATCH_MAX];
     uint8_t slots[CM_NET_BATCH_MAX][SLOT_SIZE];
 };
@@ -35,6 +37,7 @@ typedef struct sockets_udp {
     cm_udp udp;
     int fd;
     bool is_connected;
+    bool is_wildcard;   /* bound to all addresses */
     bool kernel_cuts;   /* it knows how to, which does not mean that it always will */
     unsigned refusals;  /* in a row, to cut datagrams */
     unsigned cut_by_us; /* datagrams since then */
@@ -57,7 +60,9 @@ static cm_udp_batch *make_batch(void)
         batch->headers[i].msg_hdr = (struct msghdr){.msg_name = &batch->peers[i],
                                                     .msg_namelen = sizeof batch->peers[i],
                                                     .msg_iov = &batch->vectors[i],
-                                                    .msg_iovlen = 1};
+                                                    .msg_iovlen = 1,
+                                                    .msg_control = &batch->controls[i],
+                                                    .msg_controllen = sizeof batch->controls[i]};
     }
     return batch;
 }
@@ -65,6 +70,27 @@ static cm_udp_batch *make_batch(void)
 void cm_udp_batch_destroy(cm_udp_batch *batch)
 {
     free(batch);
+}
+
+/* Which address it was sent to. */
+static cm_address local_of(const sockets_udp *u, struct msghdr *message)
+{
+    const uint16_t port = u->udp.local.port;
+    if (!u->is_wildcard)
+        return u->udp.local;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            struct in_pktinfo info;
+            cm_slice_copy(cm_slice_over(CMSG_DATA(c), sizeof info), &info, sizeof info);
+            return cm_address_make(cm_slice_over(&info.ipi_spec_dst, 4), port);
+        }
+        if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            struct in6_pktinfo info;
+            cm_slice_copy(cm_slice_over(CMSG_DATA(c), sizeof info), &info, sizeof info);
+            return cm_address_make(cm_slice_over(&info.ipi6_addr, 16), port);
+        }
+    }
+    return u->udp.local;
 }
 
 /* Fills batch->datagrams; returns how many the kernel gave, or 0. *kept_out: how many are whole. */
@@ -79,9 +105,11 @@ static size_t receive(sockets_udp *u, size_t *kept_out)
         const bool is_whole = (header->msg_hdr.msg_flags & MSG_TRUNC) == 0;
         if (is_whole && cm_sockaddr_to(&batch->peers[i], &datagram->peer)) {
             datagram->bytes = cm_slice_over(batch->slots[i], header->msg_len);
+            datagram->local = local_of(u, &header->msg_hdr);
             (*kept_out)++;
         }
         header->msg_hdr.msg_namelen = sizeof batch->peers[i];
+        header->msg_hdr.msg_controllen = sizeof batch->controls[i];
     }
     return got > 0 ? (size_t)got : 0;
 }
@@ -117,6 +145,11 @@ static cm_status start(sockets_udp *u)
     cm_watch_want(u->watch, CM_WATCH_READ);
     u->udp.local = cm_sockaddr_local_of(u->fd);
     u->kernel_cuts = knows_segments(u->fd);
+    u->is_wildcard = cm_address_kind_of(&config->local) == CM_ADDRESS_UNSPECIFIED;
+    if (u->is_wildcard && config->local.is_v6)
+        cm_sockets_set(u->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+    else if (u->is_wildcard)
+        cm_sockets_set(u->fd, IPPROTO_IP, IP_PKTINFO, 1);
     return CM_OK;
 }
 
@@ -149,6 +182,7 @@ cm_status cm_sockets_udp_connect(cm_udp *udp, const cm_address *peer)
     const socklen_t size = cm_sockaddr_from(&address, peer);
     CM_ENSURE(connect(u->fd, &address.any, size) == 0, CM_REFUSE);
     u->is_connected = true;
+    u->is_wildcard = false;
     u->udp.local = cm_sockaddr_local_of(u->fd);
     /* What strangers sent before is still queued. */
     size_t kept;
@@ -185,6 +219,19 @@ static void add_control(struct msghdr *message, int level, int type, cm_slice va
     message->msg_controllen += CMSG_SPACE(value.size);
 }
 
+static void add_source(struct msghdr *message, const cm_address *local)
+{
+    if (local->is_v6) {
+        struct in6_pktinfo info = {.ipi6_ifindex = 0};
+        cm_slice_copy(cm_address_bytes(local), &info.ipi6_addr, sizeof info.ipi6_addr);
+        add_control(message, IPPROTO_IPV6, IPV6_PKTINFO, cm_slice_over(&info, sizeof info));
+    } else {
+        struct in_pktinfo info = {.ipi_ifindex = 0};
+        cm_slice_copy(cm_address_bytes(local), &info.ipi_spec_dst, sizeof info.ipi_spec_dst);
+        add_control(message, IPPROTO_IP, IP_PKTINFO, cm_slice_over(&info, sizeof info));
+    }
+}
+
 static void add_message(const sockets_udp *u, outgoing *o, const cm_datagram *datagram,
                         cm_slice bytes, place after)
 {
@@ -202,14 +249,16 @@ static void add_message(const sockets_udp *u, outgoing *o, const cm_datagram *da
     if (o->has_segments[i])
         add_control(message, SOL_UDP, UDP_SEGMENT,
                     cm_slice_over(&datagram->segment_size, sizeof datagram->segment_size));
+    if (u->is_wildcard && cm_address_kind_of(&datagram->local) != CM_ADDRESS_UNSPECIFIED)
+        add_source(message, &datagram->local);
     if (message->msg_controllen == 0)
         message->msg_control = NULL;
     o->after[i] = after;
 }
 
 /* Is the next datagram's cutting left to the kernel? Once it has refused several in a row it is
- * asked now and then only: the cause is rather the machine than the way to one peer, who could
- * otherwise make all others dearer. */
+ * asked now and then only: it would refuse all. Now and then, for they may have gone to one peer
+ * whose way takes none, and who must not make the others dearer for good. */
 static bool may_ask_to_cut(sockets_udp *u)
 {
     if (!u->kernel_cuts)

@@ -557,6 +557,7 @@ typedef struct catcher {
     size_t largest_batch;
     size_t wanted;
     cm_address last_peer;
+    cm_address last_local;
     uint8_t last[16];
     size_t last_size;
     size_t largest;
@@ -571,6 +572,7 @@ static void catch_datagrams(void *owner, const cm_datagram *datagrams, size_t co
     c->largest_batch = count > c->largest_batch ? count : c->largest_batch;
     const cm_datagram *last = &datagrams[count - 1];
     c->last_peer = last->peer;
+    c->last_local = last->local;
     c->last_size = last->bytes.size;
     for (size_t i = 0; i < last->bytes.size && i < sizeof c->last; i++)
         c->last[i] = last->bytes.bytes[i];
@@ -737,6 +739,89 @@ static void segments_arrive_as_datagrams_of_their_own(void **state)
     assert_true(world_run(&p.w, has_recorded, &b));
     place_wait(&p, CM_MS(5));
     assert_recorded(&b, &expected);
+    cm_udp_close(a.udp);
+    cm_udp_close(b.udp);
+    place_close(&p);
+}
+
+/* `asker` sends to `asked` on `b`, which is bound to all addresses and answers. */
+static void ask_and_answer(place *p, catcher *asker, catcher *b, const cm_address *asked,
+                           uint16_t segment_size)
+{
+    asker->wanted = asker->count + (segment_size > 0 ? 3 : 1);
+    b->wanted = b->count + 1;
+    send_text(asker, asked, "who");
+    assert_true(world_run(&p->w, has_caught, b));
+    assert_true(cm_address_equal(&b->last_local, asked));
+    const cm_datagram answer = {.bytes = CM_TEXT("me too"),
+                                .peer = b->last_peer,
+                                .local = b->last_local,
+                                .segment_size = segment_size};
+    size_t sent;
+    assert_int_equal(cm_udp_send(b->udp, &answer, 1, &sent), CM_OK);
+    assert_true(world_run(&p->w, has_caught, asker));
+    assert_true(cm_address_equal(&asker->last_peer, asked));
+}
+
+static void an_answer_leaves_from_the_address_that_was_asked(void **state)
+{
+    (void)state;
+    place p;
+    place_open(&p);
+    const cm_address all = {.is_v6 = false};
+    catcher a = {.udp = NULL}, b = {.udp = NULL}, c = {.udp = NULL};
+    const cm_address here = catcher_open(&a, p.here, &p.here_host);
+    cm_address asked = catcher_open(&b, p.there, &all);
+    assert_int_equal(cm_address_kind_of(&asked), CM_ADDRESS_UNSPECIFIED);
+    const uint16_t port = asked.port;
+    asked = p.there_host;
+    asked.port = port;
+    ask_and_answer(&p, &a, &b, &asked, 0);
+    ask_and_answer(&p, &a, &b, &asked, 2);
+    /* Without a wish the system chooses. */
+    a.wanted++;
+    send_text(&b, &here, "me");
+    assert_true(world_run(&p.w, has_caught, &a));
+    assert_int_equal(a.last_peer.port, port);
+    /* One bound to an address knows where it was asked; a wish is nothing to it. */
+    c.wanted = 1;
+    const cm_address bound = catcher_open(&c, p.there, &p.there_host);
+    send_text(&a, &bound, "who");
+    assert_true(world_run(&p.w, has_caught, &c));
+    assert_true(cm_address_equal(&c.last_local, &bound));
+    const cm_datagram answer = {.bytes = CM_TEXT("me"), .peer = here, .local = p.foreign};
+    size_t sent;
+    a.wanted++;
+    assert_int_equal(cm_udp_send(c.udp, &answer, 1, &sent), CM_OK);
+    assert_true(world_run(&p.w, has_caught, &a));
+    assert_true(cm_address_equal(&a.last_peer, &bound));
+    ask_and_answer(&p, &a, &b, &asked, 0); /* as if the other had not been */
+    cm_udp_close(a.udp);
+    cm_udp_close(b.udp);
+    cm_udp_close(c.udp);
+    place_close(&p);
+}
+
+/* As what nobody has: it does not go out. */
+static void nothing_leaves_from_an_address_that_is_not_ours(void **state)
+{
+    (void)state;
+    place p;
+    place_open(&p);
+    const cm_address all = {.is_v6 = false};
+    catcher a = {.udp = NULL}, b = {.udp = NULL};
+    const cm_address here = catcher_open(&a, p.here, &p.here_host);
+    catcher_open(&b, p.there, &all);
+    const cm_datagram lie = {.bytes = CM_TEXT("lie"), .peer = here, .local = p.foreign};
+    size_t sent;
+    assert_int_equal(cm_udp_send(b.udp, &lie, 1, &sent), CM_OK);
+    assert_int_equal(sent, 1);
+    a.wanted = 1;
+    send_text(&b, &here, "truth");
+    assert_true(world_run(&p.w, has_caught, &a));
+    place_wait(&p, CM_MS(5));
+    assert_int_equal(a.count, 1);
+    assert_text(cm_slice_over(a.last, a.last_size), "truth");
     cm_udp_close(a.udp);
     cm_udp_close(b.udp);
     place_close(&p);
@@ -970,6 +1055,8 @@ static void too_many_lookups_are_refused(void **state)
         cmocka_unit_test(an_address_in_use_is_refused),                                            \
         cmocka_unit_test(datagrams_arrive_in_batches_with_their_sender),                           \
         cmocka_unit_test(segments_arrive_as_datagrams_of_their_own),                               \
+        cmocka_unit_test(an_answer_leaves_from_the_address_that_was_asked),                        \
+        cmocka_unit_test(nothing_leaves_from_an_address_that_is_not_ours),                         \
         cmocka_unit_test(a_datagram_of_ten_thousand_bytes_arrives_whole_and_a_larger_one_not),     \
         cmocka_unit_test(a_connected_socket_hears_its_peer_only),                                  \
         cmocka_unit_test(a_udp_owner_may_close_inside_its_callback),                               \

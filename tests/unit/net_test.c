@@ -430,6 +430,28 @@ static void what_cannot_be_sent_counts_as_sent(void **state)
     segments_close(&s);
 }
 
+/* Of the many addresses of loopback the system would choose the first; over IPv6 there is one. */
+static void any_of_our_addresses_may_answer(void **state)
+{
+    (void)state;
+    static const char *const HOSTS[][2] = {{"0.0.0.0", "127.0.0.5"}, {"::", "::1"}};
+    for (size_t i = 0; i < CM_COUNT(HOSTS); i++) {
+        place p;
+        place_open(&p);
+        const cm_address all = address_of(HOSTS[i][0]);
+        cm_address asked = address_of(HOSTS[i][1]);
+        catcher a = {.udp = NULL}, b = {.udp = NULL};
+        const cm_address first = asked.is_v6 ? asked : p.here_host;
+        catcher_open(&a, p.here, &first);
+        asked.port = catcher_open(&b, p.there, &all).port;
+        ask_and_answer(&p, &a, &b, &asked, 0);
+        ask_and_answer(&p, &a, &b, &asked, 2);
+        cm_udp_close(a.udp);
+        cm_udp_close(b.udp);
+        place_close(&p);
+    }
+}
+
 static void localhost_is_found_and_an_invalid_name_not(void **state)
 {
     (void)state;
@@ -491,6 +513,7 @@ int main(void)
         cmocka_unit_test(a_datagram_taken_in_part_counts_as_not_sent),
         cmocka_unit_test(trying_again_sends_no_byte_twice),
         cmocka_unit_test(what_cannot_be_sent_counts_as_sent),
+        cmocka_unit_test(any_of_our_addresses_may_answer),
         cmocka_unit_test(localhost_is_found_and_an_invalid_name_not),
         cmocka_unit_test(a_lookup_may_outlive_its_net),
         cmocka_unit_test(own_addresses_leave_out_loopback),
