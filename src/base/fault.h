@@ -35,6 +35,7 @@
     X(FRAME_REUSE, "frame.reuse")         /* a frame's memory, filled anew early */                \
     X(WRITE_NEIGHBOUR, "write.neighbour") /* a queued write handed to the neighbour */             \
     X(FRAME_REPLAY, "frame.replay")       /* an old frame once more */                             \
+    X(RTP_NEIGHBOUR, "rtp.neighbour")     /* a packet handed to another viewer's session */        \
     X(RTX_SWAP, "rtx.swap")               /* what was sent, mixed up with another camera's */      \
     X(HELPER_MIX, "helper.mix")           /* jobs and pipes of helpers mixed up */                 \
     /* the walls */                                                                                \
