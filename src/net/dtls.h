@@ -6,7 +6,7 @@
  *
  * What computes (key exchange, signatures) runs in the pool, one job at a time per association;
  * the loop only queues datagrams. Lost flights are repeated by us, on the loop's time, from a copy:
- * OpenSSL's own timer reads the wall clock. So OpenSSL's state (45 KB) exists from the first
+ * OpenSSL's own timer reads the wall clock. So OpenSSL's state (65 KB) exists from the first
  * ClientHello until the keys are out and not longer; what stays are 400 bytes, which can repeat the
  * last flight, say goodbye, and understand the peer's goodbye.
  *
