@@ -14,7 +14,7 @@ enum {
     CHAIN_BYTES_MAX = 16 * 1024,
 };
 
-/* RFC 8827, 6.5: forward secrecy and an AEAD. AES-128 first: the fastest where it is in the
+/* RFC 8827, 6.5 MUST: forward secrecy and an AEAD. AES-128 first: the fastest where it is in the
  * processor. */
 static const char SUITES[] =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305";
@@ -74,8 +74,8 @@ static bool is_strong(const EVP_PKEY *key)
 
 /*
  * Instead of OpenSSL's walk up a chain. Who signed the certificate, for whom and until when says
- * nothing here; the SDP came by an authenticated way and names its digest (RFC 5763, 5). That the
- * peer has the key is shown by its CertificateVerify, which OpenSSL insists on.
+ * nothing here; the SDP came by an authenticated way and names its digest (RFC 5763, 5 MUST). That
+ * the peer has the key is shown by its CertificateVerify, which OpenSSL insists on.
  */
 static int check_certificate(X509_STORE_CTX *store, void *argument)
 {

@@ -29,7 +29,8 @@ static const EVP_MD *hash_of(size_t size)
     }
 }
 
-/* RFC 8122, 5.1: of several hash functions one is chosen, and one of its fingerprints must match.
+/* RFC 8122, 5.1 MUST: of several hash functions one is chosen, and one of its fingerprints must
+ * match.
  */
 static cm_status take_fingerprints(const cm_dtls_config *config, cm_dtls_handshake *handshake)
 {

@@ -298,7 +298,7 @@ static void expect(const dtls_client_options *options, cm_status status)
 
 /* ---- what is agreed upon ---- */
 
-/* RFC 5764, 4.2; RFC 7714, 12. */
+/* RFC 5764, 4.2; RFC 7714, 12; the suite of RFC 8827, 6.5. */
 static void both_have_the_same_keys(void **state)
 {
     (void)state;
@@ -433,6 +433,7 @@ static void the_certificate_is_the_announced_one(void **state)
                      CM_FOREIGN);
 }
 
+/* RFC 5763, 5: then nothing goes on. */
 static void a_foreign_peer_is_told_by_an_alert(void **state)
 {
     (void)state;
