@@ -530,15 +530,21 @@ static cm_status read_plain_address(context *c, const yaml_node_t *node, void *o
     return cm_address_kind_of(out) == CM_ADDRESS_LOOPBACK ? CM_OK : wrong(c, node, allowed);
 }
 
-static cm_status read_port(context *c, const yaml_node_t *node, void *out, const char *allowed)
+/* A port alone is one on every address. */
+static cm_status read_media(context *c, const yaml_node_t *node, void *out, const char *allowed)
 {
     uint64_t port;
-    if (node->type != YAML_SCALAR_NODE ||
-        cm_slice_to_u64(scalar_of(node), UINT16_MAX, &port) != CM_OK)
-        return wrong(c, node, allowed);
-    *(uint16_t *)out = (uint16_t)port;
-    return CM_OK;
+    if (node->type == YAML_SCALAR_NODE &&
+        cm_slice_to_u64(scalar_of(node), UINT16_MAX, &port) == CM_OK) {
+        *(cm_address *)out = (cm_address){.port = (uint16_t)port};
+        return CM_OK;
+    }
+    CM_TRY(read_listen_address(c, node, out, allowed));
+    /* An answer must name the address that packets go to. */
+    return cm_address_kind_of(out) != CM_ADDRESS_UNSPECIFIED ? CM_OK : wrong(c, node, allowed);
 }
+
+LIST_READER(read_announced, cm_address, read_listen_address)
 
 static cm_status read_loops(context *c, const yaml_node_t *node, void *out, const char *allowed)
 {
@@ -559,7 +565,10 @@ static cm_status read_listen(context *c, const yaml_node_t *node, void *out, con
               "machine only)"),
         FIELD(cm_config, https, "https", read_listen_address, false,
               "an address with a port, such as 0.0.0.0:8443"),
-        FIELD(cm_config, media, "media", read_port, false, "a port, 0 to 65535"),
+        FIELD(cm_config, media, "media", read_media, false,
+              "a port, 0 to 65535, or one of this machine's addresses with a port"),
+        FIELD(cm_config, announce, "announce", read_announced, false,
+              "the public address, with a port if it is another one"),
     };
     return read_mapping(c, node, FIELDS, CM_COUNT(FIELDS), out);
 }
@@ -662,7 +671,7 @@ static cm_status check_whole(context *c, const yaml_node_t *node)
 static cm_status read_root(context *c, const yaml_node_t *node)
 {
     static const field FIELDS[] = {
-        {"listen", read_listen, 0, false, "{http, https, media}"},
+        {"listen", read_listen, 0, false, "{http, https, media, announce}"},
         {"tls", read_tls, 0, false, "{certificate, key, names}"},
         FIELD(cm_config, loops, "loops", read_loops, false, "a number of event loops, 1 to 16"),
         FIELD(cm_config, trusted_proxies, "trusted_proxies", read_ranges, false, RANGE),
@@ -687,7 +696,7 @@ cm_status cm_config_create_default(cm_config **out)
         free(config);
         return CM_BROKEN;
     }
-    config->media = 8189;
+    config->media.port = 8189;
     config->loops = 1;
     if (cm_address_parse(CM_TEXT("127.0.0.1:8080"), 0, &config->http) != CM_OK ||
         cm_address_parse(CM_TEXT("0.0.0.0:8443"), 0, &config->https) != CM_OK)

@@ -23,7 +23,12 @@ typedef struct cm_config {
     /* listen */
     cm_address http;  /* default 127.0.0.1:8080; loopback only */
     cm_address https; /* default 0.0.0.0:8443 */
-    uint16_t media;   /* default 8189: UDP and TCP of WebRTC */
+    /* Where WebRTC's packets come and go. Unspecified (the default, port 8189): on every address
+     * that this machine has. */
+    cm_address media;
+    /* What others reach that port by when it is forwarded; port 0: the same. */
+    cm_address *announce;
+    size_t announce_count;
     /* tls */
     char *certificate_file; /* NULL: a local CA is made */
     char *key_file;

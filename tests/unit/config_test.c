@@ -101,7 +101,9 @@ static void test_defaults(void **state)
         cm_config *config = read_good(*state, EMPTY[i]);
         assert_address(&config->http, "127.0.0.1:8080");
         assert_address(&config->https, "0.0.0.0:8443");
-        assert_int_equal(config->media, 8189);
+        assert_int_equal(config->media.port, 8189);
+        assert_int_equal(cm_address_kind_of(&config->media), CM_ADDRESS_UNSPECIFIED);
+        assert_int_equal(config->announce_count, 0);
         assert_int_equal(config->loops, 1);
         assert_int_equal(config->home_count + config->operator_count + config->name_count, 0);
         assert_null(config->certificate_file);
@@ -114,7 +116,8 @@ static void test_the_whole_shape(void **state)
     const place *p = *state;
     cm_config *config = read_good(
         p,
-        "listen: {http: \"127.0.0.1:8081\", https: \"[::]:8444\", media: 9000}\n"
+        "listen: {http: \"127.0.0.1:8081\", https: \"[::]:8444\", media: 9000,\n"
+        "  announce: [203.0.113.7, \"[2001:db8::1]:40000\"]}\n"
         "tls: {certificate: a.pem, key: /b/k.pem, names: [cam.example, nas]}\n"
         "loops: 2\n"
         "log_level: debug\n"
@@ -128,7 +131,11 @@ static void test_the_whole_shape(void **state)
         "    {id: yard, main: \"rtsp://cam\"}]}]\n");
     assert_address(&config->http, "127.0.0.1:8081");
     assert_address(&config->https, "[::]:8444");
-    assert_int_equal(config->media, 9000);
+    assert_int_equal(config->media.port, 9000);
+    assert_int_equal(cm_address_kind_of(&config->media), CM_ADDRESS_UNSPECIFIED);
+    assert_int_equal(config->announce_count, 2);
+    assert_address(&config->announce[0], "203.0.113.7:0");
+    assert_address(&config->announce[1], "[2001:db8::1]:40000");
     char beside[128];
     snprintf(beside, sizeof beside, "%s/a.pem", p->directory);
     assert_string_equal(config->certificate_file, beside);
@@ -189,6 +196,9 @@ static void test_wrong_server_values(void **state)
          "a port, 0 to 65535"},
         {"listen: {media: -1}", "1:17", "listen.media"},
         {"listen: {media: {}}", "1:17", "listen.media: allowed: a port"},
+        {"listen: {media: \"0.0.0.0:8189\"}", "1:17", "listen.media"},
+        {"listen: {announce: 203.0.113.7}", "1:20", "listen.announce"},
+        {"listen: {announce: [verdi.example]}", "1:21", "listen.announce[0]"},
         {"listen: 8080", "1:9", "listen: a mapping (key: value) is wanted here"},
         {"listen:\n  media: 1\n  media: 2\n", "3:3", "listen: 'media' stands here twice"},
         {"loops: 0", "1:8", "loops: \"0\" is not allowed here; allowed: a number of event loops"},
