@@ -152,6 +152,7 @@ const cm_ice_credentials *cm_rtc_session_local(const cm_rtc_session *session);
  * cm_ice_restart. CM_REFUSE: no ufrag, or the session has ended; nothing has changed then. */
 cm_status cm_rtc_session_restart(cm_rtc_session *session, cm_slice remote_ufrag);
 
+cm_rtc_endpoint *cm_rtc_session_endpoint(const cm_rtc_session *session);
 bool cm_rtc_session_is_connected(const cm_rtc_session *session);
 
 typedef struct cm_rtc_figures {

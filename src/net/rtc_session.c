@@ -261,3 +261,8 @@ void cm_rtc_session_read_figures(const cm_rtc_session *session, cm_rtc_figures *
     if (out->has_path)
         out->path = session->path->peer;
 }
+
+cm_rtc_endpoint *cm_rtc_session_endpoint(const cm_rtc_session *session)
+{
+    return session->endpoint;
+}

@@ -1,0 +1,11 @@
+/*
+ * over_rtc: the transport of a viewer whose packets go to a session of net/rtc.h.
+ */
+#pragma once
+
+#include "egress/webrtc/webrtc.h"
+#include "net/rtc.h"
+
+/* Good for as long as the session. Resends nothing as the same packet: the session's SRTP protects
+ * no sequence number twice. */
+cm_webrtc_transport cm_webrtc_transport_over(cm_rtc_session *session);
