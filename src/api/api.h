@@ -16,6 +16,7 @@
 #include "grants/permission.h"
 #include "identity/identity.h"
 #include "net/http.h"
+#include "net/rtc.h"
 
 typedef struct cm_api cm_api;
 
@@ -27,6 +28,10 @@ typedef struct cm_api_config {
     cm_grants *grants;
     cm_fleet *fleet;
     cm_hub *hub;
+    cm_rtc_endpoint *rtc;
+    /* Of all loops, by their index: filled while they are made, and before any runs. */
+    cm_api *const *apis;
+    size_t api_count;
     cm_slice ca_pem;            /* borrowed; empty: own certificates, /ca.crt is absent */
     const char *ca_fingerprint; /* "AA:BB:…" or NULL */
     bool is_demo;

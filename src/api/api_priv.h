@@ -83,6 +83,7 @@ struct cm_api {
     cm_fanout *fanout; /* for stills */
     cm_list calls;
     cm_list lives;
+    cm_list wheps;
     cm_list event_streams;
     cm_recent_use recent[256];
 };
@@ -115,6 +116,8 @@ void cm_call_read(cm_call *call, cm_call_step *work, cm_call_step *done);
 void cm_call_write(cm_call *call, cm_call_step *work, cm_call_step *done);
 /* `work` on the control loop, then `done` on the call's loop. */
 void cm_call_on_control(cm_call *call, cm_call_step *work, cm_call_step *done);
+/* The same on the loop of another api of this server. */
+void cm_call_on(cm_call *call, const cm_api *there, cm_call_step *work, cm_call_step *done);
 
 /* ---- input ---- */
 
@@ -151,8 +154,9 @@ json_t *cm_rights_json(cm_rights rights);
 extern const cm_route CM_ROUTES[];
 extern const size_t CM_ROUTE_COUNT;
 
-/* live.c, events.c: objects that outlive their call. */
+/* live.c, whep.c, events.c: objects that outlive their call. */
 void cm_lives_end(cm_api *api);
+void cm_wheps_end(cm_api *api);
 void cm_event_streams_end(cm_api *api);
 /* openapi.c */
 json_t *cm_openapi_json(void);

@@ -81,9 +81,10 @@ static void answer_facts(cm_call *call)
                      ? json_pack("{s:s}", "fingerprint_sha256", config->ca_fingerprint)
                      : json_null();
     cm_call_json(call, 200,
-                 json_pack("{s:s, s:b, s:o, s:o, s:b}", "version", CM_VERSION, "setup_needed",
+                 json_pack("{s:s, s:b, s:o, s:o, s:b, s:b}", "version", CM_VERSION, "setup_needed",
                            ((server_facts *)call->data)->is_setup_needed, "ca", ca, "time",
-                           cm_time_json(cm_loop_wall(config->loop)), "demo", config->is_demo));
+                           cm_time_json(cm_loop_wall(config->loop)), "demo", config->is_demo,
+                           "webrtc", config->rtc != NULL));
 }
 
 void cm_route_server(cm_call *call)

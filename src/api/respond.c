@@ -211,30 +211,40 @@ void cm_call_write(cm_call *call, cm_call_step *work, cm_call_step *done)
         cm_call_fail(call, CM_FULL, "absent");
 }
 
-static void back_from_control(cm_task *task)
+static void come_back(cm_task *task)
 {
     finish_step(CM_HOLDER(task, cm_call, task));
 }
 
-static void run_on_control(cm_task *task)
+static void run_elsewhere(cm_task *task)
 {
     cm_call *call = CM_HOLDER(task, cm_call, task);
     call->work(call);
-    call->task.run = back_from_control;
+    call->task.run = come_back;
     cm_loop_post(call->api->config.loop, &call->task);
 }
 
-void cm_call_on_control(cm_call *call, cm_call_step *work, cm_call_step *done)
+static void run_on(cm_call *call, cm_loop *loop, cm_call_step *work, cm_call_step *done)
 {
     call->work = work;
     call->done = done;
-    if (call->api->config.loop == call->api->config.control) {
+    if (call->api->config.loop == loop) {
         work(call);
         finish_step(call);
         return;
     }
-    call->task.run = run_on_control;
-    cm_loop_post(call->api->config.control, &call->task);
+    call->task.run = run_elsewhere;
+    cm_loop_post(loop, &call->task);
+}
+
+void cm_call_on_control(cm_call *call, cm_call_step *work, cm_call_step *done)
+{
+    run_on(call, call->api->config.control, work, done);
+}
+
+void cm_call_on(cm_call *call, const cm_api *there, cm_call_step *work, cm_call_step *done)
+{
+    run_on(call, there->config.loop, work, done);
 }
 
 /* ---- input ---- */

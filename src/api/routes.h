@@ -31,6 +31,12 @@ CM_ROUTE(camera_delete, DELETE, "/api/v1/cameras/{camera}", OWNER, NONE, 0,
          "Remove a camera; its keys are destroyed")
 CM_ROUTE(live, GET, "/api/v1/cameras/{camera}/live.mp4", VIEW, NONE, 0,
          "Live pictures as fragmented MP4")
+CM_ROUTE(whep, POST, "/api/v1/cameras/{camera}/whep", VIEW, SDP, 65536,
+         "Live pictures by WebRTC: offer in, answer out")
+CM_ROUTE(whep_change, PATCH, "/api/v1/cameras/{camera}/whep/{viewer}", VIEW, SDP_FRAGMENT, 16384,
+         "Candidates, or an ICE restart, of a WebRTC viewer")
+CM_ROUTE(whep_end, DELETE, "/api/v1/cameras/{camera}/whep/{viewer}", VIEW, NONE, 0,
+         "End a WebRTC viewer")
 CM_ROUTE(still, GET, "/api/v1/cameras/{camera}/still.jpg", VIEW, NONE, 0,
          "The newest keyframe as JPEG")
 CM_ROUTE(events, GET, "/api/v1/events", SESSION, NONE, 0, "What happens, as server-sent events")

@@ -30,6 +30,8 @@ static void count(cm_station *station, cm_loop_figures *out)
     cm_still_read_counters(station->stills, &out->stills);
     if (station->http != NULL)
         out->http = *cm_http_server_counters(station->http);
+    if (station->rtc != NULL)
+        out->rtc = *cm_rtc_endpoint_counters(station->rtc);
     out->slow_turns = cm_loop_slow_turns(station->loop);
 }
 
@@ -147,6 +149,88 @@ static void write_http(page *p, const cm_server *server)
         (void)snprintf(labels, sizeof labels, "{class=\"%uxx\"}", i);
         value(p, "http_responses_total", labels, sum.responses[i]);
     }
+}
+
+/* What strangers and faulty peers tried, by what was wrong with it. */
+static void write_rtc_refusals(page *p, const cm_rtc_counters *rtc)
+{
+    const struct {
+        const char *labels;
+        uint64_t number;
+    } rows[] = {
+        {"{cause=\"check-unknown\"}", rtc->checks_unknown},
+        {"{cause=\"check-forged\"}", rtc->checks_forged},
+        {"{cause=\"check-excessive\"}", rtc->checks_excessive},
+        {"{cause=\"check-taken\"}", rtc->checks_taken},
+        {"{cause=\"malformed\"}", rtc->malformed},
+        {"{cause=\"stranger\"}", rtc->strangers},
+        {"{cause=\"srtp-early\"}", rtc->srtp_early},
+        {"{cause=\"srtp-forged\"}", rtc->srtp_forged},
+        {"{cause=\"srtp-replayed\"}", rtc->srtp_replayed},
+        {"{cause=\"srtp-malformed\"}", rtc->srtp_malformed},
+        {"{cause=\"dtls-malformed\"}", rtc->dtls.malformed},
+        {"{cause=\"dtls-dropped\"}", rtc->dtls.dropped},
+    };
+    head(p, "rtc_refused_total", "counter", "Datagrams not taken, by cause");
+    for (size_t i = 0; i < CM_COUNT(rows); i++)
+        value(p, "rtc_refused_total", rows[i].labels, rows[i].number);
+    head(p, "rtc_ended_total", "counter", "WebRTC sessions that ended by themselves, by cause");
+    for (unsigned i = 0; i < CM_RTC_CAUSES; i++) {
+        char labels[64];
+        (void)snprintf(labels, sizeof labels, "{cause=\"%s\"}", cm_rtc_cause_name((cm_rtc_cause)i));
+        value(p, "rtc_ended_total", labels, rtc->sessions_ended[i]);
+    }
+}
+
+static void add_rtc(cm_rtc_counters *sum, const cm_rtc_counters *rtc)
+{
+    sum->sessions += rtc->sessions;
+    sum->sessions_created += rtc->sessions_created;
+    sum->sessions_refused += rtc->sessions_refused;
+    sum->sessions_connected += rtc->sessions_connected;
+    for (size_t i = 0; i < CM_RTC_CAUSES; i++)
+        sum->sessions_ended[i] += rtc->sessions_ended[i];
+    sum->checks_unknown += rtc->checks_unknown;
+    sum->checks_forged += rtc->checks_forged;
+    sum->checks_excessive += rtc->checks_excessive;
+    sum->checks_taken += rtc->checks_taken;
+    sum->paths_moved += rtc->paths_moved;
+    sum->bytes_in += rtc->bytes_in;
+    sum->malformed += rtc->malformed;
+    sum->strangers += rtc->strangers;
+    sum->srtp_early += rtc->srtp_early;
+    sum->srtp_forged += rtc->srtp_forged;
+    sum->srtp_replayed += rtc->srtp_replayed;
+    sum->srtp_malformed += rtc->srtp_malformed;
+    sum->packets_out += rtc->packets_out;
+    sum->bytes_out += rtc->bytes_out;
+    sum->datagrams_out += rtc->datagrams_out;
+    sum->packets_dropped += rtc->packets_dropped;
+    sum->dtls.malformed += rtc->dtls.malformed;
+    sum->dtls.dropped += rtc->dtls.dropped;
+}
+
+static void write_rtc(page *p, const cm_server *server)
+{
+    cm_rtc_counters sum = {0};
+    for (size_t i = 0; i < server->count; i++)
+        add_rtc(&sum, &server->stations[i].figures.rtc);
+    one(p, "rtc_sessions", "gauge", "WebRTC sessions now", sum.sessions);
+    one(p, "rtc_sessions_total", "counter", "WebRTC sessions made", sum.sessions_created);
+    one(p, "rtc_sessions_refused_total", "counter", "WebRTC sessions refused by a bound",
+        sum.sessions_refused);
+    one(p, "rtc_connected_total", "counter", "WebRTC sessions that were connected",
+        sum.sessions_connected);
+    one(p, "rtc_paths_moved_total", "counter", "Peers that went on from another address",
+        sum.paths_moved);
+    one(p, "rtc_bytes_in_total", "counter", "Bytes received on the media ports", sum.bytes_in);
+    one(p, "rtc_packets_out_total", "counter", "RTP and RTCP packets sent", sum.packets_out);
+    one(p, "rtc_bytes_out_total", "counter", "Bytes of those", sum.bytes_out);
+    one(p, "rtc_datagrams_out_total", "counter", "Messages to the kernel that they went as",
+        sum.datagrams_out);
+    one(p, "rtc_packets_dropped_total", "counter", "Packets that the kernel had no room for",
+        sum.packets_dropped);
+    write_rtc_refusals(p, &sum);
 }
 
 static void write_stills(page *p, const cm_server *server)
@@ -280,6 +364,7 @@ cm_status cm_figures_write(void *owner, cm_buffer *out)
     one(&p, "cameras", "gauge", "Cameras", cm_fleet_count(server->fleet));
     write_hubs(&p, server);
     write_http(&p, server);
+    write_rtc(&p, server);
     write_stills(&p, server);
     write_grants(&p, server);
     write_cameras(&p, server);

@@ -166,6 +166,9 @@ static cm_status create_api(cm_station *station)
                             .grants = server->grants,
                             .fleet = server->fleet,
                             .hub = station->hub,
+                            .rtc = station->rtc,
+                            .apis = server->apis,
+                            .api_count = server->count,
                             .ca_fingerprint =
                                 server->ca_fingerprint[0] != '\0' ? server->ca_fingerprint : NULL,
                             .is_demo = server->options.is_demo,
@@ -176,7 +179,36 @@ static cm_status create_api(cm_station *station)
                             .owner = server};
     if (cm_certificate_ca(server->certificate, &config.ca_pem) != CM_OK)
         config.ca_pem = (cm_slice){0};
-    return cm_api_create(&config, &station->api);
+    CM_TRY(cm_api_create(&config, &station->api));
+    server->apis[station->index] = station->api;
+    return CM_OK;
+}
+
+/* A port for each loop, one after the other. A port alone is one of every address. */
+static cm_status open_media(cm_station *station)
+{
+    const cm_config *config = station->server->config;
+    cm_address addresses[2] = {config->media};
+    size_t count = 1;
+    if (cm_address_kind_of(&config->media) == CM_ADDRESS_UNSPECIFIED)
+        addresses[count++] = (cm_address){.port = config->media.port, .is_v6 = true};
+    for (size_t i = 0; i < count; i++)
+        if (addresses[i].port != 0)
+            addresses[i].port = (uint16_t)(addresses[i].port + station->index);
+    const cm_rtc_endpoint_config rtc = {.net = station->net,
+                                        .identity = station->server->rtc_identity,
+                                        .addresses = addresses,
+                                        .address_count = count,
+                                        .announced = config->announce,
+                                        .announced_count = config->announce_count,
+                                        .sessions_max = 4096};
+    const cm_status status = cm_rtc_endpoint_create(&rtc, &station->rtc);
+    if (status == CM_REFUSE)
+        fprintf(stderr,
+                "casement: listen.media: port %u of UDP is in use, or the address is not this "
+                "machine's; name another one\n",
+                addresses[0].port);
+    return status;
 }
 
 static cm_status listen_on(cm_station *station)
@@ -198,8 +230,11 @@ static cm_status listen_on(cm_station *station)
 
 static cm_status open_doors(cm_server *server)
 {
-    for (size_t i = 0; i < server->count; i++)
+    CM_TRY(cm_dtls_identity_create(server->started, &server->rtc_identity));
+    for (size_t i = 0; i < server->count; i++) {
+        CM_TRY(open_media(&server->stations[i]));
         CM_TRY(create_api(&server->stations[i]));
+    }
     for (size_t i = 0; i < server->count; i++) {
         CM_TRY(listen_on(&server->stations[i]));
         cm_figures_start(&server->stations[i]);
@@ -396,7 +431,10 @@ static void take_down(cm_server *server)
     cm_loop_settle(server->loops, server->count);
     for (size_t i = 0; i < server->count; i++)
         cm_api_destroy(server->stations[i].api);
+    for (size_t i = 0; i < server->count; i++)
+        cm_rtc_endpoint_destroy(server->stations[i].rtc);
     cm_loop_settle(server->loops, server->count);
+    cm_dtls_identity_destroy(server->rtc_identity);
     cm_fleet_destroy(server->fleet);
     cm_reach_destroy(server->reach);
     cm_grants_destroy(server->grants);

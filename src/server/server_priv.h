@@ -6,6 +6,7 @@
 
 #include "api/api.h"
 #include "net/certificate.h"
+#include "net/rtc.h"
 #include "net/tls.h"
 #include "server/reach.h"
 #include "server/serve.h"
@@ -17,6 +18,7 @@ typedef struct cm_loop_figures {
     cm_hub_counters hub;
     cm_http_counters http;
     cm_still_counters stills;
+    cm_rtc_counters rtc;
     uint64_t slow_turns;
 } cm_loop_figures;
 
@@ -31,6 +33,7 @@ typedef struct cm_station {
     cm_tls *tls;
     cm_api *api;
     cm_http_server *http;
+    cm_rtc_endpoint *rtc;
     cm_timer figures_timer;
     cm_loop_figures figures; /* control loop */
     pthread_t thread;
@@ -47,6 +50,7 @@ struct cm_server {
     cm_net *nets[CM_LOOPS_MAX];
     cm_hub *hubs[CM_LOOPS_MAX];
     cm_still_service *stills[CM_LOOPS_MAX];
+    cm_api *apis[CM_LOOPS_MAX];
 
     cm_epoch_page *page;
     cm_store *store;
@@ -55,6 +59,7 @@ struct cm_server {
     cm_fleet *fleet;
     cm_reach *reach;
     cm_certificate *certificate;
+    cm_dtls_identity *rtc_identity;
     char ca_fingerprint[CM_CERTIFICATE_FINGERPRINT_SIZE];
     struct cm_follow *follow;
     struct cm_demo *demo;

@@ -135,7 +135,7 @@ class Server(Program):
         for name, text in (secrets or {}).items():
             with open(os.path.join(self.place, name), "w", encoding="utf-8") as file:
                 file.write(text + "\n")
-        listen = {"http": f"127.0.0.1:{self.port}", "https": f"127.0.0.1:{self.tls_port}", "media": 0}
+        listen = {"http": f"127.0.0.1:{self.port}", "https": f"127.0.0.1:{self.tls_port}", "media": "127.0.0.1:0"}
         with open(self.yaml, "w", encoding="utf-8") as file:
             json.dump({"listen": listen, **config}, file)
         super().__init__(BINARY, "serve", "-c", self.yaml, "--data", self.data, *options)

@@ -93,7 +93,7 @@ static void check_operation(const struct row *row, const cm_route *route, const 
     assert_string_equal(json_string_value(json_object_get(operation, "x-permission")),
                         cm_permission_name(route->permission));
     assert_int_equal(json_object_get(operation, "requestBody") != NULL, row->body_max > 0);
-    static const char *const NAMES[] = {"camera", "account", "token"};
+    static const char *const NAMES[] = {"camera", "account", "token", "viewer"};
     for (size_t i = 0; i < CM_COUNT(NAMES); i++) {
         char braced[32];
         snprintf(braced, sizeof braced, "{%s}", NAMES[i]);

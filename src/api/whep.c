@@ -1,0 +1,312 @@
+/* Opening a WebRTC viewer: evidence first, then transport and answer; pictures when the peer is
+ * connected. */
+#include "api/whep.h"
+
+#include <stdlib.h>
+
+#include "egress/webrtc/over_rtc.h"
+
+/* ---- life ---- */
+
+static void whep_free(cm_whep *whep)
+{
+    cm_fleet_unwant(whep->wish);
+    cm_viewer_session_close(whep->session);
+    cm_lease_destroy(whep->lease);
+    cm_rtc_session_destroy(whep->rtc);
+    cm_buffer_deinit(&whep->offer);
+    cm_list_remove(&whep->node);
+    free(whep);
+}
+
+void cm_whep_end(cm_whep *whep)
+{
+    cm_webrtc_viewer_destroy(whep->viewer);
+    whep_free(whep);
+}
+
+void cm_wheps_end(cm_api *api)
+{
+    CM_LIST_EACH(&api->wheps, node, next)
+    cm_whep_end(CM_HOLDER(node, cm_whep, node));
+}
+
+void cm_whep_renew_etag(cm_whep *whep)
+{
+    cm_id_make(cm_loop_random(whep->api->config.loop), whep->etag);
+}
+
+cm_whep *cm_whep_find(cm_api *api, const cm_call *call)
+{
+    CM_LIST_EACH(&api->wheps, node, next)
+    {
+        cm_whep *whep = CM_HOLDER(node, cm_whep, node);
+        if (cm_slice_equal(cm_slice_of(whep->id), cm_slice_of(call->parameters.ids[1])) &&
+            cm_slice_equal(cm_slice_of(whep->camera.camera.text),
+                           cm_slice_of(call->parameters.ids[0])) &&
+            cm_home_id_equal(&whep->camera.home, &call->home) &&
+            whep->asker.kind == call->asker.kind &&
+            cm_secret_equal(cm_slice_over(whep->asker.token_hash, sizeof whep->asker.token_hash),
+                            cm_slice_over(call->asker.token_hash, sizeof call->asker.token_hash)))
+            return whep;
+    }
+    return NULL;
+}
+
+/* ---- from the viewer of egress ---- */
+
+static void on_stale(void *owner)
+{
+    const cm_whep *whep = owner;
+    cm_viewer_session_nudge(whep->session);
+}
+
+static void on_viewer_end(void *owner)
+{
+    cm_whep_end(owner);
+}
+
+static const cm_webrtc_events VIEWER_EVENTS = {.on_stale = on_stale, .on_end = on_viewer_end};
+
+/* ---- from the transport ---- */
+
+/* Bits a second that a path is taken to carry until its peer says more: a home's own network is no
+ * bottleneck for a camera, what comes from outside may be. */
+static uint32_t start_rate(const cm_whep *whep)
+{
+    enum { NEAR = 20000000, FAR = 4000000 };
+    cm_rtc_figures figures;
+    cm_rtc_session_read_figures(whep->rtc, &figures);
+    const cm_address_kind kind = cm_address_kind_of(&figures.path);
+    return kind == CM_ADDRESS_PRIVATE || kind == CM_ADDRESS_LOOPBACK ||
+                   kind == CM_ADDRESS_LINK_LOCAL
+               ? NEAR
+               : FAR;
+}
+
+static void on_connected(void *owner)
+{
+    cm_whep *whep = owner;
+    whep->transport = cm_webrtc_transport_over(whep->rtc);
+    const cm_webrtc_config config = {.hub = whep->api->config.hub,
+                                     .loop = whep->api->config.loop,
+                                     .transport = &whep->transport,
+                                     .stream = whep->stream,
+                                     .media = whep->media,
+                                     .start_bits_per_second = start_rate(whep),
+                                     .events = &VIEWER_EVENTS,
+                                     .owner = whep};
+    cm_lease *lease = whep->lease;
+    whep->lease = NULL;
+    cm_status status = cm_webrtc_viewer_create(&config, lease, &whep->viewer);
+    if (status == CM_OK)
+        status = cm_webrtc_viewer_start(whep->viewer);
+    if (status != CM_OK)
+        cm_whep_end(whep);
+}
+
+static void on_rtcp(void *owner, cm_slice compound)
+{
+    cm_whep *whep = owner;
+    if (whep->viewer != NULL)
+        cm_webrtc_viewer_rtcp(whep->viewer, compound);
+}
+
+/* A viewer of pictures sends none. */
+static void on_rtp(void *owner, cm_slice packet)
+{
+    (void)owner;
+    (void)packet;
+}
+
+static void on_closed(void *owner, cm_rtc_cause cause)
+{
+    cm_whep *whep = owner;
+    cm_log_camera(CM_LOG_DEBUG, "whep", &whep->camera, "event=closed cause=%s",
+                  cm_rtc_cause_name(cause));
+    cm_whep_end(whep);
+}
+
+static const cm_rtc_events RTC_EVENTS = {on_connected, on_rtp, on_rtcp, on_closed};
+
+/* ---- the answer ---- */
+
+static void respond_problem(cm_whep *whep, unsigned status, const char *type, const char *title,
+                            const char *detail)
+{
+    cm_http_request *request = whep->request;
+    whep->request = NULL;
+    if (request != NULL)
+        cm_http_respond_problem(request,
+                                &(cm_http_problem){.status = status,
+                                                   .type = type,
+                                                   .title = title,
+                                                   .detail = detail,
+                                                   .retry_after_s = status == 503 ? 5 : 0});
+}
+
+static void respond_answer(cm_whep *whep, cm_slice answer)
+{
+    char location[256], etag[CM_ID_SIZE + 2];
+    cm_writer l = cm_writer_over(location, sizeof location);
+    cm_writer e = cm_writer_over(etag, sizeof etag);
+    cm_write_format(&l, "/api/v1/cameras/%s/whep/%s?home=%s", whep->camera.camera.text, whep->id,
+                    whep->camera.home.text);
+    cm_write_format(&e, "\"%s\"", whep->etag);
+    const cm_http_field fields[] = {
+        {CM_TEXT("content-type"), CM_TEXT("application/sdp")},
+        {CM_TEXT("cache-control"), CM_TEXT("no-store")},
+        {CM_TEXT("accept-patch"), CM_TEXT("application/trickle-ice-sdpfrag")},
+        {CM_TEXT("location"), cm_writer_done(&l)},
+        {CM_TEXT("etag"), cm_writer_done(&e)},
+    };
+    cm_http_request *request = whep->request;
+    whep->request = NULL;
+    cm_http_respond(request, &(cm_http_response){.status = 201,
+                                                 .fields = fields,
+                                                 .field_count = CM_COUNT(fields),
+                                                 .body = answer});
+}
+
+/* The first lease: whoever asks may see this camera. */
+static void begin(cm_whep *whep)
+{
+    char detail[CM_WHEP_DETAIL_SIZE];
+    cm_buffer answer;
+    cm_buffer_init(&answer, 64 << 10);
+    const cm_status status = cm_whep_answer(whep, &RTC_EVENTS, &answer, detail);
+    cm_buffer_deinit(&whep->offer);
+    if (status == CM_OK) {
+        whep->wish = cm_fleet_want(whep->api->config.fleet, &whep->camera, whep->stream);
+        respond_answer(whep, cm_buffer_data(&answer));
+    } else if (status == CM_REFUSE) {
+        respond_problem(whep, 400, "bad-offer", "Offer not understood", detail);
+    } else {
+        respond_problem(whep, 503, "server-busy", "Too busy",
+                        "The server has as many WebRTC viewers as it may; try again in a moment.");
+    }
+    cm_buffer_deinit(&answer);
+    if (status != CM_OK)
+        whep_free(whep);
+}
+
+/* ---- from grants ---- */
+
+static void on_lease(void *owner, cm_lease *lease)
+{
+    cm_whep *whep = owner;
+    if (whep->viewer != NULL) {
+        cm_webrtc_viewer_renew(whep->viewer, lease);
+        return;
+    }
+    cm_lease_destroy(whep->lease);
+    whep->lease = lease;
+    if (whep->rtc == NULL)
+        begin(whep);
+}
+
+/* Refused, or cut while watching. */
+static void on_end(void *owner, cm_grant_reason reason)
+{
+    cm_whep *whep = owner;
+    if (reason == CM_GRANT_DENIED_EVIDENCE)
+        cm_log_camera(CM_LOG_ERROR, "whep", &whep->camera, "event=evidence-alarm");
+    respond_problem(whep, 404, "no-such-camera", "No such camera",
+                    "There is no such camera here, or you may not see it.");
+    if (whep->viewer != NULL)
+        cm_webrtc_viewer_cut(whep->viewer);
+    whep_free(whep);
+}
+
+static const cm_viewer_events SESSION_EVENTS = {on_lease, on_end};
+
+/* ---- the request ---- */
+
+static void on_gone(void *owner)
+{
+    cm_whep *whep = owner;
+    whep->request = NULL;
+    whep_free(whep); /* nobody would know the session's address */
+}
+
+static const cm_http_events WAITING_EVENTS = {NULL, on_gone};
+
+static void read_codec(cm_call *call)
+{
+    cm_whep *whep = call->data;
+    const cm_camera_status *status = cm_fleet_status(call->api->config.fleet, &whep->camera);
+    if (status != NULL)
+        CM_IGNORE(cm_slice_to_cstr(cm_slice_of(status->streams[whep->stream].codec), whep->codec,
+                                   sizeof whep->codec),
+                  "of the same size");
+}
+
+static void open_session(cm_call *call)
+{
+    static const cm_call_fault BUSY = {503,
+                                       "too-many-viewers",
+                                       "Too many pictures at once",
+                                       "This account has too many pictures open: close some.",
+                                       NULL,
+                                       5};
+    cm_whep *whep = call->data;
+    if (call->request == NULL) {
+        cm_call_free(call);
+        return;
+    }
+    const cm_viewer_ask ask = {.asker = call->asker,
+                               .camera = whep->camera,
+                               .streams = UINT32_C(1) << whep->stream,
+                               .wanted = CM_RIGHT_VIEW};
+    if (cm_viewer_session_open(call->api->config.grants, call->api->config.loop, &ask,
+                               &SESSION_EVENTS, whep, &whep->session) != CM_OK) {
+        cm_call_problem(call, &BUSY);
+        return;
+    }
+    cm_list_add_last(&call->api->wheps, &whep->node);
+    call->data = NULL;
+    call->free_data = NULL;
+    whep->request = cm_call_release(call);
+    cm_http_watch(whep->request, &WAITING_EVENTS, whep);
+}
+
+static void free_unopened(void *data)
+{
+    whep_free(data);
+}
+
+/* The first character says which loop it lives on. */
+static void make_id(cm_whep *whep)
+{
+    static const char DIGITS[] = "0123456789abcdef";
+    cm_loop *loop = whep->api->config.loop;
+    char random[CM_ID_SIZE];
+    cm_id_make(cm_loop_random(loop), random);
+    cm_writer w = cm_writer_over(whep->id, sizeof whep->id);
+    cm_write_format(&w, "%c%s", DIGITS[cm_loop_index(loop)], random);
+}
+
+void cm_route_whep(cm_call *call)
+{
+    cm_camera_key camera;
+    cm_stream stream;
+    if (!cm_call_camera(call, 0, &camera) || !cm_call_stream(call, &stream))
+        return;
+    cm_whep *whep = calloc(1, sizeof *whep);
+    if (whep == NULL) {
+        cm_call_fail(call, CM_FULL, "absent");
+        return;
+    }
+    *whep = (cm_whep){.api = call->api,
+                      .camera = camera,
+                      .stream = stream,
+                      .asker = call->asker,
+                      .offer = call->text};
+    cm_buffer_init(&call->text, 0); /* its bytes are the session's */
+    cm_list_init(&whep->node);
+    make_id(whep);
+    cm_whep_renew_etag(whep);
+    call->data = whep;
+    call->free_data = free_unopened;
+    cm_call_on_control(call, read_codec, open_session);
+}

@@ -1,0 +1,56 @@
+/*
+ * whep: what the files of WebRTC viewing share. A viewer session of grants on one side, a WebRTC
+ * session of net/ and a viewer of egress/ on the other, and the cut between them.
+ *
+ * WHEP (draft-ietf-wish-whep, after WHIP, RFC 9725): POST an offer, 201 with the answer; the
+ * session's own address takes candidates and ICE restarts by PATCH and ends by DELETE. It belongs
+ * to whoever opened it: another person's, another token's, another camera's does not exist.
+ */
+#pragma once
+
+#include "api/api_priv.h"
+#include "egress/webrtc/webrtc.h"
+
+typedef struct cm_whep {
+    cm_list node; /* in api->wheps */
+    cm_api *api;
+    char id[CM_ID_SIZE];
+    char etag[CM_ID_SIZE]; /* of the ICE session: another one after a restart */
+    cm_asker asker;
+    cm_camera_key camera;
+    cm_stream stream;
+    cm_http_request *request; /* until it is answered */
+    cm_buffer offer;          /* likewise */
+    char codec[CM_CODEC_SIZE];
+    cm_webrtc_media media; /* what was negotiated */
+    char mid[CM_RTP_ELEMENT_MAX + 1];
+    char remote_ufrag[CM_ICE_REMOTE_UFRAG_MAX + 1]; /* of the present ICE session */
+    cm_webrtc_transport transport;
+    cm_viewer_session *session;
+    cm_lease *lease; /* the newest, until there is a viewer, who takes it */
+    cm_rtc_session *rtc;
+    cm_webrtc_viewer *viewer;
+    cm_fleet_wish *wish;
+} cm_whep;
+
+/* ---- whep_sdp.c: from the offer to the answer ---- */
+
+/* Reads whep->offer, makes whep->rtc and whep->media of it, and writes the answer. CM_REFUSE:
+ * *fault says what is wrong, in `detail`, which has room for CM_WHEP_DETAIL_SIZE. CM_FULL: too many
+ * sessions. */
+enum { CM_WHEP_DETAIL_SIZE = 256 };
+cm_status cm_whep_answer(cm_whep *whep, const cm_rtc_events *events, cm_buffer *answer,
+                         char detail[CM_WHEP_DETAIL_SIZE]);
+/* A trickled fragment: with other credentials of the peer's it is a restart, and *answer gets ours
+ * (else it stays empty). CM_REFUSE as above. */
+cm_status cm_whep_take_fragment(cm_whep *whep, cm_slice fragment, cm_buffer *answer,
+                                char detail[CM_WHEP_DETAIL_SIZE]);
+
+/* ---- whep.c ---- */
+
+/* That session of this asker and camera on this loop, or NULL. */
+cm_whep *cm_whep_find(cm_api *api, const cm_call *call);
+/* Ends it in order: the peer is told. */
+void cm_whep_end(cm_whep *whep);
+/* Writes another id of the ICE session into whep->etag. */
+void cm_whep_renew_etag(cm_whep *whep);

@@ -1,0 +1,154 @@
+/* Candidates, ICE restarts and the end of a WebRTC viewer, on the loop where it lives. */
+#include "api/whep.h"
+
+#include <stdlib.h>
+
+typedef struct change {
+    cm_api *there;
+    char etag[CM_ID_SIZE + 2]; /* with its quotes; of the answer */
+    char detail[CM_WHEP_DETAIL_SIZE];
+    cm_buffer answer;
+    enum {
+        FOUND,
+        NOT_FOUND,
+        STALE_ETAG,
+    } outcome;
+    cm_status status;
+} change;
+
+static void free_change(void *data)
+{
+    change *c = data;
+    cm_buffer_deinit(&c->answer);
+    free(c);
+}
+
+static const cm_call_fault GONE = {
+    404, "no-such-viewer", "No such viewer", "This viewer has ended: open another one.", NULL, 0};
+
+/* NULL: answered. */
+static change *begin(cm_call *call)
+{
+    static const char DIGITS[] = "0123456789abcdef";
+    const size_t index = cm_slice_find(cm_slice_of(DIGITS), (uint8_t)call->parameters.ids[1][0]);
+    if (index >= call->api->config.api_count) {
+        cm_call_problem(call, &GONE);
+        return NULL;
+    }
+    change *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        cm_call_fail(call, CM_FULL, "absent");
+        return NULL;
+    }
+    c->there = call->api->config.apis[index];
+    cm_buffer_init(&c->answer, 16 << 10);
+    call->data = c;
+    call->free_data = free_change;
+    return c;
+}
+
+/* ---- DELETE ---- */
+
+static void end_there(cm_call *call)
+{
+    change *c = call->data;
+    cm_whep *whep = cm_whep_find(c->there, call);
+    c->outcome = whep != NULL ? FOUND : NOT_FOUND;
+    if (whep != NULL)
+        cm_whep_end(whep);
+}
+
+static void answer_end(cm_call *call)
+{
+    const change *c = call->data;
+    if (c->outcome == FOUND)
+        cm_call_empty(call);
+    else
+        cm_call_problem(call, &GONE);
+}
+
+void cm_route_whep_end(cm_call *call)
+{
+    const change *c = begin(call);
+    if (c != NULL)
+        cm_call_on(call, c->there, end_there, answer_end);
+}
+
+/* ---- PATCH ---- */
+
+static void write_etag(change *c, const cm_whep *whep)
+{
+    cm_writer w = cm_writer_over(c->etag, sizeof c->etag);
+    cm_write_format(&w, "\"%s\"", whep->etag);
+}
+
+/* A restart may be asked for with "*"; candidates are for the ICE session that the ETag names
+ * (RFC 9725 4.3.1). */
+static bool is_for_this_session(const change *c, const cm_whep *whep)
+{
+    char own[CM_ID_SIZE + 2];
+    cm_writer w = cm_writer_over(own, sizeof own);
+    cm_write_format(&w, "\"%s\"", whep->etag);
+    return cm_slice_equal(cm_slice_of(c->etag), CM_TEXT("*")) ||
+           cm_slice_equal(cm_slice_of(c->etag), cm_writer_done(&w));
+}
+
+static void change_there(cm_call *call)
+{
+    change *c = call->data;
+    cm_whep *whep = cm_whep_find(c->there, call);
+    c->outcome = whep == NULL ? NOT_FOUND : !is_for_this_session(c, whep) ? STALE_ETAG : FOUND;
+    if (c->outcome != FOUND)
+        return;
+    c->status = cm_whep_take_fragment(whep, cm_buffer_data(&call->text), &c->answer, c->detail);
+    write_etag(c, whep);
+}
+
+static void answer_change(cm_call *call)
+{
+    static const cm_call_fault STALE = {412,
+                                        "other-ice-session",
+                                        "Another ICE session",
+                                        "ICE was restarted meanwhile: use the ETag of its answer.",
+                                        NULL,
+                                        0};
+    change *c = call->data;
+    if (c->outcome == NOT_FOUND) {
+        cm_call_problem(call, &GONE);
+    } else if (c->outcome == STALE_ETAG) {
+        cm_call_problem(call, &STALE);
+    } else if (c->status == CM_REFUSE) {
+        cm_call_problem(call, &(cm_call_fault){400, "bad-fragment", "Fragment not understood",
+                                               c->detail, NULL, 0});
+    } else if (c->status != CM_OK) {
+        cm_call_fail(call, c->status, "no-such-viewer");
+    } else if (cm_buffer_data(&c->answer).size == 0) {
+        cm_call_empty(call);
+    } else {
+        call->fields[call->field_count++] = (cm_http_field){CM_TEXT("etag"), cm_slice_of(c->etag)};
+        cm_call_bytes(call, "application/trickle-ice-sdpfrag", cm_buffer_data(&c->answer));
+    }
+}
+
+void cm_route_whep_change(cm_call *call)
+{
+    static const cm_call_fault WANTED = {
+        428,
+        "if-match-wanted",
+        "If-Match wanted",
+        "Send the ETag of the answer as If-Match, or * to restart ICE.",
+        NULL,
+        0};
+    cm_slice etag;
+    const cm_status status = cm_http_header(call->request, CM_TEXT("if-match"), &etag);
+    if (status != CM_OK) {
+        cm_call_problem(call, &WANTED);
+        return;
+    }
+    change *c = begin(call);
+    if (c == NULL)
+        return;
+    if (cm_slice_to_cstr(etag, c->etag, sizeof c->etag) != CM_OK)
+        c->etag[0] = '\0'; /* too long to be one of ours */
+    cm_call_on(call, c->there, change_there, answer_change);
+}

@@ -1,0 +1,232 @@
+/* From an offer to a WebRTC session and the answer that describes it. */
+#include <stdlib.h>
+
+#include "api/whep.h"
+#include "proto/sdp/answer.h"
+#include "proto/sdp/fragment.h"
+
+/* What is made on the way from offer to answer; too large for a stack. */
+typedef struct negotiation {
+    cm_sdp_offer offer;
+    cm_sdp_answer answer;
+    cm_sdp_candidate candidates[CM_RTC_CANDIDATES_MAX];
+    char hosts[CM_RTC_CANDIDATES_MAX][CM_ADDRESS_TEXT_SIZE];
+    char foundations[CM_RTC_CANDIDATES_MAX][12];
+} negotiation;
+
+static cm_status refuse(const cm_sdp_error *error, char detail[CM_WHEP_DETAIL_SIZE])
+{
+    cm_writer w = cm_writer_over(detail, CM_WHEP_DETAIL_SIZE - 1);
+    cm_sdp_error_write(&w, error);
+    detail[cm_writer_done(&w).size] = '\0';
+    return CM_REFUSE;
+}
+
+static cm_status refuse_because(const char *reason, char detail[CM_WHEP_DETAIL_SIZE])
+{
+    CM_IGNORE(cm_slice_to_cstr(cm_slice_of(reason), detail, CM_WHEP_DETAIL_SIZE), "short enough");
+    return CM_REFUSE;
+}
+
+/* Three bytes of the SPS, from "avc1.PPCCLL"; constrained baseline 3.1 of a camera that has not
+ * been heard yet: what every decoder has. */
+static uint32_t profile_level_id(const char *codec)
+{
+    uint32_t id = 0;
+    const cm_slice hex = cm_slice_from(cm_slice_of(codec), 5);
+    if (!cm_slice_starts(cm_slice_of(codec), CM_TEXT("avc1.")) || hex.size != 6)
+        return 0x42e01f;
+    for (size_t i = 0; i < hex.size; i++) {
+        const uint8_t c = hex.bytes[i];
+        id = id << 4 | (uint32_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+    }
+    return id;
+}
+
+/* ---- pictures: one m-line of video; all else is rejected ---- */
+
+static cm_status accept_video(const cm_whep *whep, negotiation *n, size_t *index_out)
+{
+    const cm_sdp_want want = {.codec = CM_SDP_H264,
+                              .profile_level_id = profile_level_id(whep->codec)};
+    const cm_sdp_terms terms = {.wants = &want, .want_count = 1, .may_send = true};
+    for (size_t i = 0; i < n->offer.media_count; i++)
+        if (n->offer.medias[i].kind == CM_SDP_VIDEO &&
+            cm_sdp_answer_accept(&n->answer, &n->offer, i, &terms) == CM_OK) {
+            *index_out = i;
+            return CM_OK;
+        }
+    return CM_ABSENT;
+}
+
+/* A random SSRC that is not 0, which means none. */
+static uint32_t draw_ssrc(cm_whep *whep)
+{
+    return (uint32_t)cm_random_below(cm_loop_random(whep->api->config.loop), UINT32_MAX) + 1;
+}
+
+static void name_streams(cm_whep *whep, negotiation *n, size_t index)
+{
+    cm_sdp_answer_media *media = &n->answer.medias[index];
+    const cm_slice mid = n->offer.medias[index].mid;
+    media->ssrc = draw_ssrc(whep);
+    media->rtx_ssrc = media->choices[0].rtx_type != 0 ? media->ssrc ^ 1 : 0;
+    media->stream_id = cm_slice_of(whep->camera.camera.text);
+    media->track_id = CM_TEXT("video");
+    /* One that is too long for the header extension is not sent: the peer finds its m-line by the
+     * payload type. */
+    whep->mid[0] = '\0';
+    CM_IGNORE(cm_slice_to_cstr(mid, whep->mid, sizeof whep->mid), "left empty");
+    whep->media = (cm_webrtc_media){
+        .payload_type = media->choices[0].type,
+        .rtx_payload_type = media->choices[0].rtx_type,
+        .ssrc = media->ssrc,
+        .rtx_ssrc = media->rtx_ssrc,
+        .extensions = media->extensions,
+        .mid = cm_slice_of(whep->mid),
+        .cname = cm_slice_of(whep->id),
+    };
+    if (whep->mid[0] == '\0')
+        whep->media.extensions.mid = 0;
+}
+
+/* ---- the transport ---- */
+
+static cm_fingerprint fingerprint_of(const cm_sdp_transport *peer)
+{
+    cm_fingerprint fingerprint = {.size = peer->fingerprint.size};
+    cm_slice_copy(cm_slice_over(peer->fingerprint.bytes, peer->fingerprint.size), fingerprint.bytes,
+                  sizeof fingerprint.bytes);
+    return fingerprint;
+}
+
+static cm_status open_transport(cm_whep *whep, const negotiation *n, const cm_rtc_events *events)
+{
+    const cm_sdp_transport *peer = cm_sdp_answer_peer(&n->answer, &n->offer);
+    const cm_fingerprint fingerprint = fingerprint_of(peer);
+    CM_TRY(cm_slice_to_cstr(peer->ufrag, whep->remote_ufrag, sizeof whep->remote_ufrag));
+    return cm_rtc_session_create(whep->api->config.rtc,
+                                 &(cm_rtc_session_config){.remote_ufrag = peer->ufrag,
+                                                          .fingerprints = &fingerprint,
+                                                          .fingerprint_count = 1,
+                                                          .events = events,
+                                                          .owner = whep},
+                                 &whep->rtc);
+}
+
+static void describe_candidates(const cm_whep *whep, negotiation *n,
+                                cm_sdp_answer_transport *transport)
+{
+    cm_rtc_candidate own[CM_RTC_CANDIDATES_MAX];
+    const size_t count = cm_rtc_endpoint_candidates(whep->api->config.rtc, own);
+    for (size_t i = 0; i < count; i++) {
+        cm_writer w = cm_writer_over(n->foundations[i], sizeof n->foundations[i]);
+        cm_write_format(&w, "%u", own[i].foundation);
+        n->candidates[i] = (cm_sdp_candidate){
+            .foundation = cm_writer_done(&w),
+            .component = 1,
+            .transport = CM_SDP_UDP,
+            .priority = own[i].priority,
+            .address = cm_slice_of(cm_address_format_host(&own[i].address, n->hosts[i])),
+            .port = own[i].address.port,
+            .type = CM_SDP_HOST,
+        };
+    }
+    transport->candidates = n->candidates;
+    transport->candidate_count = count;
+    transport->is_complete = true;
+}
+
+static void describe_transport(const cm_whep *whep, negotiation *n)
+{
+    const cm_ice_credentials *own = cm_rtc_session_local(whep->rtc);
+    cm_sdp_answer_transport *transport = &n->answer.transport;
+    transport->is_ice_lite = true;
+    transport->ufrag = cm_slice_of(own->ufrag);
+    transport->pwd = cm_slice_of(own->pwd);
+    transport->fingerprint = cm_slice_of(cm_rtc_endpoint_fingerprint(whep->api->config.rtc));
+    describe_candidates(whep, n, transport);
+}
+
+/* ---- together ---- */
+
+static cm_status write_answer(cm_whep *whep, negotiation *n, cm_buffer *answer)
+{
+    uint8_t *room;
+    n->answer.session_id = cm_random_u64(cm_loop_random(whep->api->config.loop)) >> 1;
+    n->answer.cname = cm_slice_of(whep->id);
+    CM_TRY(cm_buffer_room(answer, CM_SDP_ANSWER_SIZE, &room));
+    cm_writer w = cm_writer_over(room, CM_SDP_ANSWER_SIZE);
+    cm_sdp_answer_write(&w, &n->offer, &n->answer);
+    cm_slice text;
+    CM_TRY(cm_writer_finish(&w, &text));
+    cm_buffer_commit(answer, text.size);
+    return CM_OK;
+}
+
+static cm_status negotiate(cm_whep *whep, negotiation *n, const cm_rtc_events *events,
+                           cm_buffer *answer, char detail[CM_WHEP_DETAIL_SIZE])
+{
+    cm_sdp_error error;
+    size_t index;
+    if (cm_sdp_offer_parse(cm_buffer_data(&whep->offer), &n->offer, &error) != CM_OK)
+        return refuse(&error, detail);
+    cm_sdp_answer_init(&n->answer);
+    if (accept_video(whep, n, &index) != CM_OK)
+        return refuse_because("The offer asks for no video that this camera has: it needs an "
+                              "m=video line that receives H264 with packetization-mode=1.",
+                              detail);
+    name_streams(whep, n, index);
+    const cm_status status = open_transport(whep, n, events);
+    if (status != CM_OK)
+        return status;
+    describe_transport(whep, n);
+    return write_answer(whep, n, answer);
+}
+
+cm_status cm_whep_answer(cm_whep *whep, const cm_rtc_events *events, cm_buffer *answer,
+                         char detail[CM_WHEP_DETAIL_SIZE])
+{
+    negotiation *n = malloc(sizeof *n);
+    CM_ENSURE(n != NULL, CM_FULL);
+    const cm_status status = negotiate(whep, n, events, answer, detail);
+    free(n);
+    return status;
+}
+
+/* ---- fragments ---- */
+
+static cm_status write_restart(cm_whep *whep, const cm_sdp_fragment *fragment, cm_buffer *answer)
+{
+    uint8_t *room;
+    negotiation *n = malloc(sizeof *n);
+    CM_ENSURE(n != NULL, CM_FULL);
+    describe_transport(whep, n);
+    cm_status status = cm_buffer_room(answer, CM_SDP_ANSWER_SIZE, &room);
+    if (status == CM_OK) {
+        cm_writer w = cm_writer_over(room, CM_SDP_ANSWER_SIZE);
+        cm_slice text;
+        cm_sdp_fragment_write(&w, fragment, &n->answer.transport);
+        status = cm_writer_finish(&w, &text);
+        if (status == CM_OK)
+            cm_buffer_commit(answer, text.size);
+    }
+    free(n);
+    return status;
+}
+
+cm_status cm_whep_take_fragment(cm_whep *whep, cm_slice text, cm_buffer *answer,
+                                char detail[CM_WHEP_DETAIL_SIZE])
+{
+    cm_sdp_fragment fragment;
+    cm_sdp_error error;
+    if (cm_sdp_fragment_parse(text, &fragment, &error) != CM_OK)
+        return refuse(&error, detail);
+    /* The peer's candidates are of no use to a lite agent: its checks say where it is. */
+    if (!cm_sdp_fragment_is_restart(&fragment, cm_slice_of(whep->remote_ufrag)))
+        return CM_OK;
+    CM_TRY(cm_rtc_session_restart(whep->rtc, fragment.ufrag));
+    CM_TRY(cm_slice_to_cstr(fragment.ufrag, whep->remote_ufrag, sizeof whep->remote_ufrag));
+    cm_whep_renew_etag(whep);
+    return write_restart(whep, &fragment, answer);
+}
