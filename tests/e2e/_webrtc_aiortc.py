@@ -1,0 +1,76 @@
+#!/usr/bin/python3
+"""A WHEP viewer made of aiortc (Debian's python3-aiortc): prints `frame CAMERA COUNTER` for each
+decoded picture (`frame none` when its code can't be read), `state NAME` for each state of the
+connection, and `session URL` once it is answered. Ends when standard input does.
+
+  _webrtc_aiortc.py URL TOKEN [wrong-fingerprint]"""
+
+import asyncio
+import sys
+import urllib.error
+import urllib.request
+
+import aioice.ice
+import aiortc
+
+import _server
+
+# Tests stay on loopback, which aioice leaves out.
+aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"] if use_ipv4 else []
+
+
+def say(*words):
+    print(*words, flush=True)
+
+
+def post(url, token, offer):
+    request = urllib.request.Request(url, offer.encode(), {
+        "Content-Type": "application/sdp", "Authorization": "Bearer " + token})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            say("session", answer.headers["Location"])
+            return answer.read().decode()
+    except urllib.error.HTTPError as problem:
+        sys.exit(f"{problem.code}: {problem.read().decode()}")
+
+
+def code_of(frame):
+    plane = frame.reformat(format="gray").planes[0]
+    rows = bytes(plane)
+    line, width = plane.line_size, frame.width
+    strip = b"".join(rows[y * line:y * line + width] for y in range(width // 40 * 2))
+    return _server.code_of(strip, width)
+
+
+async def watch(track):
+    while True:
+        try:
+            frame = await track.recv()
+        except aiortc.mediastreams.MediaStreamError:
+            say("ended")
+            return
+        say("frame", *(code_of(frame) or ["none"]))
+
+
+async def until_input_ends():
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+async def main(url, token, *more):
+    connection = aiortc.RTCPeerConnection()
+    connection.addTransceiver("video", direction="recvonly")
+    connection.on("connectionstatechange", lambda: say("state", connection.connectionState))
+    await connection.setLocalDescription(await connection.createOffer())
+    offer = connection.localDescription.sdp
+    if "wrong-fingerprint" in more:
+        lines = [line[:-2] + ("00" if not line.endswith("00") else "11")
+                 if line.startswith("a=fingerprint:") else line for line in offer.split("\r\n")]
+        offer = "\r\n".join(lines)
+    answer = post(url, token, offer)
+    await connection.setRemoteDescription(aiortc.RTCSessionDescription(answer, "answer"))
+    watching = asyncio.ensure_future(watch(connection.getReceivers()[0].track))
+    await until_input_ends()
+    watching.cancel()
+    await connection.close()
+
+asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,242 @@
+#!/usr/bin/env python3
+# casement-test: quick
+"""Pictures by WebRTC, as programs that are not ours see them: aiortc decodes them and GStreamer's
+webrtcbin depacketizes them for ffmpeg. Whose picture it is says its code. Then what is refused, and
+that a session ends with its right, its DELETE, its token and its certificate."""
+
+import os
+import re
+import sys
+import tempfile
+import time
+
+from _server import Cameras, Program, Server, check, command, decode, finish, until
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SYSTEM_PYTHON = "/usr/bin/python3"  # Debian's: the packages of Debian's are its own
+MAIN, SUB = 1280, 640
+
+
+class Viewer(Program):
+    """aiortc at one camera."""
+
+    def __init__(self, server, camera, token, stream="main", *more):
+        url = f"{server.origin}/api/v1/cameras/{camera}/whep?stream={stream}"
+        super().__init__(SYSTEM_PYTHON, os.path.join(HERE, "_webrtc_aiortc.py"), url, token, *more)
+        self.began = time.monotonic()
+
+    @property
+    def codes(self):
+        return [tuple(line.split()[1:]) for line in self.output.splitlines() if line.startswith("frame ")]
+
+    @property
+    def location(self):
+        found = re.search(r"^session (\S+)", self.output, re.M)
+        return found and found[1]
+
+    def has(self, pictures, seconds=20):
+        return until(lambda: len(self.codes) >= pictures or self.process.poll() is not None, seconds) and \
+            len(self.codes) >= pictures
+
+    def leave(self):
+        """As a person does: the peer is told."""
+        self.process.stdin.close()
+        until(lambda: self.process.poll() is not None, 10)
+        return self.end()
+
+
+def check_pictures(name, codes, camera):
+    """All of one camera, each once, in order, and none left out: but for the rest of the cached
+    group, which is not sent where it is too large for the path (then its keyframe alone is)."""
+    cameras = {code[0] for code in codes}
+    check(f"{name}: every picture is of camera {camera}", cameras == {str(camera)}, codes[:20])
+    counters = [int(code[1]) for code in codes if len(code) == 2]
+    steps = [(b - a) % 2 ** 32 for a, b in zip(counters, counters[1:])]
+    check(f"{name}: none is missing, none comes twice", steps[:1] + [1] <= [40, 1] and set(steps[1:]) <= {1}, steps)
+
+
+def token_of(server, account, camera):
+    made = command(server, "token", "create", "--home", "verdi", "--account", account, "--camera", camera,
+                   "--rights", "view", "--days", "1")
+    return made.stdout.strip()
+
+
+def metric(server, name):
+    text = server.ask("GET", "/metrics").body.decode()
+    found = re.search(rf"^casement_{re.escape(name)} (\d+)$", text, re.M)
+    return int(found[1]) if found else None
+
+
+# ---- seen by others' programs ----
+
+def aiortc_sees(server, token):
+    viewer = Viewer(server, "door", token)
+    check("aiortc is connected", viewer.told(r"state connected", 20), viewer.output[-500:] + viewer.log[-500:])
+    check("and decodes pictures", viewer.has(60), viewer.output[-500:] + viewer.log[-800:])
+    check_pictures("main", viewer.codes, 1)
+    viewer.leave()
+    viewer = Viewer(server, "door", token, "sub")
+    check("the sub stream too", viewer.has(60), viewer.output[-500:] + viewer.log[-800:])
+    check_pictures("sub", viewer.codes, 1)
+    viewer.leave()
+
+
+def two_see_their_own(server, tokens):
+    viewers = [Viewer(server, camera, tokens[camera], "sub") for camera in ("door", "yard", "door")]
+    check("three at once", all([viewer.has(60) for viewer in viewers]), [v.output[-200:] for v in viewers])
+    for viewer, camera in zip(viewers, (1, 2, 1)):
+        check_pictures(f"of {camera}", viewer.codes, camera)
+        viewer.leave()
+
+
+def gstreamer_sees(server, token):
+    with tempfile.NamedTemporaryFile(suffix=".h264") as file:
+        viewer = Program(SYSTEM_PYTHON, os.path.join(HERE, "_webrtc_gstreamer.py"),
+                         f"{server.origin}/api/v1/cameras/yard/whep?stream=sub", token, file.name)
+        check("GStreamer is connected", viewer.told("state connected", 20), viewer.output + viewer.log[-800:])
+        until(lambda: os.path.getsize(file.name) > 100000, 20)
+        viewer.process.stdin.close()
+        until(lambda: viewer.process.poll() is not None, 10)
+        viewer.end()
+        with open(file.name, "rb") as film:
+            codes, complaints = decode(film.read(), SUB, ".h264")
+    check("ffmpeg decodes what it got", len(codes) > 30, (len(codes), complaints[:500]))
+    codes = [code for code in codes if code]
+    check_pictures("GStreamer", [(str(a), str(b)) for a, b in codes[:-1]], 2)
+
+
+# ---- how it ends ----
+
+def frames_stop(viewer):
+    """Whether pictures end within a second: what was on its way may still be decoded."""
+    time.sleep(1)
+    before = len(viewer.codes)
+    time.sleep(1)
+    return len(viewer.codes) == before
+
+
+def cut_ends_it(server, owner):
+    token = token_of(server, "bruno", "door")
+    cut, other = Viewer(server, "door", token, "sub"), Viewer(server, "door", token_of(server, "anna", "door"), "sub")
+    check("a guest and an owner watch", cut.has(20) and other.has(20), cut.output[-300:] + other.output[-300:])
+    people = server.ask("GET", "/api/v1/people?home=verdi", cookie=owner).json["people"]
+    bruno = next(p["account"] for p in people if p["name"] == "bruno")
+    path = f"/api/v1/people/{bruno}/cameras/door?home=verdi"
+    taken = server.ask("DELETE", path, cookie=owner)
+    check("the guest's grant is taken", taken.status == 204, taken)
+    check("his pictures end", frames_stop(cut), cut.output[-300:])
+    before = len(other.codes)
+    check("the owner's go on", other.has(before + 20), other.output[-300:])
+    check_pictures("through the cut", other.codes, 1)
+    server.ask("PUT", path, {"rights": ["view"]}, cookie=owner)
+    cut.leave()
+    other.leave()
+
+
+def delete_ends_it(server, token, foreign):
+    viewer = Viewer(server, "door", token, "sub")
+    viewer.has(10)
+    refused = server.ask("DELETE", viewer.location, bearer=foreign)
+    check("another's token can't end a session", refused.status == 404, refused)
+    before = len(viewer.codes)
+    check("which goes on", viewer.has(before + 10), viewer.output[-300:])
+    ended = server.ask("DELETE", viewer.location, bearer=token)
+    check("its own does", ended.status == 204, ended)
+    check("pictures end", frames_stop(viewer), viewer.output[-300:])
+    again = server.ask("DELETE", viewer.location, bearer=token)
+    check("once", again.status == 404 and again.problem == "no-such-viewer", again)
+    viewer.leave()
+
+
+def a_restart_is_answered(server, token):
+    viewer = Viewer(server, "door", token, "sub")
+    viewer.has(10)
+    kind = {"Content-Type": "application/trickle-ice-sdpfrag"}
+    fragment = b"a=ice-ufrag:other1234\r\na=ice-pwd:otherotherotherotherother1\r\nm=video 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n"
+    missing = server.ask("PATCH", viewer.location, fragment, bearer=token, headers=kind)
+    check("a PATCH without If-Match is refused", missing.status == 428, missing)
+    stale = server.ask("PATCH", viewer.location, fragment, bearer=token, headers={**kind, "If-Match": '"old"'})
+    check("one for another ICE session too", stale.status == 412, stale)
+    broken = server.ask("PATCH", viewer.location, b"a=ice-ufrag:x\r\n", bearer=token, headers={**kind, "If-Match": "*"})
+    check("a malformed fragment names its line", broken.status == 400 and "line 1" in broken.json["detail"], broken)
+    done = server.ask("PATCH", viewer.location, fragment, bearer=token, headers={**kind, "If-Match": "*"})
+    check("a restart gets our credentials", done.status == 200 and b"a=ice-ufrag:" in done.body and done.headers["ETag"], done)
+    before = len(viewer.codes)
+    check("and pictures go on on the former path", viewer.has(before + 20), viewer.output[-300:])
+    viewer.leave()
+
+
+# ---- what is refused ----
+
+OFFER = b"v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n" \
+    b"c=IN IP4 0.0.0.0\r\na=ice-ufrag:abcd1234\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=fingerprint:sha-256 " + \
+    b":".join([b"AB"] * 32) + b"\r\na=setup:actpass\r\na=mid:0\r\na=recvonly\r\na=rtcp-mux\r\na=rtpmap:96 H264/90000\r\n" \
+    b"a=fmtp:96 packetization-mode=1;profile-level-id=42e01f\r\n"
+
+
+def bad_offers(server, token):
+    sessions = metric(server, "rtc_sessions_total")
+    path = "/api/v1/cameras/door/whep"
+    kind = {"Content-Type": "application/sdp"}
+    good = server.ask("POST", path, OFFER, bearer=token, headers=kind)
+    check("an offer by hand is answered", good.status == 201 and good.headers["Location"] and good.headers["ETag"] and
+          b"a=ice-lite" in good.body and b"a=setup:passive" in good.body, good)
+    server.ask("DELETE", good.headers["Location"], bearer=token)
+    for name, change, wanted in (
+            ("a line that is none", (b"a=mid:0", b"nonsense"), "line 12"),
+            ("a fingerprint of SHA-1", (b"sha-256 ", b"sha-1 "), "fingerprint"),
+            ("no password", (b"a=ice-pwd:abcdefghijklmnopqrstuvwx\r\n", b""), "ice-pwd"),
+            ("no rtcp-mux", (b"a=rtcp-mux\r\n", b""), ""),
+            ("VP8 alone", (b"H264/90000", b"VP8/90000"), "H264"),
+            ("a peer that is passive too", (b"actpass", b"passive"), "setup")):
+        answer = server.ask("POST", path, OFFER.replace(*change), bearer=token, headers=kind)
+        check(f"{name}: 400, and says what", answer.status == 400 and answer.problem == "bad-offer" and
+              wanted in answer.json["detail"], answer)
+    wrong = server.ask("POST", path, OFFER, bearer=token, headers={"Content-Type": "text/plain"})
+    check("another media type is refused", wrong.status == 415, wrong)
+    large = server.ask("POST", path, OFFER + b"a=x\r\n" * 20000, bearer=token, headers=kind)
+    check("a huge one too", large.status == 413, large)
+    foreign = server.ask("POST", "/api/v1/cameras/yard/whep", OFFER, bearer=token, headers=kind)
+    check("a camera that the token is not for does not exist", foreign.status == 404, foreign)
+    time.sleep(1.2)  # figures are told each second
+    made = metric(server, "rtc_sessions_total") - sessions
+    check("one session was made for all that", made == 1, made)
+
+
+def wrong_fingerprint(server, token):
+    viewer = Viewer(server, "door", token, "sub", "wrong-fingerprint")
+    ended = until(lambda: (metric(server, 'rtc_ended_total{cause="foreign"}') or 0) > 0, 15)
+    check("another certificate than announced ends it, counted", ended, server.ask("GET", "/metrics").body.decode()[-2000:])
+    check("before any picture", not viewer.codes, viewer.output)
+    viewer.leave()
+
+
+def main():
+    cameras = Cameras(2)
+    rows = [{"id": name, "main": cameras.url(n), "sub": cameras.url(n, "sub"), "keep": "always"}
+            for n, name in ((1, "door"), (2, "yard"))]
+    server = Server({"homes": [{"id": "verdi", "name": "Casa Verdi", "allow": ["127.0.0.0/8"], "cameras": rows,
+                                "accounts": [{"name": "anna", "role": "owner", "password_file": "pw"},
+                                             {"name": "bruno", "role": "guest", "password_file": "pw",
+                                              "cameras": ["door"]}]}]},
+                    {"pw": "correct horse battery"})
+    owner = server.sign_in("anna", "correct horse battery")
+    until(lambda: all(c["state"] == "live" for c in server.ask("GET", "/api/v1/cameras", cookie=owner).json["cameras"]), 20)
+    tokens = {camera: token_of(server, "anna", camera) for camera in ("door", "yard")}
+    aiortc_sees(server, tokens["door"])
+    two_see_their_own(server, tokens)
+    gstreamer_sees(server, tokens["yard"])
+    cut_ends_it(server, owner)
+    delete_ends_it(server, tokens["door"], tokens["yard"])
+    a_restart_is_answered(server, tokens["door"])
+    bad_offers(server, tokens["door"])
+    wrong_fingerprint(server, tokens["door"])
+    check("every session is gone at the end", until(lambda: metric(server, "rtc_sessions") == 0, 40), metric(server, "rtc_sessions"))
+    check("no alarm was raised", not re.search("alarm", server.log), server.log[-1000:])
+    check("the server ends in order", server.end() == 0, server.log[-1500:])
+    cameras.end()
+    server.remove()
+    return finish()
+
+
+sys.exit(main())
