@@ -137,7 +137,8 @@ static cm_status watch_send(cm_udp *udp, const cm_datagram *datagrams, size_t co
 static void receive(run *r, size_t index, cm_slice bytes)
 {
     const cm_address from = address_at(index);
-    const cm_datagram datagram = {.bytes = bytes, .peer = from};
+    const cm_datagram datagram = {
+        .bytes = bytes, .peer = from, .local = r->endpoint->ports[0].local};
     const cm_udp_config *config = &r->endpoint->ports[0].udp->config;
     config->on_datagrams(config->owner, &datagram, 1);
 }
@@ -324,9 +325,9 @@ static void check_session(const run *r)
         return;
     for (size_t i = 0; i < CM_RTC_PAIRS_MAX; i++) {
         const cm_rtc_pair *pair = &s->pairs[i];
-        count += pair->port != NULL;
-        CHECK(pair->port == NULL || cm_rtc_find_pair(pair->port, &pair->peer) == pair);
-        CHECK(s->path != pair || pair->port != NULL);
+        count += pair->is_used;
+        CHECK(!pair->is_used || cm_rtc_find_pair(&pair->route) == pair);
+        CHECK(s->path != pair || pair->is_used);
     }
     CHECK((s->state == CM_RTC_ENDED) == r->has_closed);
     CHECK((s->state == CM_RTC_CONNECTED) == (r->is_connected && !r->has_closed));

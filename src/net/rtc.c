@@ -18,15 +18,15 @@ enum {
 
 static void on_datagrams(void *owner, const cm_datagram *datagrams, size_t count)
 {
-    cm_rtc_port *port = owner;
-    for (size_t i = 0; i < count; i++)
-        cm_rtc_receive(port, datagrams[i].bytes, &datagrams[i].peer);
+    for (size_t i = 0; i < count; i++) {
+        const cm_rtc_route route = {
+            .port = owner, .local = datagrams[i].local, .peer = datagrams[i].peer};
+        cm_rtc_receive(&route, datagrams[i].bytes);
+    }
 }
 
 static cm_status open_port(cm_rtc_endpoint *endpoint, const cm_address *address)
 {
-    if (endpoint->port_count == CM_RTC_ADDRESSES_MAX)
-        return CM_OK;
     cm_rtc_port *port = &endpoint->ports[endpoint->port_count];
     const cm_udp_config config = {.local = *address,
                                   .receive_buffer_bytes = RECEIVE_BUFFER,
@@ -39,47 +39,6 @@ static cm_status open_port(cm_rtc_endpoint *endpoint, const cm_address *address)
     return CM_OK;
 }
 
-static cm_address loopback(const cm_address *any)
-{
-    static const uint8_t V4[4] = {127, 0, 0, 1};
-    static const uint8_t V6[16] = {[15] = 1};
-    const cm_slice bytes = any->is_v6 ? cm_slice_over(V6, sizeof V6) : cm_slice_over(V4, sizeof V4);
-    return cm_address_make(bytes, any->port);
-}
-
-/*
- * An answer must come from where the check went to (RFC 8445 7.2.5.2.1), which a socket on no
- * address in particular does not promise on a machine with several: so one for each.
- */
-static cm_status open_each(cm_rtc_endpoint *endpoint, const cm_address *any)
-{
-    cm_address own[CM_RTC_ADDRESSES_MAX];
-    size_t count;
-    const size_t before = endpoint->port_count;
-    CM_TRY(cm_net_own_addresses(endpoint->net, own, CM_RTC_ADDRESSES_MAX, &count));
-    for (size_t i = 0; i < count; i++) {
-        own[i].port = any->port;
-        if (own[i].is_v6 == any->is_v6 && cm_address_kind_of(&own[i]) != CM_ADDRESS_LINK_LOCAL)
-            CM_TRY(open_port(endpoint, &own[i]));
-    }
-    if (endpoint->port_count > before)
-        return CM_OK;
-    const cm_address alone = loopback(any);
-    return open_port(endpoint, &alone);
-}
-
-static cm_status open_ports(cm_rtc_endpoint *endpoint, const cm_rtc_endpoint_config *config)
-{
-    for (size_t i = 0; i < config->address_count; i++) {
-        const cm_address *address = &config->addresses[i];
-        if (cm_address_kind_of(address) == CM_ADDRESS_UNSPECIFIED)
-            CM_TRY(open_each(endpoint, address));
-        else
-            CM_TRY(open_port(endpoint, address));
-    }
-    return CM_OK;
-}
-
 /* ---- life ---- */
 
 static cm_status init(cm_rtc_endpoint *endpoint, const cm_rtc_endpoint_config *config)
@@ -89,12 +48,15 @@ static cm_status init(cm_rtc_endpoint *endpoint, const cm_rtc_endpoint_config *c
     CM_TRY(cm_stun_hasher_create(&endpoint->hasher));
     CM_TRY(cm_rtc_table_init(&endpoint->names, random, endpoint->sessions_max));
     CM_TRY(cm_rtc_table_init(&endpoint->pairs, random, 2 * endpoint->sessions_max));
-    return open_ports(endpoint, config);
+    for (size_t i = 0; i < config->address_count; i++)
+        CM_TRY(open_port(endpoint, &config->addresses[i]));
+    return CM_OK;
 }
 
 cm_status cm_rtc_endpoint_create(const cm_rtc_endpoint_config *config, cm_rtc_endpoint **out)
 {
-    assert(config->address_count > 0 && config->announced_count <= CM_RTC_ADDRESSES_MAX);
+    assert(config->address_count > 0 && config->address_count <= CM_RTC_ADDRESSES_MAX);
+    assert(config->announced_count <= CM_RTC_ADDRESSES_MAX);
     cm_rtc_endpoint *endpoint = calloc(1, sizeof *endpoint);
     CM_ENSURE(endpoint != NULL, CM_BROKEN);
     endpoint->net = config->net;
@@ -128,20 +90,53 @@ void cm_rtc_endpoint_destroy(cm_rtc_endpoint *endpoint)
 
 /* ---- what peers are told ---- */
 
-static void add_candidate(cm_rtc_candidate *list, size_t *count, const cm_address *address)
+typedef struct candidates {
+    cm_rtc_candidate *list; /* of CM_RTC_CANDIDATES_MAX */
+    size_t count;
+} candidates;
+
+static void add_candidate(candidates *c, const cm_address *address)
 {
-    for (size_t i = 0; i < *count; i++) {
-        if (cm_address_equal(&list[i].address, address))
+    for (size_t i = 0; i < c->count; i++) {
+        if (cm_address_equal(&c->list[i].address, address))
             return;
     }
+    if (c->count == CM_RTC_CANDIDATES_MAX)
+        return;
     /* RFC 8445 5.1.2.1 */
-    const uint32_t preference = PREFERENCE_MAX - (uint32_t)*count;
-    list[*count] = (cm_rtc_candidate){
+    const uint32_t preference = PREFERENCE_MAX - (uint32_t)c->count;
+    c->list[c->count] = (cm_rtc_candidate){
         .address = *address,
         .priority = (uint32_t)PRIORITY_HOST << 24 | preference << 8 | (256 - COMPONENT),
-        .foundation = (unsigned)*count + 1,
+        .foundation = (unsigned)c->count + 1,
     };
-    (*count)++;
+    c->count++;
+}
+
+static cm_address loopback(const cm_address *any)
+{
+    static const uint8_t V4[4] = {127, 0, 0, 1};
+    static const uint8_t V6[16] = {[15] = 1};
+    const cm_slice bytes = any->is_v6 ? cm_slice_over(V6, sizeof V6) : cm_slice_over(V4, sizeof V4);
+    return cm_address_make(bytes, any->port);
+}
+
+/* Those of a port that is bound to all. A peer can't reach link-local ones without a scope. */
+static void add_own(candidates *c, const cm_rtc_endpoint *endpoint, const cm_address *any)
+{
+    cm_address own[CM_RTC_ADDRESSES_MAX];
+    size_t count = 0;
+    const size_t before = c->count;
+    if (cm_net_own_addresses(endpoint->net, own, CM_RTC_ADDRESSES_MAX, &count) != CM_OK)
+        count = 0;
+    for (size_t i = 0; i < count; i++) {
+        own[i].port = any->port;
+        if (own[i].is_v6 == any->is_v6 && cm_address_kind_of(&own[i]) != CM_ADDRESS_LINK_LOCAL)
+            add_candidate(c, &own[i]);
+    }
+    const cm_address alone = loopback(any);
+    if (c->count == before)
+        add_candidate(c, &alone);
 }
 
 static uint16_t first_port(const cm_rtc_endpoint *endpoint, bool is_v6)
@@ -156,16 +151,21 @@ static uint16_t first_port(const cm_rtc_endpoint *endpoint, bool is_v6)
 size_t cm_rtc_endpoint_candidates(const cm_rtc_endpoint *endpoint,
                                   cm_rtc_candidate out[CM_RTC_CANDIDATES_MAX])
 {
-    size_t count = 0;
-    for (size_t i = 0; i < endpoint->port_count; i++)
-        add_candidate(out, &count, &endpoint->ports[i].local);
+    candidates c = {.list = out};
+    for (size_t i = 0; i < endpoint->port_count; i++) {
+        const cm_address *local = &endpoint->ports[i].local;
+        if (cm_address_kind_of(local) == CM_ADDRESS_UNSPECIFIED)
+            add_own(&c, endpoint, local);
+        else
+            add_candidate(&c, local);
+    }
     for (size_t i = 0; i < endpoint->announced_count; i++) {
         cm_address address = endpoint->announced[i];
         if (address.port == 0)
             address.port = first_port(endpoint, address.is_v6);
-        add_candidate(out, &count, &address);
+        add_candidate(&c, &address);
     }
-    return count;
+    return c.count;
 }
 
 const char *cm_rtc_endpoint_fingerprint(const cm_rtc_endpoint *endpoint)

@@ -19,7 +19,7 @@
 
 enum {
     CM_RTC_ADDRESSES_MAX = 8,
-    CM_RTC_CANDIDATES_MAX = 2 * CM_RTC_ADDRESSES_MAX,
+    CM_RTC_CANDIDATES_MAX = 24,
     /* Of RTP before it is protected: with the tag what IPv6's 1,280 bytes have room for. */
     CM_RTC_PACKET_MAX = 1216,
     CM_RTC_RTCP_MAX = CM_RTC_PACKET_MAX + CM_SRTP_RTP_OVERHEAD - CM_SRTP_RTCP_OVERHEAD,
@@ -45,10 +45,10 @@ typedef struct cm_rtc_endpoint cm_rtc_endpoint;
 typedef struct cm_rtc_endpoint_config {
     cm_net *net;
     const cm_dtls_identity *identity; /* borrowed for life */
-    /* A port for each, on UDP. Port 0: any free one. 0.0.0.0 and :: stand for each address of that
-     * family that this machine has at the moment (for loopback if it has none). */
+    /* A UDP port for each. Port 0: any free one. 0.0.0.0 and :: are one port on all addresses of
+     * that family, also those that come later. */
     const cm_address *addresses;
-    size_t address_count; /* 1 to CM_RTC_ADDRESSES_MAX; what is beyond it is left out */
+    size_t address_count; /* 1 to CM_RTC_ADDRESSES_MAX */
     /* How the peers may see those: the public side of a forwarded port. Told beside the local ones.
      * Port 0: the port of the first local address of the same family. */
     const cm_address *announced;
@@ -68,7 +68,8 @@ typedef struct cm_rtc_candidate {
     unsigned foundation;
 } cm_rtc_candidate;
 
-/* Highest priority first; returns how many. */
+/* Highest priority first; returns how many. A port on all addresses is told as those that this
+ * machine has now (loopback if it has none): ask for each session. */
 size_t cm_rtc_endpoint_candidates(const cm_rtc_endpoint *endpoint,
                                   cm_rtc_candidate out[CM_RTC_CANDIDATES_MAX]);
 /* For a=fingerprint: "AB:CD:…", of SHA-256. */

@@ -6,7 +6,7 @@
 #include "net/rtc_priv.h"
 
 enum {
-    ADDRESS_KEY_SIZE = 24,
+    ROUTE_KEY_SIZE = 40,
     /* A peer checks its pair every few seconds. Nobody was heard there for so long: the address may
      * have passed to another. */
     ABANDONED_SECONDS = 15,
@@ -72,23 +72,30 @@ cm_rtc_session *cm_rtc_find_name(const cm_rtc_endpoint *endpoint, cm_slice ufrag
 
 /* ---- pairs ---- */
 
-static cm_list *bucket_of_pair(const cm_rtc_port *port, const cm_address *peer)
+bool cm_rtc_route_equal(const cm_rtc_route *a, const cm_rtc_route *b)
 {
-    const cm_rtc_endpoint *endpoint = port->endpoint;
-    uint8_t key[ADDRESS_KEY_SIZE];
+    return a->port == b->port && cm_address_equal(&a->peer, &b->peer) &&
+           cm_address_same_host(&a->local, &b->local);
+}
+
+static cm_list *bucket_of_route(const cm_rtc_route *route)
+{
+    const cm_rtc_endpoint *endpoint = route->port->endpoint;
+    uint8_t key[ROUTE_KEY_SIZE];
     cm_writer w = cm_writer_over(key, sizeof key);
-    cm_write_u8(&w, (uint8_t)(port - endpoint->ports));
-    cm_write_u16(&w, peer->port);
-    cm_write_slice(&w, cm_address_bytes(peer));
+    cm_write_u8(&w, (uint8_t)(route->port - endpoint->ports));
+    cm_write_u16(&w, route->peer.port);
+    cm_write_slice(&w, cm_address_bytes(&route->peer));
+    cm_write_slice(&w, cm_address_bytes(&route->local));
     return bucket_of(&endpoint->pairs, cm_writer_done(&w));
 }
 
-cm_rtc_pair *cm_rtc_find_pair(const cm_rtc_port *port, const cm_address *peer)
+cm_rtc_pair *cm_rtc_find_pair(const cm_rtc_route *route)
 {
-    CM_LIST_EACH(bucket_of_pair(port, peer), node, next)
+    CM_LIST_EACH(bucket_of_route(route), node, next)
     {
         cm_rtc_pair *pair = CM_HOLDER(node, cm_rtc_pair, node);
-        if (pair->port == port && cm_address_equal(&pair->peer, peer))
+        if (cm_rtc_route_equal(&pair->route, route))
             return pair;
     }
     return NULL;
@@ -98,7 +105,7 @@ static void forget_pair(cm_rtc_pair *pair)
 {
     cm_rtc_session *session = pair->session;
     cm_list_remove(&pair->node);
-    pair->port = NULL;
+    pair->is_used = false;
     if (session->path == pair)
         session->path = NULL;
 }
@@ -109,7 +116,7 @@ static cm_rtc_pair *free_place(cm_rtc_session *session)
     cm_rtc_pair *oldest = NULL;
     for (size_t i = 0; i < CM_RTC_PAIRS_MAX; i++) {
         cm_rtc_pair *pair = &session->pairs[i];
-        if (pair->port == NULL)
+        if (!pair->is_used)
             return pair;
         if (pair != session->path && (oldest == NULL || pair->heard.us < oldest->heard.us))
             oldest = pair;
@@ -118,10 +125,10 @@ static cm_rtc_pair *free_place(cm_rtc_session *session)
     return oldest;
 }
 
-cm_rtc_pair *cm_rtc_prove_pair(cm_rtc_session *session, cm_rtc_port *port, const cm_address *peer)
+cm_rtc_pair *cm_rtc_prove_pair(cm_rtc_session *session, const cm_rtc_route *route)
 {
     const cm_instant now = cm_loop_now(session->endpoint->loop);
-    cm_rtc_pair *pair = cm_rtc_find_pair(port, peer);
+    cm_rtc_pair *pair = cm_rtc_find_pair(route);
     if (pair != NULL && pair->session != session) {
         /* Else whoever has a session could take a neighbour's packets by writing his address. */
         if (cm_instant_since(now, pair->heard) < CM_SECONDS(ABANDONED_SECONDS))
@@ -131,9 +138,9 @@ cm_rtc_pair *cm_rtc_prove_pair(cm_rtc_session *session, cm_rtc_port *port, const
     }
     if (pair == NULL) {
         pair = free_place(session);
-        pair->port = port;
-        pair->peer = *peer;
-        cm_list_add_last(bucket_of_pair(port, peer), &pair->node);
+        pair->is_used = true;
+        pair->route = *route;
+        cm_list_add_last(bucket_of_route(route), &pair->node);
     }
     pair->heard = now;
     return pair;
@@ -144,7 +151,7 @@ void cm_rtc_forget(cm_rtc_session *session)
     for (size_t i = 0; i < CM_COUNT(session->names); i++)
         cm_list_remove(&session->names[i].node);
     for (size_t i = 0; i < CM_RTC_PAIRS_MAX; i++) {
-        if (session->pairs[i].port != NULL)
+        if (session->pairs[i].is_used)
             forget_pair(&session->pairs[i]);
     }
 }

@@ -17,13 +17,27 @@ enum {
     CM_RTC_DATAGRAM_MAX = 2048, /* of RTP and RTCP that arrive */
 };
 
+/* ---- ports and ways ---- */
+
+typedef struct cm_rtc_port {
+    cm_rtc_endpoint *endpoint;
+    cm_udp *udp;
+    cm_address local; /* may be all addresses of a family */
+} cm_rtc_port;
+
+/* A way between the peer and us: which of our ports, which of our addresses, and its address. */
+typedef struct cm_rtc_route {
+    cm_rtc_port *port;
+    cm_address local;
+    cm_address peer;
+} cm_rtc_route;
+
 /* ---- the arena ---- */
 
 /* Packets of one session to one address, one behind the other in the arena. */
 typedef struct cm_rtc_message {
     cm_rtc_session *session; /* NULL: destroyed meanwhile; it is not sent */
-    struct cm_rtc_port *port;
-    cm_address peer;
+    cm_rtc_route route;
     size_t offset;
     size_t size;
     uint16_t packet_size; /* of each but the last */
@@ -54,18 +68,12 @@ typedef struct cm_rtc_name {
     cm_slice ufrag; /* borrowed from the session's ice */
 } cm_rtc_name;
 
-typedef struct cm_rtc_port {
-    cm_rtc_endpoint *endpoint;
-    cm_udp *udp;
-    cm_address local;
-} cm_rtc_port;
-
-/* An address of the peer that a check has proven, as seen from one of our ports. */
+/* A way that a check of the peer's has proven. */
 typedef struct cm_rtc_pair {
     cm_list node; /* in endpoint.pairs */
     cm_rtc_session *session;
-    cm_rtc_port *port; /* NULL: this place is free */
-    cm_address peer;
+    bool is_used; /* else this place is free */
+    cm_rtc_route route;
     cm_instant heard; /* the last check from there */
 } cm_rtc_pair;
 
@@ -125,15 +133,16 @@ void cm_rtc_table_deinit(cm_rtc_table *table);
 void cm_rtc_names_update(cm_rtc_session *session);
 cm_rtc_session *cm_rtc_find_name(const cm_rtc_endpoint *endpoint, cm_slice ufrag);
 
-cm_rtc_pair *cm_rtc_find_pair(const cm_rtc_port *port, const cm_address *peer); /* or NULL */
-/* An authentic check of the session came from there. NULL: another session lives there. */
-cm_rtc_pair *cm_rtc_prove_pair(cm_rtc_session *session, cm_rtc_port *port, const cm_address *peer);
+bool cm_rtc_route_equal(const cm_rtc_route *a, const cm_rtc_route *b);
+cm_rtc_pair *cm_rtc_find_pair(const cm_rtc_route *route); /* or NULL */
+/* An authentic check of the session came by it. NULL: another session lives there. */
+cm_rtc_pair *cm_rtc_prove_pair(cm_rtc_session *session, const cm_rtc_route *route);
 /* Names and pairs: nothing that arrives finds the session any more. */
 void cm_rtc_forget(cm_rtc_session *session);
 
 /* ---- rtc_receive.c ---- */
 
-void cm_rtc_receive(cm_rtc_port *port, cm_slice datagram, const cm_address *from);
+void cm_rtc_receive(const cm_rtc_route *route, cm_slice datagram);
 
 /* ---- rtc_session.c: each of these may call events, and these may destroy the session ---- */
 
@@ -148,4 +157,4 @@ cm_status cm_rtc_arena_create(cm_rtc_endpoint *endpoint); /* sets endpoint->aren
 void cm_rtc_arena_destroy(cm_rtc_endpoint *endpoint);
 void cm_rtc_arena_drop(cm_rtc_session *session); /* what of it waits dies */
 /* At once, beside the arena: answers to checks, and DTLS. */
-void cm_rtc_send_now(cm_rtc_port *port, const cm_address *to, cm_slice datagram);
+void cm_rtc_send_now(const cm_rtc_route *route, cm_slice datagram);

@@ -23,30 +23,30 @@ static void count_refusal(cm_rtc_counters *counters, cm_status status)
 }
 
 /* An authentic check, whose answer is made. */
-static void take_check(cm_rtc_session *session, cm_rtc_port *port, const cm_address *from,
+static void take_check(cm_rtc_session *session, const cm_rtc_route *route,
                        const cm_ice_outcome *outcome, cm_slice answer)
 {
-    cm_rtc_counters *counters = &port->endpoint->counters;
+    cm_rtc_counters *counters = &session->endpoint->counters;
     if (outcome->is_confirmed)
         cm_rtc_names_update(session);
     if (!outcome->is_proven) {
         counters->checks_refused++;
-        cm_rtc_send_now(port, from, answer);
+        cm_rtc_send_now(route, answer);
         return;
     }
-    cm_rtc_pair *pair = cm_rtc_prove_pair(session, port, from);
+    cm_rtc_pair *pair = cm_rtc_prove_pair(session, route);
     if (pair == NULL) {
         counters->checks_taken++;
         return;
     }
     counters->checks++;
-    cm_rtc_send_now(port, from, answer);
+    cm_rtc_send_now(route, answer);
     cm_rtc_session_proven(session, pair, outcome->is_nominated);
 }
 
-static void receive_stun(cm_rtc_port *port, cm_slice datagram, const cm_address *from)
+static void receive_stun(const cm_rtc_route *route, cm_slice datagram)
 {
-    cm_rtc_endpoint *endpoint = port->endpoint;
+    cm_rtc_endpoint *endpoint = route->port->endpoint;
     cm_stun_message request;
     /* Indications keep a NAT's binding alive and say nothing; of answers we expect none. */
     if (cm_stun_parse(datagram, &request) != CM_OK || request.class != CM_STUN_REQUEST ||
@@ -62,14 +62,14 @@ static void receive_stun(cm_rtc_port *port, cm_slice datagram, const cm_address 
     uint8_t storage[CM_ICE_ANSWER_MAX];
     cm_writer answer = cm_writer_over(storage, sizeof storage);
     const cm_ice_check check = {
-        .request = &request, .from = *from, .now = cm_loop_now(endpoint->loop)};
+        .request = &request, .from = route->peer, .now = cm_loop_now(endpoint->loop)};
     cm_ice_outcome outcome;
     const cm_status status =
         cm_ice_receive(&session->ice, endpoint->hasher, &check, &answer, &outcome);
     if (status != CM_OK)
         count_refusal(&endpoint->counters, status);
     else
-        take_check(session, port, from, &outcome, cm_writer_done(&answer));
+        take_check(session, route, &outcome, cm_writer_done(&answer));
 }
 
 /* ---- DTLS and SRTP ---- */
@@ -124,22 +124,22 @@ static void receive_srtp(cm_rtc_session *session, cm_slice datagram)
         cm_rtc_session_deliver(session, cm_slice_over(packet, size), has_rtcp);
 }
 
-void cm_rtc_receive(cm_rtc_port *port, cm_slice datagram, const cm_address *from)
+void cm_rtc_receive(const cm_rtc_route *route, cm_slice datagram)
 {
-    cm_rtc_counters *counters = &port->endpoint->counters;
+    cm_rtc_counters *counters = &route->port->endpoint->counters;
     counters->datagrams_in++;
     counters->bytes_in += datagram.size;
     const uint8_t first = datagram.size > 0 ? datagram.bytes[0] : UINT8_MAX;
     const bool is_dtls = first >= DTLS_FIRST && first <= DTLS_LAST;
     if (first <= STUN_LAST) {
-        receive_stun(port, datagram, from);
+        receive_stun(route, datagram);
         return;
     }
     if (!is_dtls && (first < RTP_FIRST || first > RTP_LAST)) {
         counters->malformed++;
         return;
     }
-    cm_rtc_pair *pair = cm_rtc_find_pair(port, from);
+    cm_rtc_pair *pair = cm_rtc_find_pair(route);
     if (pair == NULL)
         counters->strangers++;
     else if (is_dtls)

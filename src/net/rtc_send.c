@@ -36,11 +36,12 @@ void cm_rtc_arena_drop(cm_rtc_session *session)
     }
 }
 
-void cm_rtc_send_now(cm_rtc_port *port, const cm_address *to, cm_slice datagram)
+void cm_rtc_send_now(const cm_rtc_route *route, cm_slice datagram)
 {
-    const cm_datagram one = {.bytes = datagram, .peer = *to};
+    const cm_datagram one = {.bytes = datagram, .peer = route->peer, .local = route->local};
     size_t sent;
-    CM_IGNORE(cm_udp_send(port->udp, &one, 1, &sent), "peers repeat what they had no answer to");
+    CM_IGNORE(cm_udp_send(route->port->udp, &one, 1, &sent),
+              "peers repeat what they had no answer to");
 }
 
 /* ---- flushing ---- */
@@ -75,13 +76,14 @@ void cm_rtc_endpoint_flush(cm_rtc_endpoint *endpoint)
         const cm_rtc_message *message = &arena->messages[i];
         if (message->session == NULL)
             continue;
-        if (message->port != b.port)
+        if (message->route.port != b.port)
             send_batch(endpoint, &b);
-        b.port = message->port;
+        b.port = message->route.port;
         b.packets[b.count] = message->packets;
         b.datagrams[b.count++] = (cm_datagram){
             .bytes = cm_slice_over(arena->bytes + message->offset, message->size),
-            .peer = message->peer,
+            .peer = message->route.peer,
+            .local = message->route.local,
             .segment_size = message->packets > 1 ? message->packet_size : 0,
         };
     }
@@ -100,8 +102,7 @@ static bool may_join(const cm_rtc_arena *arena, const cm_rtc_session *session, s
         return false;
     const cm_rtc_message *last = &arena->messages[arena->count - 1];
     return last->session == session && !last->is_closed && last->packets < CM_RTC_PACKETS_MAX &&
-           size <= last->packet_size && last->port == session->path->port &&
-           cm_address_equal(&last->peer, &session->path->peer);
+           size <= last->packet_size && cm_rtc_route_equal(&last->route, &session->path->route);
 }
 
 static void commit(cm_rtc_session *session, size_t size)
@@ -109,8 +110,7 @@ static void commit(cm_rtc_session *session, size_t size)
     cm_rtc_arena *arena = session->endpoint->arena;
     if (!may_join(arena, session, size)) {
         arena->messages[arena->count++] = (cm_rtc_message){.session = session,
-                                                           .port = session->path->port,
-                                                           .peer = session->path->peer,
+                                                           .route = session->path->route,
                                                            .offset = arena->used,
                                                            .packet_size = (uint16_t)size};
     }

@@ -128,7 +128,7 @@ static void on_dtls_send(void *owner, cm_slice datagram)
 {
     const cm_rtc_session *session = owner;
     if (session->path != NULL)
-        cm_rtc_send_now(session->path->port, &session->path->peer, datagram);
+        cm_rtc_send_now(&session->path->route, datagram);
 }
 
 static void on_dtls_failed(cm_rtc_session *session, cm_status status)
@@ -259,7 +259,7 @@ void cm_rtc_session_read_figures(const cm_rtc_session *session, cm_rtc_figures *
     *out = session->figures;
     out->has_path = session->path != NULL;
     if (out->has_path)
-        out->path = session->path->peer;
+        out->path = session->path->route.peer;
 }
 
 cm_rtc_endpoint *cm_rtc_session_endpoint(const cm_rtc_session *session)

@@ -363,6 +363,11 @@ static void a_live_neighbours_address_cannot_be_taken(void **state)
     rig_close(&r);
 }
 
+static cm_rtc_route route_from(rig *r, const cm_address *peer)
+{
+    return (cm_rtc_route){.port = &r->endpoint->ports[0], .local = r->address, .peer = *peer};
+}
+
 static void an_abandoned_address_passes_to_the_next(void **state)
 {
     (void)state;
@@ -378,7 +383,8 @@ static void an_abandoned_address_passes_to_the_next(void **state)
     rtc_peer_check_now(&v->peer, true);
     run_for(&r, CM_MS(10));
     assert_int_equal(counters(&r)->checks_taken, 0);
-    const cm_rtc_pair *pair = cm_rtc_find_pair(&r.endpoint->ports[0], &v->peer.addresses[0].local);
+    const cm_rtc_route route = route_from(&r, &v->peer.addresses[0].local);
+    const cm_rtc_pair *pair = cm_rtc_find_pair(&route);
     assert_non_null(pair);
     assert_ptr_equal(pair->session, next->session);
     assert_int_equal(viewer_send(v, 100), CM_RETRY); /* it has no path any more */
@@ -395,18 +401,19 @@ static void a_session_has_so_many_addresses_and_keeps_its_path(void **state)
     viewer *v = viewer_open(&r, 0);
     rig_connect(&r, v);
     v->peer.sends_no_checks = true;
-    cm_rtc_port *port = &r.endpoint->ports[0];
     cm_address from = address_of("10.7.0.1:1000");
+    cm_rtc_route route = route_from(&r, &from);
     for (int i = 0; i < 100; i++) {
         run_for(&r, CM_MS(10));
-        from.port++;
-        assert_non_null(cm_rtc_prove_pair(v->session, port, &from));
+        route.peer.port++;
+        assert_non_null(cm_rtc_prove_pair(v->session, &route));
     }
-    assert_non_null(cm_rtc_find_pair(port, &v->peer.addresses[0].local));
+    const cm_rtc_route path = route_from(&r, &v->peer.addresses[0].local);
+    assert_non_null(cm_rtc_find_pair(&path));
     size_t known = 0;
     for (uint16_t i = 1001; i <= 1100; i++) {
-        from.port = i;
-        const bool is_known = cm_rtc_find_pair(port, &from) != NULL;
+        route.peer.port = i;
+        const bool is_known = cm_rtc_find_pair(&route) != NULL;
         known += is_known;
         assert_int_equal(is_known, i > 1100 - (CM_RTC_PAIRS_MAX - 1));
     }
@@ -540,7 +547,8 @@ typedef struct real {
     viewer viewers[2];
 } real;
 
-static void real_viewer_open(real *r, unsigned index)
+/* Whose peer asks `server`, at the endpoint's port. */
+static void real_viewer_open(real *r, unsigned index, const char *server)
 {
     viewer *v = &r->viewers[index];
     const cm_fingerprint fingerprint = dtls_certificate_digest(&certificate, EVP_sha256());
@@ -552,18 +560,19 @@ static void real_viewer_open(real *r, unsigned index)
     cm_rtc_candidate list[CM_RTC_CANDIDATES_MAX];
     const cm_address local = address_of("127.0.0.1");
     assert_int_equal(cm_rtc_session_create(r->endpoint, &config, &v->session), CM_OK);
-    assert_int_equal(cm_rtc_endpoint_candidates(r->endpoint, list), 1);
+    assert_true(cm_rtc_endpoint_candidates(r->endpoint, list) > 0);
     rtc_peer_open(&v->peer, r->net, &local, &options, &certificate);
-    v->peer.server = list[0].address;
+    v->peer.server = address_of(server);
+    v->peer.server.port = list[0].address.port;
     v->peer.theirs = *cm_rtc_session_local(v->session);
 }
 
-static void real_open(real *r)
+static void real_open(real *r, const char *address)
 {
     *r = (real){.net = NULL};
     world_open(&r->w);
     assert_int_equal(cm_net_create(r->w.loop, &r->net), CM_OK);
-    const cm_address local = address_of("127.0.0.1");
+    const cm_address local = address_of(address);
     const cm_rtc_endpoint_config config = {
         .net = r->net, .identity = identity, .addresses = &local, .address_count = 1};
     assert_int_equal(cm_rtc_endpoint_create(&config, &r->endpoint), CM_OK);
@@ -581,10 +590,16 @@ static void real_close(real *r)
     world_close(&r->w);
 }
 
+static bool first_connected(void *owner)
+{
+    real *r = owner;
+    return is_connected(&r->viewers[0]);
+}
+
 static bool both_connected(void *owner)
 {
     real *r = owner;
-    return is_connected(&r->viewers[0]) && is_connected(&r->viewers[1]);
+    return first_connected(r) && is_connected(&r->viewers[1]);
 }
 
 static bool both_have_all(void *owner)
@@ -597,9 +612,9 @@ static void on_sockets_it_is_the_same(void **state)
 {
     (void)state;
     real r;
-    real_open(&r);
-    real_viewer_open(&r, 0);
-    real_viewer_open(&r, 1);
+    real_open(&r, "127.0.0.1");
+    real_viewer_open(&r, 0, "127.0.0.1");
+    real_viewer_open(&r, 1, "127.0.0.1");
     assert_true(world_run(&r.w, both_connected, &r));
     for (int i = 0; i < 50; i++) {
         assert_int_equal(viewer_send(&r.viewers[0], (size_t)(i % 9 == 8 ? 700 : 1200)), CM_OK);
@@ -609,6 +624,53 @@ static void on_sockets_it_is_the_same(void **state)
     }
     assert_true(world_run(&r.w, both_have_all, &r));
     assert_int_equal(r.viewers[0].peer.disorder + r.viewers[1].peer.disorder, 0);
+    real_close(&r);
+}
+
+/* Peers drop what comes from another address than the one they asked (RFC 8445, 7.2.5.2.1). */
+static void on_all_addresses_each_is_answered_from_the_one_it_asked(void **state)
+{
+    (void)state;
+    real r;
+    real_open(&r, "0.0.0.0");
+    real_viewer_open(&r, 0, "127.0.0.1");
+    real_viewer_open(&r, 1, "127.0.0.2");
+    assert_true(world_run(&r.w, both_connected, &r));
+    for (int i = 0; i < 50; i++) {
+        assert_int_equal(viewer_send(&r.viewers[0], 200), CM_OK);
+        assert_int_equal(viewer_send(&r.viewers[1], 200), CM_OK);
+    }
+    assert_true(world_run(&r.w, both_have_all, &r));
+    assert_int_equal(r.viewers[0].peer.unread + r.viewers[1].peer.unread, 0);
+    real_close(&r);
+}
+
+static bool has_moved(void *owner)
+{
+    const real *r = owner;
+    return cm_rtc_endpoint_counters(r->endpoint)->paths_moved == 1;
+}
+
+static bool first_has_one(void *owner)
+{
+    const real *r = owner;
+    return r->viewers[0].peer.rtp == 1;
+}
+
+/* The peer's address is the same; that of ours is part of the pair. */
+static void the_path_may_move_to_another_address_of_ours(void **state)
+{
+    (void)state;
+    real r;
+    real_open(&r, "0.0.0.0");
+    real_viewer_open(&r, 0, "127.0.0.1");
+    viewer *v = &r.viewers[0];
+    assert_true(world_run(&r.w, first_connected, &r));
+    v->peer.server.bytes[3] = 2;
+    rtc_peer_check_now(&v->peer, true);
+    assert_true(world_run(&r.w, has_moved, &r));
+    assert_int_equal(viewer_send(v, 100), CM_OK);
+    assert_true(world_run(&r.w, first_has_one, &r));
     real_close(&r);
 }
 
@@ -625,8 +687,8 @@ static void a_handshake_may_outlive_its_session(void **state)
     (void)state;
     for (int i = 0; i < 20; i++) {
         real r;
-        real_open(&r);
-        real_viewer_open(&r, 0);
+        real_open(&r, "127.0.0.1");
+        real_viewer_open(&r, 0, "127.0.0.1");
         assert_true(world_run(&r.w, has_hello, &r));
         real_close(&r);
     }
@@ -654,6 +716,8 @@ int main(void)
         cmocka_unit_test(a_session_may_be_destroyed_in_each_event),
         cmocka_unit_test(a_closed_session_waits_to_be_destroyed),
         cmocka_unit_test(on_sockets_it_is_the_same),
+        cmocka_unit_test(on_all_addresses_each_is_answered_from_the_one_it_asked),
+        cmocka_unit_test(the_path_may_move_to_another_address_of_ours),
         cmocka_unit_test(a_handshake_may_outlive_its_session),
     };
     return cmocka_run_group_tests_name("rtc in trouble", tests, open_identity, close_identity);
