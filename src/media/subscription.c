@@ -59,6 +59,7 @@ static void unblock(cm_subscription *sub)
 {
     cm_frame_release(sub->blocked, sub->hub->index);
     sub->blocked = NULL;
+    sub->first = sub->end = 0;
 }
 
 /* ---- one frame to some viewers ---- */
@@ -367,6 +368,8 @@ void cm_subscription_resume(cm_subscription *sub)
 
 void cm_subscription_resume_at(cm_subscription *sub, uint16_t first, uint16_t count)
 {
+    if (sub->blocked == NULL)
+        return;
     sub->first = first;
     sub->end = (uint16_t)(first + count);
     cm_subscription_resume(sub);

@@ -298,6 +298,28 @@ static void what_is_left_of_a_blocked_frame_is_opened_alone(void **state)
     cm_subscription_close(s.sub);
 }
 
+/* What was asked of one frame is not asked of the next. */
+static void a_slice_that_is_refused_is_forgotten(void **state)
+{
+    again *a = *state;
+    slices s = {.is_blocking = true};
+    watch_slices(a, &s);
+    rig_put_group(&a->r, 0);
+    cm_epoch_publish(a->r.page, a->r.door.slot, 2);
+    cm_subscription_resume_at(s.sub, 100, 1);
+    s.is_blocking = false;
+    cm_subscription_renew(s.sub, lease_with(a, 2, 2)); /* the blocked frame's key is not in it */
+    rig_run(&a->r, CM_MS(1));
+    assert_int_equal(cm_subscription_begin_again(s.sub), CM_OK);
+    cm_subscription_resume_at(s.sub, 100, 1); /* blocked in nothing */
+    rig_put_group(&a->r, 0);
+    rig_run(&a->r, CM_MS(1));
+    assert_int_equal(s.calls, 2);
+    assert_int_equal(s.open[1], 2);
+    assert_int_equal(a->r.alarms, 0);
+    cm_subscription_close(s.sub);
+}
+
 static void the_end_of_a_pass_is_said_once(void **state)
 {
     again *a = *state;
@@ -502,6 +524,7 @@ int main(int argc, char **argv)
         CASE(a_record_of_another_frame_of_the_same_camera_opens_nothing),
         CASE(a_blocked_frame_opens_again_and_is_still_blocked),
         CASE(what_is_left_of_a_blocked_frame_is_opened_alone),
+        CASE(a_slice_that_is_refused_is_forgotten),
         CASE(the_end_of_a_pass_is_said_once),
         CASE(inside_events_nothing_is_opened_again),
         CASE(one_may_leave_while_it_is_opened_again),
