@@ -577,6 +577,22 @@ static void pictures_behind_a_slow_one_keep_their_order(void **state)
     assert_received(b, 0, 11);
 }
 
+/* Squeezing is for what is cached: who watches gets every picture in its own time. */
+static void a_keyframe_that_waits_a_little_keeps_its_time(void **state)
+{
+    bench *b = *state;
+    watch(b);
+    rig_run(&b->r, CM_MS(1));
+    camera_run(&b->c, true, 30000);
+    camera_run(&b->c, false, 200000); /* 160 ms: the keyframe behind it waits for 110 */
+    for (int i = 0; i < 3; i++)
+        camera_run(&b->c, i == 0, 90000);
+    rig_run(&b->r, CM_MS(500));
+    assert_received(b, 0, 5);
+    for (size_t i = 1; i < 5; i++)
+        assert_int_equal(b->rx.timestamps[i] - b->rx.timestamps[i - 1], PICTURE_US * 9 / 100);
+}
+
 static void one_that_is_late_goes_on_at_the_newest_keyframe(void **state)
 {
     bench *b = *state;
@@ -1302,6 +1318,7 @@ int main(int argc, char **argv)
         CASE(an_ordinary_picture_goes_in_one_go),
         CASE(the_burst_grows_with_the_estimate),
         CASE(pictures_behind_a_slow_one_keep_their_order),
+        CASE(a_keyframe_that_waits_a_little_keeps_its_time),
         CASE(one_that_is_late_goes_on_at_the_newest_keyframe),
         CASE(without_a_measurement_a_rich_stream_is_not_held_back),
         CASE(a_pass_ends_with_one_flush),

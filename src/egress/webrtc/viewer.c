@@ -135,17 +135,19 @@ static bool begin_group(cm_webrtc_viewer *viewer, const cm_frame *keyframe)
 {
     cm_backlog backlog;
     cm_subscription_read_backlog(viewer->subscription, &backlog);
-    const uint64_t cached_bits = (uint64_t)backlog.bytes * 8;
-    if (backlog.keyframes > 1 && is_late(backlog.newest, keyframe->media_time)) {
+    const bool is_old = is_late(backlog.newest, keyframe->media_time);
+    if (backlog.keyframes > 1 && is_old) {
         viewer->state = VIEWER_SKIPPING;
         return false;
     }
-    if (backlog.frames <= 1)
+    const uint64_t cached_bits = (uint64_t)backlog.bytes * 8;
+    if (backlog.frames <= 1 || (!viewer->is_joining && !is_old))
         viewer->state = VIEWER_LIVE;
     else if (cached_bits > cm_webrtc_budget(viewer) * CACHED_MS / 1000)
         viewer->state = VIEWER_SKIPPING; /* all but the keyframe */
     else
         squeeze(viewer, &backlog);
+    viewer->is_joining = false;
     return true;
 }
 
@@ -245,6 +247,7 @@ void cm_webrtc_begin_again(cm_webrtc_viewer *viewer)
     if (cm_subscription_begin_again(viewer->subscription) != CM_OK)
         return;
     viewer->is_restart_due = false;
+    viewer->is_joining = true;
     viewer->figures.begun_again++;
     end_picture(viewer);
 }
@@ -347,6 +350,7 @@ cm_status cm_webrtc_viewer_start(cm_webrtc_viewer *viewer)
     CM_TRY(cm_hub_subscribe(viewer->config.hub, lease, viewer->config.stream, &SUBSCRIPTION_EVENTS,
                             viewer, &viewer->subscription));
     viewer->state = VIEWER_LIVE;
+    viewer->is_joining = true;
     return cm_subscription_remember(viewer->subscription, HISTORY_FRAMES);
 }
 
