@@ -30,6 +30,9 @@ export const ESBUILD = {
 
 const read = (path) => readFileSync(join(HERE, path), 'utf8');
 
+/* text, or forms: of a number (one, other) or of a time of day and a day (clock, day). */
+const kindOf = (message) => (typeof message === 'string' ? 'text' : 'clock' in message ? 'time' : 'plural');
+
 function namesIn(message) {
   const texts = typeof message === 'string' ? [message] : Object.values(message);
   return [...new Set(texts.flatMap((text) => [...text.matchAll(/\{(\w+)\}/g)].map((m) => m[1])))].sort();
@@ -61,9 +64,10 @@ export function catalogueFaults(catalogues, isUsed) {
         faults.push(`${language}.json: ${key} is not in en.json`);
         continue;
       }
-      const isPlural = typeof message === 'object';
-      if (isPlural !== (typeof en[key] === 'object')) faults.push(`${language}.json: ${key} differs in plural forms`);
-      else if (isPlural && !('other' in message && 'one' in message)) faults.push(`${language}.json: ${key} lacks "one" or "other"`);
+      const kind = kindOf(message);
+      if ((kind === 'plural') !== (kindOf(en[key]) === 'plural')) faults.push(`${language}.json: ${key} differs in plural forms`);
+      else if (kind === 'plural' && !('other' in message && 'one' in message)) faults.push(`${language}.json: ${key} lacks "one" or "other"`);
+      else if (kind === 'time' && !('day' in message && namesIn(message).includes('time'))) faults.push(`${language}.json: ${key} lacks "day" or {time}`);
       if (namesIn(message).join() !== namesIn(en[key]).join()) faults.push(`${language}.json: ${key} has other {names} than English`);
       if (namesIn(message).length === 0 && message === '') faults.push(`${language}.json: ${key} is empty`);
     }

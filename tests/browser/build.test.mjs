@@ -45,6 +45,8 @@ describe('the built app', () => {
     assert.deepEqual(catalogueFaults({ ...whole, it: { ...whole.it, odd: 'x' } }, () => true), ['it.json: odd is not in en.json']);
     assert.match(catalogueFaults({ ...whole, it: { ...whole.it, 'wall.open': 'Apri' } }, () => true)[0], /other \{names\}/);
     assert.match(catalogueFaults(whole, (key) => key !== 'nav.home')[0], /nav\.home is used nowhere/);
+    const undated = { ...whole.it, 'tile.unreachable': { clock: 'Non raggiungibile dalle {time}' } };
+    assert.match(catalogueFaults({ ...whole, it: undated }, () => true)[0], /lacks "day"/);
   });
 
   test('every cause of docs/api.md has a sentence and a remedy', () => {

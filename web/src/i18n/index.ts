@@ -1,7 +1,8 @@
 /*
  * Messages in the person's language. A message is text with {names}, or an object of plural forms
- * chosen by the {count} it is given. build.mjs fails when a catalogue lacks a key, has one too
- * many, or uses other {names} than English does.
+ * chosen by the {count} it is given, or of forms for a time of day ("delle 14:32") and for one with
+ * its day ("del 18 nov, 14:32"), chosen by its {time}. build.mjs fails when a catalogue lacks a key,
+ * has one too many, or uses other {names} than English does.
  */
 
 import { createStore, useStore } from '../state/store';
@@ -10,7 +11,13 @@ import en from './en.json';
 
 export type Key = keyof typeof en;
 type Message = string | Record<string, string>;
-type Values = Record<string, string | number>;
+
+/* A time in words, and whether its day is among them. */
+export interface Moment {
+  text: string;
+  isDay: boolean;
+}
+type Values = Record<string, string | number | Moment>;
 
 export const LANGUAGES = { en: 'English', hi: 'हिन्दी', it: 'Italiano' } as const;
 export type Language = keyof typeof LANGUAGES;
@@ -51,15 +58,16 @@ export async function chooseLanguage(next: Language): Promise<void> {
 
 export const useLanguage = (): Language => useStore(language);
 
+function formOf(message: Message, { count, time }: Values): string {
+  if (typeof message === 'string') return message;
+  const form = 'clock' in message ? (typeof time === 'object' && time.isDay ? 'day' : 'clock') : plurals.select(Number(count));
+  return message[form] ?? message.other ?? '';
+}
+
 export function t(key: Key, values: Values = {}): string {
-  const message = catalogue[key];
-  const count = values.count;
-  const text =
-    typeof message === 'string'
-      ? message
-      : (message[plurals.select(Number(count))] ?? message.other ?? '');
-  return text.replace(/\{(\w+)\}/g, (_, name: string) => {
+  return formOf(catalogue[key], values).replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = values[name];
+    if (typeof value === 'object') return value.text;
     return typeof value === 'number' ? number(value) : (value ?? '');
   });
 }
@@ -83,27 +91,20 @@ export const list = (items: string[]): string =>
 
 const DAY_MS = 86_400_000;
 
-/* 14:32:07; with the day before it when that was not within the last 20 hours. */
-export function clockTime(ms: number, nowMs: number = Date.now()): string {
-  const isRecent = Math.abs(nowMs - ms) < (DAY_MS * 20) / 24;
-  return kept(isRecent ? 'time' : 'day', (l) =>
-    new Intl.DateTimeFormat(l, {
-      ...(isRecent ? {} : { day: 'numeric', month: 'short' }),
-      hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23',
-    }),
-  ).format(ms);
+/* With the day before it when that was not within the last 20 hours. */
+function moment(ms: number, nowMs: number, parts: Intl.DateTimeFormatOptions): Moment {
+  const isDay = Math.abs(nowMs - ms) >= (DAY_MS * 20) / 24;
+  const day: Intl.DateTimeFormatOptions = isDay ? { day: 'numeric', month: 'short' } : {};
+  const format = kept(`${isDay}${parts.second}`, (l) =>
+    new Intl.DateTimeFormat(l, { ...day, hour: '2-digit', minute: '2-digit', hourCycle: 'h23', ...parts }));
+  return { text: format.format(ms), isDay };
 }
 
-/* 14:32, or with the day. */
-export function shortTime(ms: number, nowMs: number = Date.now()): string {
-  const isRecent = Math.abs(nowMs - ms) < (DAY_MS * 20) / 24;
-  return kept(isRecent ? 'short' : 'shortday', (l) =>
-    new Intl.DateTimeFormat(l, {
-      ...(isRecent ? {} : { day: 'numeric', month: 'short' }),
-      hour: '2-digit', minute: '2-digit', hourCycle: 'h23',
-    }),
-  ).format(ms);
-}
+/* 14:32:07 */
+export const clockTime = (ms: number, nowMs: number = Date.now()): Moment => moment(ms, nowMs, { second: '2-digit' });
+
+/* 14:32 */
+export const shortTime = (ms: number, nowMs: number = Date.now()): Moment => moment(ms, nowMs, {});
 
 const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
   ['day', DAY_MS], ['hour', 3_600_000], ['minute', 60_000], ['second', 1_000],
