@@ -369,6 +369,11 @@ describe('adding and editing a camera', () => {
       await page.getByRole('alert').getByText(en[`cause.${cause}.fix`]).waitFor();
     }
     assert.equal(await page.getByLabel(en['add.nameLabel']).count(), 0, 'what fails can\'t be added');
+    await page.getByLabel(en['add.address']).fill('rtsp://192.168.1.77/main');
+    await page.getByLabel(en['add.sub']).fill('rtsp://no_pictures.test/sub');
+    await page.getByRole('button', { name: en['add.test'] }).click();
+    await page.getByRole('alert').getByText(en['add.isSub']).waitFor();
+    await page.getByRole('alert').getByText(text('add.said', { detail: 'told by the server' })).waitFor();
   });
 
   test('test, name, add: the camera is on the wall and plays; the password is only sent', { skip: isReal }, async () => {
@@ -396,6 +401,10 @@ describe('adding and editing a camera', () => {
     const page = await openSignedIn(browser, url);
     await tile(page, 'Garden').getByRole('link', { name: en['tile.changePassword'] }).click();
     await page.getByText(en['cause.wrong_password.fix']).waitFor();
+    await page.getByRole('button', { name: en['add.test'] }).click();
+    await page.getByText(en['add.works'], { exact: true }).waitFor();
+    assert.deepEqual(mock.world.probes[0], { camera: 'garden', main: 'rtsp://192.168.1.21/main', sub: 'rtsp://192.168.1.21/sub', user: 'admin' },
+      'without a password typed, the kept one is tried');
     await page.getByLabel(en['add.password'], { exact: false }).first().fill('the right one');
     await page.getByRole('button', { name: en['do.save'] }).click();
     await page.locator('.stage[data-state=live]').waitFor();

@@ -337,10 +337,11 @@ export class Mock {
     this.world.probes.push(body);
     await new Promise((done) => setTimeout(done, 150));
     const cause = /^rtsp:\/\/([a-z_]+)\.test/.exec(body.main)?.[1];
-    if (cause)
-      return this.json(response, 200, { ok: false, failure: cause, detail: cause === 'codec_unsupported' ? 'H265' : null, main: null, sub: null, still: null, transport: null });
+    const subCause = /^rtsp:\/\/([a-z_]+)\.test/.exec(body.sub ?? '')?.[1];
+    if (cause ?? subCause)
+      return this.json(response, 200, { ok: false, failure: cause ?? subCause, failed_stream: cause ? 'main' : 'sub', detail: (cause ?? subCause) === 'codec_unsupported' ? 'H265' : 'told by the server', main: null, sub: null, still: null, transport: null });
     return this.json(response, 200, {
-      ok: true, failure: null, detail: null, transport: 'tcp',
+      ok: true, failure: null, failed_stream: null, detail: null, transport: 'tcp',
       main: { codec: 'avc1.64001F', width: 1920, height: 1080, fps: 25 }, sub: body.sub ? { codec: 'avc1.42C01F', width: 640, height: 360, fps: 12.5 } : null,
       still: `data:image/jpeg;base64,${this.media[1].still.toString('base64')}`,
     });

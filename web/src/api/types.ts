@@ -67,6 +67,7 @@ export interface CameraInput {
 export interface Probe {
   ok: boolean;
   failure: Cause | null;
+  failed_stream: StreamName | null;
   detail: string | null;
   main: StreamInfo | null;
   sub: StreamInfo | null;

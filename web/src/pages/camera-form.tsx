@@ -20,21 +20,27 @@ function streamWords(stream: StreamInfo): string {
   });
 }
 
-export function CauseBox({ cause, detail }: { cause: Cause; detail: string | null }) {
+/* Causes of which the server may know more than the two sentences say. */
+const DETAILED: Cause[] = ['no_route', 'connection_refused', 'protocol', 'no_pictures', 'closed'];
+
+export function CauseBox({ cause, detail, isSub = false }: { cause: Cause; detail: string | null; isSub?: boolean }) {
   return (
     <div class="verdict is-bad" role="alert">
       <Icon name="warn" size={24} />
       <div>
         <p class="verdict-what">{t(`cause.${cause}.what`)}</p>
+        {detail && cause === 'codec_unsupported' && <p>{t('add.codecIs', { codec: detail })}</p>}
         <p>{t(`cause.${cause}.fix`)}</p>
-        {detail && <p class="hint">{t('add.said', { detail })}</p>}
+        {isSub && <p>{t('add.isSub')}</p>}
+        {detail && DETAILED.includes(cause) && <p class="hint">{t('add.said', { detail })}</p>}
       </div>
     </div>
   );
 }
 
 function ProbeResult({ probe }: { probe: Probe }) {
-  if (!probe.ok) return <CauseBox cause={probe.failure ?? 'protocol'} detail={probe.detail} />;
+  if (!probe.ok)
+    return <CauseBox cause={probe.failure ?? 'protocol'} detail={probe.detail} isSub={probe.failed_stream === 'sub'} />;
   const over = probe.transport && t(probe.transport === 'tcp' ? 'add.overTcp' : 'add.overUdp');
   return (
     <div class="verdict is-good" role="status">
@@ -104,7 +110,7 @@ function useProbe(home: string) {
       setProbe(null);
       submit.setError(null);
     },
-    test(input: CameraInput) {
+    test(input: CameraInput & { camera?: string }) {
       const mine = ++asked.current;
       setProbe(null);
       announce(t('add.testing'));
@@ -235,7 +241,7 @@ export function EditCamera({ data, camera }: { data: HomeData; camera: Camera })
           onChange={(next) => { setAddress(next); test.forget(); }} />
         <div class="form-row">
           <button type="button" class="button" aria-disabled={test.isBusy}
-            onClick={() => void test.test(inputOf(address))}>{t('add.test')}</button>
+            onClick={() => void test.test({ ...inputOf(address), camera: camera.id })}>{t('add.test')}</button>
           <button class="button is-primary" aria-disabled={isBusy}>{t('do.save')}</button>
         </div>
         {test.isBusy && <Testing />}

@@ -3,7 +3,7 @@
 import type { ComponentChildren } from 'preact';
 import { useId, useState } from 'preact/hooks';
 import { asProblem } from '../api/client';
-import { t } from '../i18n';
+import { language, t } from '../i18n';
 
 interface FieldProps {
   label: string;
@@ -99,7 +99,16 @@ export function Alert({ children }: { children: ComponentChildren }) {
   return <div class="alert" role="alert">{children}</div>;
 }
 
-/* The server's own sentence when it sent one and nothing better is known here. */
+/* Something to know, not something that went wrong. */
+export function Note({ children }: { children: ComponentChildren }) {
+  return <div class="alert is-plain" role="status">{children}</div>;
+}
+
+const SENTENCES = [
+  'bad-address', 'bad-name', 'bad-password', 'not-acceptable', 'not-allowed', 'probe-under-way', 'server-busy', 'server-fault',
+] as const;
+
+/* The server speaks English, and may know more than the sentence that is translated here. */
 export function sentenceFor(error: unknown): string {
   const problem = asProblem(error);
   if (problem.name_ === 'offline') return t('error.offline');
@@ -107,6 +116,8 @@ export function sentenceFor(error: unknown): string {
   return problem.detail || t('error.unknown');
 }
 
+  const known = SENTENCES.find((name) => name === problem.name_);
+  if (known && !(language.get() === 'en' && problem.detail)) return t(`problem.${known}`);
 /* Runs `work` once at a time, keeping what went wrong. */
 export function useSubmit(): {
   isBusy: boolean;
