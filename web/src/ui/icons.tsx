@@ -37,10 +37,16 @@ const PATHS = {
 
 export type IconName = keyof typeof PATHS;
 
+/* Strokes of no length are dots, and dots are drawn wider than lines. */
+const DOT = /M[\d. ]+h\.01/g;
+
 export function Icon({ name, size = 20 }: { name: IconName; size?: number }) {
+  const path = PATHS[name];
+  const dots = path.match(DOT);
   return (
     <svg class="icon" width={size} height={size} viewBox="0 0 24 24" aria-hidden="true" focusable="false">
-      <path d={PATHS[name]} />
+      <path d={path.replace(DOT, '')} />
+      {dots && <path class="icon-dots" d={dots.join('')} />}
     </svg>
   );
 }
