@@ -70,7 +70,7 @@ function navItems(at: Route, home: Home | null, isOperator: boolean): NavItem[] 
       add({ page: 'people', home: home.id }, t('nav.people'), 'people');
     }
   }
-  if (isOperator) add({ page: 'homes' }, t('nav.homes'), 'homes');
+  if (isOperator) add({ page: 'homes' }, t('nav.homes'), 'homes', home ? ['homes'] : ['homes', 'start']);
   add({ page: 'settings' }, t('nav.settings'), 'settings');
   return items;
 }
