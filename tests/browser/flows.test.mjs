@@ -424,6 +424,7 @@ describe('people and settings', () => {
     await page.getByRole('button', { name: en['people.add'] }).click();
     await page.getByLabel(en['people.name'], { exact: true }).fill('Lia');
     await page.getByRole('button', { name: en['people.make'] }).click();
+    assert.equal(await page.getByLabel(en['people.firstPassword']).first().getAttribute('type'), 'text', 'it is to be read and told');
     await page.getByRole('radio', { name: en['role.guest'] }).check({ force: true });
     await page.getByRole('button', { name: en['people.addDo'], exact: true }).click();
     const right = page.getByRole('switch', { name: text('people.may', { person: 'Lia', camera: 'Garden' }) });

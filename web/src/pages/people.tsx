@@ -40,6 +40,7 @@ function madeUpPassword(): string {
 function AddSheet({ home, onClose, onAdded }: { home: Home; onClose(): void; onAdded(): void }) {
   const [name, setName] = useState('');
   const [password, setPassword] = useState('');
+  const [isMadeUp, setIsMadeUp] = useState(false);
   const [role, setRole] = useState<Role>('adult');
   const [hasTried, setHasTried] = useState(false);
   const { isBusy, error, run } = useSubmit();
@@ -61,9 +62,9 @@ function AddSheet({ home, onClose, onAdded }: { home: Home; onClose(): void; onA
         <Field label={t('people.name')} hint={t('people.nameHint')} value={name} onInput={setName} isFocused
           error={hasTried && name.trim() === '' ? t('field.required') : ''} />
         <Field label={t('people.firstPassword')} hint={t('people.firstPasswordHint')} value={password} onInput={setPassword}
-          type="password" autocomplete="new-password"
+          type="password" autocomplete="new-password" isMadeUp={isMadeUp}
           error={hasTried && password.length < MIN_PASSWORD ? t('field.short') : ''} />
-        <button type="button" class="button is-small" onClick={() => setPassword(madeUpPassword())}>{t('people.make')}</button>
+        <button type="button" class="button is-small" onClick={() => { setPassword(madeUpPassword()); setIsMadeUp(true); }}>{t('people.make')}</button>
         <Choices legend={t('people.role')} value={role} onChange={(value) => setRole(value)} choices={roleChoices()} />
         <button class="button is-primary" aria-disabled={isBusy}>{t('people.addDo')}</button>
       </form>

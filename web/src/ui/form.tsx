@@ -1,7 +1,7 @@
 /* Fields with a label, a hint and an error that a screen reader hears together. */
 
 import type { ComponentChildren } from 'preact';
-import { useId, useState } from 'preact/hooks';
+import { useEffect, useId, useState } from 'preact/hooks';
 import { asProblem } from '../api/client';
 import { language, t } from '../i18n';
 
@@ -17,13 +17,16 @@ interface FieldProps {
   placeholder?: string;
   isFocused?: boolean;
   isAddress?: boolean;
+  isMadeUp?: boolean; // a password to be read and told to somebody
 }
 
 export function Field(props: FieldProps) {
   const id = useId();
   const [isShown, setIsShown] = useState(false);
   const isSecret = props.type === 'password';
-  const about = [props.hint && `${id}-hint`, props.error && `${id}-error`].filter(Boolean).join(' ');
+  useEffect(() => { if (props.isMadeUp) setIsShown(true); }, [props.isMadeUp]);
+  const hint = isSecret && props.error ? undefined : props.hint; // the error says it again
+  const about = [hint && `${id}-hint`, props.error && `${id}-error`].filter(Boolean).join(' ');
   return (
     <div class={`field${props.error ? ' is-wrong' : ''}`}>
       <label for={id}>
