@@ -159,11 +159,12 @@ function RightSwitch({ person, camera, onAllow, onCut }: {
   onCut(): void;
 }) {
   const isOn = maySee(person, camera.id);
+  if (person.role === 'owner') return <span class="always"><Icon name="check" size={16} /> {t('people.always')}</span>;
   return (
     <button
       type="button" role="switch" aria-checked={isOn} class="switch"
       aria-label={t('people.may', { person: person.name, camera: camera.name })}
-      disabled={person.role === 'owner'} onClick={isOn ? onCut : onAllow}
+      onClick={isOn ? onCut : onAllow}
     >
       <span class="switch-track" aria-hidden="true"><span class="switch-knob" /></span>
       <span class="switch-word" aria-hidden="true">{t(isOn ? 'people.yes' : 'people.no')}</span>
