@@ -15,7 +15,7 @@ import { Choices } from '../ui/form';
 import { Icon, type IconName } from '../ui/icons';
 import { Page } from '../ui/page';
 import { spokenState, StateChip, useSpokenChanges, Veil } from '../wall/tile';
-import { hidesPicture, LOOKS, tileState, type TileState } from '../wall/tile-state';
+import { hidesPicture, isOld, LOOKS, tileState, type TileState } from '../wall/tile-state';
 import { usePicture } from '../wall/use-picture';
 import { CutSheet } from './people';
 import { protocolName } from './settings';
@@ -220,7 +220,7 @@ export function CameraPage({ data, camera, home, account }: CameraProps) {
       tools={isOwner && !isGone && <a class="button is-compact" href={edit}><Icon name="edit" /> <span>{t('camera.edit')}</span></a>}>
       <div class="camera">
         <div class="stage-column">
-          <div class={`stage is-${state.kind}`} data-state={state.kind} ref={stage} role="group" aria-label={spokenState(state)}>
+          <div class={`stage is-${state.kind}${isOld(state) ? ' is-old' : ''}`} data-state={state.kind} ref={stage} role="group" aria-label={spokenState(state)}>
             <div class="picture" ref={host} hidden={isHidden} />
             {state.kind === 'frozen' && <div class="hatch" aria-hidden="true" />}
             <Veil state={state} action={state.kind === 'wrong-password' && isOwner

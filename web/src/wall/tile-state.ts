@@ -46,6 +46,10 @@ export const hidesPicture = (state: TileState): boolean =>
 export const isVeiled = (state: TileState): boolean =>
   hidesPicture(state) || ['unreachable', 'wrong-password', 'unsupported'].includes(state.kind);
 
+/* Moves, but so late that it could be taken for what it isn't: it loses its colours. */
+const OLD_MS = 10_000;
+export const isOld = (state: TileState): boolean => state.kind === 'behind' && (state.ageMs ?? 0) >= OLD_MS;
+
 const takenOf = (picture: PictureStatus): number | null => ('takenMs' in picture ? picture.takenMs : null);
 
 /*

@@ -7,7 +7,7 @@ import { clock } from '../state/clock';
 import { useTick } from '../state/store';
 import { announce } from '../ui/announce';
 import { Icon } from '../ui/icons';
-import { hidesPicture, isVeiled, LOOKS, type TileState } from './tile-state';
+import { hidesPicture, isOld, isVeiled, LOOKS, type TileState } from './tile-state';
 
 const now = (): number => clock.now() ?? Date.now();
 
@@ -48,7 +48,10 @@ function sentences(state: TileState): [string, string, string?] {
       return [
         t('tile.unreachable', { time: shortTime(state.sinceMs, now()) }),
         state.cause ? t(`cause.${state.cause}.what`) : '',
-        nextTry(state.nextTryMs),
+        [
+          nextTry(state.nextTryMs),
+          state.takenMs === null ? '' : t('tile.stills', { time: clockTime(state.takenMs, now()) }),
+        ].filter(Boolean).join(' · '),
       ];
     case 'wrong-password':
       return [t('tile.wrongPassword', { time: shortTime(state.sinceMs, now()) }), state.mayFix ? '' : t('tile.askOwner')];
@@ -133,7 +136,7 @@ export function Tile({ name, state, viewers, href, children, action, tools }: Ti
   const who = typeof viewers === 'number' || viewers.length > 2 ? t('tile.viewers', { count }) : viewers.join(', ');
   useSpokenChanges(name, state);
   return (
-    <article class={`tile is-${state.kind}`} data-state={state.kind}>
+    <article class={`tile is-${state.kind}${isOld(state) ? ' is-old' : ''}`} data-state={state.kind}>
       <div class="tile-picture" hidden={hidesPicture(state)}>{children}</div>
       <Veil state={state} action={action} />
       {href && (
