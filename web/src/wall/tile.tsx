@@ -138,7 +138,7 @@ export function Tile({ name, state, viewers, href, children, action, tools }: Ti
   return (
     <article class={`tile is-${state.kind}${isOld(state) ? ' is-old' : ''}`} data-state={state.kind}>
       <div class="tile-picture" hidden={hidesPicture(state)}>{children}</div>
-      <Veil state={state} action={action} />
+      <Veil state={state} action={tools ? null : action} />
       {href && (
         <a class="tile-open" href={href} aria-label={`${t('wall.open', { name })}. ${spokenState(state)}`} />
       )}
