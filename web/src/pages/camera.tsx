@@ -15,7 +15,7 @@ import { Choices } from '../ui/form';
 import { Icon, type IconName } from '../ui/icons';
 import { Page } from '../ui/page';
 import { spokenState, StateChip, useSpokenChanges, Veil } from '../wall/tile';
-import { hidesPicture, isOld, LOOKS, tileState, type TileState } from '../wall/tile-state';
+import { hidesPicture, isOld, isVeiled, LOOKS, tileState, type TileState } from '../wall/tile-state';
 import { usePicture } from '../wall/use-picture';
 import { CutSheet } from './people';
 import { protocolName } from './settings';
@@ -39,7 +39,10 @@ function fileName(camera: Camera, takenMs: number | null): string {
 
 async function saveStill(picture: Picture | null, camera: Camera): Promise<void> {
   const taken = await picture?.grab();
-  if (!taken) return;
+  if (!taken) {
+    notify(t('camera.noPicture'));
+    return;
+  }
   const url = URL.createObjectURL(taken.blob);
   const link = document.createElement('a');
   link.href = url;
@@ -52,7 +55,10 @@ async function saveStill(picture: Picture | null, camera: Camera): Promise<void>
 async function copyStill(picture: Picture | null): Promise<void> {
   try {
     const taken = await picture?.grab();
-    if (!taken) return;
+    if (!taken) {
+      notify(t('camera.noPicture'));
+      return;
+    }
     await navigator.clipboard.write([new ClipboardItem({ 'image/png': taken.blob })]);
     notify(t('camera.copied'));
   } catch {
@@ -214,6 +220,7 @@ export function CameraPage({ data, camera, home, account }: CameraProps) {
     leave: () => { if (!document.fullscreenElement) go({ page: 'wall', home: home.id }); },
   });
   const isHidden = hidesPicture(state);
+  const hasPicture = !isVeiled(state) || (state.kind === 'unreachable' && state.takenMs !== null);
   const edit = hrefOf({ page: 'edit', home: home.id, camera: camera.id });
   return (
     <Page title={camera.name} back={hrefOf({ page: 'wall', home: home.id })} isWide about={t(LOOKS[state.kind].word)}
@@ -231,8 +238,13 @@ export function CameraPage({ data, camera, home, account }: CameraProps) {
             )}
           </div>
           <div class="tools" role="toolbar" aria-label={camera.name}>
-            {ids.length > 1 && <Tool icon="back" label={t('camera.previous')} onClick={() => step(-1)} />}
-            {!isHidden && (
+            {ids.length > 1 && (
+              <>
+                <Tool icon="back" label={t('camera.previous')} onClick={() => step(-1)} />
+                <Tool icon="forward" label={t('camera.next')} onClick={() => step(1)} />
+              </>
+            )}
+            {hasPicture && (
               <>
                 <Tool icon={full.isFull ? 'shrink' : 'full'} label={t(full.isFull ? 'camera.fullscreenEnd' : 'camera.fullscreen')} onClick={full.toggle} />
                 {document.pictureInPictureEnabled && (
@@ -242,10 +254,11 @@ export function CameraPage({ data, camera, home, account }: CameraProps) {
                 {window.isSecureContext && (
                   <Tool icon="copy" label={t('camera.copy')} onClick={() => void copyStill(picture.current)} />
                 )}
-                <Tool icon="info" label={t('camera.details')} isOn={hasDetails} onClick={() => setHasDetails(!hasDetails)} />
               </>
             )}
-            {ids.length > 1 && <Tool icon="forward" label={t('camera.next')} onClick={() => step(1)} />}
+            {!isHidden && (
+              <Tool icon="info" label={t('camera.details')} isOn={hasDetails} onClick={() => setHasDetails(!hasDetails)} />
+            )}
           </div>
           <p class="hint keys">{t('camera.keys')}</p>
         </div>
