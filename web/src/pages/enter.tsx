@@ -4,9 +4,9 @@ import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { api, asProblem } from '../api/client';
 import { t } from '../i18n';
-import { go } from '../state/route';
+import { go, hrefOf } from '../state/route';
 import { server, signedIn } from '../state/session';
-import { Alert, Field, MIN_PASSWORD, sentenceFor, useSubmit } from '../ui/form';
+import { Alert, Field, MIN_PASSWORD, Note, sentenceFor, useSubmit } from '../ui/form';
 import { Mark } from '../ui/icons';
 import { LanguagePicker } from './settings';
 
@@ -62,6 +62,7 @@ export function Setup({ token }: { token: string }) {
     <Door title={t('setup.title')} about={t('setup.step', { step, count: SETUP_STEPS })}>
       <form class="form" onSubmit={submit} noValidate>
         {error !== null && <Alert>{isUsed ? t('setup.used') : sentenceFor(error)}</Alert>}
+        {isUsed && <a class="button is-wide" href={hrefOf({ page: 'start' })}>{t('signin.do')}</a>}
         {step === 1 && (
           <Field key="name" label={t('setup.you')} hint={t('setup.youHint')} value={name} onInput={setName}
             error={fault} autocomplete="username" isFocused />
@@ -106,7 +107,7 @@ export function SignIn({ hasEnded }: { hasEnded: boolean }) {
   return (
     <Door title={t('signin.title')}>
       <form class="form" onSubmit={submit} noValidate>
-        {hasEnded && error === null && <Alert>{t('signin.ended')}</Alert>}
+        {hasEnded && error === null && <Note>{t('signin.ended')}</Note>}
         {error !== null && <Alert>{isWrong ? t('signin.wrong') : sentenceFor(error)}</Alert>}
         <Field label={t('field.name')} value={name} onInput={setName} autocomplete="username" isFocused />
         <Field label={t('field.password')} value={password} onInput={setPassword} type="password"

@@ -31,7 +31,7 @@ export function Field(props: FieldProps) {
     <div class={`field${props.error ? ' is-wrong' : ''}`}>
       <label for={id}>
         {props.label}
-        {props.isOptional && <span class="quiet"> · {t('field.optional')}</span>}
+        {props.isOptional && <> <span class="quiet">{t('field.optional')}</span></>}
       </label>
       <div class="field-box">
         <input
@@ -56,7 +56,7 @@ export function Field(props: FieldProps) {
           </button>
         )}
       </div>
-      {props.hint && <p class="hint" id={`${id}-hint`}>{props.hint}</p>}
+      {hint && <p class="hint" id={`${id}-hint`}>{hint}</p>}
       {props.error && <p class="error" id={`${id}-error`}>{props.error}</p>}
     </div>
   );
@@ -116,11 +116,11 @@ export function sentenceFor(error: unknown): string {
   const problem = asProblem(error);
   if (problem.name_ === 'offline') return t('error.offline');
   if (problem.name_ === 'too-many-tries') return t('signin.wait', { count: problem.retryAfterS ?? 30 });
+  const known = SENTENCES.find((name) => name === problem.name_);
+  if (known && !(language.get() === 'en' && problem.detail)) return t(`problem.${known}`);
   return problem.detail || t('error.unknown');
 }
 
-  const known = SENTENCES.find((name) => name === problem.name_);
-  if (known && !(language.get() === 'en' && problem.detail)) return t(`problem.${known}`);
 /* Runs `work` once at a time, keeping what went wrong. */
 export function useSubmit(): {
   isBusy: boolean;
