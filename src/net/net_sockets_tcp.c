@@ -285,44 +285,62 @@ static size_t room(sockets_tcp *t, size_t wanted)
     return t->unsent < t->unsent_max ? t->unsent_max - t->unsent : 0;
 }
 
-static size_t gather(const cm_slice *parts, size_t count, size_t most, struct iovec *out,
-                     size_t *bytes_out)
+/* What follows the first `skipped` bytes of `parts`, at most `most` of it. Returns how many
+ * vectors. */
+static size_t gather(const cm_slice *parts, size_t count, size_t skipped, size_t most,
+                     struct iovec *out)
 {
     size_t used = 0;
-    size_t bytes = 0;
-    for (size_t i = 0; i < count && bytes < most; i++) {
-        const cm_slice part = cm_slice_part(parts[i], 0, most - bytes);
-        out[used++] =
-            (struct iovec){.iov_base = (void *)(uintptr_t)part.bytes, .iov_len = part.size};
-        bytes += part.size;
+    for (size_t i = 0; i < count && most > 0; i++) {
+        const cm_slice rest = cm_slice_from(parts[i], skipped);
+        const cm_slice part = cm_slice_part(rest, 0, most);
+        skipped -= parts[i].size - rest.size;
+        most -= part.size;
+        if (part.size > 0)
+            out[used++] =
+                (struct iovec){.iov_base = (void *)(uintptr_t)part.bytes, .iov_len = part.size};
     }
-    *bytes_out = bytes;
     return used;
 }
 
+/* CM_OK and what the kernel took of the vectors, which may be nothing; or CM_CLOSE. */
+static cm_status send_vectors(sockets_tcp *t, struct iovec *vectors, size_t count, size_t *sent_out)
+{
+    const struct msghdr message = {.msg_iov = vectors, .msg_iovlen = count};
+    ssize_t size;
+    do {
+        size = sendmsg(t->fd, &message, MSG_NOSIGNAL);
+    } while (size < 0 && errno == EINTR);
+    CM_ENSURE(size >= 0 || errno == EAGAIN, CM_CLOSE);
+    *sent_out = size > 0 ? (size_t)size : 0;
+    t->unsent += *sent_out;
+    return CM_OK;
+}
+
+/* In as many sends as the limit on unsent bytes asks for: a picture larger than the limit goes out
+ * at once to a peer who takes it that fast. */
 cm_status cm_sockets_tcp_write(cm_tcp *tcp, const cm_slice *parts, size_t count, size_t *size_out)
 {
     sockets_tcp *t = of(tcp);
     if (t->state == TCP_CONNECTING || t->state == TCP_FAILING)
         return CM_RETRY;
     CM_ENSURE(t->state == TCP_OPEN, CM_CLOSE);
+    struct iovec vectors[CM_NET_PARTS_MAX];
     size_t total = 0;
+    size_t taken = 0;
     for (size_t i = 0; i < count; i++)
         total += parts[i].size;
-    struct iovec vectors[CM_NET_PARTS_MAX];
-    size_t bytes;
-    const size_t used = gather(parts, count, room(t, total), vectors, &bytes);
-    const struct msghdr message = {.msg_iov = vectors, .msg_iovlen = used};
-    ssize_t size = 0;
-    if (bytes > 0) {
-        do {
-            size = sendmsg(t->fd, &message, MSG_NOSIGNAL);
-        } while (size < 0 && errno == EINTR);
+    while (taken < total) {
+        const size_t left = total - taken;
+        const size_t may_go = room(t, left);
+        const size_t offered = may_go < left ? may_go : left;
+        size_t sent = 0;
+        if (offered > 0)
+            CM_TRY(send_vectors(t, vectors, gather(parts, count, taken, offered, vectors), &sent));
+        taken += sent;
+        if (sent == 0 || sent < offered)
+            break;
     }
-    if (size < 0 && errno != EAGAIN)
-        return CM_CLOSE;
-    const size_t taken = size > 0 ? (size_t)size : 0;
-    t->unsent += taken;
     if (taken < total)
         wait_to_write(t);
     CM_ENSURE(taken > 0 || total == 0, CM_RETRY);

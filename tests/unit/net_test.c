@@ -94,6 +94,24 @@ static void place_close(place *p)
     world_close(&p->w);
 }
 
+static void what_is_larger_than_the_limit_goes_at_once_where_there_is_room(void **state)
+{
+    (void)state;
+    place p;
+    server s = {.stays_paused = true};
+    end c = {.tcp = NULL};
+    pair_open(&p, &s, &c);
+    cm_tcp_limit_unsent(c.tcp, 4096);
+    c.to_send = 40000; /* in one write; the receiver's first window holds it */
+    end_send(&c);
+    assert_int_equal(c.sent, 40000);
+    assert_int_equal(c.writable_calls, 0);
+    cm_tcp_listen_to(s.ends[0].tcp, &END_EVENTS, &s.ends[0]);
+    assert_true(world_run(&p.w, end_has_all, &s.ends[0]));
+    assert_false(s.ends[0].is_wrong);
+    pair_close(&p, &s, &c);
+}
+
 static void the_same_works_over_ipv6(void **state)
 {
     (void)state;
@@ -500,6 +518,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         NET_SUITE,
+        cmocka_unit_test(what_is_larger_than_the_limit_goes_at_once_where_there_is_room),
         cmocka_unit_test(the_same_works_over_ipv6),
         cmocka_unit_test(a_peer_that_does_not_answer_times_out),
         cmocka_unit_test(listeners_on_one_address_share_it_if_told_so),
