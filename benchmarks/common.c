@@ -144,3 +144,16 @@ void bench_raise_descriptors(void)
     limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
+
+void bench_read_cookies(bench_cookies *cookies, const char *path)
+{
+    FILE *file = path != NULL ? fopen(path, "r") : NULL;
+    if (file == NULL)
+        return;
+    while (cookies->count < BENCH_COOKIES_MAX &&
+           fgets(cookies->lines[cookies->count], BENCH_COOKIE_SIZE, file) != NULL) {
+        char *line = cookies->lines[cookies->count++];
+        line[strcspn(line, "\n")] = '\0';
+    }
+    fclose(file);
+}

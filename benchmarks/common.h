@@ -30,3 +30,12 @@ int bench_listen(uint64_t *port_out);
 int bench_accept(int listener);
 void bench_send_all(int fd, cm_slice bytes);
 void bench_raise_descriptors(void);
+
+/* Cookies of people who are signed in, a line each of a file: an account may have so many pictures
+ * open. Without a file there is none. */
+enum { BENCH_COOKIES_MAX = 64, BENCH_COOKIE_SIZE = 512 };
+typedef struct bench_cookies {
+    char lines[BENCH_COOKIES_MAX][BENCH_COOKIE_SIZE];
+    size_t count;
+} bench_cookies;
+void bench_read_cookies(bench_cookies *cookies, const char *path);

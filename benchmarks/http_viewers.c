@@ -22,7 +22,6 @@
 #include "common.h"
 
 enum {
-    COOKIES_MAX = 64,
     LINE_SIZE = 512,
     READ_SIZE = 65536,
     READS_A_TURN = 4,
@@ -68,8 +67,7 @@ static struct {
              .windows = 1,
              .path = "/api/v1/cameras/cam%/live.mp4?stream=main"};
 
-static char cookies[COOKIES_MAX][LINE_SIZE];
-static size_t cookie_count;
+static bench_cookies cookies;
 static uint8_t buffer[READ_SIZE];
 static bool is_steady;
 static uint64_t bytes, parts, late;
@@ -238,18 +236,6 @@ static void read_until(int set, viewer *viewers, int64_t until_us)
 
 /* ---- asking ---- */
 
-static void read_cookies(void)
-{
-    FILE *file = options.cookies != NULL ? fopen(options.cookies, "r") : NULL;
-    if (file == NULL)
-        return;
-    while (cookie_count < COOKIES_MAX && fgets(cookies[cookie_count], LINE_SIZE, file) != NULL) {
-        cookies[cookie_count][strcspn(cookies[cookie_count], "\n")] = '\0';
-        cookie_count++;
-    }
-    fclose(file);
-}
-
 static cm_slice request_of(uint64_t index, char *storage, size_t capacity)
 {
     cm_writer w = cm_writer_over(storage, capacity);
@@ -259,8 +245,8 @@ static cm_slice request_of(uint64_t index, char *storage, size_t capacity)
         cm_write_format(&w, "%u%s", (unsigned)(index % options.cameras) + 1,
                         options.path + before + 1);
     cm_write_format(&w, " HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n", (unsigned)options.port);
-    if (cookie_count > 0)
-        cm_write_format(&w, "Cookie: %s\r\n", cookies[index % cookie_count]);
+    if (cookies.count > 0)
+        cm_write_format(&w, "Cookie: %s\r\n", cookies.lines[index % cookies.count]);
     cm_write_text(&w, "\r\n");
     return cm_writer_done(&w);
 }
@@ -381,7 +367,7 @@ int main(int argc, char **argv)
     if (options.cameras == 0)
         bench_die("--cameras: at least 1");
     bench_raise_descriptors();
-    read_cookies();
+    bench_read_cookies(&cookies, options.cookies);
     viewer *viewers = calloc(options.viewers, sizeof *viewers);
     ages_us = calloc(AGES_MAX, sizeof *ages_us);
     if (viewers == NULL || ages_us == NULL)

@@ -19,7 +19,7 @@
 
 #include "webrtc_peer.h"
 
-enum { COOKIES_MAX = 64, LINE_SIZE = 512, EVENTS = 256, TICK_US = 5000, AGES_MAX = 1 << 20 };
+enum { LINE_SIZE = 512, EVENTS = 256, TICK_US = 5000, AGES_MAX = 1 << 20 };
 
 static struct {
     uint64_t port, viewers, cameras, warm, seconds, windows, probes, nack, is_sink, join_limit;
@@ -33,23 +33,10 @@ static struct {
              .join_limit = 60,
              .path = "/api/v1/cameras/cam%/whep?stream=main"};
 
-static char cookies[COOKIES_MAX][LINE_SIZE];
-static size_t cookie_count;
+static bench_cookies cookies;
 static bench_peers peers;
 static bench_peer *viewers;
 static int set;
-
-static void read_cookies(void)
-{
-    FILE *file = options.cookies != NULL ? fopen(options.cookies, "r") : NULL;
-    if (file == NULL)
-        return;
-    while (cookie_count < COOKIES_MAX && fgets(cookies[cookie_count], LINE_SIZE, file) != NULL) {
-        cookies[cookie_count][strcspn(cookies[cookie_count], "\n")] = '\0';
-        cookie_count++;
-    }
-    fclose(file);
-}
 
 static void watch(int fd, uint64_t index)
 {
@@ -70,7 +57,7 @@ static void open_viewer(uint64_t index)
                  (unsigned)(index % options.cameras) + 1, options.path + before + 1);
     else
         snprintf(path, sizeof path, "%s", options.path);
-    bench_peer_open(peer, path, cookie_count > 0 ? cookies[index % cookie_count] : NULL);
+    bench_peer_open(peer, path, cookies.count > 0 ? cookies.lines[index % cookies.count] : NULL);
     watch(peer->fd, index);
 }
 
@@ -226,7 +213,7 @@ int main(int argc, char **argv)
         return 0;
     }
     bench_peers_init(&peers);
-    read_cookies();
+    bench_read_cookies(&cookies, options.cookies);
     join_all();
     run_until(bench_now_us() + (int64_t)options.warm * 1000000, NULL);
     printf("steady\n");
