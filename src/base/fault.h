@@ -28,6 +28,8 @@
     /* lost messages: src/grants */                                                                \
     X(GRANTS_DROP_SOURCE, "grants.drop.source") /* sealers to the source's loop */                 \
     X(GRANTS_DROP_VIEWER, "grants.drop.viewer") /* a lease or an end to the viewer's loop */       \
+    /* lost pictures: src/media */                                                                 \
+    X(FRAME_LOST, "frame.lost") /* one viewer's, taken for delivered */                            \
     /* wrong bytes: src/media, src/egress */                                                       \
     X(RING_SWAP, "ring.swap")             /* slots of two cameras' rings */                        \
     X(STILL_SWAP, "still.swap")           /* another camera's still */                             \

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/fault.h"
 #include "media/fault_media.h"
 
 /* ---- position ---- */
@@ -74,7 +75,8 @@ static bool deliver(void *owner, const cm_opened_frame *opened)
     if (sub->blocked == NULL)
         remember(sub, opened->frame);
     sub->first = sub->end = 0;
-    const bool is_whole = sub->events.on_frame(sub->owner, opened);
+    const bool is_lost = sub->cursor.has_begun && sub->blocked == NULL && CM_FAULT(FRAME_LOST);
+    const bool is_whole = is_lost || sub->events.on_frame(sub->owner, opened);
     if (sub->state == SUB_CLOSED)
         return false;
     if (!is_whole) {

@@ -26,6 +26,7 @@ void eye_add_report(eye_report *sum, const eye_report *more)
     sum->foreign += more->foreign;
     sum->old += more->old;
     sum->missed += more->missed;
+    sum->left_out += more->left_out;
     sum->decoded += more->decoded;
     sum->unreadable += more->unreadable;
     sum->unstamped += more->unstamped;
@@ -190,10 +191,30 @@ static void judge_stamp(eye *e, const cm_stamp *stamp)
     }
     if (e->has_last && (step == 0 || step > UINT32_MAX / 2))
         e->report.old++;
-    else if (e->has_last)
-        e->report.missed += step - 1;
+    else if (e->has_last && e->step > 0 && step > e->step)
+        e->report.left_out += step - e->step;
     e->has_last = true;
     e->last = stamp->code.counter;
+}
+
+/* ISO/IEC 14496-12 8.8.5. */
+static void judge_number(eye *e, cm_slice moof)
+{
+    cm_fmp4_box mfhd;
+    if (cm_fmp4_find_box(moof, CM_FMP4_TYPE('m', 'f', 'h', 'd'), &mfhd) != CM_OK) {
+        break_off(e);
+        return;
+    }
+    cm_reader r = cm_reader_over(mfhd.body);
+    (void)cm_read_u32(&r); /* version and flags */
+    const uint32_t number = cm_read_u32(&r);
+    const uint32_t step = number - e->number;
+    e->step = e->has_number && step <= UINT32_MAX / 2 ? step : 0;
+    e->report.missed += e->step > 0 ? e->step - 1 : 0;
+    e->has_number = true;
+    e->number = number;
+    if (cm_reader_finish(&r) != CM_OK)
+        break_off(e);
 }
 
 static void look_at_sample(eye *e, cm_slice sample)
@@ -243,9 +264,11 @@ static void look_at_boxes(eye *e)
         case CM_FMP4_TYPE('m', 'd', 'a', 't'):
             look_at_sample(e, box.body);
             break;
+        case CM_FMP4_TYPE('m', 'o', 'o', 'f'):
+            judge_number(e, box.body);
+            break;
         case CM_FMP4_TYPE('f', 't', 'y', 'p'):
         case CM_FMP4_TYPE('p', 'r', 'f', 't'):
-        case CM_FMP4_TYPE('m', 'o', 'o', 'f'):
             break;
         default:
             break_off(e);

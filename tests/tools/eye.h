@@ -4,8 +4,9 @@
  * pixels, which simulated camera made it and whether it came in its order.
  *
  * A picture is foreign when it is of another camera than `wanted` (0: every picture is, for one who
- * may see none), old when its counter is not above the one before, and there is a gap when pictures
- * between the two are missing.
+ * may see none), and old when its counter is not above the one before. It is missed when the server
+ * had it and did not give it to this viewer: the server numbers the pictures of a stream, and says
+ * the number with each (mfhd). What the camera left out, as it was not let run, is no miss.
  */
 #pragma once
 
@@ -13,11 +14,12 @@
 #include "base/slice.h"
 
 typedef struct eye_report {
-    uint64_t pictures;   /* samples of a film, or stills */
-    uint64_t foreign;    /* by stamp or code */
-    uint64_t old;        /* shown before, or older than one shown before */
-    uint64_t missed;     /* pictures between two that came */
-    uint64_t decoded;    /* whose code was read from the pixels */
+    uint64_t pictures; /* samples of a film, or stills */
+    uint64_t foreign;  /* by stamp or code */
+    uint64_t old;      /* shown before, or older than one shown before */
+    uint64_t missed;   /* of a film: the server had them, between two that came */
+    uint64_t left_out; /* of a film: by its counter the camera made them; the server had them not */
+    uint64_t decoded;  /* whose code was read from the pixels */
     uint64_t unreadable; /* decoded, but no code could be read */
     uint64_t unstamped;  /* of a film, without a stamp */
     uint64_t broken;     /* places where it is no film or no JPEG any more */
@@ -31,8 +33,12 @@ typedef struct eye {
     bool is_still;
     bool is_broken; /* nothing more is looked at */
     cm_buffer bytes;
+    bool has_number;
+    uint32_t number; /* the server's, of the last picture */
+    uint32_t step; /* from the number before it; 0: unknown, as it is the first or of a source made
+                      anew */
     bool has_last;
-    uint32_t last;
+    uint32_t last;     /* the camera's counter */
     uint8_t sets[512]; /* parameter sets of the film, as a byte stream */
     size_t sets_size;
     eye_report report;

@@ -8,9 +8,10 @@
  *       0: none may be seen. PICTURES: leaves after so many, 0 stays. AGAIN_MS: asks again so long
  *       after its end; -1 never. WHO: b:TOKEN, c:COOKIE or -.
  *   close ID
- *   tell ID     {"id", "is_open", "status", "opened_us", "first_us", "last_us", "end_us",
- * pictures…} report      the sum over all since the start, as one JSON object reset       sums
- * start at nothing again
+ *   tell ID     {"id", "is_open", "status", "opened_us", "first_us", "last_us", "end_us", "number"
+ *               (the server's, of the last picture), pictures…}
+ *   report      the sum over all since the start, as one JSON object
+ *   reset       sums start at nothing again
  *
  * Times are microseconds of CLOCK_MONOTONIC; last_us is when the response's last byte was read from
  * the socket. By itself it says `end ID STATUS LAST_US END_US` for those who don't ask again, and
@@ -494,10 +495,11 @@ static void do_close(const char *id)
 
 static void print_report(const eye_report *r)
 {
-    printf("\"pictures\":%lu,\"foreign\":%lu,\"old\":%lu,\"missed\":%lu,\"decoded\":%lu,"
-           "\"unreadable\":%lu,\"unstamped\":%lu,\"broken\":%lu,\"bytes\":%lu}\n",
-           r->pictures, r->foreign, r->old, r->missed, r->decoded, r->unreadable, r->unstamped,
-           r->broken, r->bytes);
+    printf("\"pictures\":%lu,\"foreign\":%lu,\"old\":%lu,\"missed\":%lu,"
+           "\"left_out\":%lu,\"decoded\":%lu,\"unreadable\":%lu,\"unstamped\":%lu,\"broken\":%lu,"
+           "\"bytes\":%lu}\n",
+           r->pictures, r->foreign, r->old, r->missed, r->left_out, r->decoded, r->unreadable,
+           r->unstamped, r->broken, r->bytes);
 }
 
 static void do_tell(const char *id)
@@ -510,9 +512,9 @@ static void do_tell(const char *id)
     eye_report sum = v->sum;
     eye_add_report(&sum, &v->eye.report);
     printf("{\"id\":\"%s\",\"is_open\":%s,\"status\":%u,\"opened_us\":%ld,\"first_us\":%ld,"
-           "\"last_us\":%ld,\"end_us\":%ld,",
+           "\"last_us\":%ld,\"end_us\":%ld,\"number\":%u,",
            v->id, v->is_open ? "true" : "false", v->status, v->opened_us, v->first_us, v->last_us,
-           v->end_us);
+           v->end_us, v->eye.number);
     print_report(&sum);
 }
 
