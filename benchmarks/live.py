@@ -9,7 +9,6 @@ cameras and viewers on the other."""
 import http.client
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -17,48 +16,16 @@ import sys
 import time
 
 import rig
+from report import GB, MB, Figures, machine, say, share
 from rig import LOAD, MEASURED, Process, program
 
 CAMERAS, VIEWERS = 50, 200
-GB, MB = 1e9, 1e6
 RECORD = 16384
 QUICK = "--quick" in sys.argv[1:]
 # Rounds of everything, so that each figure and its limit see the same weather; windows in a round.
 ROUNDS, WINDOWS, SECONDS = (1, 3, 2) if QUICK else (3, 2, 4)
 STARTS, AGE_SECONDS = (12, 4) if QUICK else (30, 20)
 STILLS, KEYFRAMES = (200, 12) if QUICK else (600, 40)
-
-
-def share(values, part):
-    values = sorted(values)
-    return values[round(part * (len(values) - 1))]
-
-
-class Figures:
-    """Rows of the report: a value, its target, and the limit or peer beside it."""
-
-    def __init__(self):
-        self.rows = []
-
-    def add(self, name, unit, values, target, beside=None, beside_name="", **more):
-        value = statistics.median(values)
-        self.rows.append({"name": name, "unit": unit, "value": value, "target": target,
-                          "is_met": None if target is None else value <= target,
-                          "beside": beside and statistics.median(beside),
-                          "beside_name": beside_name, "runs": list(values),
-                          "beside_runs": beside and list(beside)} | more)
-
-    def write_table(self, out):
-        head = ("figure", "casement", "target", "", "beside it in the same run")
-        rows = [(row["name"], f"{row['value']:.4g} {row['unit']}",
-                 "-" if row["target"] is None else f"{row['target']:.4g}",
-                 {True: "met", False: "OVER", None: ""}[row["is_met"]],
-                 "" if row["beside"] is None else f"{row['beside']:.4g} {row['beside_name']}")
-                for row in self.rows]
-        widths = [max(len(line[i]) for line in [head, *rows]) for i in range(len(head))]
-        for line in [head, *rows]:
-            out.write("  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip()
-                      + "\n")
 
 
 # ---- 1: cameras in ----
@@ -207,19 +174,6 @@ def ask_stills(server):
 
 # ---- all ----
 
-def machine():
-    with open("/proc/cpuinfo", encoding="ascii") as file:
-        model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")),
-                     platform.machine())
-    with open("/proc/meminfo", encoding="ascii") as file:
-        memory = int(file.readline().split()[1]) * 1024
-    commit = subprocess.run(["git", "-C", rig.ROOT, "describe", "--always", "--dirty"],
-                            capture_output=True, text=True, check=False).stdout.strip()
-    return {"processor": model, "cores": len(rig.CORES), "memory_bytes": memory,
-            "kernel": platform.release(), "load": os.getloadavg(), "commit": commit,
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-
-
 def measure(server, figures):
     cpu = {key: [] for key in ("in", "in_bare", "pss", "cached", "frames")}
     cost = {key: [] for key in ("plain", "plain_bare", "tls", "tls_bare", "nginx")}
@@ -283,10 +237,6 @@ def measure_seals(figures):
         figures.add(f"open a granule, {backend}", "us", [cost["open_us"]], target)
 
 
-def say(text):
-    print(f"bench: {text}", file=sys.stderr, flush=True)
-
-
 def main():
     shutil.rmtree(rig.SCRATCH, ignore_errors=True)
     os.makedirs(rig.SCRATCH)
@@ -304,15 +254,7 @@ def main():
             time.sleep(4)  # a whole group of pictures of each
             measure(server, figures)
             measure_people(server, figures)
-    report = {"machine": about, "is_quick": QUICK, "cameras": CAMERAS, "viewers": VIEWERS,
-              "figures": figures.rows}
-    path = os.path.join(rig.ROOT, "build/bench/live.json")
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(report, file, indent=1)
-    print(json.dumps(report))
-    print(f"\n{about['processor']}, {about['cores']} cores, {about['memory_bytes'] / GB:.0f} GB, "
-          f"Linux {about['kernel']}, load {about['load'][0]:.1f} at the start, {about['commit']}")
-    figures.write_table(sys.stdout)
+    figures.report("live", about, is_quick=QUICK, cameras=CAMERAS, viewers=VIEWERS)
 
 
 main()

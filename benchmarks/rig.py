@@ -26,8 +26,9 @@ class Process:
     def __init__(self, core, arguments, log=None, **how):
         self.log = open(os.path.join(SCRATCH, log), "w") if log else subprocess.DEVNULL
         self.child = subprocess.Popen(["taskset", "-c", str(core), *map(str, arguments)],
-                                      stdin=subprocess.DEVNULL, stderr=self.log, text=True,
-                                      **({"stdout": subprocess.PIPE} | how))
+                                      stderr=self.log, text=True,
+                                      **({"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
+                                         | how))
         self.id = self.child.pid
 
     def __enter__(self):
@@ -86,23 +87,23 @@ class Server:
     """The real server over simulated cameras, in a home whose people each may have so many pictures
     open (64)."""
 
-    HTTP, HTTPS = 18980, 18943
+    HTTP, HTTPS, MEDIA = 18980, 18943, 18989
     ACCOUNTS, PASSWORD = 5, "correct horse battery"
 
-    def __init__(self, cameras, camera_port):
-        self.cameras = cameras
+    def __init__(self, cameras, camera_port, accounts=ACCOUNTS):
+        self.cameras, self.accounts = cameras, accounts
         self.folder = os.path.join(SCRATCH, "server")
         os.makedirs(self.folder)
         with open(os.path.join(self.folder, "password"), "w", encoding="ascii") as file:
             file.write(self.PASSWORD + "\n")
         accounts = "".join(f"      - {{name: viewer{i}, role: owner, password_file: password}}\n"
-                           for i in range(self.ACCOUNTS))
+                           for i in range(accounts))
         rows = "".join(f"      - {{id: cam{i}, name: Camera {i}, keep: always, "
                        f"main: \"rtsp://127.0.0.1:{camera_port}/cam{i}\"}}\n"
                        for i in range(1, cameras + 1))
         with open(os.path.join(self.folder, "casement.yaml"), "w", encoding="ascii") as file:
             file.write(f"listen: {{http: \"127.0.0.1:{self.HTTP}\", "
-                       f"https: \"127.0.0.1:{self.HTTPS}\"}}\n"
+                       f"https: \"127.0.0.1:{self.HTTPS}\", media: \"127.0.0.1:{self.MEDIA}\"}}\n"
                        f"homes:\n  - id: bench\n    name: Bench\n    allow: [\"127.0.0.0/8\"]\n"
                        f"    accounts:\n{accounts}    cameras:\n{rows}")
         self.process = None
@@ -144,7 +145,7 @@ class Server:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE  # a certificate of this run, over loopback
         cookies = []
-        for i in range(self.ACCOUNTS):
+        for i in range(self.accounts):
             connection = http.client.HTTPSConnection("127.0.0.1", self.HTTPS, context=context)
             connection.request("POST", "/api/v1/session",
                                json.dumps({"name": f"viewer{i}", "password": self.PASSWORD}),
