@@ -148,6 +148,10 @@ static void mint(cm_task *task)
 static void on_probed(void *owner, const cm_camera_status *status)
 {
     probe *p = owner;
+    /* Stopped in the turn before this one, whose descriptors come before the task that destroys the
+     * camera: the probe's message is under way. */
+    if (!p->is_connecting)
+        return;
     p->is_connecting = false;
     p->answer.status = CM_OK;
     p->answer.camera = *status;

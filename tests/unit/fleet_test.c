@@ -1,6 +1,6 @@
 /* devices/fleet: cameras of a store on two loops of virtual time, with real grants and sources and
  * scripted cameras: what becomes of a row, of a wish, of a still, and of the end. */
-#include "devices/fleet.h"
+#include "devices/probe.h"
 
 #include "net/sim.h"
 #include "rtsp_fake.h"
@@ -384,6 +384,41 @@ static void a_fleet_that_stops_takes_nothing_more(void **state)
     stage_close(&s);
 }
 
+typedef struct probe_asker {
+    size_t answers;
+} probe_asker;
+
+static void on_probe(void *owner, cm_probe_answer *answer)
+{
+    ((probe_asker *)owner)->answers++;
+    assert_null(answer->still);
+    cm_lease_destroy(answer->lease);
+}
+
+/* Whatever the probe waits for just then: the connect, its refusal, pictures, the helper (there is
+ * none here). */
+static void a_probe_may_be_stopped_at_any_moment(void **state)
+{
+    (void)state;
+    enum { STEP_US = 130, MOMENTS = 20 };
+    static const char *const ADDRESSES[] = {"rtsp://192.168.1.4/main", "rtsp://192.168.1.4:9/main",
+                                            "rtsp://192.168.1.9/main"};
+    for (size_t i = 0; i < CM_COUNT(ADDRESSES) * MOMENTS; i++) {
+        stage s;
+        probe_asker asker = {0};
+        stage_open(&s);
+        const cm_probe_ask ask = {.home = s.w.verdi, .main = cm_slice_of(ADDRESSES[i / MOMENTS])};
+        assert_int_equal(cm_probe_start(s.fleet, s.loops[i % LOOPS], &ask, on_probe, &asker),
+                         CM_OK);
+        cm_sim_run_for(s.sim, (int64_t)(i % MOMENTS) * STEP_US);
+        cm_fleet_stop(s.fleet, &s.stopped);
+        run_ms(&s, 100);
+        assert_true(s.has_stopped);
+        assert_int_equal(asker.answers, 1);
+        stage_close(&s);
+    }
+}
+
 static void an_empty_fleet_stops_at_once(void **state)
 {
     (void)state;
@@ -406,6 +441,7 @@ int main(void)
         cmocka_unit_test(a_wish_for_no_camera_is_harmless),
         cmocka_unit_test(a_still_of_no_camera_is_absent),
         cmocka_unit_test(a_fleet_that_stops_takes_nothing_more),
+        cmocka_unit_test(a_probe_may_be_stopped_at_any_moment),
         cmocka_unit_test(an_empty_fleet_stops_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
