@@ -76,8 +76,8 @@ typedef struct cm_subscription_events {
     /* The blocked frame can't be continued: its key is no longer allowed. Bytes of it are half-way
      * out: the connection must end, or begin again (cm_subscription_begin_again, later). */
     void (*on_broken)(void *owner);
-    /* Frames went to some viewers one after the other: said once behind them, to one of them. What
-     * they put together can go out. May be NULL. */
+    /* A frame at the live edge went to some viewers one after the other: said once behind them, to
+     * one of them. What they put together can go out. May be NULL. */
     void (*on_pass_end)(void *owner);
 } cm_subscription_events;
 

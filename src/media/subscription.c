@@ -226,7 +226,6 @@ static void pull(cm_subscription *sub)
         if (sub->blocked != NULL || (sub->next == before && !was_blocked))
             break;
     }
-    end_pass(&sub, 1);
     forget_unneeded(sub->channel);
     hub->depth--;
     cm_hub_settle(hub);

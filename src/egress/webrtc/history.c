@@ -214,6 +214,4 @@ void cm_webrtc_resend(cm_webrtc_viewer *viewer, cm_rtcp_nack lost)
             break;
     }
     viewer->resending = NULL;
-    if (batch.count > 0)
-        viewer->config.transport->flush(viewer->config.transport->context);
 }

@@ -46,7 +46,9 @@ typedef struct cm_webrtc_transport {
     /* The very packet that was sent before, byte for byte. NULL: the transport can't. */
     cm_status (*resend_rtp)(void *context, cm_slice header, const cm_slice *payload, size_t parts);
     cm_status (*send_rtcp)(void *context, cm_slice compound);
-    void (*flush)(void *context); /* what was sent goes out, of all sessions of the loop */
+    /* What was sent goes out, of all sessions of the loop: at the end of a pass, and before the
+     * session may go. All else goes out by itself in the next turn, with that of other viewers. */
+    void (*flush)(void *context);
     void *context;
     uint16_t next_number; /* transport-wide sequence number of the next packet */
 } cm_webrtc_transport;
