@@ -16,6 +16,7 @@ typedef struct bench {
     unsigned stale;
     unsigned ended;
     bool destroys_at_end;
+    cm_timer watch_timer;
     /* The estimator. */
     uint64_t bits_per_second;
     cm_webrtc_estimator estimator;
@@ -80,20 +81,21 @@ static void on_end(void *owner)
 
 static const cm_webrtc_events EVENTS = {on_stale, on_end};
 
-static int setup(void **state)
+/* The viewer lives on the last loop, the camera on the first. */
+static int setup_on(void **state, size_t loops)
 {
     bench *b = calloc(1, sizeof *b);
-    rig_open(&b->r, 1, 0);
+    rig_open(&b->r, loops, 0);
     rig_start(&b->r);
     b->c.rig = &b->r;
-    b->s = wire_open(b->r.loops[0]);
+    b->s = wire_open(b->r.loops[loops - 1]);
     b->estimator = (cm_webrtc_estimator){.on_sent = on_sent,
                                          .on_feedback = on_feedback,
                                          .on_loss = on_loss,
                                          .bits_per_second = bits_per_second,
                                          .context = b};
-    b->config = (cm_webrtc_config){.hub = b->r.hubs[0],
-                                   .loop = b->r.loops[0],
+    b->config = (cm_webrtc_config){.hub = b->r.hubs[loops - 1],
+                                   .loop = b->r.loops[loops - 1],
                                    .transport = &b->s->transport,
                                    .stream = CM_STREAM_MAIN,
                                    .media = {.payload_type = MEDIA_TYPE,
@@ -108,6 +110,11 @@ static int setup(void **state)
     receiver_open(&b->rx, &b->c);
     *state = b;
     return 0;
+}
+
+static int setup(void **state)
+{
+    return setup_on(state, 1);
 }
 
 static int teardown(void **state)
@@ -477,6 +484,63 @@ static void of_a_group_that_is_too_large_comes_the_keyframe(void **state)
     /* All of it is dated as it was taken. */
     assert_int_equal(b->rx.timestamps[1] - b->rx.timestamps[0],
                      b->c.sent[keyframe].media_time - b->c.sent[0].media_time);
+}
+
+static void on_watch_due(cm_timer *timer)
+{
+    watch(CM_HOLDER(timer, bench, watch_timer));
+}
+
+/* In a turn of the camera's loop, so that the viewer's has looked at its empty ring before pictures
+ * cross: on threads it is so most of the time. */
+static void watch_from_there(bench *b)
+{
+    cm_timer_init(&b->watch_timer, b->r.loops[0], on_watch_due);
+    cm_timer_start(&b->watch_timer, 0);
+    rig_run(&b->r, CM_MS(5));
+}
+
+/* The first viewer on a loop where the camera is not. */
+static void a_group_from_another_loop_is_squeezed_too(void **state)
+{
+    (void)state;
+    bench *b;
+    assert_int_equal(setup_on((void **)&b, 2), 0);
+    camera_run_group(&b->c, 8000, 19, 1500);
+    watch_from_there(b);
+    rig_run(&b->r, CM_MS(40));
+    camera_run(&b->c, false, 1500);
+    assert_received(b, 0, 21);
+    for (size_t i = 1; i < 20; i++)
+        assert_int_equal(b->rx.timestamps[i] - b->rx.timestamps[i - 1], 90);
+    assert_int_equal(b->rx.timestamps[20] - b->rx.timestamps[19],
+                     b->c.sent[20].media_time - b->c.sent[19].media_time);
+    cm_webrtc_viewer_destroy(b->v);
+    b->v = NULL;
+    wire_forget(b->s);
+    receiver_close(&b->rx);
+    receiver_open(&b->rx, &b->c);
+    camera_run_group(&b->c, 100000, 24, 10000); /* too large */
+    rig_run(&b->r, CM_SECONDS(1));              /* and the mirror is gone */
+    watch_from_there(b);
+    rig_run(&b->r, CM_SECONDS(1));
+    assert_received(b, 21, 1);
+    teardown((void **)&b);
+}
+
+/* A camera of one picture in a while. */
+static void an_old_keyframe_with_nothing_behind_it_is_sent(void **state)
+{
+    bench *b = *state;
+    camera_run(&b->c, true, 3000);
+    rig_run(&b->r, CM_SECONDS(1));
+    watch(b);
+    rig_run(&b->r, CM_MS(10));
+    rig_run(&b->r, CM_SECONDS(1));
+    camera_run(&b->c, false, 3000);
+    assert_received(b, 0, 2);
+    assert_int_equal(b->rx.timestamps[1] - b->rx.timestamps[0],
+                     b->c.sent[1].media_time - b->c.sent[0].media_time);
 }
 
 static void what_is_too_large_depends_on_the_estimate(void **state)
@@ -1311,6 +1375,8 @@ int main(int argc, char **argv)
         CASE(the_cached_group_comes_at_once_and_real_time_goes_on),
         CASE(a_group_that_grows_while_it_is_sent_comes_whole),
         CASE(of_a_group_that_is_too_large_comes_the_keyframe),
+        cmocka_unit_test(a_group_from_another_loop_is_squeezed_too),
+        CASE(an_old_keyframe_with_nothing_behind_it_is_sent),
         CASE(what_is_too_large_depends_on_the_estimate),
         CASE(a_joiner_waits_for_the_first_keyframe),
         CASE(a_large_keyframe_goes_in_slices),

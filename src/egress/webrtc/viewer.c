@@ -13,6 +13,7 @@ enum {
     ORDINARY_DEBT_MS = 40,  /* unless so much was sent ahead of the pace */
     BURST_MS = 5,           /* of the pace */
     CACHED_MS = 500,        /* of the estimate: what a cached group may take */
+    OLD_MS = 200,           /* a keyframe that is, has more behind it */
     LATE_MS = 500,          /* then a newer keyframe is better than going on */
     SQUEEZED_TICKS = 90,    /* between cached pictures: 1 ms */
     AGAIN_MS = 200,         /* until a keyframe is looked for again */
@@ -130,11 +131,40 @@ static bool is_late(cm_media_time newest, cm_media_time time)
     return newest - time > LATE_MS * (CLOCK_RATE / 1000);
 }
 
-/* False: it is not worth sending, a newer keyframe is there. */
-static bool begin_group(cm_webrtc_viewer *viewer, const cm_frame *keyframe)
+/* What is to come, with this keyframe, which is being offered. */
+static cm_backlog backlog_with(const cm_webrtc_viewer *viewer, const cm_frame *keyframe)
 {
     cm_backlog backlog;
     cm_subscription_read_backlog(viewer->subscription, &backlog);
+    if (!viewer->has_waited)
+        return backlog;
+    if (backlog.frames++ == 0) /* it is offered again */
+        backlog.newest = keyframe->media_time;
+    backlog.keyframes++;
+    backlog.bytes += keyframe->size_bytes;
+    return backlog;
+}
+
+/*
+ * A group that comes from another loop comes picture by picture, as if each were live. A joiner to
+ * whom an old keyframe is offered alone looks again a moment later what is behind it.
+ */
+static bool must_wait(cm_webrtc_viewer *viewer, const cm_frame *frame)
+{
+    const int64_t age_us = cm_loop_wall(viewer->config.loop).us - frame->captured.us;
+    if (!viewer->is_joining || viewer->has_waited || age_us < CM_MS(OLD_MS) ||
+        backlog_with(viewer, frame).frames > 1)
+        return false;
+    viewer->has_waited = true;
+    cm_timer_start(&viewer->pace_timer, CM_MS(1));
+    return true;
+}
+
+/* False: it is not worth sending, a newer keyframe is there. */
+static bool begin_group(cm_webrtc_viewer *viewer, const cm_frame *keyframe)
+{
+    const cm_backlog backlog = backlog_with(viewer, keyframe);
+    viewer->has_waited = false;
     const bool is_old = is_late(backlog.newest, keyframe->media_time);
     if (backlog.keyframes > 1 && is_old) {
         viewer->state = VIEWER_SKIPPING;
@@ -220,9 +250,13 @@ static cm_status send_granules(cm_webrtc_viewer *viewer, const cm_opened_frame *
 static bool on_frame(void *owner, const cm_opened_frame *opened)
 {
     cm_webrtc_viewer *viewer = owner;
-    if (viewer->begun != opened->frame && !begin_picture(viewer, opened->frame)) {
-        viewer->figures.pictures_skipped++;
-        return true;
+    if (viewer->begun != opened->frame) {
+        if (must_wait(viewer, opened->frame))
+            return false;
+        if (!begin_picture(viewer, opened->frame)) {
+            viewer->figures.pictures_skipped++;
+            return true;
+        }
     }
     if (CM_FAULT_MISDELIVERED(viewer, opened)) {
         end_picture(viewer);
@@ -267,7 +301,9 @@ static void on_pace_timer(cm_timer *timer)
         cm_webrtc_begin_again(viewer);
     if (viewer->is_restart_due)
         cm_timer_start(&viewer->pace_timer, CM_MS(AGAIN_MS));
-    else if (viewer->begun != NULL)
+    else if (viewer->begun == NULL)
+        cm_subscription_resume(viewer->subscription);
+    else
         cm_subscription_resume_at(viewer->subscription, viewer->granule,
                                   (uint16_t)burst_of(pace_of(viewer)));
 }

@@ -69,7 +69,8 @@ struct cm_webrtc_viewer {
     uint32_t timestamp;    /* of it, or of the last one */
     bool has_sent;         /* a picture, so that there is a last one */
     uint32_t clock_offset; /* RTP timestamp of media time 0 */
-    bool is_joining;       /* the next keyframe is one of a cached group */
+    bool is_joining;       /* the next keyframe is one of a cached group, */
+    bool has_waited;       /* and was offered before */
     cm_media_time catch_up_to;
     cm_media_time newest_time; /* of the last picture that was begun, */
     cm_wall newest_captured;   /* and its instant: what sender reports count from */
