@@ -1,8 +1,9 @@
 /*
  * A WebRTC endpoint with one session, on virtual time, to which a few addresses send what the input
- * says. The input is a program: each step is a byte of what (wait, a check, raw bytes, an authentic
- * message with any attributes, DTLS, protected RTP, our own calls) and what goes with it. DTLS is
- * played by this file: the input says when keys come, or the end.
+ * says; one of them may have a connection. The input is a program: each step is a byte of what
+ * (wait, a check, raw bytes, an authentic message with any attributes, DTLS, protected RTP, the
+ * connection, our own calls) and what goes with it. DTLS is played by this file: the input says
+ * when keys come, or the end.
  *
  * Whatever comes: nothing is sent to an address from which no authentic check came, events come in
  * their order, tables and states agree, and all is freed.
@@ -14,22 +15,26 @@
 #include "net/sim.h"
 #include "proto/stun/stun_priv.h"
 
-enum { ADDRESSES = 12, STEPS_MAX = 300, ROOM = 2048 };
+enum { ADDRESSES = 12, ON_TCP = ADDRESSES - 1, STEPS_MAX = 300, ROOM = 2048 };
 
 typedef struct run {
     cm_rtc_endpoint *endpoint;
     cm_rtc_session *session;           /* NULL: destroyed */
     cm_ice_credentials credentials[2]; /* before the last restart, and since */
     const char *ufrags[2];
-    bool has_proven[ADDRESSES];
+    bool has_proven[ADDRESSES]; /* on UDP */
+    bool has_proven_tcp;        /* this connection */
     bool is_connected, has_closed;
     uint8_t destroys_in; /* bits: in which events the session is destroyed */
     cm_srtp *peer;       /* the other end of the session's keys */
+    cm_tcp *tcp;         /* of the last address; NULL: it speaks UDP */
+    bool has_tcp_ended;
     uint16_t sequence;
 } run;
 
 static cm_sim *sim;
 static cm_net *net;
+static cm_net *peers_net;
 static run *now_running;
 
 /* ---- DTLS, as the input directs ---- */
@@ -134,8 +139,61 @@ static cm_status watch_send(cm_udp *udp, const cm_datagram *datagrams, size_t co
     return CM_OK;
 }
 
+static void on_tcp_connected(void *owner, cm_status status)
+{
+    (void)owner;
+    CHECK(status == CM_OK);
+}
+
+static void on_tcp_readable(void *owner)
+{
+    run *r = owner;
+    uint8_t bytes[1024];
+    size_t size;
+    cm_status status;
+    while ((status = cm_tcp_read(r->tcp, bytes, sizeof bytes, &size)) == CM_OK)
+        CHECK(r->has_proven_tcp);
+    r->has_tcp_ended = status == CM_CLOSE;
+}
+
+static void end_connection(run *r)
+{
+    if (r->tcp != NULL)
+        cm_tcp_reset(r->tcp);
+    r->tcp = NULL;
+    r->has_proven_tcp = false;
+}
+
+static void connect_again(run *r)
+{
+    static const cm_tcp_events TCP_EVENTS = {.on_connected = on_tcp_connected,
+                                             .on_readable = on_tcp_readable};
+    end_connection(r);
+    r->has_tcp_ended = false;
+    const cm_address *to = &r->endpoint->ports[0].local;
+    CHECK(cm_tcp_connect(peers_net, to, CM_SECONDS(1), &TCP_EVENTS, r, &r->tcp) == CM_OK);
+}
+
+static void write_tcp(run *r, cm_slice bytes)
+{
+    size_t taken;
+    if (r->tcp != NULL && !r->has_tcp_ended && bytes.size > 0)
+        (void)cm_tcp_write(r->tcp, &bytes, 1, &taken);
+}
+
+static void write_frame(run *r, cm_slice bytes)
+{
+    const uint8_t length[2] = {(uint8_t)(bytes.size >> 8), (uint8_t)bytes.size};
+    write_tcp(r, cm_slice_over(length, sizeof length));
+    write_tcp(r, bytes);
+}
+
 static void receive(run *r, size_t index, cm_slice bytes)
 {
+    if (index == ON_TCP && r->tcp != NULL) {
+        write_frame(r, bytes);
+        return;
+    }
     const cm_address from = address_at(index);
     const cm_datagram datagram = {
         .bytes = bytes, .peer = from, .local = r->endpoint->ports[0].local};
@@ -228,8 +286,13 @@ static void authentic(run *r, uint8_t how, cm_slice attributes)
     cm_write_u16(&w, 4);
     cm_write_u32(&w, fingerprint);
     CHECK(!w.failed);
-    r->has_proven[(how & 15) % ADDRESSES] = true; /* if it is understood; else nothing is sent */
-    receive(r, (how & 15) % ADDRESSES, cm_writer_done(&w));
+    /* If it is understood; else nothing is sent. */
+    const size_t index = (how & 15) % ADDRESSES;
+    if (index == ON_TCP && r->tcp != NULL)
+        r->has_proven_tcp = true;
+    else
+        r->has_proven[index] = true;
+    receive(r, index, cm_writer_done(&w));
 }
 
 /* RTP or RTCP under the peer's keys. */
@@ -288,7 +351,7 @@ static void step(run *r, cm_reader *in)
 {
     const uint8_t what = cm_read_u8(in) & 7;
     const uint8_t how = cm_read_u8(in);
-    const size_t size = cm_read_u8(in) * (what == 7 ? 6u : 1u);
+    const size_t size = cm_read_u8(in) * (what == 7 ? 6u : 1u); /* packets may be large */
     const cm_slice rest = cm_read_slice(in, size < in->rest.size ? size : in->rest.size);
     switch (what) {
     case 0:
@@ -309,6 +372,14 @@ static void step(run *r, cm_reader *in)
     case 5:
         protected
         (r, how, rest);
+        break;
+    case 6:
+        if ((how & 3) == 0)
+            connect_again(r);
+        else if ((how & 3) == 1)
+            end_connection(r);
+        else
+            write_tcp(r, rest);
         break;
     default:
         call(r, how, rest);
@@ -347,7 +418,9 @@ static void make_world(void)
     CHECK(cm_sim_create(1, (cm_wall){CM_SECONDS(1000)}, &sim) == CM_OK);
     CHECK(cm_sim_loop_create(sim, &(cm_loop_config){.index = 0}, &loop) == CM_OK);
     CHECK(cm_sim_network_create(sim, &network) == CM_OK);
+    const cm_address there = cm_address_make(cm_slice_over("\x0a\x00\x00\x02", 4), 0);
     CHECK(cm_sim_host_create(network, loop, &here, &net) == CM_OK);
+    CHECK(cm_sim_host_create(network, loop, &there, &peers_net) == CM_OK);
     watched = *net->backend;
     watched.udp_send = watch_send;
     net->backend = &watched;
@@ -362,7 +435,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     now_running = &r;
     const cm_address here = cm_address_make(cm_slice_over("\x0a\x00\x00\x01", 4), 8189);
     const cm_rtc_endpoint_config config = {
-        .net = net, .addresses = &here, .address_count = 1, .sessions_max = 1};
+        .net = net, .addresses = &here, .address_count = 1, .sessions_max = 1, .takes_tcp = true};
     CHECK(cm_rtc_endpoint_create(&config, &r.endpoint) == CM_OK);
     begin_session(&r);
     for (int i = 0; i < STEPS_MAX && in.rest.size > 0; i++) {
@@ -376,7 +449,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     cm_rtc_session_destroy(r.session);
     cm_rtc_endpoint_destroy(r.endpoint);
+    end_connection(&r);
     cm_srtp_destroy(r.peer);
-    cm_sim_run_for(sim, CM_MS(1));
+    cm_sim_run_for(sim, CM_MS(10));
     return 0;
 }

@@ -10,8 +10,12 @@ enum {
     SESSIONS_DEFAULT = 1024,
     RECEIVE_BUFFER = 1024 * 1024, /* bytes, of a port: a few keyframes of those who publish */
     PRIORITY_HOST = 126,          /* RFC 8445 5.1.2.2 */
+    PRIORITY_TCP = 90,            /* of a host as well, below all of UDP: RFC 6544 4.2 */
     PREFERENCE_MAX = 65535,
+    DIRECTION_PASSIVE = 4,
+    DIRECTION_SHIFT = 13,
     COMPONENT = 1,
+    PORT_TRIES = 16,
 };
 
 /* ---- ports ---- */
@@ -25,16 +29,31 @@ static void on_datagrams(void *owner, const cm_datagram *datagrams, size_t count
     }
 }
 
-static cm_status open_port(cm_rtc_endpoint *endpoint, const cm_address *address)
+static cm_status open_sockets(cm_rtc_port *port, const cm_address *address)
 {
-    cm_rtc_port *port = &endpoint->ports[endpoint->port_count];
     const cm_udp_config config = {.local = *address,
                                   .receive_buffer_bytes = RECEIVE_BUFFER,
                                   .on_datagrams = on_datagrams,
                                   .owner = port};
-    CM_TRY(cm_udp_open(endpoint->net, &config, &port->udp));
-    port->endpoint = endpoint;
+    CM_TRY(cm_udp_open(port->endpoint->net, &config, &port->udp));
     port->local = cm_udp_local(port->udp);
+    if (!port->endpoint->takes_tcp)
+        return CM_OK;
+    const cm_status status = cm_rtc_tcp_listen(port);
+    if (status != CM_OK)
+        cm_udp_close(port->udp);
+    return status;
+}
+
+static cm_status open_port(cm_rtc_endpoint *endpoint, const cm_address *address)
+{
+    cm_rtc_port *port = &endpoint->ports[endpoint->port_count];
+    port->endpoint = endpoint;
+    cm_status status = open_sockets(port, address);
+    /* A port that is free on UDP may be in use on TCP. */
+    for (int i = 0; i < PORT_TRIES && status == CM_REFUSE && address->port == 0; i++)
+        status = open_sockets(port, address);
+    CM_TRY(status);
     endpoint->port_count++;
     return CM_OK;
 }
@@ -44,6 +63,7 @@ static cm_status open_port(cm_rtc_endpoint *endpoint, const cm_address *address)
 static cm_status init(cm_rtc_endpoint *endpoint, const cm_rtc_endpoint_config *config)
 {
     cm_random *random = cm_loop_random(endpoint->loop);
+    cm_rtc_tcp_init(endpoint);
     CM_TRY(cm_rtc_arena_create(endpoint));
     CM_TRY(cm_stun_hasher_create(&endpoint->hasher));
     CM_TRY(cm_rtc_table_init(&endpoint->names, random, endpoint->sessions_max));
@@ -62,6 +82,7 @@ cm_status cm_rtc_endpoint_create(const cm_rtc_endpoint_config *config, cm_rtc_en
     endpoint->net = config->net;
     endpoint->loop = cm_net_loop(config->net);
     endpoint->identity = config->identity;
+    endpoint->takes_tcp = config->takes_tcp;
     endpoint->sessions_max = config->sessions_max > 0 ? config->sessions_max : SESSIONS_DEFAULT;
     for (size_t i = 0; i < config->announced_count; i++)
         endpoint->announced[endpoint->announced_count++] = config->announced[i];
@@ -81,6 +102,7 @@ void cm_rtc_endpoint_destroy(cm_rtc_endpoint *endpoint)
     assert(endpoint->counters.sessions == 0);
     for (size_t i = 0; i < endpoint->port_count; i++)
         cm_udp_close(endpoint->ports[i].udp);
+    cm_rtc_tcp_deinit(endpoint);
     cm_rtc_arena_destroy(endpoint);
     cm_rtc_table_deinit(&endpoint->names);
     cm_rtc_table_deinit(&endpoint->pairs);
@@ -95,21 +117,29 @@ typedef struct candidates {
     size_t count;
 } candidates;
 
-static void add_candidate(candidates *c, const cm_address *address)
+/* RFC 8445 5.1.2.1, RFC 6544 4.2: the sooner it was added, the better. */
+static uint32_t priority_of(size_t index, bool is_tcp)
+{
+    const uint32_t rank = (uint32_t)index;
+    const uint32_t type = is_tcp ? PRIORITY_TCP : PRIORITY_HOST;
+    const uint32_t preference = is_tcp
+                                    ? (DIRECTION_PASSIVE + 1u) * (1u << DIRECTION_SHIFT) - 1 - rank
+                                    : PREFERENCE_MAX - rank;
+    return type << 24 | preference << 8 | (256 - COMPONENT);
+}
+
+static void add_candidate(candidates *c, const cm_address *address, bool is_tcp)
 {
     for (size_t i = 0; i < c->count; i++) {
-        if (cm_address_equal(&c->list[i].address, address))
+        if (c->list[i].is_tcp == is_tcp && cm_address_equal(&c->list[i].address, address))
             return;
     }
     if (c->count == CM_RTC_CANDIDATES_MAX)
         return;
-    /* RFC 8445 5.1.2.1 */
-    const uint32_t preference = PREFERENCE_MAX - (uint32_t)c->count;
-    c->list[c->count] = (cm_rtc_candidate){
-        .address = *address,
-        .priority = (uint32_t)PRIORITY_HOST << 24 | preference << 8 | (256 - COMPONENT),
-        .foundation = (unsigned)c->count + 1,
-    };
+    c->list[c->count] = (cm_rtc_candidate){.address = *address,
+                                           .priority = priority_of(c->count, is_tcp),
+                                           .foundation = (unsigned)c->count + 1,
+                                           .is_tcp = is_tcp};
     c->count++;
 }
 
@@ -132,11 +162,11 @@ static void add_own(candidates *c, const cm_rtc_endpoint *endpoint, const cm_add
     for (size_t i = 0; i < count; i++) {
         own[i].port = any->port;
         if (own[i].is_v6 == any->is_v6 && cm_address_kind_of(&own[i]) != CM_ADDRESS_LINK_LOCAL)
-            add_candidate(c, &own[i]);
+            add_candidate(c, &own[i], false);
     }
     const cm_address alone = loopback(any);
     if (c->count == before)
-        add_candidate(c, &alone);
+        add_candidate(c, &alone, false);
 }
 
 static uint16_t first_port(const cm_rtc_endpoint *endpoint, bool is_v6)
@@ -157,14 +187,17 @@ size_t cm_rtc_endpoint_candidates(const cm_rtc_endpoint *endpoint,
         if (cm_address_kind_of(local) == CM_ADDRESS_UNSPECIFIED)
             add_own(&c, endpoint, local);
         else
-            add_candidate(&c, local);
+            add_candidate(&c, local, false);
     }
     for (size_t i = 0; i < endpoint->announced_count; i++) {
         cm_address address = endpoint->announced[i];
         if (address.port == 0)
             address.port = first_port(endpoint, address.is_v6);
-        add_candidate(&c, &address);
+        add_candidate(&c, &address, false);
     }
+    const size_t udp_count = c.count;
+    for (size_t i = 0; i < udp_count && endpoint->takes_tcp; i++)
+        add_candidate(&c, &out[i].address, true);
     return c.count;
 }
 

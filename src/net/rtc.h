@@ -1,13 +1,14 @@
 /*
- * rtc: WebRTC transport. An endpoint is the UDP ports of one loop, shared by all its sessions; a
- * session is one peer (a viewer's browser, or one that publishes): ICE, DTLS and SRTP with both
- * components on one pair (RFC 8843, RFC 5761). What the RTP says is egress/webrtc's and ingest's;
- * what was offered and answered is the API's.
+ * rtc: WebRTC transport. An endpoint is the ports of one loop, shared by all its sessions: UDP, and
+ * if wanted TCP for those whom a firewall keeps from it. A session is one peer (a viewer's browser,
+ * or one that publishes): ICE, DTLS and SRTP with both components on one pair (RFC 8843, RFC 5761).
+ * What the RTP says is egress/webrtc's and ingest's; what was offered and answered is the API's.
  *
  * We are a lite agent (RFC 8445, 2.5): we answer checks. A session is found by our random ufrag in
  * the check; only then, and only if its MESSAGE-INTEGRITY fits our random password, is the address
  * it came from remembered, as proven. DTLS and SRTP are taken from proven addresses of their own
- * session alone. A stranger gets no byte back and costs no memory.
+ * session alone. A stranger gets no byte back and costs no memory; on TCP a bounded number of them
+ * has a connection, for 10 s.
  *
  * Owner: one loop, all on its thread. The endpoint is destroyed after its sessions.
  */
@@ -19,7 +20,7 @@
 
 enum {
     CM_RTC_ADDRESSES_MAX = 8,
-    CM_RTC_CANDIDATES_MAX = 24,
+    CM_RTC_CANDIDATES_MAX = 32,
     /* Of RTP before it is protected: with the tag what IPv6's 1,280 bytes have room for. */
     CM_RTC_PACKET_MAX = 1216,
     CM_RTC_RTCP_MAX = CM_RTC_PACKET_MAX + CM_SRTP_RTP_OVERHEAD - CM_SRTP_RTCP_OVERHEAD,
@@ -54,6 +55,7 @@ typedef struct cm_rtc_endpoint_config {
     const cm_address *announced;
     size_t announced_count; /* at most CM_RTC_ADDRESSES_MAX */
     size_t sessions_max;    /* 0: 1,024 */
+    bool takes_tcp;         /* listens on the same ports for ICE over TCP too */
 } cm_rtc_endpoint_config;
 
 /* CM_REFUSE: an address is in use or not ours. CM_BROKEN. */
@@ -66,6 +68,7 @@ typedef struct cm_rtc_candidate {
     cm_address address;
     uint32_t priority;
     unsigned foundation;
+    bool is_tcp; /* "tcp" and "tcptype passive" */
 } cm_rtc_candidate;
 
 /* Highest priority first; returns how many. A port on all addresses is told as those that this
@@ -91,7 +94,8 @@ typedef struct cm_rtc_counters {
     uint64_t checks_taken;     /* authentic, but another session lives at that address */
     uint64_t paths_moved;      /* a nomination after the first */
 
-    uint64_t datagrams_in;
+    uint64_t connections;  /* TCP, accepted */
+    uint64_t datagrams_in; /* and frames on TCP */
     uint64_t bytes_in;
     uint64_t malformed;   /* no STUN request, DTLS, RTP or RTCP by its first bytes, or too large */
     uint64_t strangers;   /* DTLS or SRTP from an address that is not proven */

@@ -74,7 +74,7 @@ cm_rtc_session *cm_rtc_find_name(const cm_rtc_endpoint *endpoint, cm_slice ufrag
 
 bool cm_rtc_route_equal(const cm_rtc_route *a, const cm_rtc_route *b)
 {
-    return a->port == b->port && cm_address_equal(&a->peer, &b->peer) &&
+    return a->port == b->port && a->stream == b->stream && cm_address_equal(&a->peer, &b->peer) &&
            cm_address_same_host(&a->local, &b->local);
 }
 
@@ -101,13 +101,17 @@ cm_rtc_pair *cm_rtc_find_pair(const cm_rtc_route *route)
     return NULL;
 }
 
-static void forget_pair(cm_rtc_pair *pair)
+void cm_rtc_forget_pair(cm_rtc_pair *pair)
 {
     cm_rtc_session *session = pair->session;
     cm_list_remove(&pair->node);
     pair->is_used = false;
     if (session->path == pair)
         session->path = NULL;
+    if (pair->route.stream != NULL) {
+        cm_rtc_arena_drop(session, pair->route.stream);
+        cm_rtc_stream_close(pair->route.stream);
+    }
 }
 
 /* A free place, or that of the pair least recently heard; never the path's. */
@@ -121,7 +125,7 @@ static cm_rtc_pair *free_place(cm_rtc_session *session)
         if (pair != session->path && (oldest == NULL || pair->heard.us < oldest->heard.us))
             oldest = pair;
     }
-    forget_pair(oldest);
+    cm_rtc_forget_pair(oldest);
     return oldest;
 }
 
@@ -130,10 +134,12 @@ cm_rtc_pair *cm_rtc_prove_pair(cm_rtc_session *session, const cm_rtc_route *rout
     const cm_instant now = cm_loop_now(session->endpoint->loop);
     cm_rtc_pair *pair = cm_rtc_find_pair(route);
     if (pair != NULL && pair->session != session) {
-        /* Else whoever has a session could take a neighbour's packets by writing his address. */
-        if (cm_instant_since(now, pair->heard) < CM_SECONDS(ABANDONED_SECONDS))
+        /* Else whoever has a session could take a neighbour's packets by writing his address. A
+         * connection is one session's for good. */
+        if (route->stream != NULL ||
+            cm_instant_since(now, pair->heard) < CM_SECONDS(ABANDONED_SECONDS))
             return NULL;
-        forget_pair(pair);
+        cm_rtc_forget_pair(pair);
         pair = NULL;
     }
     if (pair == NULL) {
@@ -152,6 +158,6 @@ void cm_rtc_forget(cm_rtc_session *session)
         cm_list_remove(&session->names[i].node);
     for (size_t i = 0; i < CM_RTC_PAIRS_MAX; i++) {
         if (session->pairs[i].is_used)
-            forget_pair(&session->pairs[i]);
+            cm_rtc_forget_pair(&session->pairs[i]);
     }
 }

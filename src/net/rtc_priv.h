@@ -1,10 +1,11 @@
 /*
  * rtc_priv: the parts of an endpoint: sockets and candidates (rtc.c), what arrives (rtc_receive.c),
  * who is known by which name and address (rtc_pairs.c), sessions from beginning to end
- * (rtc_session.c), what is sent (rtc_send.c). Only these include it.
+ * (rtc_session.c), what is sent (rtc_send.c), connections (rtc_tcp.c). Only these include it.
  */
 #pragma once
 
+#include "base/buffer.h"
 #include "base/list.h"
 #include "net/rtc.h"
 
@@ -14,7 +15,8 @@ enum {
     CM_RTC_MESSAGES_MAX = 64,
     CM_RTC_PACKETS_MAX = 8, /* of a message: what Wi-Fi and queues on the way still bear */
     CM_RTC_ARENA_SIZE = CM_RTC_MESSAGES_MAX * CM_RTC_PACKETS_MAX * 1024,
-    CM_RTC_DATAGRAM_MAX = 2048, /* of RTP and RTCP that arrive */
+    CM_RTC_DATAGRAM_MAX = 2048, /* of RTP and RTCP that arrive, and of any frame on TCP */
+    CM_RTC_STRANGERS_MAX = 64,  /* connections without an authentic check */
 };
 
 /* ---- ports and ways ---- */
@@ -22,15 +24,29 @@ enum {
 typedef struct cm_rtc_port {
     cm_rtc_endpoint *endpoint;
     cm_udp *udp;
-    cm_address local; /* may be all addresses of a family */
+    cm_tcp_listener *listener; /* NULL: UDP alone */
+    cm_address local;          /* may be all addresses of a family */
 } cm_rtc_port;
 
 /* A way between the peer and us: which of our ports, which of our addresses, and its address. */
 typedef struct cm_rtc_route {
     cm_rtc_port *port;
+    struct cm_rtc_stream *stream; /* NULL: UDP */
     cm_address local;
     cm_address peer;
 } cm_rtc_route;
+
+/* A connection of a peer's. */
+typedef struct cm_rtc_stream {
+    cm_list node; /* in one of the endpoint's three lists */
+    cm_rtc_route route;
+    cm_tcp *tcp;     /* NULL: closed */
+    cm_timer timer;  /* until proven: the end of our patience */
+    unsigned frames; /* until then */
+    bool is_proven;  /* an authentic check came by it; then it lives as long as its pair */
+    cm_buffer in;
+    cm_buffer out;
+} cm_rtc_stream;
 
 /* ---- the arena ---- */
 
@@ -83,6 +99,7 @@ struct cm_rtc_endpoint {
     cm_net *net;
     cm_loop *loop;
     const cm_dtls_identity *identity;
+    bool takes_tcp;
     cm_stun_hasher *hasher;
     cm_rtc_port ports[CM_RTC_ADDRESSES_MAX];
     size_t port_count;
@@ -91,6 +108,11 @@ struct cm_rtc_endpoint {
     size_t sessions_max;
     cm_rtc_table names;
     cm_rtc_table pairs;
+    cm_list streams;         /* proven ones */
+    cm_list strange_streams; /* the others, oldest first */
+    size_t strangers;        /* their number */
+    cm_list closed_streams;
+    cm_timer reap; /* of the closed ones */
     cm_rtc_arena *arena;
     cm_timer flush; /* runs while there is something in it */
     cm_rtc_counters counters;
@@ -137,6 +159,8 @@ bool cm_rtc_route_equal(const cm_rtc_route *a, const cm_rtc_route *b);
 cm_rtc_pair *cm_rtc_find_pair(const cm_rtc_route *route); /* or NULL */
 /* An authentic check of the session came by it. NULL: another session lives there. */
 cm_rtc_pair *cm_rtc_prove_pair(cm_rtc_session *session, const cm_rtc_route *route);
+/* With its connection, if it has one. */
+void cm_rtc_forget_pair(cm_rtc_pair *pair);
 /* Names and pairs: nothing that arrives finds the session any more. */
 void cm_rtc_forget(cm_rtc_session *session);
 
@@ -155,6 +179,18 @@ void cm_rtc_session_deliver(cm_rtc_session *session, cm_slice packet, bool is_rt
 
 cm_status cm_rtc_arena_create(cm_rtc_endpoint *endpoint); /* sets endpoint->arena */
 void cm_rtc_arena_destroy(cm_rtc_endpoint *endpoint);
-void cm_rtc_arena_drop(cm_rtc_session *session); /* what of it waits dies */
+/* What of the session waits dies; if `stream` is not NULL, only what waits for that. */
+void cm_rtc_arena_drop(const cm_rtc_session *session, const cm_rtc_stream *stream);
 /* At once, beside the arena: answers to checks, and DTLS. */
 void cm_rtc_send_now(const cm_rtc_route *route, cm_slice datagram);
+
+/* ---- rtc_tcp.c ---- */
+
+void cm_rtc_tcp_init(cm_rtc_endpoint *endpoint);
+void cm_rtc_tcp_deinit(cm_rtc_endpoint *endpoint);
+cm_status cm_rtc_tcp_listen(cm_rtc_port *port); /* on its UDP address; as cm_tcp_listener_open */
+void cm_rtc_stream_prove(cm_rtc_stream *stream);
+void cm_rtc_stream_close(cm_rtc_stream *stream);
+/* Packets of `packet_size` bytes, of which the last may be shorter; returns how many had no room.
+ */
+unsigned cm_rtc_stream_send(cm_rtc_stream *stream, cm_slice packets, size_t packet_size);

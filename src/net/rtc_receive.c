@@ -39,6 +39,8 @@ static void take_check(cm_rtc_session *session, const cm_rtc_route *route,
         counters->checks_taken++;
         return;
     }
+    if (route->stream != NULL)
+        cm_rtc_stream_prove(route->stream);
     counters->checks++;
     cm_rtc_send_now(route, answer);
     cm_rtc_session_proven(session, pair, outcome->is_nominated);

@@ -27,12 +27,13 @@ void cm_rtc_arena_destroy(cm_rtc_endpoint *endpoint)
     free(endpoint->arena);
 }
 
-void cm_rtc_arena_drop(cm_rtc_session *session)
+void cm_rtc_arena_drop(const cm_rtc_session *session, const cm_rtc_stream *stream)
 {
     cm_rtc_arena *arena = session->endpoint->arena;
     for (size_t i = 0; i < arena->count; i++) {
-        if (arena->messages[i].session == session)
-            arena->messages[i].session = NULL;
+        cm_rtc_message *message = &arena->messages[i];
+        if (message->session == session && (stream == NULL || message->route.stream == stream))
+            message->session = NULL;
     }
 }
 
@@ -40,6 +41,10 @@ void cm_rtc_send_now(const cm_rtc_route *route, cm_slice datagram)
 {
     const cm_datagram one = {.bytes = datagram, .peer = route->peer, .local = route->local};
     size_t sent;
+    if (route->stream != NULL) {
+        (void)cm_rtc_stream_send(route->stream, datagram, datagram.size);
+        return;
+    }
     CM_IGNORE(cm_udp_send(route->port->udp, &one, 1, &sent),
               "peers repeat what they had no answer to");
 }
@@ -68,24 +73,34 @@ static void send_batch(cm_rtc_endpoint *endpoint, batch *b)
     b->count = 0;
 }
 
+static void add_message(cm_rtc_endpoint *endpoint, batch *b, const cm_rtc_message *message)
+{
+    const cm_rtc_route *route = &message->route;
+    const cm_slice bytes = cm_slice_over(endpoint->arena->bytes + message->offset, message->size);
+    if (route->stream != NULL) {
+        endpoint->counters.packets_dropped +=
+            cm_rtc_stream_send(route->stream, bytes, message->packet_size);
+        return;
+    }
+    if (route->port != b->port)
+        send_batch(endpoint, b);
+    b->port = route->port;
+    b->packets[b->count] = message->packets;
+    b->datagrams[b->count++] = (cm_datagram){
+        .bytes = bytes,
+        .peer = route->peer,
+        .local = route->local,
+        .segment_size = message->packets > 1 ? message->packet_size : 0,
+    };
+}
+
 void cm_rtc_endpoint_flush(cm_rtc_endpoint *endpoint)
 {
     cm_rtc_arena *arena = endpoint->arena;
     batch b = {.count = 0};
     for (size_t i = 0; i < arena->count; i++) {
-        const cm_rtc_message *message = &arena->messages[i];
-        if (message->session == NULL)
-            continue;
-        if (message->route.port != b.port)
-            send_batch(endpoint, &b);
-        b.port = message->route.port;
-        b.packets[b.count] = message->packets;
-        b.datagrams[b.count++] = (cm_datagram){
-            .bytes = cm_slice_over(arena->bytes + message->offset, message->size),
-            .peer = message->route.peer,
-            .local = message->route.local,
-            .segment_size = message->packets > 1 ? message->packet_size : 0,
-        };
+        if (arena->messages[i].session != NULL)
+            add_message(endpoint, &b, &arena->messages[i]);
     }
     send_batch(endpoint, &b);
     arena->count = 0;

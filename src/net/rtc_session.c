@@ -46,7 +46,7 @@ static void release(cm_rtc_session *session)
 {
     turn_to(session, CM_RTC_ENDED);
     cm_timer_stop(&session->timer);
-    cm_rtc_arena_drop(session);
+    cm_rtc_arena_drop(session, NULL);
     cm_dtls_destroy(session->dtls); /* says goodbye: it still needs the path */
     session->dtls = NULL;
     cm_srtp_destroy(session->srtp);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdio.h>
+#include <string.h>
 
 #include "dtls_client.h"
 #include "net/rtc.h"
@@ -39,6 +40,12 @@ struct rtc_peer {
     unsigned active; // the address it speaks from
     rtc_peer_address addresses[RTC_PEER_ADDRESSES];
 
+    cm_tcp *tcp; // NULL: UDP
+    bool is_tcp_connected, has_tcp_ended;
+    uint8_t frames[65536];
+    size_t frames_size;
+    size_t piece; // of what it writes; 0: whole frames
+
     bool sends_no_checks;
     bool never_nominates;
     bool sends_no_dtls;
@@ -61,8 +68,32 @@ struct rtc_peer {
     size_t last_size;
 };
 
+static inline void rtc_peer_write(rtc_peer *peer, cm_slice bytes)
+{
+    size_t taken;
+    if (peer->is_tcp_connected && !peer->has_tcp_ended &&
+        cm_tcp_write(peer->tcp, &bytes, 1, &taken) == CM_OK)
+        DTLS_MUST(taken == bytes.size);
+}
+
+/* RFC 4571, 2 */
+static inline void rtc_peer_send_frame(rtc_peer *peer, cm_slice bytes)
+{
+    uint8_t frame[2 + 16384];
+    cm_writer w = cm_writer_over(frame, sizeof frame);
+    cm_write_u16(&w, (uint16_t)bytes.size);
+    cm_write_slice(&w, bytes);
+    const size_t piece = peer->piece > 0 ? peer->piece : w.used;
+    for (size_t at = 0; at < w.used; at += piece)
+        rtc_peer_write(peer, cm_slice_part(cm_writer_done(&w), at, piece));
+}
+
 static inline void rtc_peer_send_bytes(rtc_peer *peer, cm_slice bytes)
 {
+    if (peer->tcp != NULL) {
+        rtc_peer_send_frame(peer, bytes);
+        return;
+    }
     const cm_datagram datagram = {.bytes = bytes, .peer = peer->server};
     size_t sent;
     (void)cm_udp_send(peer->addresses[peer->active].udp, &datagram, 1, &sent);
@@ -192,20 +223,75 @@ static inline void rtc_peer_on_packet(rtc_peer_address *at, cm_slice bytes)
     peer->rtp++;
 }
 
+static inline void rtc_peer_on_bytes(rtc_peer_address *at, cm_slice bytes)
+{
+    if (bytes.bytes[0] < 4)
+        rtc_peer_on_answer(at, bytes);
+    else if (bytes.bytes[0] < 64)
+        rtc_peer_go_on(at->peer, bytes);
+    else
+        rtc_peer_on_packet(at, bytes);
+}
+
 static inline void rtc_peer_on_datagrams(void *owner, const cm_datagram *datagrams, size_t count)
 {
     rtc_peer_address *at = owner;
     for (size_t i = 0; i < count; i++) {
-        const cm_slice bytes = datagrams[i].bytes;
-        if (!cm_address_equal(&datagrams[i].peer, &at->peer->server))
-            at->peer->unread++;
-        else if (bytes.bytes[0] < 4)
-            rtc_peer_on_answer(at, bytes);
-        else if (bytes.bytes[0] < 64)
-            rtc_peer_go_on(at->peer, bytes);
+        if (cm_address_equal(&datagrams[i].peer, &at->peer->server))
+            rtc_peer_on_bytes(at, datagrams[i].bytes);
         else
-            rtc_peer_on_packet(at, bytes);
+            at->peer->unread++;
     }
+}
+
+/* ---- TCP ---- */
+
+static inline void rtc_peer_take_frames(rtc_peer *peer)
+{
+    size_t at = 0;
+    while (peer->frames_size - at >= 2) {
+        const size_t size = (size_t)peer->frames[at] << 8 | peer->frames[at + 1];
+        if (peer->frames_size - at < 2 + size)
+            break;
+        rtc_peer_on_bytes(&peer->addresses[0], cm_slice_over(peer->frames + at + 2, size));
+        at += 2 + size;
+    }
+    memmove(peer->frames, peer->frames + at, peer->frames_size - at);
+    peer->frames_size -= at;
+}
+
+static inline void rtc_peer_on_readable(void *owner)
+{
+    rtc_peer *peer = owner;
+    for (;;) {
+        size_t size;
+        const cm_status status = cm_tcp_read(peer->tcp, peer->frames + peer->frames_size,
+                                             sizeof peer->frames - peer->frames_size, &size);
+        if (status == CM_CLOSE)
+            peer->has_tcp_ended = true;
+        if (status != CM_OK)
+            return;
+        peer->frames_size += size;
+        rtc_peer_take_frames(peer);
+    }
+}
+
+static inline void rtc_peer_on_tcp_connected(void *owner, cm_status status)
+{
+    rtc_peer *peer = owner;
+    peer->is_tcp_connected = status == CM_OK;
+    peer->addresses[0].local = cm_tcp_local(peer->tcp);
+}
+
+/* From here on it speaks over a connection of its own; `server` is set. */
+static inline void rtc_peer_connect_tcp(rtc_peer *peer, cm_net *net)
+{
+    static const cm_tcp_events TCP_EVENTS = {.on_connected = rtc_peer_on_tcp_connected,
+                                             .on_readable = rtc_peer_on_readable};
+    peer->is_tcp_connected = peer->has_tcp_ended = false;
+    peer->frames_size = 0;
+    DTLS_MUST(cm_tcp_connect(net, &peer->server, CM_SECONDS(10), &TCP_EVENTS, peer, &peer->tcp) ==
+              CM_OK);
 }
 
 /* ---- what it does by itself ---- */
@@ -296,6 +382,7 @@ static inline void rtc_peer_close(rtc_peer *peer)
 {
     cm_timer_stop(&peer->timer);
     cm_timer_stop(&peer->repeat);
+    cm_tcp_close(peer->tcp);
     for (size_t i = 0; i < RTC_PEER_ADDRESSES; i++)
         cm_udp_close(peer->addresses[i].udp);
     dtls_client_close(&peer->dtls);
