@@ -1,6 +1,7 @@
 /* proto/h264 without its depacketizer: ITU-T H.264 7.3, Annex B, D, E; RFC 6184 5.6 and 5.8. */
 #include "h264_sets.h"
 
+#include "bit_string.h"
 #include "proto/h264/nal.h"
 #include "proto/h264/packetize.h"
 #include "proto/h264/parameter_sets.h"
@@ -197,35 +198,6 @@ static void another_nal_is_no_sps(void **state)
     assert_int_equal(cm_h264_sps_parse(cm_slice_over(huge, sizeof huge), &sps), CM_REFUSE);
 }
 
-/* An SPS built bit by bit. */
-typedef struct sps_bits {
-    uint8_t bytes[400];
-    size_t count;
-} sps_bits;
-
-static void put(sps_bits *s, uint64_t value, unsigned count)
-{
-    for (unsigned i = count; i-- > 0; s->count++) {
-        assert_true(s->count < 8 * sizeof s->bytes);
-        if ((value >> i & 1) != 0)
-            s->bytes[s->count / 8] |= (uint8_t)(0x80 >> s->count % 8);
-    }
-}
-
-static void put_ue(sps_bits *s, uint32_t value)
-{
-    unsigned bits = 0;
-    while (((uint64_t)value + 1) >> (bits + 1) != 0)
-        bits++;
-    put(s, 0, bits);
-    put(s, (uint64_t)value + 1, bits + 1);
-}
-
-static void put_se(sps_bits *s, int32_t value)
-{
-    put_ue(s, value > 0 ? 2 * (uint32_t)value - 1 : 2 * (uint32_t)-value);
-}
-
 /* The fields that the cases below vary; all others are 0. */
 typedef struct sps_fields {
     uint8_t profile, constraints;
@@ -244,23 +216,23 @@ typedef struct sps_fields {
     uint32_t reorder;
 } sps_fields;
 
-static void put_profile_part(sps_bits *s, const sps_fields *f)
+static void put_profile_part(bit_string *s, const sps_fields *f)
 {
-    put(s, f->profile, 8);
-    put(s, f->constraints, 8);
-    put(s, 40, 8);
+    put_bits(s, f->profile, 8);
+    put_bits(s, f->constraints, 8);
+    put_bits(s, 40, 8);
     put_ue(s, f->id);
     if (f->profile < 100)
         return;
     put_ue(s, f->chroma);
     if (f->chroma == 3)
-        put(s, 0, 1);
+        put_bits(s, 0, 1);
     put_ue(s, f->depth);
     put_ue(s, f->depth);
-    put(s, 0, 1);
-    put(s, f->has_scaling, 1);
+    put_bits(s, 0, 1);
+    put_bits(s, f->has_scaling, 1);
     for (int list = 0; f->has_scaling && list < (f->chroma == 3 ? 12 : 8); list++) {
-        put(s, list % 2, 1); /* every other list is there */
+        put_bits(s, list % 2, 1); /* every other list is there */
         if (list % 2 == 0)
             continue;
         if (list == 1) { /* one that ends at once: next scale 0 */
@@ -272,39 +244,39 @@ static void put_profile_part(sps_bits *s, const sps_fields *f)
     }
 }
 
-static void put_vui(sps_bits *s, const sps_fields *f)
+static void put_vui(bit_string *s, const sps_fields *f)
 {
-    put(s, 1, 1); /* aspect ratio, extended */
-    put(s, 255, 8);
-    put(s, 0x00010001, 32);
-    put(s, 3, 2); /* overscan */
-    put(s, 1, 1); /* video signal with colours */
-    put(s, 0x17, 5);
-    put(s, 0x010101, 24);
-    put(s, 1, 1); /* chroma location */
+    put_bits(s, 1, 1); /* aspect ratio, extended */
+    put_bits(s, 255, 8);
+    put_bits(s, 0x00010001, 32);
+    put_bits(s, 3, 2); /* overscan */
+    put_bits(s, 1, 1); /* video signal with colours */
+    put_bits(s, 0x17, 5);
+    put_bits(s, 0x010101, 24);
+    put_bits(s, 1, 1); /* chroma location */
     put_ue(s, 1);
     put_ue(s, 1);
-    put(s, 1, 1);
-    put(s, f->ticks, 32);
-    put(s, f->scale, 32);
-    put(s, 1, 1);
-    put(s, 0, 1);
-    put(s, f->has_hrd, 1); /* VCL */
+    put_bits(s, 1, 1);
+    put_bits(s, f->ticks, 32);
+    put_bits(s, f->scale, 32);
+    put_bits(s, 1, 1);
+    put_bits(s, 0, 1);
+    put_bits(s, f->has_hrd, 1); /* VCL */
     if (f->has_hrd) {
         put_ue(s, f->cpb_count_minus1);
-        put(s, 0, 8);
+        put_bits(s, 0, 8);
         for (uint32_t i = 0; i <= f->cpb_count_minus1 && i < 40; i++) {
             put_ue(s, 7);
             put_ue(s, 8);
-            put(s, 1, 1);
+            put_bits(s, 1, 1);
         }
-        put(s, 0, 20);
-        put(s, 0, 1);
+        put_bits(s, 0, 20);
+        put_bits(s, 0, 1);
     }
-    put(s, 0, 1);
-    put(s, f->has_restriction, 1);
+    put_bits(s, 0, 1);
+    put_bits(s, f->has_restriction, 1);
     if (f->has_restriction) {
-        put(s, 0, 1);
+        put_bits(s, 0, 1);
         for (int i = 0; i < 4; i++)
             put_ue(s, 0);
         put_ue(s, f->reorder);
@@ -314,15 +286,15 @@ static void put_vui(sps_bits *s, const sps_fields *f)
 
 static cm_status parse_fields(const sps_fields *f, cm_h264_sps *out)
 {
-    sps_bits s = {0};
-    put(&s, 0x67, 8);
+    bit_string s = {0};
+    put_bits(&s, 0x67, 8);
     put_profile_part(&s, f);
     put_ue(&s, 0);
     put_ue(&s, f->poc_type);
     if (f->poc_type == 0)
         put_ue(&s, 4);
     if (f->poc_type == 1) {
-        put(&s, 0, 1);
+        put_bits(&s, 0, 1);
         put_se(&s, -3);
         put_se(&s, 3);
         put_ue(&s, f->poc_cycle);
@@ -330,27 +302,27 @@ static cm_status parse_fields(const sps_fields *f, cm_h264_sps *out)
             put_se(&s, 1);
     }
     put_ue(&s, f->refs);
-    put(&s, 0, 1);
+    put_bits(&s, 0, 1);
     put_ue(&s, f->width_mbs_minus1);
     put_ue(&s, f->height_mbs_minus1);
-    put(&s, !f->is_interlaced, 1);
+    put_bits(&s, !f->is_interlaced, 1);
     if (f->is_interlaced)
-        put(&s, 0, 1);
-    put(&s, 1, 1);
-    put(&s, f->has_crop, 1);
+        put_bits(&s, 0, 1);
+    put_bits(&s, 1, 1);
+    put_bits(&s, f->has_crop, 1);
     if (f->has_crop) {
         put_ue(&s, 0);
         put_ue(&s, f->crop_right);
         put_ue(&s, 0);
         put_ue(&s, f->crop_bottom);
     }
-    put(&s, f->has_vui, 1);
+    put_bits(&s, f->has_vui, 1);
     if (f->has_vui)
         put_vui(&s, f);
-    put(&s, 1, 1);
+    put_bits(&s, 1, 1);
     uint8_t escaped[512];
     cm_writer w = cm_writer_over(escaped, sizeof escaped);
-    assert_int_equal(cm_h264_escape(cm_slice_over(s.bytes, (s.count + 7) / 8), &w), CM_OK);
+    assert_int_equal(cm_h264_escape(bit_string_bytes(&s), &w), CM_OK);
     return cm_h264_sps_parse(cm_writer_done(&w), out);
 }
 
