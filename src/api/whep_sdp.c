@@ -125,7 +125,7 @@ static void describe_candidates(const cm_whep *whep, negotiation *n,
         n->candidates[i] = (cm_sdp_candidate){
             .foundation = cm_writer_done(&w),
             .component = 1,
-            .transport = CM_SDP_UDP,
+            .transport = own[i].is_tcp ? CM_SDP_TCP_PASSIVE : CM_SDP_UDP,
             .priority = own[i].priority,
             .address = cm_slice_of(cm_address_format_host(&own[i].address, n->hosts[i])),
             .port = own[i].address.port,

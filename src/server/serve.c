@@ -201,13 +201,15 @@ static cm_status open_media(cm_station *station)
                                         .address_count = count,
                                         .announced = config->announce,
                                         .announced_count = config->announce_count,
-                                        .sessions_max = 4096};
+                                        .sessions_max = 4096,
+                                        .takes_tcp = true};
     const cm_status status = cm_rtc_endpoint_create(&rtc, &station->rtc);
     if (status == CM_REFUSE)
-        fprintf(stderr,
-                "casement: listen.media: port %u of UDP is in use, or the address is not this "
-                "machine's; name another one\n",
-                addresses[0].port);
+        fprintf(
+            stderr,
+            "casement: listen.media: port %u of UDP or TCP is in use, or the address is not this "
+            "machine's; name another one\n",
+            addresses[0].port);
     return status;
 }
 
