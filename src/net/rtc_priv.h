@@ -10,10 +10,9 @@
 #include "net/rtc.h"
 
 enum {
-    CM_RTC_PAIRS_MAX =
-        8, /* proven addresses of a session; the one least recently heard gives way */
-    CM_RTC_MESSAGES_MAX = 64,
-    CM_RTC_PACKETS_MAX = 8, /* of a message: what Wi-Fi and queues on the way still bear */
+    CM_RTC_PAIRS_MAX = 8,     /* of a session; the one least recently heard gives way */
+    CM_RTC_MESSAGES_MAX = 32, /* of a batch; from 16 on more cost the same per packet */
+    CM_RTC_PACKETS_MAX = 8,   /* of a message: what Wi-Fi and queues on the way still bear */
     CM_RTC_ARENA_SIZE = CM_RTC_MESSAGES_MAX * CM_RTC_PACKETS_MAX * 1024,
     CM_RTC_DATAGRAM_MAX = 2048, /* of RTP and RTCP that arrive, and of any frame on TCP */
     CM_RTC_STRANGERS_MAX = 64,  /* connections without an authentic check */
