@@ -1,5 +1,6 @@
 /* Requests to the server, and its problem documents (RFC 9457) as errors. */
 
+import { ways } from '../player/ways';
 import { clock } from '../state/clock';
 import type {
   Camera, CameraInput, Home, Person, Probe, Role, ServerInfo, Session, StreamName,
@@ -71,11 +72,12 @@ const rightPath = (home: string, account: string, camera: string) =>
   `/api/v1/people/${part(account)}/cameras/${part(camera)}?${ofHome(home)}`;
 
 export const api = {
-  /* Also sets the clock: the one place where a round trip is measured. */
+  /* Also sets the clock, the one place where a round trip is measured, and which ways there are. */
   async server(): Promise<ServerInfo> {
     const sent = performance.now();
     const info = await request<ServerInfo>('GET', '/api/v1/server');
     clock.sample(Date.parse(info.time), sent, performance.now());
+    ways.offer(info.webrtc === true);
     return info;
   },
   setup: (token: string, name: string, password: string, homeName: string) =>
@@ -116,6 +118,8 @@ export const api = {
 
 export const livePath = (home: string, id: string, stream: StreamName) =>
   `/api/v1/cameras/${part(id)}/live.mp4?${ofHome(home)}&stream=${stream}`;
+export const whepPath = (home: string, id: string, stream: StreamName) =>
+  `/api/v1/cameras/${part(id)}/whep?${ofHome(home)}&stream=${stream}`;
 export const stillPath = (home: string, id: string, width: number | null) =>
   `/api/v1/cameras/${part(id)}/still.jpg?${ofHome(home)}${width ? `&width=${width}` : ''}`;
 export const eventsPath = (home: string) => `/api/v1/events?${ofHome(home)}`;

@@ -110,4 +110,5 @@ export interface ServerInfo {
   ca: { fingerprint_sha256: string } | null;
   time: string;
   demo: boolean;
+  webrtc?: boolean; // absent: an older server
 }

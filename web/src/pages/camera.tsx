@@ -4,8 +4,7 @@ import type { RefObject } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Camera, Home, StreamName, Viewer } from '../api/types';
 import { duration, number, shortTime, t } from '../i18n';
-import type { Picture } from '../player/picture';
-import { mediaSourceClass } from '../player/run';
+import type { Picture, PictureStats } from '../player/picture';
 import type { HomeData } from '../state/home';
 import { inOrder, storedOrder } from '../state/prefs';
 import { go, hrefOf } from '../state/route';
@@ -70,6 +69,12 @@ function bitRate(bits: number | undefined | null): string {
   return bits ? t('details.mbit', { value: number(bits / 1e6, 2) }) : t('details.unknown');
 }
 
+function pathOf(stats: PictureStats | undefined): string {
+  if (!stats?.way) return t('details.unknown');
+  if (stats.way === 'webrtc') return t('details.pathWebrtc', { protocol: (stats.protocol ?? '').toUpperCase() });
+  return t(stats.way === 'mse' ? 'details.pathMse' : 'details.pathStills', { protocol: protocolName() });
+}
+
 function Details({ picture, camera, stream }: { picture: RefObject<Picture>; camera: Camera; stream: StreamName }) {
   useTick(500);
   const stats = picture.current?.stats();
@@ -83,10 +88,13 @@ function Details({ picture, camera, stream }: { picture: RefObject<Picture>; cam
     [t('details.size'), width && height ? `${width} × ${height}` : unknown],
     [t('details.rate'), stats?.fps || known.fps ? number(stats?.fps || known.fps || 0, 1) : unknown],
     [t('details.bits'), bitRate(stats?.bitsPerSecond || known.bits_per_second)],
-    [t('details.path'), t(mediaSourceClass() ? 'details.pathMse' : 'details.pathStills', { protocol: protocolName() })],
+    [t('details.path'), pathOf(stats)],
     [t('details.ahead'), stats?.aheadS === undefined ? unknown : duration(stats.aheadS * 1000)],
     [t('details.dropped'), stats?.dropped === undefined ? unknown : number(stats.dropped)],
   ];
+  if (stats?.way && stats.way !== 'webrtc' && stats.whyNotWebrtc) rows.push([t('details.why'), t(`details.why.${stats.whyNotWebrtc}`)]);
+  if (stats?.roundTripMs != null) rows.push([t('details.roundTrip'), duration(stats.roundTripMs)]);
+  if (stats?.lossShare != null) rows.push([t('details.loss'), t('details.percent', { value: number(stats.lossShare * 100, 1) })]);
   if (camera.main) rows.push([t('details.address'), (stream === 'sub' && camera.sub) || camera.main]);
   return (
     <dl class="facts is-table">

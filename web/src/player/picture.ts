@@ -6,11 +6,13 @@
  * One Picture belongs to one camera for life. destroy() and a refusal take every pixel off the page.
  */
 
-import { api, stillPath, livePath } from '../api/client';
+import { api, livePath, stillPath, whepPath } from '../api/client';
 import type { StreamName } from '../api/types';
 import { clock } from '../state/clock';
 import { mediaSourceClass, Run, type RunEnd, type RunStats, type Shown } from './run';
 import { waitForPlace, type Release } from './slots';
+import { ways, type Way, type WhyNot } from './ways';
+import { WhepRun, type WhepStats } from './whep';
 
 export type StillsWhy = 'connections' | 'no-mse';
 
@@ -23,8 +25,10 @@ export type PictureStatus =
   | { kind: 'stills'; takenMs: number | null; why: StillsWhy }
   | { kind: 'no-right' };
 
-export interface PictureStats extends Partial<RunStats> {
+export interface PictureStats extends Partial<RunStats>, Partial<Pick<WhepStats, 'lossShare' | 'roundTripMs' | 'protocol'>> {
   ageMs: number | null;
+  way: Way | null; // null: no pictures are asked for
+  whyNotWebrtc: WhyNot | null;
 }
 
 const BEHIND_MS = 1_000;
@@ -39,7 +43,8 @@ const BACK_OFF_MS = [250, 1_000, 2_000, 4_000, 8_000, 15_000, 30_000];
 export class Picture {
   status: PictureStatus = { kind: 'idle', takenMs: null };
 
-  private run: Run | null = null;
+  private run: Run | WhepRun | null = null;
+  private whyNotWebrtc: WhyNot | null = null;
   private release: Release | null = null;
   private stopWaiting: Release | null = null;
   private still: HTMLElement | null = null;
@@ -104,7 +109,8 @@ export class Picture {
   }
 
   stats(): PictureStats {
-    return { ...(this.run?.stats() ?? {}), ageMs: this.ageOfShown() };
+    const way = this.run instanceof WhepRun ? 'webrtc' : this.run ? 'mse' : this.stillsWhy ? 'stills' : null;
+    return { ...(this.run?.stats() ?? {}), ageMs: this.ageOfShown(), way, whyNotWebrtc: this.whyNotWebrtc };
   }
 
   /* The picture on screen as a PNG with its time of capture. */
@@ -118,7 +124,35 @@ export class Picture {
     return blob && { blob, takenMs };
   }
 
+  /* The quickest way first; each that fails says so, and the next one is taken. */
   private connect(): void {
+    this.whyNotWebrtc = ways.whyNot(Date.now());
+    if (this.whyNotWebrtc === null) this.openWhep();
+    else this.connectByHttp();
+  }
+
+  private openWhep(): void {
+    const run: WhepRun = new WhepRun(whepPath(this.home, this.camera, this.stream), {
+      onFrame: (shown) => this.run === run && this.noteFrame(shown),
+      onEnd: (end, whyNot) => this.run === run && this.noteWhepEnd(end, whyNot),
+    });
+    this.begin(run);
+  }
+
+  /* A way that does not work is left at once: the next one is tried without a wait. */
+  private noteWhepEnd(end: RunEnd, whyNot: WhyNot | null): void {
+    if (whyNot === null) {
+      this.noteEnd(end);
+      return;
+    }
+    ways.fail(whyNot, Date.now());
+    this.keepLast();
+    this.run = null;
+    this.shown = null;
+    this.connect();
+  }
+
+  private connectByHttp(): void {
     const sourceClass = mediaSourceClass();
     if (!sourceClass) {
       this.pollStills('no-mse');
@@ -139,6 +173,10 @@ export class Picture {
       onFrame: (shown) => this.run === run && this.noteFrame(shown),
       onEnd: (end) => this.run === run && this.noteEnd(end),
     });
+    this.begin(run);
+  }
+
+  private begin(run: Run | WhepRun): void {
     this.run = run;
     this.shown = null;
     this.isSettled = false;
@@ -282,7 +320,7 @@ export class Picture {
     this.publish(this.statusNow());
   }
 
-  private checkRun(run: Run): void {
+  private checkRun(run: Run | WhepRun): void {
     const now = performance.now();
     if (document.hidden) return; // browsers show no frames then
     const lastSign = Math.max(run.startedAt, this.shown?.displayedAt ?? 0);
