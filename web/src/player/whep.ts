@@ -47,6 +47,21 @@ export function captureOf(told: number | undefined, serverNow: number): number |
   return null;
 }
 
+const CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
+
+/* Chromium knows the extension and offers it to those who ask. Others offer it or have it not. */
+function askForCaptureTime(transceiver: RTCRtpTransceiver): void {
+  const it = transceiver as RTCRtpTransceiver & {
+    getHeaderExtensionsToNegotiate?(): { uri: string; direction: string }[];
+    setHeaderExtensionsToNegotiate?(extensions: { uri: string; direction: string }[]): void;
+  };
+  const extensions = it.getHeaderExtensionsToNegotiate?.();
+  if (!extensions) return;
+  for (const extension of extensions)
+    if (extension.uri === CAPTURE_TIME) extension.direction = 'sendrecv';
+  it.setHeaderExtensionsToNegotiate?.(extensions);
+}
+
 /* A fragment (RFC 8840) with the credentials of an offer, for the PATCH of a restart. */
 export function fragmentOf(offer: string): string {
   const line = (name: string) => offer.split('\r\n').find((text) => text.startsWith(name));
@@ -83,6 +98,9 @@ export class WhepRun {
   private known: WhepStats | null = null;
   private last = { bytes: 0, frames: 0, received: 0, lost: 0, at: 0 };
 
+  /* Browsers say no goodbye for a page that is left; the server would wait for its consent to end. */
+  private readonly onLeft = () => this.end({ kind: 'closed' }, null);
+
   constructor(private readonly url: string, private readonly events: WhepEvents) {
     this.peer = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
     this.video = document.createElement('video');
@@ -99,6 +117,7 @@ export class WhepRun {
       this.video.srcObject = new MediaStream([event.track]);
     });
     this.peer.addEventListener('connectionstatechange', () => this.noteState());
+    addEventListener('pagehide', this.onLeft);
     this.watchFrames();
     this.join().catch((error: unknown) => this.end({ kind: 'closed' },
       error instanceof DOMException && error.name !== 'AbortError' ? 'no-browser' : null));
@@ -111,6 +130,7 @@ export class WhepRun {
     clearTimeout(this.limit);
     clearTimeout(this.lost);
     clearInterval(this.statsTimer);
+    removeEventListener('pagehide', this.onLeft);
     if (this.frameCallback) this.video.cancelVideoFrameCallback(this.frameCallback);
     this.peer.close();
     this.video.srcObject = null;
@@ -136,6 +156,7 @@ export class WhepRun {
   private async join(): Promise<void> {
     const transceiver = this.peer.addTransceiver('video', { direction: 'recvonly' });
     this.receiver = transceiver.receiver;
+    askForCaptureTime(transceiver);
     if ('jitterBufferTarget' in this.receiver) this.receiver.jitterBufferTarget = 0;
     await this.peer.setLocalDescription(await this.peer.createOffer());
     const response = await this.send('POST', this.url, 'application/sdp', this.peer.localDescription?.sdp ?? '');

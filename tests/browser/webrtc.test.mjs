@@ -1,0 +1,123 @@
+/* Pictures by WebRTC in Chromium, from the real server: first choice, the details say so, what is
+ * done without it, and that the cut ends them. casement-test: quick */
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { en, openBrowser, openPage, signIn, until } from './helper.mjs';
+import { codesOf, startCameras, startServer } from './_real.mjs';
+
+const ANNA = { name: 'Anna', password: 'a lamp in the window' };
+const BRUNO = { name: 'Bruno', password: 'the boat on the lake' };
+const text = (key, values = {}) => en[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+
+let browser;
+let cameras;
+let server;
+
+before(async () => {
+  browser = await openBrowser();
+  cameras = await startCameras(2);
+  const camera = (n) => ({ id: `cam${n}`, name: `Camera ${n}`, main: cameras.url(n), sub: cameras.url(n, 'sub') });
+  server = await startServer({
+    config: {
+      homes: [{
+        id: 'verdi', name: 'Casa Verdi', allow: ['127.0.0.0/8'], cameras: [camera(1), camera(2)],
+        accounts: [{ name: ANNA.name, role: 'owner', password_file: 'anna' },
+          { name: BRUNO.name, role: 'guest', password_file: 'bruno', cameras: ['cam1'] }],
+      }],
+    },
+    secrets: { anna: ANNA.password, bruno: BRUNO.password },
+  });
+});
+afterEach(async () => { for (const context of browser.contexts()) await context.close(); });
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+  await cameras?.stop();
+});
+
+const enter = async (who) => {
+  const page = await openPage(browser, {});
+  await signIn(page, server.plain, who);
+  return page;
+};
+const liveTiles = (page) => page.locator('.tile[data-state="live"]').count();
+const isByWebrtc = (page, selector) => page.locator(selector).evaluateAll((videos) => videos.map((video) => video.srcObject !== null));
+
+async function openDetails(page) {
+  await page.locator('.tile').first().click();
+  await page.getByRole('button', { name: en['camera.details'] }).click();
+  const path = page.locator('dl.facts div', { has: page.getByText(en['details.path'], { exact: true }) }).locator('dd');
+  return { path, facts: page.locator('dl.facts') };
+}
+
+/* Codes of the videos, and a second later newer ones of the same cameras. */
+async function moves(page, selector, wanted) {
+  const first = await codesOf(page, selector);
+  await page.waitForTimeout(1_000);
+  const second = await codesOf(page, selector);
+  assert.deepEqual(second.map((code) => code?.camera), wanted);
+  for (const [n, code] of second.entries()) assert.ok(code.counter - first[n].counter >= 10, `camera ${code.camera} moves`);
+}
+
+describe('WebRTC', () => {
+  test('is the first choice of the wall, and each tile shows its own camera', async () => {
+    const page = await enter(ANNA);
+    await until(async () => await liveTiles(page) === 2, 'two live tiles', 20_000);
+    assert.deepEqual(await isByWebrtc(page, '.tile video'), [true, true]);
+    await moves(page, '.tile video', [1, 2]);
+  });
+
+  test('is named by the details of a camera, with round trip and loss', async () => {
+    const page = await enter(ANNA);
+    await until(async () => await liveTiles(page) === 2, 'two live tiles', 20_000);
+    const { path, facts } = await openDetails(page);
+    await until(async () => await path.innerText() === text('details.pathWebrtc', { protocol: 'UDP' }), 'WebRTC over UDP');
+    assert.match(await facts.innerText(), new RegExp(en['details.roundTrip']));
+    assert.match(await facts.innerText(), new RegExp(en['details.loss']));
+    await moves(page, 'main video', [1]);
+  });
+
+  test('that finds no path is left for MSE, and the details say why', async () => {
+    const page = await openPage(browser, {});
+    /* As behind a firewall: nothing answers at the addresses of the answer. */
+    await page.addInitScript(() => {
+      const take = RTCPeerConnection.prototype.setRemoteDescription;
+      RTCPeerConnection.prototype.setRemoteDescription = function without(answer) {
+        return take.call(this, { type: answer.type, sdp: answer.sdp.replace(/a=candidate:.*\r\n/g, '') });
+      };
+    });
+    await signIn(page, server.plain, ANNA);
+    await until(async () => await liveTiles(page) === 2, 'two live tiles', 20_000);
+    assert.deepEqual(await isByWebrtc(page, '.tile video'), [false, false]);
+    const { path, facts } = await openDetails(page);
+    await until(async () => (await path.innerText()).startsWith('MSE'), 'MSE');
+    assert.match(await facts.innerText(), new RegExp(en['details.why.no-path'].slice(0, 30)));
+    await moves(page, 'main video', [1]);
+  });
+
+  test('ends at once when the right is taken, and nothing of the picture stays', async () => {
+    const page = await enter(BRUNO);
+    await until(async () => await liveTiles(page) === 1, 'a live tile', 20_000);
+    assert.deepEqual(await isByWebrtc(page, '.tile video'), [true]);
+    const owner = await enter(ANNA);
+    const taken = await owner.evaluate(async () => {
+      const { people } = await (await fetch('/api/v1/people?home=verdi')).json();
+      const bruno = people.find((person) => person.name === 'Bruno');
+      return (await fetch(`/api/v1/people/${bruno.account}/cameras/cam1?home=verdi`, { method: 'DELETE' })).status;
+    });
+    assert.equal(taken, 204);
+    await until(async () => await page.locator('.tile video').count() === 0, 'no video');
+    assert.equal(await page.locator('.tile canvas').count(), 0);
+  });
+
+  test('sessions of a page that is left are ended', async () => {
+    const page = await enter(ANNA);
+    await until(async () => await liveTiles(page) === 2, 'two live tiles', 20_000);
+    await page.goto('about:blank');
+    const sessions = async () => {
+      const metrics = await (await fetch(`${server.plain}/metrics`)).text();
+      return Number(/^casement_rtc_sessions (\d+)$/m.exec(metrics)[1]);
+    };
+    await until(async () => await sessions() === 0, 'no session', 5_000);
+  });
+});
