@@ -88,11 +88,16 @@ static void on_connected(void *owner)
 {
     cm_whep *whep = owner;
     whep->transport = cm_webrtc_transport_over(whep->rtc);
+    cm_webrtc_estimate_init(&whep->estimate,
+                            &(cm_webrtc_estimate_config){.start_bits_per_second = start_rate(whep)},
+                            cm_loop_now(whep->api->config.loop));
+    whep->estimator = cm_webrtc_estimate_as_estimator(&whep->estimate);
     const cm_webrtc_config config = {.hub = whep->api->config.hub,
                                      .loop = whep->api->config.loop,
                                      .transport = &whep->transport,
                                      .stream = whep->stream,
                                      .media = whep->media,
+                                     .estimator = &whep->estimator,
                                      .start_bits_per_second = start_rate(whep),
                                      .events = &VIEWER_EVENTS,
                                      .owner = whep};

@@ -9,7 +9,7 @@
 #pragma once
 
 #include "api/api_priv.h"
-#include "egress/webrtc/webrtc.h"
+#include "egress/webrtc/estimate.h"
 
 typedef struct cm_whep {
     cm_list node; /* in api->wheps */
@@ -26,6 +26,8 @@ typedef struct cm_whep {
     char mid[CM_RTP_ELEMENT_MAX + 1];
     char remote_ufrag[CM_ICE_REMOTE_UFRAG_MAX + 1]; /* of the present ICE session */
     cm_webrtc_transport transport;
+    cm_webrtc_estimate estimate; /* of what the path carries */
+    cm_webrtc_estimator estimator;
     cm_viewer_session *session;
     cm_lease *lease; /* the newest, until there is a viewer, who takes it */
     cm_rtc_session *rtc;

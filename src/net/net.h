@@ -126,6 +126,7 @@ typedef struct cm_datagram {
 typedef struct cm_udp_config {
     cm_address local;            /* port 0: any free one */
     size_t receive_buffer_bytes; /* 0: the system's */
+    size_t send_buffer_bytes;    /* likewise; the system may give less than asked for */
     /* A batch as it came from the kernel (recvmmsg), at most 64. */
     void (*on_datagrams)(void *owner, const cm_datagram *datagrams, size_t count);
     void *owner;

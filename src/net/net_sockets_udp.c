@@ -133,14 +133,18 @@ static bool knows_segments(int fd)
     return getsockopt(fd, SOL_UDP, UDP_SEGMENT, &value, &size) == 0;
 }
 
+static void set_buffer(int fd, int which, size_t bytes)
+{
+    if (bytes > 0)
+        cm_sockets_set(fd, SOL_SOCKET, which, bytes < INT32_MAX ? (int)bytes : INT32_MAX);
+}
+
 static cm_status start(sockets_udp *u)
 {
     const cm_udp_config *config = &u->udp.config;
     CM_TRY(cm_sockets_bind(u->fd, &config->local));
-    if (config->receive_buffer_bytes > 0) {
-        const size_t bytes = config->receive_buffer_bytes;
-        cm_sockets_set(u->fd, SOL_SOCKET, SO_RCVBUF, bytes < INT32_MAX ? (int)bytes : INT32_MAX);
-    }
+    set_buffer(u->fd, SO_RCVBUF, config->receive_buffer_bytes);
+    set_buffer(u->fd, SO_SNDBUF, config->send_buffer_bytes);
     CM_TRY(cm_watch_create(u->udp.net->loop, u->fd, on_ready, u, &u->watch));
     cm_watch_want(u->watch, CM_WATCH_READ);
     u->udp.local = cm_sockaddr_local_of(u->fd);

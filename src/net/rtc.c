@@ -8,9 +8,10 @@
 
 enum {
     SESSIONS_DEFAULT = 1024,
-    RECEIVE_BUFFER = 1024 * 1024, /* bytes, of a port: a few keyframes of those who publish */
-    PRIORITY_HOST = 126,          /* RFC 8445 5.1.2.2 */
-    PRIORITY_TCP = 90,            /* of a host as well, below all of UDP: RFC 6544 4.2 */
+    RECEIVE_BUFFER = 1024 * 1024,  /* bytes, of a port: a few keyframes of those who publish */
+    SEND_BUFFER = 4 * 1024 * 1024, /* some batches, on a link slower than we are */
+    PRIORITY_HOST = 126,           /* RFC 8445 5.1.2.2 */
+    PRIORITY_TCP = 90,             /* of a host as well, below all of UDP: RFC 6544 4.2 */
     PREFERENCE_MAX = 65535,
     DIRECTION_PASSIVE = 4,
     DIRECTION_SHIFT = 13,
@@ -33,6 +34,7 @@ static cm_status open_sockets(cm_rtc_port *port, const cm_address *address)
 {
     const cm_udp_config config = {.local = *address,
                                   .receive_buffer_bytes = RECEIVE_BUFFER,
+                                  .send_buffer_bytes = SEND_BUFFER,
                                   .on_datagrams = on_datagrams,
                                   .owner = port};
     CM_TRY(cm_udp_open(port->endpoint->net, &config, &port->udp));
