@@ -4,12 +4,13 @@
  * with it, so that nothing of a picture can remain for another camera.
  *
  * Playing at the edge: the cached group of pictures arrives in one burst; its first picture is shown
- * at once, then one seek goes to the newest. From there the distance to the end of the buffer is held
- * near one frame plus `slackS` by small changes of speed; a stall widens the slack, calm narrows it.
+ * at once, then one seek goes to the newest. From there edge.ts says how far behind to stay, and small
+ * changes of speed hold it there.
  */
 
 import { problemOf } from '../api/client';
 import { Mp4Splitter, type Fragment, type InitSegment } from './boxes';
+import { Edge } from './edge';
 
 export type RunEnd =
   | { kind: 'refused'; status: number; retryAfterS: number | null }
@@ -49,9 +50,6 @@ export function mediaSourceClass(): SourceConstructor | null {
 const hasFrameCallbacks = typeof HTMLVideoElement !== 'undefined'
   && 'requestVideoFrameCallback' in HTMLVideoElement.prototype;
 
-const MIN_SLACK_S = 0.03;
-const MAX_SLACK_S = 0.5;
-const SKIP_S = 0.8; // further behind than this, the player seeks instead of hurrying
 const KEEP_BEHIND_S = 8;
 const BURST_QUIET_MS = 25; // the cached pictures are in when nothing came for so long
 const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
@@ -74,9 +72,12 @@ export class Run {
   private firstTime: number | null = null; // media time that stands at 0 in the buffer
   private lastTime = 0;
   private intervalS = 0.05;
-  private slackS = MIN_SLACK_S + 0.02;
+  private readonly edge = new Edge();
+  private appending: number[] = []; // times in the buffer of the pictures being added to it
   private burstTimer: ReturnType<typeof setTimeout> | null = null;
   private isAtEdge = false;
+  private edgeAt = Infinity; // figures are counted from then on: before, cached pictures came and were skipped
+  private droppedBefore: number | null = null;
   private isOver = false;
   private control: ReturnType<typeof setInterval> | null = null;
   private frameCallback = 0;
@@ -97,7 +98,6 @@ export class Run {
 
   start(): void {
     this.source.addEventListener('sourceopen', () => this.pump(), { once: true });
-    this.video.addEventListener('waiting', () => this.noteStall());
     this.video.addEventListener('error', () =>
       this.end({ kind: 'broken', why: this.video.error?.message ?? 'decoder' }));
     this.control = setInterval(() => this.holdEdge(), 100);
@@ -129,7 +129,7 @@ export class Run {
       height: this.init.height,
       fps: this.rate.fps,
       bitsPerSecond: this.rate.bits,
-      dropped: this.video.getVideoPlaybackQuality?.().droppedVideoFrames ?? 0,
+      dropped: this.droppedBefore === null ? 0 : this.droppedSoFar() - this.droppedBefore,
       aheadS: this.aheadS(),
     };
   }
@@ -174,13 +174,19 @@ export class Run {
     this.rate.bytes += chunk.byteLength;
     if (now - this.rate.since >= 1000) {
       const seconds = (now - this.rate.since) / 1000;
+      const isAfterBurst = this.rate.since >= this.edgeAt;
+      if (isAfterBurst) this.droppedBefore ??= this.droppedSoFar();
       this.rate = {
         bytes: 0, frames: 0, since: now,
-        bits: (this.rate.bytes * 8) / seconds, fps: this.rate.frames / seconds,
+        bits: isAfterBurst ? (this.rate.bytes * 8) / seconds : 0, fps: isAfterBurst ? this.rate.frames / seconds : 0,
       };
     }
     if (this.queuedBytes > MAX_QUEUED_BYTES) throw new Error('the browser takes no more pictures');
     this.pump();
+  }
+
+  private droppedSoFar(): number {
+    return this.video.getVideoPlaybackQuality?.().droppedVideoFrames ?? 0;
   }
 
   private noteFragment(fragment: Fragment): void {
@@ -218,6 +224,7 @@ export class Run {
       at += segment.bytes.byteLength;
     }
     this.queuedBytes -= size;
+    this.appending = this.isAtEdge ? batch.map((segment) => (segment as Fragment).mediaTime - this.firstTime!) : [];
     this.buffer.timestampOffset = -this.firstTime;
     this.buffer.appendBuffer(bytes);
   }
@@ -235,6 +242,8 @@ export class Run {
 
   private afterAppend(): void {
     if (this.isOver) return;
+    const nowS = performance.now() / 1000;
+    for (const mediaS of this.appending.splice(0)) this.edge.arrived(nowS, mediaS);
     try {
       if (!this.isAtEdge && this.video.buffered.length > 0) {
         if (this.video.paused) void this.video.play().catch(() => undefined);
@@ -262,31 +271,27 @@ export class Run {
 
   private goToEdge(): void {
     this.isAtEdge = true;
-    const ahead = this.aheadS();
-    if (ahead > this.intervalS + this.slackS + 0.1)
-      this.video.currentTime += ahead - this.intervalS - this.slackS;
+    if (this.aheadS() > this.intervalS + this.edge.slackS + 0.1) this.seekTo(this.edge.slackS);
+    this.edgeAt = performance.now();
+  }
+
+  private seekTo(slackS: number): void {
+    this.video.currentTime += this.aheadS() - this.intervalS - slackS;
   }
 
   private holdEdge(): void {
     if (!this.isAtEdge || this.isOver || this.video.seeking) return;
-    // As it was when the newest picture came: between two pictures the buffer only drains.
-    const drainedS = Math.min(this.intervalS, (performance.now() - this.lastByteAt) / 1000) * this.video.playbackRate;
-    const excess = this.aheadS() + drainedS - this.intervalS - this.slackS;
-    if (excess > SKIP_S) this.goToEdge();
-    const rate = excess > 0.25 ? 1.3 : excess > 0.08 ? 1.1 : excess > 0.04 ? 1.03 : excess < -0.06 ? 0.97 : 1;
+    const { rate, seekS } = this.edge.judge(performance.now() / 1000, this.video.currentTime);
+    if (seekS !== null) this.seekTo(seekS);
     if (this.video.playbackRate !== rate) this.video.playbackRate = rate;
-    this.slackS = Math.max(MIN_SLACK_S, this.slackS - 0.0005);
     if (this.video.paused && !document.hidden) void this.video.play().catch(() => undefined);
-  }
-
-  private noteStall(): void {
-    if (this.isAtEdge) this.slackS = Math.min(MAX_SLACK_S, this.slackS + 0.04);
   }
 
   private watchFrames(): void {
     if (hasFrameCallbacks) {
       const next = () => {
         this.frameCallback = this.video.requestVideoFrameCallback((_now, frame) => {
+          if (this.isAtEdge) this.edge.shown(frame.expectedDisplayTime / 1000, this.intervalS);
           this.report(frame.mediaTime, frame.expectedDisplayTime);
           next();
         });
@@ -294,6 +299,9 @@ export class Run {
       next();
     } else {
       this.video.addEventListener('timeupdate', () => this.reportByCount());
+      this.video.addEventListener('waiting', () => {
+        if (this.isAtEdge && !this.video.seeking) this.edge.stalled(performance.now() / 1000);
+      });
     }
   }
 
