@@ -4,6 +4,7 @@
 
 #include "proto/fmp4/fmp4.h"
 #include "proto/h264/nal.h"
+#include "proto/h265/nal.h"
 
 enum { MAX_DEPTH = 8, MAX_INPUT = 4096 };
 
@@ -39,17 +40,25 @@ static void parse_parts(cm_slice in)
     }
 }
 
-static void write_init(cm_slice in)
+static void put_set(cm_fmp4_track *track, cm_slice pps[CM_FMP4_MAX_PPS], cm_slice nal, bool is_hevc)
+{
+    const bool is_sps = is_hevc ? cm_h265_nal_type_of(nal) == CM_H265_NAL_SPS
+                                : cm_h264_nal_type_of(nal) == CM_H264_NAL_SPS;
+    if (is_sps)
+        track->sps = nal;
+    else if (is_hevc && cm_h265_nal_type_of(nal) == CM_H265_NAL_VPS)
+        track->vps = nal;
+    else if (track->pps_count < CM_FMP4_MAX_PPS)
+        pps[track->pps_count++] = nal;
+}
+
+static void write_init(cm_slice in, bool is_hevc)
 {
     cm_slice pps[CM_FMP4_MAX_PPS];
     cm_fmp4_track track = {.pps = pps};
     cm_slice nal;
-    while (cm_h264_next_annex_b(&in, &nal)) {
-        if (cm_h264_nal_type_of(nal) == CM_H264_NAL_SPS)
-            track.sps = nal;
-        else if (track.pps_count < CM_FMP4_MAX_PPS)
-            pps[track.pps_count++] = nal;
-    }
+    while (cm_h264_next_annex_b(&in, &nal))
+        put_set(&track, pps, nal, is_hevc);
     const size_t capacity = cm_fmp4_init_max_size(&track);
     uint8_t *storage = malloc(capacity);
     if (storage == NULL)
@@ -69,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const cm_slice input = cm_slice_over(data, size);
     (void)walk(input, 0);
     parse_parts(input);
-    write_init(input);
+    write_init(input, false);
+    write_init(input, true);
     return 0;
 }

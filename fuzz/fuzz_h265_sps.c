@@ -22,7 +22,7 @@ static void parse_sets(cm_slice nal, cm_h265_parameter_sets *sets)
     if (cm_h265_sps_parse(nal, &sps) == CM_OK) {
         CHECK(sps.width > 0 && sps.width <= CM_H265_MAX_DIMENSION);
         CHECK(sps.height > 0 && sps.height <= CM_H265_MAX_DIMENSION);
-        CHECK(sps.max_num_reorder < 16 && sps.bit_depth_luma <= 16);
+        CHECK(sps.max_num_reorder < 16 && sps.bit_depth_luma <= 15);
         CHECK(sps.max_sub_layers >= 1 && sps.max_sub_layers <= 7);
         CHECK(cm_h265_frame_rate_milli(&sps.timing) <= 1000 * 1000);
         check_codecs(&sps.profile);

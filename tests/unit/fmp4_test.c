@@ -1,5 +1,6 @@
 /* proto/fmp4: ISO/IEC 14496-12 and -15. Golden bytes, and the reader against the writer. */
 #include "h264_sets.h"
+#include "h265_sets.h"
 
 #include "proto/fmp4/fmp4.h"
 
@@ -255,23 +256,62 @@ static void avcc_carries_the_sets_and_what_high_profiles_add(void **state)
                                cm_writer_done(&w)));
 }
 
+static void hvcc_carries_profile_format_and_sets(void **state)
+{
+    (void)state;
+    uint8_t storage[2048];
+    uint8_t want[512];
+    const cm_slice pps = PPS_MAIN;
+    const cm_fmp4_track track = {
+        .vps = VPS_SUB_LAYERS, .sps = SPS_SUB_LAYERS, .pps = &pps, .pps_count = 1};
+    cm_writer w = cm_writer_over(storage, sizeof storage);
+    assert_int_equal(cm_fmp4_init_write(&w, &track), CM_OK);
+    assert_true(cm_writer_done(&w).size <= cm_fmp4_init_max_size(&track));
+    const cm_slice entry =
+        body_at(body_at(cm_writer_done(&w), "moovtrakmdiaminfstblstsd", 8), "hvc1", 0);
+    assert_true(cm_slice_equal(cm_slice_part(entry, 24, 4), BYTES(1, 64, 0, 240)));
+    w = cm_writer_over(want, sizeof want);
+    cm_write_slice(&w, BYTES(1, 0x21, 0x60, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 123, 0xf0, 0, 0xfc, 0xfd,
+                             0xf8, 0xf8, 0, 0, 0x13, 3, 0xa0, 0, 1, 0, 28));
+    cm_write_slice(&w, VPS_SUB_LAYERS);
+    cm_write_slice(&w, BYTES(0xa1, 0, 1, 0, 46));
+    cm_write_slice(&w, SPS_SUB_LAYERS);
+    cm_write_slice(&w, BYTES(0xa2, 0, 1, 0, 7));
+    cm_write_slice(&w, PPS_MAIN);
+    assert_true(cm_slice_equal(body_at(cm_slice_from(entry, 78), "hvcC", 0), cm_writer_done(&w)));
+}
+
 static void an_init_segment_without_good_sets_is_refused(void **state)
 {
     (void)state;
     uint8_t storage[2048];
     const cm_slice pps[] = {PPS_BASELINE, BYTES(0x68, 0xa8) /* for SPS 1 */};
     const cm_slice bad_pps = BYTES(0x68, 0);
+    const cm_slice pps_main = PPS_MAIN;
+    const cm_slice other_pps = BYTES(0x44, 1, 0xa9, 0x72); /* for SPS 1 */
+    uint8_t vps_bytes[64];
+    const cm_slice main_vps = VPS_MAIN;
+    cm_slice_copy(main_vps, vps_bytes, sizeof vps_bytes);
+    vps_bytes[2] |= 0x70; /* VPS 7 */
+    const cm_slice other_vps = cm_slice_over(vps_bytes, main_vps.size);
     const struct {
         cm_fmp4_track track;
         cm_status status;
     } CASES[] = {
-        {{SPS_BASELINE, pps, 1}, CM_OK},
-        {{SPS_BASELINE, pps, 0}, CM_REFUSE},
-        {{SPS_BASELINE, pps, CM_FMP4_MAX_PPS + 1}, CM_REFUSE},
-        {{SPS_BASELINE, pps, 2}, CM_REFUSE},
-        {{SPS_BASELINE, &bad_pps, 1}, CM_CLOSE},
-        {{PPS_BASELINE, pps, 1}, CM_REFUSE},
-        {{cm_slice_part(SPS_BASELINE, 0, 9), pps, 1}, CM_CLOSE},
+        {{.sps = SPS_BASELINE, .pps = pps, .pps_count = 1}, CM_OK},
+        {{.sps = SPS_BASELINE, .pps = pps, .pps_count = 0}, CM_REFUSE},
+        {{.sps = SPS_BASELINE, .pps = pps, .pps_count = CM_FMP4_MAX_PPS + 1}, CM_REFUSE},
+        {{.sps = SPS_BASELINE, .pps = pps, .pps_count = 2}, CM_REFUSE},
+        {{.sps = SPS_BASELINE, .pps = &bad_pps, .pps_count = 1}, CM_CLOSE},
+        {{.sps = PPS_BASELINE, .pps = pps, .pps_count = 1}, CM_REFUSE},
+        {{.sps = cm_slice_part(SPS_BASELINE, 0, 9), .pps = pps, .pps_count = 1}, CM_CLOSE},
+        {{.vps = VPS_MAIN, .sps = SPS_MAIN, .pps = &pps_main, .pps_count = 1}, CM_OK},
+        {{.vps = SPS_MAIN, .sps = SPS_MAIN, .pps = &pps_main, .pps_count = 1}, CM_REFUSE},
+        {{.vps = other_vps, .sps = SPS_MAIN, .pps = &pps_main, .pps_count = 1}, CM_REFUSE},
+        {{.vps = VPS_MAIN, .sps = SPS_BASELINE, .pps = &pps_main, .pps_count = 1}, CM_REFUSE},
+        {{.vps = VPS_MAIN, .sps = SPS_MAIN, .pps = pps, .pps_count = 1}, CM_REFUSE},
+        {{.vps = VPS_MAIN, .sps = SPS_MAIN, .pps = &other_pps, .pps_count = 1}, CM_REFUSE},
+        {{.sps = SPS_MAIN, .pps = &pps_main, .pps_count = 1}, CM_REFUSE},
     };
     for (size_t i = 0; i < CM_COUNT(CASES); i++) {
         cm_writer w = cm_writer_over(storage, sizeof storage);
@@ -362,6 +402,7 @@ int main(void)
         cmocka_unit_test(any_other_byte_changed_is_another_shape),
         cmocka_unit_test(an_init_segment_says_the_size_and_the_timescale),
         cmocka_unit_test(avcc_carries_the_sets_and_what_high_profiles_add),
+        cmocka_unit_test(hvcc_carries_profile_format_and_sets),
         cmocka_unit_test(an_init_segment_without_good_sets_is_refused),
         cmocka_unit_test(boxes_of_every_size_form_are_read),
         cmocka_unit_test(a_box_whose_size_lies_is_seen),

@@ -419,14 +419,14 @@ static void values_that_the_standard_reserves_are_refused(void **state)
 {
     (void)state;
     cm_h265_sps sps;
-    assert_fields(CM_OK, .id = 15, .depth = 8, .buffering_minus1 = 15, .reorder = 15);
+    assert_fields(CM_OK, .id = 15, .depth = 7, .buffering_minus1 = 15, .reorder = 15);
     assert_int_equal(sps.id, 15);
-    assert_int_equal(sps.bit_depth_luma, 16);
+    assert_int_equal(sps.bit_depth_luma, 15);
     assert_int_equal(sps.max_num_reorder, 15);
     assert_fields(CM_REFUSE, .id = 16);
     assert_fields(CM_REFUSE, .sub_layers_minus1 = 7);
     assert_fields(CM_REFUSE, .chroma = 4);
-    assert_fields(CM_REFUSE, .depth = 9);
+    assert_fields(CM_REFUSE, .depth = 8);
     assert_fields(CM_REFUSE, .poc_bits_minus4 = 13);
     assert_fields(CM_REFUSE, .buffering_minus1 = 16);
     assert_fields(CM_REFUSE, .buffering_minus1 = 1, .reorder = 2);

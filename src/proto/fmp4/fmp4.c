@@ -1,6 +1,8 @@
 #include "proto/fmp4/fmp4.h"
 
 #include "proto/h264/sps.h"
+#include "proto/h265/nal.h"
+#include "proto/h265/sps.h"
 
 enum {
     VERSION_1 = 1,
@@ -19,6 +21,14 @@ enum {
     MDAT_HEADER_SIZE = 8,
     INIT_FIXED_BYTES = 1024, /* all of the init segment but the parameter sets, rounded up */
 };
+
+/* What the parameter sets of a track say; of avc and hevc the one that the track is of. */
+typedef struct video_format {
+    uint16_t width;
+    uint16_t height;
+    cm_h264_sps avc;
+    cm_h265_sps hevc;
+} video_format;
 
 /* Seconds from 1900 (NTP) to 1970 (Unix): RFC 5905 6. */
 #define NTP_TO_UNIX_SECONDS UINT64_C(2208988800)
@@ -80,7 +90,7 @@ static void write_mvhd(cm_writer *w)
 }
 
 /* 8.3.2. */
-static void write_tkhd(cm_writer *w, const cm_h264_sps *sps)
+static void write_tkhd(cm_writer *w, const video_format *video)
 {
     const size_t box = begin_full_box(w, "tkhd", 0, TKHD_ENABLED_IN_MOVIE);
     cm_write_zeros(w, 8);
@@ -89,8 +99,8 @@ static void write_tkhd(cm_writer *w, const cm_h264_sps *sps)
     cm_write_u32(w, 0);    /* duration */
     cm_write_zeros(w, 16); /* reserved, layer, alternate_group, volume */
     write_unity_matrix(w);
-    cm_write_u32(w, (uint32_t)sps->width << 16);
-    cm_write_u32(w, (uint32_t)sps->height << 16);
+    cm_write_u32(w, (uint32_t)video->width << 16);
+    cm_write_u32(w, (uint32_t)video->height << 16);
     end_box(w, box);
 }
 
@@ -156,17 +166,58 @@ static void write_avcc(cm_writer *w, const cm_fmp4_track *track, const cm_h264_s
     end_box(w, box);
 }
 
+static void write_set_array(cm_writer *w, uint8_t type, const cm_slice *nals, size_t count)
+{
+    enum { ARRAY_COMPLETENESS = 0x80 }; /* none are in band: 14496-15 8.4.1.1, "hvc1" */
+    cm_write_u8(w, ARRAY_COMPLETENESS | type);
+    cm_write_u16(w, (uint16_t)count);
+    for (size_t i = 0; i < count; i++)
+        write_set(w, nals[i]);
+}
+
+/* 14496-15 8.3.3.1: HEVCDecoderConfigurationRecord. */
+static void write_hvcc(cm_writer *w, const cm_fmp4_track *track, const cm_h265_sps *sps)
+{
+    const cm_h265_profile *profile = &sps->profile;
+    const size_t box = begin_box(w, "hvcC");
+    cm_write_u8(w, 1); /* configurationVersion */
+    cm_write_u8(w, (uint8_t)(profile->profile_space << 6 | profile->is_high_tier << 5 |
+                             profile->profile_idc));
+    cm_write_u32(w, profile->compatibility_flags);
+    cm_write_u16(w, (uint16_t)(profile->constraint_flags >> 32));
+    cm_write_u32(w, (uint32_t)profile->constraint_flags);
+    cm_write_u8(w, profile->level_idc);
+    cm_write_u16(w, 0xf000 | sps->min_spatial_segmentation_idc);
+    cm_write_u8(w, 0xfc); /* parallelismType: unknown */
+    cm_write_u8(w, 0xfc | sps->chroma_format_idc);
+    cm_write_u8(w, (uint8_t)(0xf8 | (sps->bit_depth_luma - 8)));
+    cm_write_u8(w, (uint8_t)(0xf8 | (sps->bit_depth_chroma - 8)));
+    cm_write_u16(w, 0); /* avgFrameRate and, below, constantFrameRate: unspecified */
+    cm_write_u8(w, (uint8_t)(sps->max_sub_layers << 3 | sps->is_temporal_id_nested << 2 |
+                             (LENGTH_SIZE - 1)));
+    cm_write_u8(w, 3); /* numOfArrays */
+    write_set_array(w, CM_H265_NAL_VPS, &track->vps, 1);
+    write_set_array(w, CM_H265_NAL_SPS, &track->sps, 1);
+    write_set_array(w, CM_H265_NAL_PPS, track->pps, track->pps_count);
+    end_box(w, box);
+}
+
+static bool is_hevc(const cm_fmp4_track *track)
+{
+    return track->vps.size > 0;
+}
+
 /* 8.5.2, 12.1.3. */
-static void write_stsd(cm_writer *w, const cm_fmp4_track *track, const cm_h264_sps *sps)
+static void write_stsd(cm_writer *w, const cm_fmp4_track *track, const video_format *video)
 {
     const size_t stsd = begin_full_box(w, "stsd", 0, 0);
     cm_write_u32(w, 1);
-    const size_t avc1 = begin_box(w, "avc1");
+    const size_t entry = begin_box(w, is_hevc(track) ? "hvc1" : "avc1");
     cm_write_zeros(w, 6);
     cm_write_u16(w, 1); /* data_reference_index */
     cm_write_zeros(w, 16);
-    cm_write_u16(w, sps->width);
-    cm_write_u16(w, sps->height);
+    cm_write_u16(w, video->width);
+    cm_write_u16(w, video->height);
     cm_write_u32(w, SEVENTY_TWO_DPI);
     cm_write_u32(w, SEVENTY_TWO_DPI);
     cm_write_zeros(w, 4);
@@ -174,20 +225,23 @@ static void write_stsd(cm_writer *w, const cm_fmp4_track *track, const cm_h264_s
     cm_write_zeros(w, 32); /* compressorname */
     cm_write_u16(w, DEPTH_24);
     cm_write_u16(w, 0xffff); /* pre_defined = -1 */
-    write_avcc(w, track, sps);
-    end_box(w, avc1);
+    if (is_hevc(track))
+        write_hvcc(w, track, &video->hevc);
+    else
+        write_avcc(w, track, &video->avc);
+    end_box(w, entry);
     end_box(w, stsd);
 }
 
 /* 8.5.1: the sample tables are there and empty. */
-static void write_stbl(cm_writer *w, const cm_fmp4_track *track, const cm_h264_sps *sps)
+static void write_stbl(cm_writer *w, const cm_fmp4_track *track, const video_format *video)
 {
     static const struct {
         const char *type;
         size_t zeros;
     } EMPTY[] = {{"stts", 4}, {"stsc", 4}, {"stsz", 8}, {"stco", 4}};
     const size_t stbl = begin_box(w, "stbl");
-    write_stsd(w, track, sps);
+    write_stsd(w, track, video);
     for (size_t i = 0; i < CM_COUNT(EMPTY); i++) {
         const size_t box = begin_full_box(w, EMPTY[i].type, 0, 0);
         cm_write_zeros(w, EMPTY[i].zeros);
@@ -196,15 +250,15 @@ static void write_stbl(cm_writer *w, const cm_fmp4_track *track, const cm_h264_s
     end_box(w, stbl);
 }
 
-static void write_trak(cm_writer *w, const cm_fmp4_track *track, const cm_h264_sps *sps)
+static void write_trak(cm_writer *w, const cm_fmp4_track *track, const video_format *video)
 {
     const size_t trak = begin_box(w, "trak");
-    write_tkhd(w, sps);
+    write_tkhd(w, video);
     const size_t mdia = begin_box(w, "mdia");
     write_mdhd_and_hdlr(w);
     const size_t minf = begin_box(w, "minf");
     write_vmhd_and_dinf(w);
-    write_stbl(w, track, sps);
+    write_stbl(w, track, video);
     end_box(w, minf);
     end_box(w, mdia);
     end_box(w, trak);
@@ -224,15 +278,14 @@ static void write_mvex(cm_writer *w)
 
 size_t cm_fmp4_init_max_size(const cm_fmp4_track *track)
 {
-    size_t size = INIT_FIXED_BYTES + track->sps.size;
+    size_t size = INIT_FIXED_BYTES + track->vps.size + track->sps.size;
     for (size_t i = 0; i < track->pps_count; i++)
         size += sizeof(uint16_t) + track->pps[i].size;
     return size;
 }
 
-cm_status cm_fmp4_init_write(cm_writer *w, const cm_fmp4_track *track)
+static cm_status read_avc(const cm_fmp4_track *track, video_format *out)
 {
-    CM_ENSURE(track->pps_count > 0 && track->pps_count <= CM_FMP4_MAX_PPS, CM_REFUSE);
     cm_h264_sps sps;
     CM_TRY(cm_h264_sps_parse(track->sps, &sps));
     for (size_t i = 0; i < track->pps_count; i++) {
@@ -240,10 +293,35 @@ cm_status cm_fmp4_init_write(cm_writer *w, const cm_fmp4_track *track)
         CM_TRY(cm_h264_pps_parse(track->pps[i], &ids));
         CM_ENSURE(ids.sps_id == sps.id, CM_REFUSE);
     }
+    *out = (video_format){.width = sps.width, .height = sps.height, .avc = sps};
+    return CM_OK;
+}
+
+static cm_status read_hevc(const cm_fmp4_track *track, video_format *out)
+{
+    cm_h265_vps vps;
+    CM_TRY(cm_h265_vps_parse(track->vps, &vps));
+    cm_h265_sps sps;
+    CM_TRY(cm_h265_sps_parse(track->sps, &sps));
+    CM_ENSURE(sps.vps_id == vps.id, CM_REFUSE);
+    for (size_t i = 0; i < track->pps_count; i++) {
+        cm_h265_pps_ids ids;
+        CM_TRY(cm_h265_pps_parse(track->pps[i], &ids));
+        CM_ENSURE(ids.sps_id == sps.id, CM_REFUSE);
+    }
+    *out = (video_format){.width = sps.width, .height = sps.height, .hevc = sps};
+    return CM_OK;
+}
+
+cm_status cm_fmp4_init_write(cm_writer *w, const cm_fmp4_track *track)
+{
+    CM_ENSURE(track->pps_count > 0 && track->pps_count <= CM_FMP4_MAX_PPS, CM_REFUSE);
+    video_format video;
+    CM_TRY(is_hevc(track) ? read_hevc(track, &video) : read_avc(track, &video));
     write_ftyp(w);
     const size_t moov = begin_box(w, "moov");
     write_mvhd(w);
-    write_trak(w, track, &sps);
+    write_trak(w, track, &video);
     write_mvex(w);
     end_box(w, moov);
     return w->failed ? CM_FULL : CM_OK;

@@ -1,7 +1,7 @@
 /*
- * fmp4: fragmented MP4 of one H.264 video track (ISO/IEC 14496-12 and -15; W3C "ISO BMFF Byte
- * Stream Format" for MSE): an init segment, then one part for each access unit. Also a reader of
- * boxes, for tests.
+ * fmp4: fragmented MP4 of one H.264 or H.265 video track (ISO/IEC 14496-12 and -15; W3C "ISO BMFF
+ * Byte Stream Format" for MSE): an init segment, then one part for each access unit. Also a reader
+ * of boxes, for tests.
  *
  * A part is cm_fmp4_part_header_write's bytes, then the access unit with 4-byte lengths, which the
  * caller appends; so a part is known in size before its picture is opened. All writers are pure:
@@ -21,17 +21,19 @@ enum {
     CM_FMP4_MAX_SAMPLE_BYTES = 64 * 1024 * 1024,
 };
 
+/* NAL units, as in parameter_sets.h of proto/h264 or proto/h265. */
 typedef struct cm_fmp4_track {
-    cm_slice sps; /* NAL units, as in proto/h264/parameter_sets.h */
+    cm_slice sps;
     const cm_slice *pps;
     size_t pps_count; /* 1 to CM_FMP4_MAX_PPS */
+    cm_slice vps;     /* makes the track H.265 ("hvc1"); empty: H.264 ("avc1") */
 } cm_fmp4_track;
 
 /* Upper bound of the init segment's size. */
 size_t cm_fmp4_init_max_size(const cm_fmp4_track *track);
 
-/* ftyp and moov. CM_REFUSE or CM_CLOSE if the SPS does not parse, CM_REFUSE without a PPS, CM_FULL
- * if it does not fit. */
+/* ftyp and moov. CM_REFUSE or CM_CLOSE if a parameter set does not parse, CM_REFUSE without a PPS
+ * or if one does not belong to the other, CM_FULL if it does not fit. */
 cm_status cm_fmp4_init_write(cm_writer *w, const cm_fmp4_track *track);
 
 typedef struct cm_fmp4_part {

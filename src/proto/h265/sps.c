@@ -8,7 +8,7 @@ enum {
     MAX_VPS_LAYER_SETS = 1024,
     MAX_SPS_ID = 15,
     MAX_PPS_ID = 63,
-    MAX_BIT_DEPTH = 16,
+    MAX_BIT_DEPTH = 15, /* H.265 has 16 too, but hvcC no bits to say so */
     MAX_LONG_TERM = 32,
     CONSTRAINT_BITS = 48,
 };

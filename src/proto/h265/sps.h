@@ -50,7 +50,7 @@ typedef struct cm_h265_sps {
     bool is_temporal_id_nested;
     cm_h265_profile profile;
     uint8_t chroma_format_idc; /* 0 to 3: 4:0:0, 4:2:0, 4:2:2, 4:4:4 */
-    uint8_t bit_depth_luma;    /* 8 to 16 */
+    uint8_t bit_depth_luma;    /* 8 to 15 */
     uint8_t bit_depth_chroma;
     uint16_t width; /* pixels, after cropping by the conformance window */
     uint16_t height;
