@@ -17,9 +17,12 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "webrtc_peer.h"
+#include "../tests/tools/webrtc_peer.h"
+#include "common.h"
 
-enum { LINE_SIZE = 512, EVENTS = 256, TICK_US = 5000, AGES_MAX = 1 << 20 };
+enum { LINE_SIZE = 512, EVENTS = 256, TICK_US = 5000, AGES_MAX = 1 << 20, LATE_US = 150000 };
+
+#define NTP_OF_UNIX 2208988800 /* seconds from 1900 to 1970 (RFC 5905 6) */
 
 static struct {
     uint64_t port, viewers, cameras, warm, seconds, windows, probes, nack, is_sink, join_limit;
@@ -34,9 +37,22 @@ static struct {
              .path = "/api/v1/cameras/cam%/whep?stream=main"};
 
 static bench_cookies cookies;
-static bench_peers peers;
-static bench_peer *viewers;
+typedef struct viewer {
+    webrtc_peer peer;
+    int64_t received_us;
+} viewer;
+
+static webrtc_peers peers;
+static viewer *viewers;
 static int set;
+static uint32_t seed = 1;
+
+/* Since they were last set to zero. */
+static struct {
+    uint64_t packets, bytes, resent, nacked, late;
+} sum;
+static int64_t *ages_us; /* of probes: capture to the first packet of a picture */
+static size_t age_count;
 
 static void watch(int fd, uint64_t index)
 {
@@ -45,20 +61,73 @@ static void watch(int fd, uint64_t index)
         bench_die("can't watch a socket: %s", strerror(errno));
 }
 
+/* ---- what comes ---- */
+
+static uint32_t draw(void)
+{
+    seed = seed * 1664525 + 1013904223;
+    return seed >> 8;
+}
+
+/* A picture's age is that of its first packet, which carries the capture time. */
+static void note_age(const webrtc_packet *packet)
+{
+    if (!packet->extensions.has_capture_time || age_count == AGES_MAX)
+        return;
+    const uint64_t time = packet->extensions.capture_time;
+    const int64_t captured_us = (int64_t)((time >> 32) - NTP_OF_UNIX) * 1000000 +
+                                (int64_t)((time & UINT32_MAX) * 1000000 >> 32);
+    ages_us[age_count++] = bench_wall_us() - captured_us;
+}
+
+static void on_packet(void *owner, const webrtc_packet *packet)
+{
+    viewer *v = owner;
+    sum.packets++;
+    sum.bytes += packet->size;
+    sum.resent += packet->is_rtx;
+    sum.late += v->received_us > 0 && packet->at_us - v->received_us > LATE_US;
+    v->received_us = packet->at_us;
+    if (!packet->is_rtx && v->peer.lost_count == 0 && draw() % 1000000 < options.nack) {
+        webrtc_peer_say_lost(&v->peer, packet->rtp.sequence_number);
+        sum.nacked++;
+    }
+    if (!packet->is_rtx && v->peer.config.is_opened)
+        note_age(packet);
+}
+
+static void on_failed(void *owner, const char *why, const char *at)
+{
+    (void)owner;
+    bench_die("%s: %s", why, at);
+}
+
+static const webrtc_peer_events PEER_EVENTS = {.on_packet = on_packet, .on_failed = on_failed};
+
 static void open_viewer(uint64_t index)
 {
-    char path[LINE_SIZE];
-    bench_peer *peer = &viewers[index];
+    char path[LINE_SIZE], who[BENCH_COOKIE_SIZE + 16];
+    viewer *v = &viewers[index];
     const size_t before = strcspn(options.path, "%");
     const bool has_number = options.path[before] == '%';
-    *peer = (bench_peer){.peers = &peers, .index = index, .is_probe = index < options.probes};
     if (has_number)
         snprintf(path, sizeof path, "%.*s%u%s", (int)before, options.path,
                  (unsigned)(index % options.cameras) + 1, options.path + before + 1);
     else
         snprintf(path, sizeof path, "%s", options.path);
-    bench_peer_open(peer, path, cookies.count > 0 ? cookies.lines[index % cookies.count] : NULL);
-    watch(peer->fd, index);
+    if (cookies.count > 0)
+        snprintf(who, sizeof who, "Cookie: %s", cookies.lines[index % cookies.count]);
+    const webrtc_peer_config config = {.peers = &peers,
+                                       .index = index,
+                                       .port = (uint16_t)options.port,
+                                       .path = path,
+                                       .who = cookies.count > 0 ? who : NULL,
+                                       .is_opened = index < options.probes,
+                                       .events = &PEER_EVENTS,
+                                       .owner = v};
+    if (!webrtc_peer_open(&v->peer, &config))
+        bench_die("can't connect to port %u: %s", (unsigned)options.port, strerror(errno));
+    watch(v->peer.fd, index);
 }
 
 /* ---- running ---- */
@@ -68,8 +137,8 @@ static void read_ready(int wait_ms)
     struct epoll_event events[EVENTS];
     const int count = epoll_wait(set, events, EVENTS, wait_ms);
     for (int i = 0; i < count; i++) {
-        bench_peer *peer = &viewers[events[i].data.u64];
-        if (bench_peer_readable(peer)) /* the former descriptor left the set when it was closed */
+        webrtc_peer *peer = &viewers[events[i].data.u64].peer;
+        if (webrtc_peer_readable(peer)) /* the former descriptor left the set when it was closed */
             watch(peer->fd, events[i].data.u64);
     }
 }
@@ -84,14 +153,14 @@ static void run_until(int64_t until_us, bool (*is_done)(void))
             continue;
         ticked_us = now_us;
         for (uint64_t i = 0; i < options.viewers; i++)
-            bench_peer_tick(&viewers[i], now_us);
+            webrtc_peer_tick(&viewers[i].peer, now_us);
     }
 }
 
 static bool have_all_joined(void)
 {
     static uint64_t joined; /* those before it have */
-    while (joined < options.viewers && viewers[joined].has_media)
+    while (joined < options.viewers && viewers[joined].peer.has_media)
         joined++;
     return joined == options.viewers;
 }
@@ -121,29 +190,30 @@ static int by_age(const void *a, const void *b)
 
 static double age_ms(double share)
 {
-    if (peers.age_count == 0)
+    if (age_count == 0)
         return 0;
-    return (double)peers.ages_us[(size_t)(share * (double)(peers.age_count - 1))] / 1000;
+    return (double)ages_us[(size_t)(share * (double)(age_count - 1))] / 1000;
 }
 
 static void watch_window(void)
 {
     const int64_t began_us = bench_now_us(), cpu_us = bench_cpu_us();
-    peers.packets = peers.bytes = peers.resent = peers.reports = peers.nacked = peers.late = 0;
-    peers.age_count = 0;
+    memset(&sum, 0, sizeof sum);
+    peers.reports = 0;
+    age_count = 0;
     run_until(began_us + (int64_t)options.seconds * 1000000, NULL);
     uint64_t silent = 0;
     for (uint64_t i = 0; i < options.viewers; i++)
         silent += viewers[i].received_us < began_us;
-    qsort(peers.ages_us, peers.age_count, sizeof *peers.ages_us, by_age);
+    qsort(ages_us, age_count, sizeof *ages_us, by_age);
     printf("{\"seconds\": %.6f, \"bytes\": %llu, \"packets\": %llu, \"resent\": %llu, "
            "\"nacked\": %llu, \"reports\": %llu, \"late\": %llu, \"silent\": %llu, "
            "\"age_p50_ms\": %.2f, \"age_p99_ms\": %.2f, \"age_max_ms\": %.2f, "
            "\"own_cpu_s\": %.3f}\n",
-           (double)(bench_now_us() - began_us) / 1e6, (unsigned long long)peers.bytes,
-           (unsigned long long)peers.packets, (unsigned long long)peers.resent,
-           (unsigned long long)peers.nacked, (unsigned long long)peers.reports,
-           (unsigned long long)peers.late, (unsigned long long)silent, age_ms(0.5), age_ms(0.99),
+           (double)(bench_now_us() - began_us) / 1e6, (unsigned long long)sum.bytes,
+           (unsigned long long)sum.packets, (unsigned long long)sum.resent,
+           (unsigned long long)sum.nacked, (unsigned long long)peers.reports,
+           (unsigned long long)sum.late, (unsigned long long)silent, age_ms(0.5), age_ms(0.99),
            age_ms(1), (double)(bench_cpu_us() - cpu_us) / 1e6);
     fflush(stdout);
 }
@@ -167,9 +237,11 @@ static int open_sink(void)
 static void run_as_sink(void)
 {
     for (uint64_t i = 0; i < options.viewers; i++) {
-        viewers[i] = (bench_peer){.peers = &peers, .state = BENCH_PEER_CONNECTED};
-        viewers[i].fd = open_sink();
-        watch(viewers[i].fd, i);
+        viewers[i].peer =
+            (webrtc_peer){.config = {.peers = &peers, .events = &PEER_EVENTS, .owner = &viewers[i]},
+                          .state = WEBRTC_PEER_CONNECTED,
+                          .fd = open_sink()};
+        watch(viewers[i].peer.fd, i);
     }
     printf("listening\n");
     fflush(stdout);
@@ -202,17 +274,14 @@ int main(int argc, char **argv)
     bench_raise_descriptors();
     set = epoll_create1(EPOLL_CLOEXEC);
     viewers = calloc(options.viewers, sizeof *viewers);
-    peers = (bench_peers){.port = options.port,
-                          .nack_per_million = (uint32_t)options.nack,
-                          .ages_us = calloc(AGES_MAX, sizeof(int64_t)),
-                          .ages_max = AGES_MAX};
-    if (viewers == NULL || peers.ages_us == NULL)
+    ages_us = calloc(AGES_MAX, sizeof *ages_us);
+    if (viewers == NULL || ages_us == NULL)
         bench_die("no memory");
     if (options.is_sink != 0) {
         run_as_sink();
         return 0;
     }
-    bench_peers_init(&peers);
+    webrtc_peers_init(&peers);
     bench_read_cookies(&cookies, options.cookies);
     join_all();
     run_until(bench_now_us() + (int64_t)options.warm * 1000000, NULL);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The fault matrix: the server made wrong on purpose, hook by hook and output by output, and every picture looked at.
 
-    matrix.py BUILD [--fired N] [--only HOOK[/OUTPUT]] [--report FILE]
+    matrix.py BUILD [--fired N] [--only HOOK|OUTPUT|HOOK/OUTPUT] [--report FILE]
 
 BUILD is a build folder with -Dfault_injection=true. Two homes with 8 cameras each; their owners, a member of both, guests
 with some cameras, and people who ask for what is not theirs. A cell runs until its hook has fired N times (50; 1,000 when
@@ -25,10 +25,14 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import world  # noqa: E402  (its folder is not a package)
 
 LIVE = ("main", "sub", "h2", "slow")
-OUTPUTS = LIVE + ("still",)
+OUTPUTS = LIVE + ("webrtc", "still")
 IDENTITY = {"store.session.swap": "1/6", "store.membership.swap": "1/3", "store.grant.swap": "1/3",
             "store.camera.swap": "1/3", "store.cache.foreign": "1/8", "store.row.stale": "1/6"}
 BYTES = {"ring.swap": "1/5", "frame.reuse": "1/7", "frame.replay": "1/5", "write.neighbour": "1/5", "part.swap": "1/5"}
+# What a WebRTC viewer's pictures pass, on their way and once more.
+SESSIONS = {"ring.swap": "1/5", "frame.reuse": "1/7", "frame.replay": "1/5", "rtp.neighbour": "1/5", "rtx.swap": "1/2"}
+# A picture that goes astray leaves a gap like that of an old one in its place: nobody has a group again then.
+STRAIGHT = {"rtp.neighbour"}
 STILLS = {"still.swap": "1/3", "helper.mix": "1/3"}
 # A still is asked for by its camera's name; a swapped row only gives a lease that does not fit, which the seal notices.
 HELD_BY_THE_OTHER_WALL = {("store.camera.swap", "still")}
@@ -44,14 +48,15 @@ def verdict(name, is_good, detail=""):
 
 
 def rate_of(hook):
-    return {**IDENTITY, **BYTES, **STILLS}[hook]
+    return {**IDENTITY, **BYTES, **SESSIONS, **STILLS}[hook]
 
 
 def cells(only):
     every = [(hook, output) for hook in IDENTITY for output in OUTPUTS]
     every += [(hook, output) for hook in BYTES for output in LIVE]
+    every += [(hook, "webrtc") for hook in SESSIONS]
     every += [(hook, "still") for hook in ("ring.swap", *STILLS)]
-    return [cell for cell in every if not only or only in (cell[0], "/".join(cell))]
+    return [cell for cell in every if not only or only in (*cell, "/".join(cell))]
 
 
 # ---- who asks for what ----
@@ -92,8 +97,9 @@ class Audience:
         server.call("DELETE", "/api/v1/session", self.who["gone"])
         self.strange += [("mia", 3), ("mia", 5), ("gone", 1), ("gone", 2)]
 
-    def invite(self, viewers, server, output, is_brief):
-        """`is_brief`: everyone asks again and again, as identity is looked up when somebody asks."""
+    def invite(self, viewers, server, hook, output):
+        """Identity is looked up when somebody asks: then everyone does, again and again."""
+        is_brief = hook in IDENTITY
         asks = [(name, n, n) for name, n in self.own] + [(name, n, 0) for name, n in self.strange]
         for i, (name, camera, wanted) in enumerate(asks):
             home = world.home_of(camera)
@@ -104,6 +110,11 @@ class Audience:
                              f"{path}still.jpg?home={home}&width={width}", wanted, link=f"l{name}", again_ms=20)
                 continue
             stream = output if output in ("main", "sub") else ("main", "sub")[i % 2]
+            if output == "webrtc":
+                kind = "rtc" if hook in STRAIGHT else ("rtx", "rtx", "rtc", "rtn")[i // 2 % 4]
+                viewers.open(f"v{i}", kind, server.http, self.who[name], f"{path}whep?home={home}&stream={stream}", wanted,
+                             rate=20000 if i % 7 == 6 and hook not in STRAIGHT else 0, again_ms=20, pictures=2 if is_brief else 0)
+                continue
             rate = 0 if output != "slow" else 60000 if is_brief else (45000, 9000)[i % 2]
             how = "h2" if output == "h2" or (output == "slow" and i % 4 == 3) else "t1" if output == "slow" and i % 2 else "h1"
             viewers.open(f"v{i}", how, server.http if how == "h1" else server.https, self.who[name],
@@ -131,7 +142,7 @@ class Bench:
         viewers = world.Viewers(self.build, self.directory, 8)
         seen = {"hook": hook, "output": output, "log": server.log_path}
         try:
-            self.audience.invite(viewers, server, output, hook in IDENTITY)
+            self.audience.invite(viewers, server, hook, output)
             began = time.monotonic()
             while True:
                 time.sleep(0.2)
@@ -169,6 +180,8 @@ def forward(bench, hook, output, least):
                      f"{hook}-{output}")
     seen["ok"] = (is_clean(seen) and seen["fired"] >= least and seen["pictures"] > 50 and seen["alive"] and
                   seen["status"] == 0 and seen["counted"] > 0 and seen["logged"] >= seen["counted"])
+    if output == "webrtc" and hook not in IDENTITY and hook not in STRAIGHT:
+        seen["ok"] = seen["ok"] and seen["again"] > 0  # else nothing was looked at that is sent for a decoder's sake
     verdict(f"{hook} × {output}: {seen['fired']} faults, no foreign picture in {seen['pictures']}", seen["ok"], seen)
     return seen
 
@@ -220,6 +233,8 @@ Made by `tests/fault/matrix.py build/fault --fired {least} --report tests/fault/
 Two homes with 8 simulated cameras each; owners, guests, a member of both homes, and people who ask for what is not theirs. Every
 picture's stamp was read, a part was decoded and its code read. Outputs: `main` and `sub` are live.mp4 over plain HTTP/1.1, `h2` over
 HTTPS and HTTP/2 (many on one connection), `slow` readers that take less than is sent, `still` is still.jpg at several widths.
+`webrtc` are WHEP viewers of both streams: half lose packets and ask for them again (RTX), a quarter lose them and have no RTX, all of
+those ask for keyframes they need not (the group begins again), some read so slowly that their sockets overflow.
 A hook that does not stand in an output's way has no row for it (a still is no MP4 part; a film asks no helper).
 
 A fault may fire where it harms nobody (the row swapped in is the right one; the viewer waits for a keyframe anyway), so there can be
@@ -246,7 +261,7 @@ def main():
     bench = Bench(os.path.abspath(options.build), directory)
     try:
         ahead = [forward(bench, hook, output, options.fired) for hook, output in cells(options.only)]
-        back = [backward(bench, hook, output) for hook, output in cells(options.only) if output in ("main", "still")]
+        back = [backward(bench, hook, output) for hook, output in cells(options.only) if output in ("main", "webrtc", "still")]
     finally:
         bench.close()
     first, second = tables(ahead, back)

@@ -10,7 +10,13 @@
 #include "proto/h264/nal.h"
 #include "simcam/stamp.h"
 
-enum { BYTES_MAX = 32 << 20, SIDE_MAX = 8192, AVCC_HEAD = 5 };
+enum {
+    BYTES_MAX = 32 << 20,
+    SIDE_MAX = 8192,
+    AVCC_HEAD = 5,
+    CAMERAS_KNOWN = 64,
+    COUNTERS_KNOWN = 16384, /* a power of two */
+};
 
 static unsigned decode_one_of;
 static unsigned keyframes_seen;
@@ -25,6 +31,7 @@ void eye_add_report(eye_report *sum, const eye_report *more)
     sum->pictures += more->pictures;
     sum->foreign += more->foreign;
     sum->old += more->old;
+    sum->again += more->again;
     sum->missed += more->missed;
     sum->left_out += more->left_out;
     sum->decoded += more->decoded;
@@ -101,16 +108,15 @@ static cm_status to_byte_stream(const eye *e, cm_slice sample, cm_buffer *out)
     return cm_reader_finish(&r);
 }
 
-static void look_at_pixels(eye *e, cm_slice sample)
+static bool is_to_be_decoded(void)
 {
-    if (decode_one_of == 0 || keyframes_seen++ % decode_one_of != 0)
-        return;
-    cm_buffer stream;
-    cm_buffer_init(&stream, BYTES_MAX);
-    AVFrame *frame = NULL;
-    if (to_byte_stream(e, sample, &stream) == CM_OK)
-        frame = decode(cm_buffer_data(&stream));
-    cm_buffer_deinit(&stream);
+    return decode_one_of > 0 && keyframes_seen++ % decode_one_of == 0;
+}
+
+/* `stream`: a keyframe with its parameter sets, as a byte stream. */
+static void look_at_pixels(eye *e, cm_slice stream)
+{
+    AVFrame *frame = stream.size > 0 ? decode(stream) : NULL;
     if (frame == NULL) {
         e->report.unreadable++;
         return;
@@ -182,8 +188,47 @@ static cm_status find_sets(eye *e, cm_slice moov)
     return CM_CLOSE;
 }
 
+/* ---- who had what ---- */
+
+static bool *had_at(uint16_t camera, uint32_t counter)
+{
+    static bool had[CAMERAS_KNOWN][COUNTERS_KNOWN]; /* of the newest pictures of each camera */
+    return &had[camera % CAMERAS_KNOWN][counter % COUNTERS_KNOWN];
+}
+
+static void note_had(const cm_code *code)
+{
+    *had_at(code->camera, code->counter) = true;
+    *had_at(code->camera, code->counter + COUNTERS_KNOWN / 2) = false; /* of long ago */
+}
+
+static void note_absent(eye *e, uint32_t counter)
+{
+    if (e->absent_count == EYE_ABSENT_MAX)
+        eye_settle(e);
+    if (e->absent_count == EYE_ABSENT_MAX)
+        e->report.missed++; /* too many to be sure of */
+    else
+        e->absent[e->absent_count++] = counter;
+}
+
+void eye_settle(eye *e)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < e->absent_count; i++) {
+        if (*had_at(e->wanted, e->absent[i]))
+            e->report.missed++;
+        else
+            e->absent[kept++] = e->absent[i];
+    }
+    e->absent_count = kept;
+}
+
+/* ---- stamps ---- */
+
 static void judge_stamp(eye *e, const cm_stamp *stamp)
 {
+    note_had(&stamp->code);
     const uint32_t step = stamp->code.counter - e->last;
     if (stamp->code.camera != e->wanted) {
         e->report.foreign++;
@@ -217,6 +262,15 @@ static void judge_number(eye *e, cm_slice moof)
         break_off(e);
 }
 
+static void look_at_sample_pixels(eye *e, cm_slice sample)
+{
+    cm_buffer stream;
+    cm_buffer_init(&stream, BYTES_MAX);
+    const cm_status status = to_byte_stream(e, sample, &stream);
+    look_at_pixels(e, status == CM_OK ? cm_buffer_data(&stream) : CM_TEXT(""));
+    cm_buffer_deinit(&stream);
+}
+
 static void look_at_sample(eye *e, cm_slice sample)
 {
     cm_reader r = cm_reader_over(sample);
@@ -235,8 +289,8 @@ static void look_at_sample(eye *e, cm_slice sample)
     e->report.unstamped += is_stamped ? 0 : 1;
     if (r.failed)
         break_off(e);
-    else if (is_keyframe)
-        look_at_pixels(e, sample);
+    else if (is_keyframe && is_to_be_decoded())
+        look_at_sample_pixels(e, sample);
 }
 
 static bool is_whole_box(cm_slice rest, size_t *size_out)
@@ -275,6 +329,67 @@ static void look_at_boxes(eye *e)
         }
         cm_buffer_consume(&e->bytes, size);
     }
+}
+
+/* ---- sessions ---- */
+
+static void judge_unit_stamp(eye *e, const cm_code *code, bool is_keyframe)
+{
+    const uint32_t step = code->counter - e->last;
+    /* Of a cached group that is too large for the path only the keyframe is sent to one who joins.
+     */
+    const bool is_joining = e->seen == 1 && is_keyframe;
+    note_had(code);
+    if (code->camera != e->wanted) {
+        e->report.foreign++;
+        return;
+    }
+    const bool is_back = e->has_last && (step == 0 || step > UINT32_MAX / 2);
+    if (is_back ? !is_keyframe : e->has_gone_back && step > 1 && !is_keyframe)
+        e->report.old++;
+    else if (e->has_last && !is_back && !e->has_gone_back && !is_joining && step < COUNTERS_KNOWN)
+        for (uint32_t left_out = e->last + 1; left_out != code->counter; left_out++)
+            note_absent(e, left_out);
+    e->report.again += is_back && is_keyframe ? 1 : 0;
+    e->seen++;
+    e->has_gone_back = is_back;
+    e->has_last = true;
+    e->last = e->number = code->counter;
+}
+
+static void look_at_unit_pixels(eye *e, const cm_h264_access_unit *unit)
+{
+    cm_buffer stream;
+    cm_buffer_init(&stream, BYTES_MAX);
+    cm_status status = CM_OK;
+    for (size_t i = 0; i < unit->nal_count && status == CM_OK; i++) {
+        status = cm_buffer_add(&stream, CM_TEXT("\0\0\0\1"));
+        if (status == CM_OK)
+            status = cm_buffer_add(&stream, cm_h264_access_unit_nal(unit, i));
+    }
+    look_at_pixels(e, status == CM_OK ? cm_buffer_data(&stream) : CM_TEXT(""));
+    cm_buffer_deinit(&stream);
+}
+
+void eye_look_at_unit(eye *e, const cm_h264_access_unit *unit)
+{
+    bool is_stamped = false;
+    for (size_t i = 0; i < unit->nal_count; i++) {
+        cm_stamp stamp;
+        if (cm_stamp_parse(cm_h264_access_unit_nal(unit, i), &stamp) != CM_OK)
+            continue;
+        is_stamped = true; /* each counts: two pictures may have been mixed into one */
+        judge_unit_stamp(e, &stamp.code, unit->is_keyframe);
+    }
+    if (!is_stamped && (unit->lost_before || e->seen == 0)) {
+        e->has_last = e->has_gone_back = false; /* it may have been any */
+        return;
+    }
+    e->report.pictures++;
+    e->report.bytes += unit->bytes.size;
+    e->report.unstamped += is_stamped ? 0 : 1;
+    if (unit->is_keyframe && is_to_be_decoded())
+        look_at_unit_pixels(e, unit);
 }
 
 /* ---- both ---- */

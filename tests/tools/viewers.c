@@ -2,12 +2,16 @@
  * viewers: many viewers at once, who look at every picture they get (tests/tools/eye.h). Told what
  * to do a line at a time on standard input; answers on standard output. Ends with its input.
  *
- *   open ID h1|t1|h2 PORT LINK RATE WANTED PICTURES AGAIN_MS WHO PATH
+ *   open ID h1|t1|h2|rtc|rtx|rtn PORT LINK RATE WANTED PICTURES AGAIN_MS WHO PATH
  *       h1: HTTP/1.1; t1: the same over TLS; h2: HTTP/2 over TLS, on the connection named LINK
- *       ("-": its own). RATE: bytes read a second, 0 for all. WANTED: the simulated camera's code;
- *       0: none may be seen. PICTURES: leaves after so many, 0 stays. AGAIN_MS: asks again so long
- *       after its end; -1 never. WHO: b:TOKEN, c:COOKIE or -.
+ *       ("-": its own). rtc: WebRTC, PATH is that of WHEP; rtx: the same, troubled (it loses
+ *       packets and asks for keyframes, tests/tools/rtc_watch.h); rtn: that without RTX.
+ *       RATE: bytes read a second, 0 for all. WANTED: the simulated camera's code; 0: none may be
+ *       seen. PICTURES: leaves after so many, 0 stays. AGAIN_MS: asks again so long after its end;
+ *       -1 never. WHO: b:TOKEN, c:COOKIE or -.
  *   close ID
+ *   forge ID KIND COUNT
+ *               from that WebRTC viewer's address, enum rtc_forgery of rtc_watch.h: {"is_done"}
  *   tell ID     {"id", "is_open", "status", "opened_us", "first_us", "last_us", "end_us", "number"
  *               (the server's, of the last picture), pictures…}
  *   report      the sum over all since the start, as one JSON object
@@ -28,10 +32,11 @@
 #include "base/list.h"
 #include "eye.h"
 #include "peer.h"
+#include "rtc_watch.h"
 
 enum { VIEWERS_MAX = 4096, LINE_SIZE = 1024, HEAD_MAX = 65536, H2_WINDOW = 65535 };
 
-typedef enum how { HOW_H1, HOW_T1, HOW_H2 } how;
+typedef enum how { HOW_H1, HOW_T1, HOW_H2, HOW_RTC } how;
 
 typedef struct viewer viewer;
 
@@ -41,6 +46,7 @@ typedef struct wire {
     char name[32];
     how how;
     peer *peer;
+    rtc_watch *watch; /* of WebRTC, instead of the peer */
     nghttp2_session *session;
     cm_list viewers;
     bool is_over;
@@ -55,6 +61,7 @@ struct viewer {
     cm_list node; /* of its wire */
     char id[32], link_name[32], who[160], path[256];
     how how;
+    bool is_troubled, has_no_rtx;
     uint16_t port, wanted;
     uint64_t rate, pictures_max;
     int64_t again_ms;
@@ -111,6 +118,7 @@ static void viewer_end(viewer *v, bool is_whole)
     else if (v->status == 200)
         s.cut++;
     shout(v);
+    eye_settle(&v->eye);
     eye_add_report(&v->sum, &v->eye.report);
     eye_close(&v->eye);
     v->eye.report = (eye_report){0};
@@ -133,6 +141,8 @@ static void viewer_leave(viewer *v)
         l->is_over = true;
     if (l->how == HOW_H2)
         nghttp2_session_set_stream_user_data(l->session, v->stream, NULL);
+    if (l->how == HOW_RTC)
+        rtc_watch_stop(l->watch);
     viewer_end(v, true);
 }
 
@@ -149,6 +159,16 @@ static void viewer_body(viewer *v, cm_slice bytes)
     shout(v);
     if (v->pictures_max > 0 && v->eye.report.pictures >= v->pictures_max)
         viewer_leave(v);
+}
+
+/* The header that says who asks, or what nobody says. */
+static const char *write_who(const viewer *v, char *room, size_t size)
+{
+    const char *prefix = v->who[0] == '-'   ? "X-Nobody: "
+                         : v->who[0] == 'c' ? "Cookie: __Host-casement="
+                                            : "Authorization: Bearer ";
+    snprintf(room, size, "%s%s", prefix, v->who[0] == '-' ? "1" : v->who + 2);
+    return room;
 }
 
 /* ---- HTTP/1.1 ---- */
@@ -248,14 +268,10 @@ static void h1_bytes(wire *l, cm_slice bytes)
 
 static void h1_ask(wire *l, const viewer *v)
 {
-    char text[LINE_SIZE];
-    const bool is_cookie = v->who[0] == 'c';
-    const char *prefix = v->who[0] == '-' ? "X-Nobody: "
-                         : is_cookie      ? "Cookie: __Host-casement="
-                                          : "Authorization: Bearer ";
+    char text[LINE_SIZE], who[LINE_SIZE / 2];
     const int size =
-        snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s%s\r\n\r\n",
-                 v->path, v->port, prefix, v->who[0] == '-' ? "1" : v->who + 2);
+        snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s\r\n\r\n", v->path,
+                 v->port, write_who(v, who, sizeof who));
     peer_send(l->peer, cm_slice_over(text, (size_t)size));
 }
 
@@ -377,7 +393,52 @@ static void link_end(void *owner)
     }
 }
 
-static wire *link_open(const viewer *v)
+/* ---- WebRTC ---- */
+
+static viewer *viewer_of(const wire *l)
+{
+    return cm_list_is_empty(&l->viewers) ? NULL : CM_HOLDER(l->viewers.next, viewer, node);
+}
+
+static void rtc_answer(void *owner, unsigned status)
+{
+    viewer *v = viewer_of(owner);
+    s.now = peer_now_us();
+    if (v != NULL)
+        note_status(v, status == 201 ? 200 : status);
+}
+
+static void rtc_packet(void *owner)
+{
+    viewer *v = viewer_of(owner);
+    s.now = peer_now_us();
+    if (v == NULL)
+        return;
+    v->last_us = s.now;
+    if (v->first_us == 0)
+        v->first_us = s.now;
+    shout(v);
+    if (v->pictures_max > 0 && v->eye.report.pictures >= v->pictures_max)
+        viewer_leave(v);
+}
+
+static const rtc_watch_events WATCH_EVENTS = {rtc_answer, rtc_packet, link_end};
+
+static rtc_watch *watch_open(viewer *v, wire *l)
+{
+    char who[LINE_SIZE];
+    return rtc_watch_open(&(rtc_watch_config){.port = v->port,
+                                              .path = v->path,
+                                              .who = write_who(v, who, sizeof who),
+                                              .eye = &v->eye,
+                                              .bytes_a_second = v->rate,
+                                              .is_troubled = v->is_troubled,
+                                              .has_no_rtx = v->has_no_rtx,
+                                              .events = &WATCH_EVENTS,
+                                              .owner = l});
+}
+
+static wire *link_open(viewer *v)
 {
     wire *l = calloc(1, sizeof *l);
     if (l == NULL)
@@ -386,14 +447,17 @@ static wire *link_open(const viewer *v)
     snprintf(l->name, sizeof l->name, "%s", v->link_name);
     cm_list_init(&l->viewers);
     cm_buffer_init(&l->head, 32 << 20);
-    l->peer = peer_open(&(peer_config){.port = v->port,
-                                       .is_tls = v->how != HOW_H1,
-                                       .is_h2 = v->how == HOW_H2,
-                                       .bytes_a_second = v->rate,
-                                       .on_bytes = link_bytes,
-                                       .on_end = link_end,
-                                       .owner = l});
-    if (l->peer == NULL) {
+    if (v->how == HOW_RTC)
+        l->watch = watch_open(v, l);
+    else
+        l->peer = peer_open(&(peer_config){.port = v->port,
+                                           .is_tls = v->how != HOW_H1,
+                                           .is_h2 = v->how == HOW_H2,
+                                           .bytes_a_second = v->rate,
+                                           .on_bytes = link_bytes,
+                                           .on_end = link_end,
+                                           .owner = l});
+    if (l->peer == NULL && l->watch == NULL) {
         free(l);
         return NULL;
     }
@@ -409,11 +473,12 @@ static void link_free(wire *l)
     cm_list_remove(&l->node);
     nghttp2_session_del(l->session);
     peer_close(l->peer);
+    rtc_watch_close(l->watch);
     cm_buffer_deinit(&l->head);
     free(l);
 }
 
-static wire *link_of(const viewer *v)
+static wire *link_of(viewer *v)
 {
     CM_LIST_EACH(&s.links, node, next)
     {
@@ -443,7 +508,7 @@ static void viewer_open(viewer *v)
     cm_list_add_last(&v->link->viewers, &v->node);
     if (v->how == HOW_H2)
         h2_ask(v->link, v);
-    else
+    else if (v->how != HOW_RTC)
         h1_ask(v->link, v);
 }
 
@@ -470,7 +535,9 @@ static void do_open(const char *line)
         fprintf(stderr, "viewers: what is %s\n", line);
         exit(2);
     }
-    v->how = kind[0] == 't' ? HOW_T1 : kind[1] == '2' ? HOW_H2 : HOW_H1;
+    v->how = kind[0] == 'r' ? HOW_RTC : kind[0] == 't' ? HOW_T1 : kind[1] == '2' ? HOW_H2 : HOW_H1;
+    v->is_troubled = v->how == HOW_RTC && kind[2] != 'c';
+    v->has_no_rtx = kind[2] == 'n';
     v->port = (uint16_t)port;
     v->wanted = (uint16_t)wanted;
     cm_list_init(&v->node);
@@ -495,20 +562,35 @@ static void do_close(const char *id)
 
 static void print_report(const eye_report *r)
 {
-    printf("\"pictures\":%lu,\"foreign\":%lu,\"old\":%lu,\"missed\":%lu,"
+    printf("\"pictures\":%lu,\"foreign\":%lu,\"old\":%lu,\"again\":%lu,\"missed\":%lu,"
            "\"left_out\":%lu,\"decoded\":%lu,\"unreadable\":%lu,\"unstamped\":%lu,\"broken\":%lu,"
            "\"bytes\":%lu}\n",
-           r->pictures, r->foreign, r->old, r->missed, r->left_out, r->decoded, r->unreadable,
-           r->unstamped, r->broken, r->bytes);
+           r->pictures, r->foreign, r->old, r->again, r->missed, r->left_out, r->decoded,
+           r->unreadable, r->unstamped, r->broken, r->bytes);
+}
+
+static void do_forge(const char *line)
+{
+    char id[32];
+    unsigned kind, count;
+    if (sscanf(line, "%31s %u %u", id, &kind, &count) != 3 || kind >= RTC_FORGERIES) {
+        fprintf(stderr, "viewers: forge what? %s\n", line);
+        exit(2);
+    }
+    const viewer *v = find(id);
+    const bool is_done = v != NULL && v->is_open && v->link->watch != NULL &&
+                         rtc_watch_forge(v->link->watch, (rtc_forgery)kind, count);
+    printf("{\"is_done\":%s}\n", is_done ? "true" : "false");
 }
 
 static void do_tell(const char *id)
 {
-    const viewer *v = find(id);
+    viewer *v = find(id);
     if (v == NULL) {
         printf("{}\n");
         return;
     }
+    eye_settle(&v->eye);
     eye_report sum = v->sum;
     eye_add_report(&sum, &v->eye.report);
     printf("{\"id\":\"%s\",\"is_open\":%s,\"status\":%u,\"opened_us\":%ld,\"first_us\":%ld,"
@@ -523,6 +605,7 @@ static void do_report(void)
     eye_report sum = s.gone;
     size_t open = 0;
     for (size_t i = 0; i < s.count; i++) {
+        eye_settle(&s.all[i]->eye);
         eye_add_report(&sum, &s.all[i]->sum);
         eye_add_report(&sum, &s.all[i]->eye.report);
         open += s.all[i]->is_open ? 1 : 0;
@@ -550,6 +633,8 @@ static void obey(const char *line)
         do_open(line);
     else if (strncmp(line, "close ", 6) == 0)
         do_close(line + 6);
+    else if (strncmp(line, "forge ", 6) == 0)
+        do_forge(line + 6);
     else if (strncmp(line, "tell ", 5) == 0)
         do_tell(line + 5);
     else if (strcmp(line, "report") == 0)
@@ -579,19 +664,32 @@ static bool hear(void)
 
 /* ---- the loop ---- */
 
+static bool is_dead(const wire *l)
+{
+    return l->watch != NULL ? rtc_watch_is_over(l->watch) : peer_is_dead(l->peer);
+}
+
+static void run_link(wire *l, short events)
+{
+    if (l->watch != NULL)
+        rtc_watch_run(l->watch, events, s.now);
+    else
+        peer_run(l->peer, events, s.now);
+}
+
 static void run_links(struct pollfd *wishes, wire **links, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (!links[i]->is_over)
-            peer_run(links[i]->peer, wishes[1 + i].revents, s.now);
+            run_link(links[i], wishes[1 + i].revents);
     CM_LIST_EACH(&s.links, node, next)
     {
         wire *l = CM_HOLDER(node, wire, node);
         if (l->session != NULL && !l->is_over)
             (void)nghttp2_session_send(l->session);
-        if (!l->is_over && !peer_is_dead(l->peer))
+        if (!l->is_over && !is_dead(l) && l->peer != NULL)
             peer_run(l->peer, POLLOUT, s.now);
-        if (l->is_over || peer_is_dead(l->peer))
+        if (l->is_over || is_dead(l))
             link_free(l);
     }
 }
@@ -624,7 +722,8 @@ static bool turn(void)
         if (l->session != NULL)
             (void)nghttp2_session_send(l->session);
         links[count] = l;
-        wishes[++count] = peer_wants(l->peer, s.now, &wait_ms);
+        wishes[++count] = l->watch != NULL ? rtc_watch_wants(l->watch, s.now, &wait_ms)
+                                           : peer_wants(l->peer, s.now, &wait_ms);
     }
     (void)poll(wishes, count + 1, wait_ms);
     s.now = peer_now_us();

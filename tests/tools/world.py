@@ -94,7 +94,7 @@ def write_config(directory, address, more=""):
                        f"   cameras: [{camera_lines(home, address)}]}}" for home in (VERDI, ROSSI))
     path = os.path.join(directory, "casement.yaml")
     with open(path, "w", encoding="utf-8") as file:
-        file.write("listen: {http: \"127.0.0.1:0\", https: \"127.0.0.1:0\", media: 0}\n" + more + "homes: [\n" + homes + "]\n")
+        file.write("listen: {http: \"127.0.0.1:0\", https: \"127.0.0.1:0\", media: \"127.0.0.1:0\"}\n" + more + "homes: [\n" + homes + "]\n")
     return path
 
 
