@@ -81,7 +81,8 @@ def tell(notes, costs, shares, figures):
                 costs, "the same packets, bare")
     figures.add("  of it sending alone", "s/GB", sending, None)
     figures.add("  sending alone, of the limit", "%", [limit / cost * 100 for cost in sending], None)
-    figures.add("a viewer: PSS", "KB", notes["pss"], 20)
+    # Of the first round: later ones find the memory that it left.
+    figures.add("a viewer: PSS", "KB", notes["pss"][:1], 20)
     figures.add("a join: CPU of the server", "ms", notes["join_cpu"], 2)
     figures.add("a join: wall time, all at once", "ms", notes["joined"], None)
     figures.add("packet in to packet out, p50", "ms", [w["age_p50_ms"] for w in windows], 2)

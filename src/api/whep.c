@@ -70,27 +70,29 @@ static const cm_webrtc_events VIEWER_EVENTS = {.on_stale = on_stale, .on_end = o
 
 /* ---- from the transport ---- */
 
-/* Bits a second that a path is taken to carry until its peer says more: a home's own network is no
- * bottleneck for a camera, what comes from outside may be. */
-static uint32_t start_rate(const cm_whep *whep)
+/*
+ * What a path is taken to carry until its peer says more, and at the least. A home's own network is
+ * no bottleneck for a camera: a keyframe that is spread as if it were would hold up the pictures
+ * behind it. What comes from outside may be one.
+ */
+static cm_webrtc_estimate_config rates_of(const cm_whep *whep)
 {
-    enum { NEAR = 20000000, FAR = 4000000 };
     cm_rtc_figures figures;
     cm_rtc_session_read_figures(whep->rtc, &figures);
     const cm_address_kind kind = cm_address_kind_of(&figures.path);
-    return kind == CM_ADDRESS_PRIVATE || kind == CM_ADDRESS_LOOPBACK ||
-                   kind == CM_ADDRESS_LINK_LOCAL
-               ? NEAR
-               : FAR;
+    const bool is_near =
+        kind == CM_ADDRESS_PRIVATE || kind == CM_ADDRESS_LOOPBACK || kind == CM_ADDRESS_LINK_LOCAL;
+    return is_near ? (cm_webrtc_estimate_config){.start_bits_per_second = 20000000,
+                                                 .least_bits_per_second = 10000000}
+                   : (cm_webrtc_estimate_config){.start_bits_per_second = 4000000};
 }
 
 static void on_connected(void *owner)
 {
     cm_whep *whep = owner;
     whep->transport = cm_webrtc_transport_over(whep->rtc);
-    cm_webrtc_estimate_init(&whep->estimate,
-                            &(cm_webrtc_estimate_config){.start_bits_per_second = start_rate(whep)},
-                            cm_loop_now(whep->api->config.loop));
+    const cm_webrtc_estimate_config rates = rates_of(whep);
+    cm_webrtc_estimate_init(&whep->estimate, &rates, cm_loop_now(whep->api->config.loop));
     whep->estimator = cm_webrtc_estimate_as_estimator(&whep->estimate);
     const cm_webrtc_config config = {.hub = whep->api->config.hub,
                                      .loop = whep->api->config.loop,
@@ -98,7 +100,7 @@ static void on_connected(void *owner)
                                      .stream = whep->stream,
                                      .media = whep->media,
                                      .estimator = &whep->estimator,
-                                     .start_bits_per_second = start_rate(whep),
+                                     .start_bits_per_second = (uint32_t)rates.start_bits_per_second,
                                      .events = &VIEWER_EVENTS,
                                      .owner = whep};
     cm_lease *lease = whep->lease;
