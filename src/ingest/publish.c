@@ -81,8 +81,12 @@ static cm_status put(cm_feed *feed, const cm_rtsp_unit *from, const cm_capture_t
                             .duration_ms = times->duration_ms,
                             .captured = times->captured,
                             .media_time = times->media_time};
-    CM_ENSURE(nal_count > 0, CM_ABSENT);
-    CM_TRY(cut(nals, nal_count, granules, &plain.count));
+    const cm_status status =
+        nal_count > 0 ? cut(nals, nal_count, granules, &plain.count) : CM_ABSENT;
+    if (status != CM_OK) {
+        cm_source_leave_out(feed->source);
+        return status;
+    }
     if (from->unit->is_keyframe)
         plain.flags |= CM_FRAME_KEYFRAME;
     if (from->unit->lost_before || from->is_restart || feed->needs_keyframe)
@@ -101,8 +105,10 @@ void cm_publish_unit(cm_feed *feed, const cm_rtsp_unit *unit)
     cm_capture_clock_take(&feed->clock, unit->ticks, unit->clock_rate, cm_loop_now(config->loop),
                           wall, &times);
     note_codec(feed, unit->sets);
-    if (feed->needs_keyframe && !is_keyframe)
+    if (feed->needs_keyframe && !is_keyframe) {
+        cm_source_leave_out(feed->source);
         return;
+    }
     feed->status->frames++;
     feed->status->bytes += unit->unit->bytes.size;
     feed->status->last_frame = wall;

@@ -4,7 +4,7 @@
 
 #include "media/seal_priv.h"
 
-enum { WANT_INTERVAL_MS = 100 };
+enum { WANT_INTERVAL_MS = 100, LOOK_INTERVAL_MS = 100 };
 
 /* The sealers of one epoch. */
 typedef struct pair {
@@ -21,6 +21,7 @@ struct cm_source {
     bool lost_something; /* the next frame is a discontinuity */
     bool has_asked;
     cm_instant asked;
+    cm_timer look_timer; /* from the first picture until the camera is gone */
     cm_source_counters counters;
 };
 
@@ -31,11 +32,14 @@ static void pair_clear(pair *p)
     *p = (pair){0};
 }
 
+static void look(cm_timer *timer);
+
 cm_status cm_source_create(const cm_source_config *config, cm_source **out)
 {
     cm_source *source = calloc(1, sizeof *source);
     CM_ENSURE(source != NULL, CM_BROKEN);
     source->config = *config;
+    cm_timer_init(&source->look_timer, config->loop, look);
     const cm_status status =
         cm_hub_publish(config->hub, &config->camera, config->stream, &source->publisher);
     if (status != CM_OK) {
@@ -50,6 +54,7 @@ void cm_source_destroy(cm_source *source)
 {
     if (source == NULL)
         return;
+    cm_timer_stop(&source->look_timer);
     cm_publisher_close(source->publisher);
     pair_clear(&source->present);
     pair_clear(&source->next);
@@ -100,6 +105,14 @@ static cm_status turn_if_over(cm_source *source)
     if (has_turned || !is_usable || source->next.frames == NULL)
         ask(source);
     return is_usable ? CM_OK : CM_RETRY;
+}
+
+/* The keys may turn, and messages be lost, while the camera sends nothing. */
+static void look(cm_timer *timer)
+{
+    cm_source *source = CM_HOLDER(timer, cm_source, look_timer);
+    cm_timer_start(timer, CM_MS(LOOK_INTERVAL_MS));
+    CM_IGNORE(turn_if_over(source), "what is missing was asked for");
 }
 
 /* ---- sealers ---- */
@@ -192,6 +205,8 @@ cm_status cm_source_put(cm_source *source, const cm_plain_frame *plain)
     const bool is_keyframe = (plain->flags & CM_FRAME_KEYFRAME) != 0;
     if (source->lost_something)
         marked.flags |= CM_FRAME_DISCONTINUITY;
+    if (!cm_timer_is_running(&source->look_timer))
+        cm_timer_start(&source->look_timer, CM_MS(LOOK_INTERVAL_MS));
     cm_status status = turn_if_over(source);
     /* After a loss nothing can be decoded until the next keyframe. */
     if (status == CM_OK && source->lost_something && !is_keyframe)
@@ -207,8 +222,15 @@ cm_status cm_source_put(cm_source *source, const cm_plain_frame *plain)
     return status == CM_FOREIGN ? CM_RETRY : status;
 }
 
+void cm_source_leave_out(cm_source *source)
+{
+    source->given++;
+    source->lost_something = true;
+}
+
 void cm_source_stop(cm_source *source)
 {
+    cm_timer_stop(&source->look_timer);
     cm_publisher_clear(source->publisher);
     source->lost_something = true;
 }

@@ -4,9 +4,10 @@
  *
  * It holds the sealers of the present epoch and those of the next: the moment the page of minimum
  * epochs says that the present one is over it turns by itself, without waiting for a message, and
- * no frame is lost. Without a next sealer it drops (fails closed) and asks. It also keeps the still
- * sealer, from which one-shot rights are given to helper jobs (media/delegate.h). Belongs to one
- * loop for life; survives reconnects of the camera.
+ * no frame is lost. What it lacks it asks for, also while no picture comes; without a sealer that
+ * may be used it drops (fails closed). It also keeps the still sealer, from which one-shot rights
+ * are given to helper jobs (media/delegate.h). Belongs to one loop for life; survives reconnects of
+ * the camera.
  */
 #pragma once
 
@@ -38,6 +39,8 @@ cm_status cm_source_take_sealers(cm_source *source, cm_sealer *frames, cm_sealer
  * dropped. CM_FULL: beyond the bounds. After a drop the next frame is marked a discontinuity.
  */
 cm_status cm_source_put(cm_source *source, const cm_plain_frame *plain);
+/* A picture came of which no frame can be made: it has its number all the same, and is missed. */
+void cm_source_leave_out(cm_source *source);
 /* The camera is gone: the ring is forgotten, the next frame is a discontinuity. */
 void cm_source_stop(cm_source *source);
 

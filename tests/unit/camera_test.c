@@ -718,6 +718,8 @@ static void without_sealers_nothing_is_published(void **state)
     give_sealers(&s);
     show(&s, 1, &timestamp);
     assert_int_equal(s.keyframes, 1);
+    /* All that came has its number: who looks at it sees what is missing. */
+    assert_int_equal(cm_source_keyframe(cm_camera_source(s.it, CM_STREAM_MAIN))->number, 40);
     stage_close(&s);
 }
 

@@ -482,7 +482,8 @@ static void a_source_without_sealers_fails_closed_and_asks(void **state)
         rig_run(&r, CM_MS(10));
     }
     assert_int_equal(cm_instant_since(rig_now(&r), begin), CM_SECONDS(1));
-    assert_int_equal(r.asked, 10); /* once in 100 ms, also while it waits for a keyframe */
+    /* At once, then once in 100 ms, also while it waits for a keyframe. */
+    assert_int_equal(r.asked, 11);
     assert_int_equal(r.asked_epoch, 0);
     cm_source_counters counters;
     cm_source_read_counters(r.source, &counters);
@@ -528,6 +529,34 @@ static void a_source_turns_by_itself_and_asks_for_what_follows(void **state)
     assert_int_equal(keyframe->number, 4); /* two came before it, and two that were dropped */
 }
 
+/* The message with the next set is lost, and the camera sends nothing until the keys turn again. */
+static void a_source_asks_also_while_no_picture_comes(void **state)
+{
+    rig *r = *state;
+    viewer v;
+    rig_watch(r, &v, 0, 1);
+    rig_run(r, CM_MS(1));
+    rig_put_group(r, 1);
+    cm_epoch_publish(r->page, r->door.slot, 2);
+    rig_run(r, CM_MS(250));
+    assert_in_range(r->asked, 1, 3);
+    assert_int_equal(r->asked_epoch, 2);
+    assert_int_equal(rig_give_sealers(r, &r->door, CM_STREAM_MAIN, 3), CM_OK);
+    const unsigned asked = r->asked;
+    rig_run(r, CM_SECONDS(1));
+    assert_int_equal(r->asked, asked);
+    cm_epoch_publish(r->page, r->door.slot, 3);
+    rig_put(r, 0);
+    cm_subscription_renew(v.sub, rig_lease(r, &r->door, 3));
+    rig_run(r, CM_MS(1));
+    assert_seen(&v, 0, 3);
+    cm_source_stop(r->source); /* gone: it may wait */
+    const unsigned until = r->asked;
+    rig_run(r, CM_SECONDS(1));
+    assert_int_equal(r->asked, until);
+    rig_leave(&v);
+}
+
 /* A viewer, and whoever looks at what he got, can tell by the numbers alone that nothing is
  * missing. */
 static void the_numbers_of_pictures_go_on_when_the_keys_turn(void **state)
@@ -543,6 +572,18 @@ static void the_numbers_of_pictures_go_on_when_the_keys_turn(void **state)
             assert_int_equal(cm_source_keyframe(r->source)->number, r->serial - 1);
         }
     }
+}
+
+static void a_picture_left_out_has_its_number(void **state)
+{
+    rig *r = *state;
+    rig_put_group(r, 1);
+    cm_source_leave_out(r->source);
+    assert_int_equal(rig_try_put(r, 0), CM_RETRY); /* leans on it */
+    rig_put(r, CM_FRAME_KEYFRAME);
+    assert_int_equal(cm_source_keyframe(r->source)->number, 4);
+    assert_int_equal(cm_source_keyframe(r->source)->flags,
+                     CM_FRAME_KEYFRAME | CM_FRAME_DISCONTINUITY);
 }
 
 static void two_turns_between_two_pictures_lose_none(void **state)
@@ -934,6 +975,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_source_without_sealers_fails_closed_and_asks),
         ONE(asking_is_bounded_also_when_each_ask_is_answered),
         ONE(a_source_turns_by_itself_and_asks_for_what_follows),
+        ONE(a_source_asks_also_while_no_picture_comes),
+        ONE(a_picture_left_out_has_its_number),
         ONE(the_numbers_of_pictures_go_on_when_the_keys_turn),
         ONE(two_turns_between_two_pictures_lose_none),
         cmocka_unit_test(a_set_is_not_used_before_its_epoch_begins),
