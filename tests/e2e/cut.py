@@ -99,6 +99,11 @@ class Stage:
             raise RuntimeError(f"{method} {path}: {status} {answer}")
         return json.loads(answer) if answer else None
 
+    def clues(self):
+        """What the server counted of pictures that somebody did not get."""
+        wanted = ("frames_skipped", "frames_dropped", "open_refused", "http_resets", "faults")
+        return {name: int(value) for name, value in self.server.metrics().items() if value and name.startswith(tuple("casement_" + w for w in wanted))}
+
     def fired(self):
         return int(self.server.metrics()[f'casement_faults_total{{fault="{self.fault}"}}'])
 
@@ -155,24 +160,25 @@ def summary(figures):
             "asked_p99_ms": percentile([f["asked_ms"] for f in figures], .99), "commit_max_ms": max(f["commit_ms"] for f in figures)}
 
 
-def judge(name, figures, bound_ms, others):
+def judge(stage, name, figures, bound_ms, others):
     result = {"name": name, **summary(figures), **{"others_" + key: others[key] for key in ("pictures", "missed", "left_out")}}
     verdict(f"{name}: last byte within {bound_ms} ms (p99 {result['last_p99_ms']:.1f}, worst {result['last_max_ms']:.1f})",
             result["last_p99_ms"] <= bound_ms, result)
     verdict(f"{name}: the others miss none of {others['pictures']} pictures",
             others["missed"] + others["old"] + others["foreign"] + others["broken"] == 0 and others["open"] and others["pictures"] > 0,
-            others)
+            f"{others} {stage.clues()}")
     return result
 
 
 def others_of(stage, names):
     """What these have seen so far. `left_out` is no miss: by its counter the camera had pictures that it did not send."""
-    total = {"pictures": 0, "missed": 0, "left_out": 0, "old": 0, "foreign": 0, "broken": 0, "open": True}
+    total = {"pictures": 0, "missed": 0, "left_out": 0, "old": 0, "foreign": 0, "broken": 0, "open": True, "who_missed": []}
     for name in names:
         seen = stage.viewers.tell(name)
-        for key in total.keys() - {"open"}:
+        for key in ("pictures", "missed", "left_out", "old", "foreign", "broken"):
             total[key] += seen[key]
         total["open"] = total["open"] and seen["is_open"]
+        total["who_missed"] += [(name, seen["missed"])] if seen["missed"] else []
     return total
 
 
@@ -185,7 +191,8 @@ def all_of(stage, names):
 
 
 def add_up(totals):
-    return {key: sum(t[key] for t in totals) if key != "open" else all(t[key] for t in totals) for key in totals[0]}
+    added = {key: sum(t[key] for t in totals) for key in totals[0] if key not in ("open", "who_missed")}
+    return {**added, "open": all(t["open"] for t in totals), "who_missed": [who for t in totals for who in t["who_missed"]]}
 
 
 def grant_taken(stage, reps, bound_ms, name, pause_s=0):
@@ -203,7 +210,7 @@ def grant_taken(stage, reps, bound_ms, name, pause_s=0):
         time.sleep(pause_s)
     totals.append(all_of(stage, watching))
     stage.viewers.say(*("close " + w for w in watching))
-    return judge(name, figures, bound_ms, add_up(totals))
+    return judge(stage, name, figures, bound_ms, add_up(totals))
 
 
 def pictures_lost(stage, _):
@@ -231,9 +238,9 @@ def other_ways(stage, reps, bound_ms):
         figures = []
         for rep in range(reps):
             figures += way(stage, rep)
-        results.append(judge(name, figures, bound_ms, others_of(stage, [witness, bystander])))
+        results.append(judge(stage, name, figures, bound_ms, others_of(stage, [witness, bystander])))
     figures = [f for rep in range(reps) for f in camera_deleted(stage, rep)]
-    results.append(judge("camera deleted", figures, bound_ms, add_up([all_of(stage, [witness]), all_of(stage, [bystander])])))
+    results.append(judge(stage, "camera deleted", figures, bound_ms, add_up([all_of(stage, [witness]), all_of(stage, [bystander])])))
     return results
 
 
