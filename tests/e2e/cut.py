@@ -5,12 +5,13 @@
 
 casement-test: quick
 
-Ten members watch one camera, half over plain HTTP/1.1, half over HTTPS and HTTP/2. One member's grant is taken through the API
+Ten members watch one camera, half over plain HTTP/1.1, half over HTTPS and HTTP/2; then ten over WebRTC. One member's grant is taken through the API
 and given back, N times (20; 200 when CASEMENT_TEST is long). The clock starts with the commit, as a connection of our own to the
-database sees it, and stops with the last byte that the member's socket received (often that is before the commit: the figure is
+database sees it, and stops with the last byte, or packet of pictures, that the member's socket received (often that is before the commit: the figure is
 negative then); p99 must be within M ms (1,000, as machines that test are busy; 100 is the promise). `asked` counts from the sending
 of the DELETE: it has the disk's part in it too. The others must miss no picture: none that the server had of their camera between
-the first they got and the newest, by the number that the server gives each (tests/tools/eye.h). The same for the other ways to
+the first they got and the newest, by the number that the server gives each; over WebRTC, that any of
+them had (tests/tools/eye.h). The same for the other ways to
 lose a right. --drops (a build with fault injection): again, with every fourth message to the source, every twelfth to the viewers
 lost: about one a cut, never its repetition too; fewer times with every second; and then with pictures lost on purpose, each of
 which must be seen to be missing.
@@ -31,7 +32,9 @@ sys.path[0] = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "to
 import world  # noqa: E402  (its folder is not a package)
 
 MEMBERS = 10
-LIVE = "/api/v1/cameras/c{}/live.mp4?home=verdi&stream=main"
+LIVE = "/api/v1/cameras/{}/{}?home=verdi&stream=main"
+HOWS = ("h1", "h2", "rtc")
+FILMS, SESSIONS = ("h1", "h2"), ("rtc", "rtc")  # how they watch: tests/tools/viewers.c
 failed = 0
 
 
@@ -117,12 +120,12 @@ class Stage:
     def grant(self, account, camera="c1"):
         self.call("PUT", f"people/{account}/cameras/{camera}?home=verdi", {"rights": ["view"]})
 
-    def watch(self, who, camera=1, is_h2=False):
-        """Name of the viewer, once pictures come."""
+    def watch(self, who, camera=1, how="h1", as_camera=None):
+        """Name of the viewer, once pictures come. `as_camera`: what the server calls it."""
         self.opened += 1
         name = f"w{self.opened}"
-        self.viewers.open(name, "h2" if is_h2 else "h1", self.server.https if is_h2 else self.server.http, who,
-                          LIVE.format(camera), camera)
+        path = LIVE.format(as_camera or f"c{camera}", "whep" if how == "rtc" else "live.mp4")
+        self.viewers.open(name, how, self.server.https if how == "h2" else self.server.http, who, path, camera)
         self.wait(name, lambda seen: seen["pictures"] > 2, "no pictures")
         return name
 
@@ -195,10 +198,11 @@ def add_up(totals):
     return {**added, "open": all(t["open"] for t in totals), "who_missed": [who for t in totals for who in t["who_missed"]]}
 
 
-def grant_taken(stage, reps, bound_ms, name, pause_s=0):
+def grant_taken(stage, reps, bound_ms, name, pause_s=0, hows=FILMS):
     """One of ten after the other; who was cut is let in again and is one of the others from then on."""
-    members = [stage.add_member(f"m{i}") for i in range(MEMBERS)]
-    watching = [stage.watch(who, is_h2=i % 2 == 1) for i, (_, who) in enumerate(members)]
+    members = [stage.add_member(f"m{i}-{hows[0]}") for i in range(MEMBERS)]
+    witness = stage.watch(stage.anna)  # has what sessions may all have missed
+    watching = [stage.watch(who, how=hows[i % 2]) for i, (_, who) in enumerate(members)]
     figures, totals = [], []
     for rep in range(reps):
         i = rep % MEMBERS
@@ -206,31 +210,32 @@ def grant_taken(stage, reps, bound_ms, name, pause_s=0):
         totals.append({**others_of(stage, [watching[i]])})
         figures += stage.cut([watching[i]], lambda: stage.call("DELETE", f"people/{account}/cameras/c1?home=verdi"))
         stage.grant(account)
-        watching[i] = stage.watch(who, is_h2=i % 2 == 1)
+        watching[i] = stage.watch(who, how=hows[i % 2])
         time.sleep(pause_s)
     totals.append(all_of(stage, watching))
-    stage.viewers.say(*("close " + w for w in watching))
+    stage.viewers.say(*("close " + w for w in (witness, *watching)))
     return judge(stage, name, figures, bound_ms, add_up(totals))
 
 
 def pictures_lost(stage, _):
     """Could the test fail? Each picture that the server leaves out for a viewer is seen to be missing."""
-    watching = [stage.watch(stage.anna, is_h2=i % 2 == 1) for i in range(4)]
+    watching = [stage.watch(stage.anna, how=how) for how in FILMS + SESSIONS]
     time.sleep(3)
     at_least = stage.fired()
     until = time.monotonic() + 5  # a miss is seen when another picture has come
     while (seen := others_of(stage, watching))["missed"] < at_least and time.monotonic() < until:
         time.sleep(0.05)
     at_most = stage.fired()
+    # Of the group that it joined in, a session that jumps to the next keyframe has missed nothing.
     verdict(f"of {at_least} to {at_most} pictures lost on purpose {seen['missed']} are missed",
-            0 < at_least <= seen["missed"] <= at_most, seen)
+            0 < at_least - len(SESSIONS) <= seen["missed"] <= at_most, seen)
     return []
 
 
 def other_ways(stage, reps, bound_ms):
     """Sign-out, removal, a token, a role, a camera: each cuts its own and nobody else."""
     witness = stage.watch(stage.anna, 2)
-    bystander = stage.watch(stage.anna, 1, True)
+    bystander = stage.watch(stage.anna, 1, "h2")
     ways = {"signed out": signed_out, "removed from the home": removed, "token revoked": token_revoked, "owner made guest": demoted,
             "password changed": password_changed}
     results = []
@@ -246,13 +251,13 @@ def other_ways(stage, reps, bound_ms):
 
 def signed_out(stage, rep):
     who = stage.server.sign_in("gina")
-    names = [stage.watch(who, is_h2=rep % 2 == 1)]
+    names = [stage.watch(who, how=HOWS[rep % len(HOWS)])]
     return stage.cut(names, lambda: stage.call("DELETE", "session", who=who))
 
 
 def removed(stage, rep):
     account, who = stage.add_member(f"r{rep}", "adult")
-    names = [stage.watch(who, is_h2=rep % 2 == 1)]
+    names = [stage.watch(who, how=HOWS[rep % len(HOWS)])]
     return stage.cut(names, lambda: stage.call("DELETE", f"people/{account}?home=verdi"))
 
 
@@ -261,7 +266,7 @@ def token_revoked(stage, rep):
                            os.path.dirname(stage.server.log_path) + "/data-" + os.path.basename(stage.server.log_path)[:-4],
                            "--home", "verdi", "--account", "gina", "--camera", "c1", "--rights", "view", "--days", "1"],
                           capture_output=True, text=True, check=True)
-    names = [stage.watch("b:" + made.stdout.strip(), is_h2=rep % 2 == 1)]
+    names = [stage.watch("b:" + made.stdout.strip(), how=HOWS[rep % len(HOWS)])]
     tokens = stage.call("GET", "tokens?home=verdi")["tokens"]
     newest = max(tokens, key=lambda token: token["created"])["id"]
     return stage.cut(names, lambda: stage.call("DELETE", f"tokens/{newest}?home=verdi"))
@@ -269,7 +274,7 @@ def token_revoked(stage, rep):
 
 def demoted(stage, rep):
     account, who = stage.add_member(f"o{rep}", "owner", ())
-    names = [stage.watch(who, is_h2=rep % 2 == 1)]
+    names = [stage.watch(who, how=HOWS[rep % len(HOWS)])]
     return stage.cut(names, lambda: stage.call("PATCH", f"people/{account}?home=verdi", {"role": "guest"}))
 
 
@@ -277,7 +282,7 @@ def password_changed(stage, rep):
     """The account's other sessions end."""
     _, who = stage.add_member(f"p{rep}")
     elsewhere = stage.server.sign_in(f"p{rep}")
-    names = [stage.watch(elsewhere, is_h2=rep % 2 == 1)]
+    names = [stage.watch(elsewhere, how=HOWS[rep % len(HOWS)])]
     return stage.cut(names, lambda: stage.call("POST", "session/password",
                                                {"old_password": world.PASSWORD, "new_password": "another long passphrase"}, who))
 
@@ -286,29 +291,27 @@ def camera_deleted(stage, rep):
     camera = f"d{rep}"
     source = f"rtsp://{stage.simcam.address}/cam{3 + rep % 5}"
     stage.call("POST", "cameras?home=verdi", {"id": camera, "name": "Short-lived", "main": source, "user": "admin", "password": "simulated"})
-    stage.opened += 1
-    names = []
-    for is_h2 in (False, True):
-        name = f"d{stage.opened}-{is_h2}"
-        stage.viewers.open(name, "h2" if is_h2 else "h1", stage.server.https if is_h2 else stage.server.http, stage.anna,
-                           f"/api/v1/cameras/{camera}/live.mp4?home=verdi&stream=main", 3 + rep % 5)
-        stage.wait(name, lambda seen: seen["pictures"] > 2, "no pictures")
-        names.append(name)
+    names = [stage.watch(stage.anna, 3 + rep % 5, how, camera) for how in HOWS]
     return stage.cut(names, lambda: stage.call("DELETE", f"cameras/{camera}?home=verdi"))
 
 
 def undisturbed(stage, options):
     return [grant_taken(stage, options.reps, options.bound_ms, "grant taken"),
+            grant_taken(stage, options.reps, options.bound_ms, "grant taken, WebRTC", hows=SESSIONS),
             *other_ways(stage, max(4, options.reps // 5), options.bound_ms)]
 
 
-def messages_lost(what, reps_share=1):
+def messages_lost(what, reps_share=1, over=(FILMS, SESSIONS)):
     def play(stage, options):
         reps = max(20, options.reps // reps_share)
-        result = grant_taken(stage, reps, options.bound_ms, f"grant taken, {what} lost", 0.4)
-        result["dropped"] = stage.fired()
-        verdict(f"{what} lost: {result['dropped']}", result["dropped"] > reps // 10)
-        return [result]
+        results = []
+        for hows in over:
+            before = stage.fired()
+            name = f"grant taken{', WebRTC' if hows == SESSIONS else ''}, {what} lost"
+            results.append(grant_taken(stage, reps, options.bound_ms, name, 0.4, hows))
+            results[-1]["dropped"] = stage.fired() - before
+            verdict(f"{name}: {results[-1]['dropped']}", results[-1]["dropped"] > reps // 10)
+        return results
     return play
 
 

@@ -336,9 +336,9 @@ static void look_at_boxes(eye *e)
 static void judge_unit_stamp(eye *e, const cm_code *code, bool is_keyframe)
 {
     const uint32_t step = code->counter - e->last;
-    /* Of a cached group that is too large for the path only the keyframe is sent to one who joins.
-     */
-    const bool is_joining = e->seen == 1 && is_keyframe;
+    /* One who joins gets no more of the cached group when the next keyframe is there, or the group
+     * is too large for the path. */
+    const bool is_joining = e->keyframes == 1 && is_keyframe;
     note_had(code);
     if (code->camera != e->wanted) {
         e->report.foreign++;
@@ -351,7 +351,7 @@ static void judge_unit_stamp(eye *e, const cm_code *code, bool is_keyframe)
         for (uint32_t left_out = e->last + 1; left_out != code->counter; left_out++)
             note_absent(e, left_out);
     e->report.again += is_back && is_keyframe ? 1 : 0;
-    e->seen++;
+    e->keyframes += is_keyframe ? 1 : 0;
     e->has_gone_back = is_back;
     e->has_last = true;
     e->last = e->number = code->counter;
@@ -381,7 +381,7 @@ void eye_look_at_unit(eye *e, const cm_h264_access_unit *unit)
         is_stamped = true; /* each counts: two pictures may have been mixed into one */
         judge_unit_stamp(e, &stamp.code, unit->is_keyframe);
     }
-    if (!is_stamped && (unit->lost_before || e->seen == 0)) {
+    if (!is_stamped && (unit->lost_before || e->keyframes == 0)) {
         e->has_last = e->has_gone_back = false; /* it may have been any */
         return;
     }

@@ -47,7 +47,7 @@ typedef struct eye {
     uint8_t sets[512]; /* parameter sets of the film, as a byte stream */
     size_t sets_size;
     /* Of a session. */
-    uint32_t seen;                   /* pictures */
+    uint32_t keyframes;              /* so far */
     bool has_gone_back;              /* with the last picture */
     uint32_t absent[EYE_ABSENT_MAX]; /* counters left out, that nobody else has had so far */
     size_t absent_count;
@@ -61,8 +61,9 @@ void eye_look(eye *e, cm_slice bytes);
  * A picture of a WebRTC session. There a group may begin again, for a decoder that lost its place:
  * a keyframe at or before the last picture is old only if what follows is neither a keyframe nor
  * the picture after it. A counter that is left out is missed if another viewer of this program had
- * that picture, as eye_settle() finds out; else the camera left it out. A picture that has lost its
- * first packet, and its stamp with it, is passed over, and order begins anew.
+ * that picture, as eye_settle() finds out; else the camera left it out. What is left out between
+ * the first keyframe and the second is no miss: the rest of a cached group. A picture that has lost
+ * its first packet, and its stamp with it, is passed over, and order begins anew.
  */
 void eye_look_at_unit(eye *e, const cm_h264_access_unit *unit);
 void eye_settle(eye *e);
