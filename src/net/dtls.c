@@ -287,11 +287,14 @@ static void take_handshake(cm_dtls *dtls, cm_slice datagram, const cm_dtls_sight
 /* After the handshake. */
 static void take_rest(cm_dtls *dtls, cm_slice datagram, const cm_dtls_sight *sight)
 {
-    if (sight->has_finished && (INPUTS[dtls->state] & TAKES_FINISHED) != 0)
+    const bool is_flight = sight->has_finished && (INPUTS[dtls->state] & TAKES_FINISHED) != 0;
+    if (is_flight)
         answer_soon(dtls);
     if (sight->has_sealed_alert && cm_dtls_opener_finds_end(&dtls->opener, datagram)) {
         become(dtls, DTLS_CLOSING);
         dtls->limit = cm_loop_now(dtls->loop);
+    } else if (!is_flight) {
+        dtls->counters->malformed++;
     }
 }
 
