@@ -22,7 +22,8 @@ enum {
     LOSES_FIRST_ONE_OF = 6, /* and of those that begin a picture */
     KEYFRAME_US = 1500000,  /* asks for one so often, when troubled, */
     STUCK_US = 300000,      /* or when it needs one for so long */
-    GOODBYE_US = 200000,    /* listens on for so long after the server's goodbye */
+    FORGED_MAX = 2048 + CM_SRTP_RTCP_OVERHEAD,
+    GOODBYE_US = 200000, /* listens on for so long after the server's goodbye */
 };
 
 struct rtc_watch {
@@ -44,7 +45,6 @@ struct rtc_watch {
     int64_t over_at;       /* the server said goodbye; 0: not */
     bool may_read;
     bool is_stopped;
-    uint8_t report[2048 + CM_SRTP_RTCP_OVERHEAD]; /* the last one that was forged with */
 };
 
 static uint32_t draw(uint32_t below)
@@ -225,17 +225,16 @@ static bool open_peer(rtc_watch *w)
 {
     static uint64_t index;
     return webrtc_peer_open(
-        &w->peer,
-        &(webrtc_peer_config){.peers = shared(),
-                              .index = index++,
-                              .port = w->config.port,
-                              .path = w->config.path,
-                              .who = w->config.who,
-                              .is_opened = true,
-                              .has_no_rtx = w->config.has_no_rtx,
-                              .receive_buffer = w->config.bytes_a_second > 0 ? SLOW_BUFFER : 0,
-                              .events = &PEER_EVENTS,
-                              .owner = w});
+        &w->peer, &(webrtc_peer_config){.peers = shared(),
+                                        .index = index++,
+                                        .port = w->config.port,
+                                        .path = w->config.path,
+                                        .who = w->config.who,
+                                        .is_opened = true,
+                                        .has_no_rtx = w->config.has_no_rtx,
+                                        .receive_buffer = w->config.is_slow ? SLOW_BUFFER : 0,
+                                        .events = &PEER_EVENTS,
+                                        .owner = w});
 }
 
 rtc_watch *rtc_watch_open(const rtc_watch_config *config)
@@ -296,7 +295,7 @@ struct pollfd rtc_watch_wants(const rtc_watch *w, int64_t now_us, int *wait_ms)
 static void read_peer(rtc_watch *w)
 {
     webrtc_peer_readable(&w->peer);
-    if (w->config.bytes_a_second > 0 && w->peer.state == WEBRTC_PEER_CONNECTED) {
+    if (w->config.is_slow && w->peer.state == WEBRTC_PEER_CONNECTED) {
         w->may_read = false;
         w->step_at = w->now_us + STEP_US;
     }
@@ -362,7 +361,8 @@ static cm_slice forged_check(rtc_watch *w, uint8_t *room, size_t size)
     return cm_writer_done(&out);
 }
 
-static cm_slice forge(rtc_watch *w, rtc_forgery kind, uint8_t *room, size_t size)
+/* In a room of FORGED_MAX bytes. */
+static cm_slice forge(rtc_watch *w, rtc_forgery kind, uint8_t *room)
 {
     enum { SOME = 300, RTP = 0x80, VIDEO = 96, RR = 201, NOTHING_OF_OURS = 0x50 };
     switch (kind) {
@@ -375,8 +375,9 @@ static cm_slice forge(rtc_watch *w, rtc_forgery kind, uint8_t *room, size_t size
     case RTC_FORGERY_HELLO:
         return forged_hello(room);
     case RTC_FORGERY_CHECK:
-        return forged_check(w, room, size);
+        return forged_check(w, room, FORGED_MAX);
     case RTC_FORGERY_REPLAY:
+        return webrtc_peer_write_report(&w->peer, room, FORGED_MAX);
     case RTC_FORGERIES:
         break;
     }
@@ -385,17 +386,14 @@ static cm_slice forge(rtc_watch *w, rtc_forgery kind, uint8_t *room, size_t size
 
 bool rtc_watch_forge(rtc_watch *w, rtc_forgery kind, unsigned count)
 {
-    uint8_t room[512];
+    uint8_t room[FORGED_MAX];
+    cm_slice datagram = CM_TEXT("");
     if (w->peer.state != WEBRTC_PEER_CONNECTED)
         return false;
-    /* It is sent once as it ought to be. */
-    const cm_slice report = kind == RTC_FORGERY_REPLAY
-                                ? webrtc_peer_write_report(&w->peer, w->report, sizeof w->report)
-                                : CM_TEXT("");
-    if (kind == RTC_FORGERY_REPLAY)
-        webrtc_peer_send(&w->peer, report);
-    for (unsigned i = 0; i < count; i++)
-        webrtc_peer_send(&w->peer,
-                         kind == RTC_FORGERY_REPLAY ? report : forge(w, kind, room, sizeof room));
+    for (unsigned i = 0; i < count; i++) {
+        if (i == 0 || kind != RTC_FORGERY_REPLAY)
+            datagram = forge(w, kind, room);
+        webrtc_peer_send(&w->peer, datagram);
+    }
     return true;
 }

@@ -25,9 +25,9 @@ typedef struct rtc_watch_events {
 typedef struct rtc_watch_config {
     uint16_t port;
     const char *path;
-    const char *who;         /* a header of the POST; NULL: none */
-    eye *eye;                /* stays until the watch is closed */
-    uint64_t bytes_a_second; /* read at most so many; 0: all there is */
+    const char *who; /* a header of the POST; NULL: none */
+    eye *eye;        /* stays until the watch is closed */
+    bool is_slow;
     bool is_troubled;
     bool has_no_rtx;
     const rtc_watch_events *events;
@@ -47,7 +47,7 @@ void rtc_watch_run(rtc_watch *w, short events, int64_t now_us);
 typedef enum rtc_forgery {
     RTC_FORGERY_RTP,    /* a tag that does not fit */
     RTC_FORGERY_RTCP,   /* likewise */
-    RTC_FORGERY_REPLAY, /* the report that it sent last, again */
+    RTC_FORGERY_REPLAY, /* one report of its own, over and over: the first is taken */
     RTC_FORGERY_RANDOM, /* bytes */
     RTC_FORGERY_HELLO,  /* DTLS: a record that looks like a ClientHello's */
     RTC_FORGERY_CHECK,  /* a binding request with a wrong MESSAGE-INTEGRITY */

@@ -431,7 +431,7 @@ static rtc_watch *watch_open(viewer *v, wire *l)
                                               .path = v->path,
                                               .who = write_who(v, who, sizeof who),
                                               .eye = &v->eye,
-                                              .bytes_a_second = v->rate,
+                                              .is_slow = v->rate > 0,
                                               .is_troubled = v->is_troubled,
                                               .has_no_rtx = v->has_no_rtx,
                                               .events = &WATCH_EVENTS,
