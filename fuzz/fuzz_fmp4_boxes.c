@@ -40,6 +40,16 @@ static void parse_parts(cm_slice in)
     }
 }
 
+static void parse_audio_parts(cm_slice rest)
+{
+    cm_fmp4_audio_part part;
+    cm_slice sample;
+    while (cm_fmp4_audio_part_parse(&rest, &part, &sample) == CM_OK) {
+        CHECK(sample.size == part.sample_size && sample.size > 0);
+        touch(sample);
+    }
+}
+
 static void put_set(cm_fmp4_track *track, cm_slice pps[CM_FMP4_MAX_PPS], cm_slice nal, bool is_hevc)
 {
     const bool is_sps = is_hevc ? cm_h265_nal_type_of(nal) == CM_H265_NAL_SPS
@@ -78,6 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const cm_slice input = cm_slice_over(data, size);
     (void)walk(input, 0);
     parse_parts(input);
+    parse_audio_parts(input);
     write_init(input, false);
     write_init(input, true);
     return 0;

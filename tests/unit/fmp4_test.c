@@ -326,6 +326,145 @@ static void an_init_segment_without_good_sets_is_refused(void **state)
     }
 }
 
+/* ---- audio beside the video ---- */
+
+/* Written in no more room than it needs. */
+static cm_slice init_with_audio(cm_slice config, uint8_t *storage, size_t capacity)
+{
+    const cm_slice pps = PPS_BASELINE;
+    const cm_fmp4_track track = {
+        .sps = SPS_BASELINE, .pps = &pps, .pps_count = 1, .audio_config = config};
+    const size_t max = cm_fmp4_init_max_size(&track);
+    assert_true(max <= capacity);
+    cm_writer w = cm_writer_over(storage, 0);
+    for (size_t room = 1; cm_fmp4_init_write(&w, &track) != CM_OK; room++) {
+        assert_true(w.failed && room <= max);
+        w = cm_writer_over(storage, room);
+    }
+    return cm_writer_done(&w);
+}
+
+/* The body of the second box of `type` directly in `body`. */
+static cm_slice second_body(cm_slice body, const char *type)
+{
+    cm_reader r = cm_reader_over(body);
+    cm_fmp4_box box = {0};
+    for (int seen = 0; seen < 2;) {
+        assert_true(cm_fmp4_next_box(&r, &box));
+        seen += box.type == CM_FMP4_TYPE(type[0], type[1], type[2], type[3]);
+    }
+    return box.body;
+}
+
+static void an_audio_track_stands_beside_the_video(void **state)
+{
+    (void)state;
+    uint8_t storage[2560];
+    const cm_slice init = init_with_audio(BYTES(0x14, 0x08), storage, sizeof storage);
+    const cm_slice moov = body_at(init, "moov", 0);
+    const cm_slice trak = second_body(moov, "trak");
+    const cm_slice tkhd = body_at(trak, "tkhd", 0);
+    assert_int_equal(tkhd.size, 84);
+    assert_true(cm_slice_equal(cm_slice_part(tkhd, 12, 4), BYTES(0, 0, 0, 2)));
+    assert_true(cm_slice_equal(cm_slice_part(tkhd, 36, 2), BYTES(1, 0)));
+    assert_true(cm_slice_equal(cm_slice_part(body_at(trak, "mdiamdhd", 12), 0, 4),
+                               BYTES(0, 0, 0x3e, 0x80)));
+    assert_true(cm_slice_equal(cm_slice_part(body_at(trak, "mdiahdlr", 8), 0, 4), CM_TEXT("soun")));
+    assert_int_equal(body_at(trak, "mdiaminfsmhd", 0).size, 8);
+    const cm_slice entry = body_at(body_at(trak, "mdiaminfstblstsd", 8), "mp4a", 0);
+    assert_true(cm_slice_equal(cm_slice_part(entry, 0, 28),
+                               BYTES(0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 16, 0,
+                                     0, 0, 0, 0x3e, 0x80, 0, 0)));
+    assert_true(cm_slice_equal(body_at(cm_slice_from(entry, 28), "esds", 4),
+                               BYTES(3, 25, 0, 0, 0, 4, 17, 0x40, 0x15, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                                     0, 0, 5, 2, 0x14, 0x08, 6, 1, 2)));
+    /* Both tracks have their defaults, and the next is the third. */
+    assert_true(cm_slice_equal(cm_slice_part(second_body(body_at(moov, "mvex", 0), "trex"), 4, 4),
+                               BYTES(0, 0, 0, 2)));
+    assert_true(cm_slice_equal(body_at(moov, "mvhd", 96), BYTES(0, 0, 0, 3)));
+    /* The video's track is as it is without. */
+    uint8_t alone[2048];
+    const cm_slice video = init_of(SPS_BASELINE, PPS_BASELINE, alone, sizeof alone);
+    assert_true(cm_slice_equal(body_at(init, "moovtrak", 0), body_at(video, "moovtrak", 0)));
+    assert_true(cm_slice_equal(body_at(video, "moovmvhd", 96), BYTES(0, 0, 0, 2)));
+}
+
+static void the_output_rate_counts_and_a_bad_configuration_is_refused(void **state)
+{
+    (void)state;
+    uint8_t storage[2560];
+    /* SBR to 48 kHz; and 96 kHz, which 16 bits do not hold. */
+    cm_slice init = init_with_audio(BYTES(0x2b, 0x11, 0x88, 0), storage, sizeof storage);
+    cm_slice trak = second_body(body_at(init, "moov", 0), "trak");
+    assert_true(cm_slice_equal(cm_slice_part(body_at(trak, "mdiamdhd", 12), 0, 4),
+                               BYTES(0, 0, 0xbb, 0x80)));
+    init = init_with_audio(BYTES(0x10, 0x10), storage, sizeof storage);
+    trak = second_body(body_at(init, "moov", 0), "trak");
+    const cm_slice entry = body_at(body_at(trak, "mdiaminfstblstsd", 8), "mp4a", 24);
+    assert_true(cm_slice_equal(cm_slice_part(entry, 0, 4), BYTES(0, 0, 0, 0)));
+    const cm_slice pps = PPS_BASELINE;
+    cm_fmp4_track track = {
+        .sps = SPS_BASELINE, .pps = &pps, .pps_count = 1, .audio_config = BYTES(0x14)};
+    cm_writer w = cm_writer_over(storage, sizeof storage);
+    assert_int_equal(cm_fmp4_init_write(&w, &track), CM_CLOSE);
+    track.audio_config = BYTES(0x0c, 0x08); /* AAC Main */
+    assert_int_equal(cm_fmp4_init_write(&w, &track), CM_REFUSE);
+    assert_int_equal(cm_writer_done(&w).size, 0);
+}
+
+static const cm_fmp4_audio_part AUDIO_PART = {.sequence_number = 0x81020304,
+                                              .decode_time = 0x123456789abcdef0,
+                                              .duration = 1024,
+                                              .sample_size = 3};
+
+static void audio_parts_are_read_as_they_were_written(void **state)
+{
+    (void)state;
+    uint8_t storage[CM_FMP4_AUDIO_PART_HEADER_SIZE + 3];
+    cm_writer w = cm_writer_over(storage, sizeof storage);
+    assert_int_equal(cm_fmp4_audio_part_header_write(&w, &AUDIO_PART), CM_OK);
+    assert_int_equal(cm_writer_done(&w).size, CM_FMP4_AUDIO_PART_HEADER_SIZE);
+    cm_write_text(&w, "abc");
+    const cm_slice whole = cm_writer_done(&w);
+    cm_fmp4_audio_part back = {.duration = 77};
+    cm_slice sample;
+    for (size_t size = 0; size < whole.size; size++) {
+        cm_slice rest = cm_slice_part(whole, 0, size);
+        assert_int_equal(cm_fmp4_audio_part_parse(&rest, &back, &sample), CM_RETRY);
+        assert_int_equal(rest.size, size);
+        assert_int_equal(back.duration, 77);
+    }
+    cm_slice rest = whole;
+    assert_int_equal(cm_fmp4_audio_part_parse(&rest, &back, &sample), CM_OK);
+    assert_int_equal(back.sequence_number, AUDIO_PART.sequence_number);
+    assert_true(back.decode_time == AUDIO_PART.decode_time);
+    assert_int_equal(back.duration, AUDIO_PART.duration);
+    assert_int_equal(back.sample_size, AUDIO_PART.sample_size);
+    assert_text(sample, "abc");
+    assert_int_equal(rest.size, 0);
+}
+
+static void audio_parts_of_another_shape_or_size_are_refused(void **state)
+{
+    (void)state;
+    uint8_t storage[CM_FMP4_AUDIO_PART_HEADER_SIZE + 3] = {0};
+    cm_writer w = cm_writer_over(storage, CM_FMP4_AUDIO_PART_HEADER_SIZE - 1);
+    assert_int_equal(cm_fmp4_audio_part_header_write(&w, &AUDIO_PART), CM_FULL);
+    w = cm_writer_over(storage, sizeof storage);
+    assert_int_equal(cm_fmp4_audio_part_header_write(&w, &AUDIO_PART), CM_OK);
+    assert_int_equal(storage[47], CM_FMP4_AUDIO_TRACK_ID); /* tfhd's */
+    storage[47] = CM_FMP4_TRACK_ID;
+    cm_slice rest = cm_slice_over(storage, sizeof storage);
+    cm_fmp4_audio_part part;
+    cm_slice sample;
+    assert_int_equal(cm_fmp4_audio_part_parse(&rest, &part, &sample), CM_CLOSE);
+    part = AUDIO_PART;
+    part.sample_size = 0;
+    assert_int_equal(cm_fmp4_audio_part_header_write(&w, &part), CM_REFUSE);
+    part.sample_size = CM_FMP4_MAX_SAMPLE_BYTES + 1;
+    assert_int_equal(cm_fmp4_audio_part_header_write(&w, &part), CM_REFUSE);
+}
+
 /* ---- boxes and times ---- */
 
 static void boxes_of_every_size_form_are_read(void **state)
@@ -404,6 +543,10 @@ int main(void)
         cmocka_unit_test(avcc_carries_the_sets_and_what_high_profiles_add),
         cmocka_unit_test(hvcc_carries_profile_format_and_sets),
         cmocka_unit_test(an_init_segment_without_good_sets_is_refused),
+        cmocka_unit_test(an_audio_track_stands_beside_the_video),
+        cmocka_unit_test(the_output_rate_counts_and_a_bad_configuration_is_refused),
+        cmocka_unit_test(audio_parts_are_read_as_they_were_written),
+        cmocka_unit_test(audio_parts_of_another_shape_or_size_are_refused),
         cmocka_unit_test(boxes_of_every_size_form_are_read),
         cmocka_unit_test(a_box_whose_size_lies_is_seen),
         cmocka_unit_test(times_go_to_ntp_and_back),

@@ -1,5 +1,6 @@
 #include "proto/fmp4/fmp4.h"
 
+#include "proto/aac/config.h"
 #include "proto/h264/sps.h"
 #include "proto/h265/nal.h"
 #include "proto/h265/sps.h"
@@ -20,7 +21,19 @@ enum {
     SAMPLE_IS_NOT_SYNC = 0x01010000,
     MDAT_HEADER_SIZE = 8,
     INIT_FIXED_BYTES = 1024, /* all of the init segment but the parameter sets, rounded up */
+    INIT_AUDIO_BYTES = 512,  /* of the audio track but its configuration, rounded up */
+    VOLUME_ONE = 0x0100,     /* 8.8 */
 };
+
+/* What the boxes of both tracks say alike. */
+typedef struct track_head {
+    const char *handler;
+    uint32_t id;
+    uint32_t timescale;
+    uint16_t volume;
+    uint16_t width;
+    uint16_t height;
+} track_head;
 
 /* What the parameter sets of a track say; of avc and hevc the one that the track is of. */
 typedef struct video_format {
@@ -74,60 +87,62 @@ static void write_unity_matrix(cm_writer *w)
 }
 
 /* 8.2.2. */
-static void write_mvhd(cm_writer *w)
+static void write_mvhd(cm_writer *w, uint32_t next_track_id)
 {
     const size_t box = begin_full_box(w, "mvhd", 0, 0);
     cm_write_zeros(w, 8); /* creation and modification time */
     cm_write_u32(w, CM_FMP4_TIMESCALE);
     cm_write_u32(w, 0);          /* duration: all of it is in fragments */
     cm_write_u32(w, MATRIX_ONE); /* rate */
-    cm_write_u16(w, 0x0100);     /* volume */
+    cm_write_u16(w, VOLUME_ONE);
     cm_write_zeros(w, 10);
     write_unity_matrix(w);
     cm_write_zeros(w, 24);
-    cm_write_u32(w, CM_FMP4_TRACK_ID + 1); /* next_track_ID */
+    cm_write_u32(w, next_track_id);
     end_box(w, box);
 }
 
 /* 8.3.2. */
-static void write_tkhd(cm_writer *w, const video_format *video)
+static void write_tkhd(cm_writer *w, const track_head *head)
 {
     const size_t box = begin_full_box(w, "tkhd", 0, TKHD_ENABLED_IN_MOVIE);
     cm_write_zeros(w, 8);
-    cm_write_u32(w, CM_FMP4_TRACK_ID);
+    cm_write_u32(w, head->id);
     cm_write_zeros(w, 4);
     cm_write_u32(w, 0);    /* duration */
-    cm_write_zeros(w, 16); /* reserved, layer, alternate_group, volume */
+    cm_write_zeros(w, 12); /* reserved, layer, alternate_group */
+    cm_write_u16(w, head->volume);
+    cm_write_zeros(w, 2);
     write_unity_matrix(w);
-    cm_write_u32(w, (uint32_t)video->width << 16);
-    cm_write_u32(w, (uint32_t)video->height << 16);
+    cm_write_u32(w, (uint32_t)head->width << 16);
+    cm_write_u32(w, (uint32_t)head->height << 16);
     end_box(w, box);
 }
 
 /* 8.4.2 and 8.4.3. */
-static void write_mdhd_and_hdlr(cm_writer *w)
+static void write_mdhd_and_hdlr(cm_writer *w, const track_head *head)
 {
     const size_t mdhd = begin_full_box(w, "mdhd", 0, 0);
     cm_write_zeros(w, 8);
-    cm_write_u32(w, CM_FMP4_TIMESCALE);
+    cm_write_u32(w, head->timescale);
     cm_write_u32(w, 0);
     cm_write_u16(w, LANGUAGE_UNDETERMINED);
     cm_write_zeros(w, 2);
     end_box(w, mdhd);
     const size_t hdlr = begin_full_box(w, "hdlr", 0, 0);
     cm_write_zeros(w, 4);
-    cm_write_text(w, "vide");
+    cm_write_text(w, head->handler);
     cm_write_zeros(w, 12);
     cm_write_u8(w, 0); /* no name */
     end_box(w, hdlr);
 }
 
-/* 12.1.2, 8.7.1 and 8.7.2. */
-static void write_vmhd_and_dinf(cm_writer *w)
+/* 12.1.2 and 12.2.2, either with nothing to say; 8.7.1 and 8.7.2. */
+static void write_media_header_and_dinf(cm_writer *w, bool is_audio)
 {
-    const size_t vmhd = begin_full_box(w, "vmhd", 0, 1);
-    cm_write_zeros(w, 8);
-    end_box(w, vmhd);
+    const size_t header = begin_full_box(w, is_audio ? "smhd" : "vmhd", 0, is_audio ? 0 : 1);
+    cm_write_zeros(w, is_audio ? 4 : 8);
+    end_box(w, header);
     const size_t dinf = begin_box(w, "dinf");
     const size_t dref = begin_full_box(w, "dref", 0, 0);
     cm_write_u32(w, 1);
@@ -207,11 +222,9 @@ static bool is_hevc(const cm_fmp4_track *track)
     return track->vps.size > 0;
 }
 
-/* 8.5.2, 12.1.3. */
-static void write_stsd(cm_writer *w, const cm_fmp4_track *track, const video_format *video)
+/* 12.1.3. */
+static void write_video_entry(cm_writer *w, const cm_fmp4_track *track, const video_format *video)
 {
-    const size_t stsd = begin_full_box(w, "stsd", 0, 0);
-    cm_write_u32(w, 1);
     const size_t entry = begin_box(w, is_hevc(track) ? "hvc1" : "avc1");
     cm_write_zeros(w, 6);
     cm_write_u16(w, 1); /* data_reference_index */
@@ -230,50 +243,135 @@ static void write_stsd(cm_writer *w, const cm_fmp4_track *track, const video_for
     else
         write_avcc(w, track, &video->avc);
     end_box(w, entry);
-    end_box(w, stsd);
+}
+
+/* 14496-14 5.6 and 14496-1 7.2.6: descriptors with lengths of one byte each. */
+static void write_esds(cm_writer *w, cm_slice config)
+{
+    enum {
+        ES_DESCRIPTOR = 3,
+        DECODER_CONFIG = 4,
+        DECODER_SPECIFIC = 5,
+        SL_CONFIG = 6,
+        AUDIO_14496_3 = 0x40, /* objectTypeIndication */
+        AUDIO_STREAM = 0x15,  /* streamType 5, not upstream, and the reserved bit */
+        SL_PREDEFINED_MP4 = 2,
+    };
+    const size_t box = begin_full_box(w, "esds", 0, 0);
+    const uint8_t specific = (uint8_t)config.size;
+    const uint8_t decoder = (uint8_t)(13 + 2 + specific);
+    cm_write_u8(w, ES_DESCRIPTOR);
+    cm_write_u8(w, (uint8_t)(3 + 2 + decoder + 2 + 1));
+    cm_write_zeros(w, 3); /* ES_ID and flags: 0 in files */
+    cm_write_u8(w, DECODER_CONFIG);
+    cm_write_u8(w, decoder);
+    cm_write_u8(w, AUDIO_14496_3);
+    cm_write_u8(w, AUDIO_STREAM);
+    cm_write_zeros(w, 11); /* buffer size and bit rates: not known */
+    cm_write_u8(w, DECODER_SPECIFIC);
+    cm_write_u8(w, specific);
+    cm_write_slice(w, config);
+    cm_write_u8(w, SL_CONFIG);
+    cm_write_u8(w, 1);
+    cm_write_u8(w, SL_PREDEFINED_MP4);
+    end_box(w, box);
+}
+
+/* 12.2.3. */
+static void write_audio_entry(cm_writer *w, cm_slice config, const cm_aac_config *audio)
+{
+    const size_t entry = begin_box(w, "mp4a");
+    cm_write_zeros(w, 6);
+    cm_write_u16(w, 1); /* data_reference_index */
+    cm_write_zeros(w, 8);
+    cm_write_u16(w, audio->channels);
+    cm_write_u16(w, 16); /* samplesize */
+    cm_write_zeros(w, 4);
+    /* 16.16; what does not fit is told by the configuration alone. */
+    cm_write_u32(w, audio->output_rate <= UINT16_MAX ? audio->output_rate << 16 : 0);
+    write_esds(w, config);
+    end_box(w, entry);
 }
 
 /* 8.5.1: the sample tables are there and empty. */
-static void write_stbl(cm_writer *w, const cm_fmp4_track *track, const video_format *video)
+static void write_empty_tables(cm_writer *w)
 {
     static const struct {
         const char *type;
         size_t zeros;
     } EMPTY[] = {{"stts", 4}, {"stsc", 4}, {"stsz", 8}, {"stco", 4}};
-    const size_t stbl = begin_box(w, "stbl");
-    write_stsd(w, track, video);
     for (size_t i = 0; i < CM_COUNT(EMPTY); i++) {
         const size_t box = begin_full_box(w, EMPTY[i].type, 0, 0);
         cm_write_zeros(w, EMPTY[i].zeros);
         end_box(w, box);
     }
-    end_box(w, stbl);
 }
 
-static void write_trak(cm_writer *w, const cm_fmp4_track *track, const video_format *video)
+/* A track with one sample entry: the video's, or with `audio` the audio's. */
+static void write_trak(cm_writer *w, const track_head *head, const cm_fmp4_track *track,
+                       const video_format *video, const cm_aac_config *audio)
 {
     const size_t trak = begin_box(w, "trak");
-    write_tkhd(w, video);
+    write_tkhd(w, head);
     const size_t mdia = begin_box(w, "mdia");
-    write_mdhd_and_hdlr(w);
+    write_mdhd_and_hdlr(w, head);
     const size_t minf = begin_box(w, "minf");
-    write_vmhd_and_dinf(w);
-    write_stbl(w, track, video);
+    write_media_header_and_dinf(w, audio != NULL);
+    const size_t stbl = begin_box(w, "stbl");
+    const size_t stsd = begin_full_box(w, "stsd", 0, 0); /* 8.5.2 */
+    cm_write_u32(w, 1);
+    if (audio != NULL)
+        write_audio_entry(w, track->audio_config, audio);
+    else
+        write_video_entry(w, track, video);
+    end_box(w, stsd);
+    write_empty_tables(w);
+    end_box(w, stbl);
     end_box(w, minf);
     end_box(w, mdia);
     end_box(w, trak);
 }
 
+static void write_video_trak(cm_writer *w, const cm_fmp4_track *track, const video_format *video)
+{
+    const track_head head = {
+        .handler = "vide",
+        .id = CM_FMP4_TRACK_ID,
+        .timescale = CM_FMP4_TIMESCALE,
+        .width = video->width,
+        .height = video->height,
+    };
+    write_trak(w, &head, track, video, NULL);
+}
+
+static void write_audio_trak(cm_writer *w, const cm_fmp4_track *track, const cm_aac_config *audio)
+{
+    const track_head head = {
+        .handler = "soun",
+        .id = CM_FMP4_AUDIO_TRACK_ID,
+        .timescale = audio->output_rate,
+        .volume = VOLUME_ONE,
+    };
+    write_trak(w, &head, track, NULL, audio);
+}
+
 /* 8.8.1 and 8.8.3: without defaults, each trun carries its own values. */
-static void write_mvex(cm_writer *w)
+static void write_mvex(cm_writer *w, uint32_t next_track_id)
 {
     const size_t mvex = begin_box(w, "mvex");
-    const size_t trex = begin_full_box(w, "trex", 0, 0);
-    cm_write_u32(w, CM_FMP4_TRACK_ID);
-    cm_write_u32(w, 1); /* default_sample_description_index */
-    cm_write_zeros(w, 12);
-    end_box(w, trex);
+    for (uint32_t id = CM_FMP4_TRACK_ID; id < next_track_id; id++) {
+        const size_t trex = begin_full_box(w, "trex", 0, 0);
+        cm_write_u32(w, id);
+        cm_write_u32(w, 1); /* default_sample_description_index */
+        cm_write_zeros(w, 12);
+        end_box(w, trex);
+    }
     end_box(w, mvex);
+}
+
+static bool has_audio(const cm_fmp4_track *track)
+{
+    return track->audio_config.size > 0;
 }
 
 size_t cm_fmp4_init_max_size(const cm_fmp4_track *track)
@@ -281,6 +379,8 @@ size_t cm_fmp4_init_max_size(const cm_fmp4_track *track)
     size_t size = INIT_FIXED_BYTES + track->vps.size + track->sps.size;
     for (size_t i = 0; i < track->pps_count; i++)
         size += sizeof(uint16_t) + track->pps[i].size;
+    if (has_audio(track))
+        size += INIT_AUDIO_BYTES + track->audio_config.size;
     return size;
 }
 
@@ -318,11 +418,17 @@ cm_status cm_fmp4_init_write(cm_writer *w, const cm_fmp4_track *track)
     CM_ENSURE(track->pps_count > 0 && track->pps_count <= CM_FMP4_MAX_PPS, CM_REFUSE);
     video_format video;
     CM_TRY(is_hevc(track) ? read_hevc(track, &video) : read_avc(track, &video));
+    cm_aac_config audio;
+    if (has_audio(track))
+        CM_TRY(cm_aac_config_parse(track->audio_config, &audio));
+    const uint32_t last_id = has_audio(track) ? CM_FMP4_AUDIO_TRACK_ID : CM_FMP4_TRACK_ID;
     write_ftyp(w);
     const size_t moov = begin_box(w, "moov");
-    write_mvhd(w);
-    write_trak(w, track, &video);
-    write_mvex(w);
+    write_mvhd(w, last_id + 1);
+    write_video_trak(w, track, &video);
+    if (has_audio(track))
+        write_audio_trak(w, track, &audio);
+    write_mvex(w, last_id + 1);
     end_box(w, moov);
     return w->failed ? CM_FULL : CM_OK;
 }
@@ -338,27 +444,53 @@ static void write_prft(cm_writer *w, const cm_fmp4_part *part)
     end_box(w, box);
 }
 
+/* The one sample of a part. */
+typedef struct part_sample {
+    uint32_t track_id;
+    uint32_t sequence_number;
+    uint64_t decode_time;
+    uint32_t duration;
+    uint32_t size;
+    uint32_t flags;
+    int32_t composition_offset;
+} part_sample;
+
 /* 8.8.7, 8.8.12 and 8.8.8. Returns where the data offset is to be filled in. */
-static size_t write_traf(cm_writer *w, const cm_fmp4_part *part)
+static size_t write_traf(cm_writer *w, const part_sample *sample)
 {
     const size_t traf = begin_box(w, "traf");
     const size_t tfhd = begin_full_box(w, "tfhd", 0, TFHD_DEFAULT_BASE_IS_MOOF);
-    cm_write_u32(w, CM_FMP4_TRACK_ID);
+    cm_write_u32(w, sample->track_id);
     end_box(w, tfhd);
     const size_t tfdt = begin_full_box(w, "tfdt", VERSION_1, 0);
-    cm_write_u64(w, part->decode_time_90k);
+    cm_write_u64(w, sample->decode_time);
     end_box(w, tfdt);
     /* Version 1: composition offsets are signed. */
     const size_t trun = begin_full_box(w, "trun", VERSION_1, TRUN_FLAGS);
     cm_write_u32(w, 1);
     const size_t data_offset = cm_write_reserve(w, 4);
-    cm_write_u32(w, part->duration_90k);
-    cm_write_u32(w, part->sample_size);
-    cm_write_u32(w, part->is_keyframe ? SAMPLE_IS_KEYFRAME : SAMPLE_IS_NOT_SYNC);
-    cm_write_u32(w, (uint32_t)part->composition_offset_90k);
+    cm_write_u32(w, sample->duration);
+    cm_write_u32(w, sample->size);
+    cm_write_u32(w, sample->flags);
+    cm_write_u32(w, (uint32_t)sample->composition_offset);
     end_box(w, trun);
     end_box(w, traf);
     return data_offset;
+}
+
+/* 8.8.4, 8.8.5 and the beginning of 8.1.1. */
+static void write_moof_and_mdat(cm_writer *w, const part_sample *sample)
+{
+    const size_t moof = begin_box(w, "moof");
+    const size_t mfhd = begin_full_box(w, "mfhd", 0, 0);
+    cm_write_u32(w, sample->sequence_number);
+    end_box(w, mfhd);
+    const size_t data_offset = write_traf(w, sample);
+    end_box(w, moof);
+    const size_t moof_size = cm_writer_done(w).size - moof;
+    cm_write_fill_u32(w, data_offset, (uint32_t)(moof_size + MDAT_HEADER_SIZE));
+    cm_write_u32(w, sample->size + MDAT_HEADER_SIZE);
+    cm_write_text(w, "mdat");
 }
 
 size_t cm_fmp4_part_header_size(void)
@@ -366,20 +498,40 @@ size_t cm_fmp4_part_header_size(void)
     return CM_FMP4_PART_HEADER_SIZE;
 }
 
+static bool is_sample_size(uint32_t size)
+{
+    return size > 0 && size <= CM_FMP4_MAX_SAMPLE_BYTES;
+}
+
 cm_status cm_fmp4_part_header_write(cm_writer *w, const cm_fmp4_part *part)
 {
-    CM_ENSURE(part->sample_size > 0 && part->sample_size <= CM_FMP4_MAX_SAMPLE_BYTES, CM_REFUSE);
+    CM_ENSURE(is_sample_size(part->sample_size), CM_REFUSE);
+    const part_sample sample = {
+        .track_id = CM_FMP4_TRACK_ID,
+        .sequence_number = (uint32_t)part->frame_number,
+        .decode_time = part->decode_time_90k,
+        .duration = part->duration_90k,
+        .size = part->sample_size,
+        .flags = part->is_keyframe ? SAMPLE_IS_KEYFRAME : SAMPLE_IS_NOT_SYNC,
+        .composition_offset = part->composition_offset_90k,
+    };
     write_prft(w, part);
-    const size_t moof = begin_box(w, "moof");
-    const size_t mfhd = begin_full_box(w, "mfhd", 0, 0);
-    cm_write_u32(w, (uint32_t)part->frame_number);
-    end_box(w, mfhd);
-    const size_t data_offset = write_traf(w, part);
-    end_box(w, moof);
-    const size_t moof_size = cm_writer_done(w).size - moof;
-    cm_write_fill_u32(w, data_offset, (uint32_t)(moof_size + MDAT_HEADER_SIZE));
-    cm_write_u32(w, part->sample_size + MDAT_HEADER_SIZE);
-    cm_write_text(w, "mdat");
+    write_moof_and_mdat(w, &sample);
+    return w->failed ? CM_FULL : CM_OK;
+}
+
+cm_status cm_fmp4_audio_part_header_write(cm_writer *w, const cm_fmp4_audio_part *part)
+{
+    CM_ENSURE(is_sample_size(part->sample_size), CM_REFUSE);
+    const part_sample sample = {
+        .track_id = CM_FMP4_AUDIO_TRACK_ID,
+        .sequence_number = part->sequence_number,
+        .decode_time = part->decode_time,
+        .duration = part->duration,
+        .size = part->sample_size,
+        .flags = SAMPLE_IS_KEYFRAME, /* each is decodable by itself */
+    };
+    write_moof_and_mdat(w, &sample);
     return w->failed ? CM_FULL : CM_OK;
 }
 

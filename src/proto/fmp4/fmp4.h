@@ -1,7 +1,7 @@
 /*
- * fmp4: fragmented MP4 of one H.264 or H.265 video track (ISO/IEC 14496-12 and -15; W3C "ISO BMFF
- * Byte Stream Format" for MSE): an init segment, then one part for each access unit. Also a reader
- * of boxes, for tests.
+ * fmp4: fragmented MP4 of one H.264 or H.265 video track, and an AAC track beside it if wanted
+ * (ISO/IEC 14496-12, -14 and -15; W3C "ISO BMFF Byte Stream Format" for MSE): an init segment, then
+ * one part for each access unit. Also a reader of boxes, for tests.
  *
  * A part is cm_fmp4_part_header_write's bytes, then the access unit with 4-byte lengths, which the
  * caller appends; so a part is known in size before its picture is opened. All writers are pure:
@@ -15,8 +15,10 @@
 
 enum {
     CM_FMP4_TIMESCALE = 90000,
-    CM_FMP4_TRACK_ID = 1,
-    CM_FMP4_PART_HEADER_SIZE = 144, /* prft 32, moof 104, mdat's header 8 */
+    CM_FMP4_TRACK_ID = 1, /* of the video */
+    CM_FMP4_AUDIO_TRACK_ID = 2,
+    CM_FMP4_PART_HEADER_SIZE = 144,       /* prft 32, moof 104, mdat's header 8 */
+    CM_FMP4_AUDIO_PART_HEADER_SIZE = 112, /* moof 104, mdat's header 8 */
     CM_FMP4_MAX_PPS = 31,
     CM_FMP4_MAX_SAMPLE_BYTES = 64 * 1024 * 1024,
 };
@@ -27,13 +29,16 @@ typedef struct cm_fmp4_track {
     const cm_slice *pps;
     size_t pps_count; /* 1 to CM_FMP4_MAX_PPS */
     cm_slice vps;     /* makes the track H.265 ("hvc1"); empty: H.264 ("avc1") */
+    /* AudioSpecificConfig (proto/aac/config.h) of an AAC track beside the video, whose timescale is
+     * the configuration's output_rate; empty: none. */
+    cm_slice audio_config;
 } cm_fmp4_track;
 
 /* Upper bound of the init segment's size. */
 size_t cm_fmp4_init_max_size(const cm_fmp4_track *track);
 
-/* ftyp and moov. CM_REFUSE or CM_CLOSE if a parameter set does not parse, CM_REFUSE without a PPS
- * or if one does not belong to the other, CM_FULL if it does not fit. */
+/* ftyp and moov. CM_REFUSE or CM_CLOSE if a set or the configuration does not parse, CM_REFUSE
+ * without a PPS or if one does not belong to the other, CM_FULL if it does not fit. */
 cm_status cm_fmp4_init_write(cm_writer *w, const cm_fmp4_track *track);
 
 typedef struct cm_fmp4_part {
@@ -53,6 +58,17 @@ size_t cm_fmp4_part_header_size(void);
 /* prft, moof and the header of mdat. CM_REFUSE if sample_size is 0 or above
  * CM_FMP4_MAX_SAMPLE_BYTES, CM_FULL if it does not fit. */
 cm_status cm_fmp4_part_header_write(cm_writer *w, const cm_fmp4_part *part);
+
+/* One access unit of the audio track. Times are in ticks of its timescale. */
+typedef struct cm_fmp4_audio_part {
+    uint32_t sequence_number; /* mfhd; rises from part to part, the video's among them (8.8.5) */
+    uint64_t decode_time;     /* tfdt */
+    uint32_t duration;
+    uint32_t sample_size; /* bytes that follow the header */
+} cm_fmp4_audio_part;
+
+/* moof and the header of mdat: CM_FMP4_AUDIO_PART_HEADER_SIZE bytes. Fails as the video's does. */
+cm_status cm_fmp4_audio_part_header_write(cm_writer *w, const cm_fmp4_audio_part *part);
 
 /* Unix time in microseconds to NTP's 32.32 (RFC 5905 6; era 0 ends in 2036 and wraps) and back
  * (to within a microsecond; taken to lie in 1970 to 2106). */
@@ -85,3 +101,5 @@ cm_status cm_fmp4_find_box(cm_slice body, uint32_t type, cm_fmp4_box *out);
  * shape. Nothing is written then.
  */
 cm_status cm_fmp4_part_parse(cm_slice *rest, cm_fmp4_part *out, cm_slice *sample);
+/* The same for a part of the audio track. */
+cm_status cm_fmp4_audio_part_parse(cm_slice *rest, cm_fmp4_audio_part *out, cm_slice *sample);

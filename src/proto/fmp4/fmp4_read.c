@@ -53,43 +53,92 @@ static cm_reader open_box(cm_reader *r, uint32_t type, bool is_full)
     return body;
 }
 
-/* The fields of a header as cm_fmp4_part_header_write lays it out. */
-static cm_fmp4_part read_part_header(cm_slice header)
+/* What moof says of its sample, as fmp4.c lays it out. */
+typedef struct moof_fields {
+    uint32_t sequence_number;
+    uint64_t decode_time;
+    uint32_t duration;
+    uint32_t sample_size;
+    uint32_t flags;
+    int32_t composition_offset;
+} moof_fields;
+
+static moof_fields read_moof(cm_reader *r)
 {
-    cm_fmp4_part part = {0};
-    cm_reader r = cm_reader_over(header);
-    cm_reader prft = open_box(&r, CM_FMP4_TYPE('p', 'r', 'f', 't'), true);
-    (void)cm_read_u32(&prft); /* reference_track_ID */
-    part.capture_ntp = cm_read_u64(&prft);
-    cm_reader moof = open_box(&r, CM_FMP4_TYPE('m', 'o', 'o', 'f'), false);
+    moof_fields fields = {0};
+    cm_reader moof = open_box(r, CM_FMP4_TYPE('m', 'o', 'o', 'f'), false);
     cm_reader mfhd = open_box(&moof, CM_FMP4_TYPE('m', 'f', 'h', 'd'), true);
-    part.frame_number = cm_read_u32(&mfhd);
+    fields.sequence_number = cm_read_u32(&mfhd);
     cm_reader traf = open_box(&moof, CM_FMP4_TYPE('t', 'r', 'a', 'f'), false);
     (void)open_box(&traf, CM_FMP4_TYPE('t', 'f', 'h', 'd'), true);
     cm_reader tfdt = open_box(&traf, CM_FMP4_TYPE('t', 'f', 'd', 't'), true);
-    part.decode_time_90k = cm_read_u64(&tfdt);
+    fields.decode_time = cm_read_u64(&tfdt);
     cm_reader trun = open_box(&traf, CM_FMP4_TYPE('t', 'r', 'u', 'n'), true);
     (void)cm_read_u64(&trun); /* sample_count, data_offset */
-    part.duration_90k = cm_read_u32(&trun);
-    part.sample_size = cm_read_u32(&trun);
-    part.is_keyframe = (cm_read_u32(&trun) & 0x00010000) == 0; /* sample_is_non_sync_sample */
-    part.composition_offset_90k = (int32_t)cm_read_u32(&trun);
-    return part;
+    fields.duration = cm_read_u32(&trun);
+    fields.sample_size = cm_read_u32(&trun);
+    fields.flags = cm_read_u32(&trun);
+    fields.composition_offset = (int32_t)cm_read_u32(&trun);
+    return fields;
+}
+
+static cm_fmp4_part read_part_header(cm_slice header)
+{
+    cm_reader r = cm_reader_over(header);
+    cm_reader prft = open_box(&r, CM_FMP4_TYPE('p', 'r', 'f', 't'), true);
+    (void)cm_read_u32(&prft); /* reference_track_ID */
+    const uint64_t capture_ntp = cm_read_u64(&prft);
+    const moof_fields moof = read_moof(&r);
+    return (cm_fmp4_part){
+        .frame_number = moof.sequence_number,
+        .decode_time_90k = moof.decode_time,
+        .duration_90k = moof.duration,
+        .composition_offset_90k = moof.composition_offset,
+        .capture_ntp = capture_ntp,
+        .sample_size = moof.sample_size,
+        .is_keyframe = (moof.flags & 0x00010000) == 0, /* sample_is_non_sync_sample */
+    };
+}
+
+/* *rest begins with the header that `w` holds, and its sample is there: takes both off. */
+static cm_status take_part(cm_slice *rest, const cm_writer *w, size_t sample_size, cm_slice *sample)
+{
+    /* What was not read must be as we write it: the header of these fields is this header. */
+    const cm_slice again = cm_writer_done(w);
+    CM_ENSURE(cm_slice_starts(*rest, again), CM_CLOSE);
+    CM_ENSURE(rest->size - again.size >= sample_size, CM_RETRY);
+    *sample = cm_slice_part(*rest, again.size, sample_size);
+    *rest = cm_slice_from(*rest, again.size + sample_size);
+    return CM_OK;
 }
 
 cm_status cm_fmp4_part_parse(cm_slice *rest, cm_fmp4_part *out, cm_slice *sample)
 {
-    CM_ENSURE(rest->size >= CM_FMP4_PART_HEADER_SIZE, CM_RETRY);
-    const cm_slice header = cm_slice_part(*rest, 0, CM_FMP4_PART_HEADER_SIZE);
-    const cm_fmp4_part part = read_part_header(header);
-    /* What was not read must be as we write it: the header of these fields is this header. */
     uint8_t again[CM_FMP4_PART_HEADER_SIZE];
+    CM_ENSURE(rest->size >= sizeof again, CM_RETRY);
+    const cm_fmp4_part part = read_part_header(cm_slice_part(*rest, 0, sizeof again));
     cm_writer w = cm_writer_over(again, sizeof again);
     CM_ENSURE(cm_fmp4_part_header_write(&w, &part) == CM_OK, CM_CLOSE);
-    CM_ENSURE(cm_slice_equal(cm_writer_done(&w), header), CM_CLOSE);
-    CM_ENSURE(rest->size - CM_FMP4_PART_HEADER_SIZE >= part.sample_size, CM_RETRY);
-    *sample = cm_slice_part(*rest, CM_FMP4_PART_HEADER_SIZE, part.sample_size);
-    *rest = cm_slice_from(*rest, CM_FMP4_PART_HEADER_SIZE + part.sample_size);
+    CM_TRY(take_part(rest, &w, part.sample_size, sample));
+    *out = part;
+    return CM_OK;
+}
+
+cm_status cm_fmp4_audio_part_parse(cm_slice *rest, cm_fmp4_audio_part *out, cm_slice *sample)
+{
+    uint8_t again[CM_FMP4_AUDIO_PART_HEADER_SIZE];
+    CM_ENSURE(rest->size >= sizeof again, CM_RETRY);
+    cm_reader r = cm_reader_over(cm_slice_part(*rest, 0, sizeof again));
+    const moof_fields moof = read_moof(&r);
+    const cm_fmp4_audio_part part = {
+        .sequence_number = moof.sequence_number,
+        .decode_time = moof.decode_time,
+        .duration = moof.duration,
+        .sample_size = moof.sample_size,
+    };
+    cm_writer w = cm_writer_over(again, sizeof again);
+    CM_ENSURE(cm_fmp4_audio_part_header_write(&w, &part) == CM_OK, CM_CLOSE);
+    CM_TRY(take_part(rest, &w, part.sample_size, sample));
     *out = part;
     return CM_OK;
 }
