@@ -51,8 +51,8 @@ describe('the edge', () => {
       }
       if (tick % 10 === 0 && !isSeeking) {
         const course = edge.judge(now, played);
-        if (course.seekS !== null) {
-          played = newest - course.seekS;
+        if (course.mustSeek) {
+          played = newest - edge.slackS;
           isSeeking = true;
           seen.seeks++;
         }
@@ -114,6 +114,13 @@ describe('the edge', () => {
     assert.ok(worst(between(ages, 12, 20)) <= 0.15);
   });
 
+  test('a stream that stops is left alone, and hurried after when it goes on', () => {
+    const { ages, gaps, seeks } = play({ seconds: 30, delayOf: (t) => (t >= 5 && t < 12 ? 12 - t : 0) });
+    assert.equal(gaps.filter(({ now }) => now > 5.2 && now < 12).length, 0, 'nothing moves while nothing comes');
+    assert.equal(seeks, 1, 'seven seconds are jumped over once they are there');
+    assert.ok(worst(between(ages, 18, 30)) <= 0.15);
+  });
+
   test('a longer way is followed, and a shorter one again', () => {
     const { ages } = play({ seconds: 60, delayOf: (t) => (t > 10 && t < 35 ? 0.2 : 0) });
     assert.ok(worst(between(ages, 25, 34)) <= 0.32, `${worst(between(ages, 25, 34))}`);
@@ -129,6 +136,6 @@ describe('the edge', () => {
   });
 
   test('before the first picture it decides nothing', () => {
-    assert.deepEqual(new Edge().judge(5, 0), { rate: 1, seekS: null });
+    assert.deepEqual(new Edge().judge(5, 0), { rate: 1, mustSeek: false });
   });
 });

@@ -406,7 +406,7 @@ export class Mock {
     const sendDue = () => {
       const due = [];
       for (; next <= newest(); next++)
-        due.push(frameAt(media, next, captureOf(next) + this.world.clockSkewMs, { hasPrft: camera.hasPrft }));
+        if (!(camera.leftOut?.(captureOf(next)) ?? false)) due.push(frameAt(media, next, captureOf(next) + this.world.clockSkewMs, { hasPrft: camera.hasPrft }));
       if (due.length > 0) response.write(Buffer.concat(due));
     };
     const stream = { camera, account: account.id, stream: name, since: this.now(), timer: setInterval(sendDue, 10) };

@@ -33,19 +33,21 @@ interface Arrival {
 
 export interface Course {
   rate: number;
-  seekS: number | null; // to this much before the newest picture's end
+  mustSeek: boolean; // to `slackS` behind the newest picture
 }
 
 export class Edge {
   slackS = MIN_SLACK_S + 0.02;
 
   private arrivals: Arrival[] = [];
+  private newestS = -Infinity;
   private stallS = 0;
   private stallAt = 0;
   private shownAt = Infinity;
 
   /* The picture at `mediaS` can be played from now on. */
   arrived(nowS: number, mediaS: number): void {
+    this.newestS = mediaS;
     this.arrivals.push({ at: nowS, offset: nowS - mediaS });
     let old = 0;
     while (this.arrivals[old]!.at < nowS - BEST_WINDOW_S) old++;
@@ -65,15 +67,16 @@ export class Edge {
 
   /* What to do about a playhead at `playedS` on the media clock. */
   judge(nowS: number, playedS: number): Course {
-    if (this.arrivals.length === 0) return { rate: 1, seekS: null };
+    if (this.arrivals.length === 0) return { rate: 1, mustSeek: false };
     const best = this.arrivals.reduce((least, { offset }) => Math.min(least, offset), Infinity);
     const late = this.arrivals.filter(({ at }) => at >= nowS - LATE_WINDOW_S).map(({ offset }) => offset - best).sort((a, b) => a - b);
     const covered = late[Math.floor(late.length * COVERED)] ?? 0;
     this.slackS = Math.min(MAX_SLACK_S, MIN_SLACK_S + Math.max(covered, this.forgotten(nowS)));
-    const excess = nowS - best - playedS - this.slackS;
-    if (excess > SKIP_S) return { rate: 1, seekS: this.slackS };
+    /* When pictures stop coming there is nothing to hurry to. */
+    const excess = Math.min(nowS - best - playedS - this.slackS, Math.max(0, this.newestS - playedS));
+    if (excess > SKIP_S) return { rate: 1, mustSeek: true };
     const speed = SPEEDS.find(([from]) => excess > from);
-    return { rate: speed ? speed[1] : excess < TOO_NEAR_S ? SLOWER : 1, seekS: null };
+    return { rate: speed ? speed[1] : excess < TOO_NEAR_S ? SLOWER : 1, mustSeek: false };
   }
 
   private forgotten(nowS: number): number {

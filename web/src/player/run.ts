@@ -51,6 +51,7 @@ const hasFrameCallbacks = typeof HTMLVideoElement !== 'undefined'
   && 'requestVideoFrameCallback' in HTMLVideoElement.prototype;
 
 const KEEP_BEHIND_S = 8;
+const GAP_NEAR_S = 0.02;
 const BURST_QUIET_MS = 25; // the cached pictures are in when nothing came for so long
 const MAX_QUEUED_BYTES = 16 * 1024 * 1024;
 const MAX_GAP_S = 10; // a larger jump of the media clock starts a new run
@@ -271,20 +272,28 @@ export class Run {
 
   private goToEdge(): void {
     this.isAtEdge = true;
-    if (this.aheadS() > this.intervalS + this.edge.slackS + 0.1) this.seekTo(this.edge.slackS);
+    if (this.aheadS() > this.intervalS + this.edge.slackS + 0.1) this.seekToEdge();
     this.edgeAt = performance.now();
   }
 
-  private seekTo(slackS: number): void {
-    this.video.currentTime += this.aheadS() - this.intervalS - slackS;
+  private seekToEdge(): void {
+    this.video.currentTime += this.aheadS() - this.intervalS - this.edge.slackS;
   }
 
   private holdEdge(): void {
     if (!this.isAtEdge || this.isOver || this.video.seeking) return;
-    const { rate, seekS } = this.edge.judge(performance.now() / 1000, this.video.currentTime);
-    if (seekS !== null) this.seekTo(seekS);
+    const { rate, mustSeek } = this.edge.judge(performance.now() / 1000, this.video.currentTime);
+    if (mustSeek || this.isBeforeGap()) this.seekToEdge();
     if (this.video.playbackRate !== rate) this.video.playbackRate = rate;
     if (this.video.paused && !document.hidden) void this.video.play().catch(() => undefined);
+  }
+
+  /* The server left pictures out, for a slow reader: browsers wait there for what never comes. */
+  private isBeforeGap(): boolean {
+    const { buffered, currentTime } = this.video;
+    for (let n = 0; n + 1 < buffered.length; n++)
+      if (currentTime > buffered.end(n) - GAP_NEAR_S && currentTime < buffered.start(n + 1)) return true;
+    return false;
   }
 
   private watchFrames(): void {
