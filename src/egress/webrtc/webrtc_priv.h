@@ -5,7 +5,7 @@
 #include "egress/webrtc/webrtc.h"
 
 enum {
-    HISTORY_FRAMES = 64, /* that a subscription remembers; a power of two */
+    HISTORY_FRAMES = 32, /* that a subscription remembers; a power of two */
     HISTORY_RUNS = 128,  /* a power of two */
     RUN_PACKETS_MAX = 255,
     RESENT_MAX = 64, /* packets whose resends are counted */
