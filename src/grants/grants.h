@@ -7,10 +7,10 @@
  * asked for with what the row says of itself. A swapped, stale, cached or mixed-up row yields no
  * lease, a count and an alarm.
  *
- * The cut: after a change is committed the caller calls cm_grants_changed(). Order: commit, page of
- * minimum epochs, new leases for those still allowed (each decided again from the store), then end
- * for the others. Turns of one camera within 20 ms coalesce. Nothing depends on a message arriving:
- * seals and opens read the page.
+ * The cut: right behind the commit of a change (cm_store_follow) comes cm_grants_changed(). Order:
+ * commit, page of minimum epochs, new leases for those still allowed (each decided again from the
+ * store), then end for the others. Turns of one camera within 20 ms coalesce. Nothing depends on a
+ * message arriving: seals and opens read the page.
  *
  * Leases live 60 s (CLOCK_BOOTTIME) and are renewed at 20-40 s with jitter from memory (the facts
  * of the last evidence, which any change throws away).
@@ -161,10 +161,10 @@ void cm_viewer_session_close(cm_viewer_session *session);
 /* ---- the cut ---- */
 
 /*
- * Any loop, after the commit: `change` is what the store's operation gave (copied here). Its epochs
- * are published first; then every viewer session that it may concern is decided again. `done` (may
- * be NULL) runs on the control loop when each has been. Aborts without memory: a cut must not be
- * forgotten.
+ * Any thread, after the commit: `change` is what the store's operation gave (copied here). Its
+ * epochs are published first; then every viewer session that it may concern is decided again.
+ * `done` (may be NULL) runs on the control loop when each has been. Aborts without memory: a cut
+ * must not be forgotten.
  *
  * Changes by other processes need no call: grants looks for them each second.
  */

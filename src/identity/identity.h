@@ -26,7 +26,7 @@ typedef struct cm_identity_config {
     cm_random *random; /* NULL: the system's */
     cm_password_cost cost;
     cm_limits_config limits;
-    /* After a commit that touched something: hand it to cm_grants_changed. `change` is borrowed. */
+    /* After an operation that changed something: what was touched. `change` is borrowed. */
     void (*on_change)(void *owner, const cm_change *change);
     void *owner;
 } cm_identity_config;

@@ -92,12 +92,25 @@ static void tell_home(cm_server *server, const cm_home_id *home)
 
 /* ---- changes of ours ---- */
 
+/* Right behind the commit: what is taken away ends first. */
+static void on_taken(void *owner, const cm_change *change)
+{
+    cm_server *server = owner;
+    cm_grants_changed(server->grants, change, NULL);
+}
+
+void cm_follow_store(cm_server *server, bool is_wanted)
+{
+    cm_store_follow(server->store, is_wanted ? on_taken : NULL, server);
+}
+
 void cm_follow_change(void *owner, const cm_change *change)
 {
     cm_server *server = owner;
     if (server->grants == NULL)
         return; /* what the YAML takes away at the start: nobody has a lease yet */
-    cm_grants_changed(server->grants, change, NULL);
+    if (change->raised_count == 0)
+        cm_grants_changed(server->grants, change, NULL);
     tell_home(server, &change->home);
 }
 

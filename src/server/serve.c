@@ -89,6 +89,7 @@ static cm_status create_rights(cm_server *server)
                                                 .on_alarm = on_evidence_alarm,
                                                 .owner = server},
                             &server->grants));
+    cm_follow_store(server, true);
     CM_TRY(cm_reach_create(server->nets[0], server->config, &server->reach));
     return cm_fleet_create(&(cm_fleet_config){.loops = server->loops,
                                               .nets = server->nets,
@@ -439,6 +440,7 @@ static void take_down(cm_server *server)
     cm_dtls_identity_destroy(server->rtc_identity);
     cm_fleet_destroy(server->fleet);
     cm_reach_destroy(server->reach);
+    cm_follow_store(server, false);
     cm_grants_destroy(server->grants);
     cm_hub_untie(server->hubs, server->count);
     for (size_t i = 0; i < server->count; i++)

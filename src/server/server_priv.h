@@ -71,8 +71,12 @@ struct cm_server {
 cm_status cm_follow_start(
     cm_server *server); /* control loop's timers: other processes' changes, who watches */
 void cm_follow_stop(cm_server *server);
-void cm_follow_destroy(struct cm_follow *follow);             /* after the loops; NULL is fine */
-void cm_follow_change(void *server, const cm_change *change); /* any loop */
+void cm_follow_destroy(struct cm_follow *follow); /* after the loops; NULL is fine */
+/* From when grants are there until they go; no loop runs. What takes something away then reaches
+ * them from the thread that committed it. */
+void cm_follow_store(cm_server *server, bool is_wanted);
+/* Any loop, when the operation is over: everything else that follows. */
+void cm_follow_change(void *server, const cm_change *change);
 void cm_follow_camera_saved(void *server, const cm_stored_camera *camera);  /* control */
 void cm_follow_camera_deleted(void *server, const cm_camera_key *camera);   /* control */
 void cm_follow_camera_status(void *server, const cm_camera_status *status); /* control */

@@ -71,6 +71,15 @@ cm_status cm_store_open(const cm_store_config *config, char message[CM_STORE_MES
                         cm_store **out);
 void cm_store_close(cm_store *store); /* NULL is fine */
 
+/*
+ * From here on `on_taken` hears of every commit of this store that took something away
+ * (raised_count is not 0), on the thread of the operation and right behind the commit: before the
+ * file `generation` is synced, so that a cut waits for the disk no longer than for its commit. In
+ * the order of the commits; `change` is borrowed. Called while no operation runs; NULL ends it.
+ */
+void cm_store_follow(cm_store *store, void (*on_taken)(void *owner, const cm_change *change),
+                     void *owner);
+
 /* Reads. Walks every row: CM_OK if the database is sound and every MAC fits. */
 cm_status cm_store_check(cm_store *store);
 

@@ -1044,6 +1044,68 @@ static void a_lost_generation_file_or_database_is_refused(void **state)
     store_world_close(&w);
 }
 
+enum { GENERATION_FILE_SIZE = 128 };
+
+typedef struct follower {
+    store_world *w;
+    unsigned told;
+    uint64_t min_epoch;
+    bool still_sees;
+    uint8_t file[GENERATION_FILE_SIZE];
+} follower;
+
+static void read_generation_file(const store_world *w, uint8_t out[GENERATION_FILE_SIZE])
+{
+    char path[128];
+    in_directory(w, "generation", path);
+    const int fd = open(path, O_RDONLY);
+    assert_int_equal(read(fd, out, GENERATION_FILE_SIZE), GENERATION_FILE_SIZE);
+    close(fd);
+}
+
+static void on_taken(void *owner, const cm_change *change)
+{
+    follower *f = owner;
+    f->told++;
+    f->min_epoch = change->raised[0].min_epoch;
+    f->still_sees = may_see(f->w, BRUNO, "verdi", "door");
+    read_generation_file(f->w, f->file);
+}
+
+/* It is committed, and the second wait for the disk is still to come. */
+static void who_follows_hears_of_what_is_taken_right_behind_the_commit(void **state)
+{
+    (void)state;
+    store_world w;
+    store_world_open(&w);
+    follower f = {.w = &w, .still_sees = true};
+    const cm_camera_key door = camera_key("verdi", "door");
+    const cm_camera_key yard = camera_key("verdi", "yard");
+    const cm_account_id *bruno = &w.people[BRUNO].id;
+    uint8_t before[GENERATION_FILE_SIZE];
+    uint8_t after[GENERATION_FILE_SIZE];
+    cm_change change;
+    read_generation_file(&w, before);
+    cm_store_follow(w.store, on_taken, &f);
+    world_grant(&w, "verdi", "yard", BRUNO); /* takes nothing away */
+    assert_int_equal(f.told, 0);
+    assert_int_equal(cm_store_grant_remove(w.store, &door, bruno, &change), CM_OK);
+    cm_change_clear(&change);
+    read_generation_file(&w, after);
+    assert_int_equal(f.told, 1);
+    assert_int_equal(f.min_epoch, epoch_of(&w, "verdi", "door"));
+    assert_false(f.still_sees);
+    assert_memory_equal(f.file, before, sizeof before);
+    assert_memory_not_equal(after, before, sizeof before);
+    assert_int_equal(cm_store_grant_remove(w.store, &door, bruno, &change), CM_ABSENT);
+    assert_int_equal(f.told, 1);
+    cm_store_follow(w.store, NULL, NULL);
+    assert_int_equal(cm_store_grant_remove(w.store, &yard, bruno, &change), CM_OK);
+    cm_change_clear(&change);
+    assert_int_equal(f.told, 1);
+    store_world_close(&w);
+}
+
 static void a_torn_generation_slot_leaves_the_other(void **state)
 {
     (void)state;
@@ -1463,6 +1525,7 @@ int main(void)
         cmocka_unit_test(what_is_not_ours_or_from_later_is_refused),
         cmocka_unit_test(an_old_database_put_back_is_refused_until_accepted),
         cmocka_unit_test(a_lost_generation_file_or_database_is_refused),
+        cmocka_unit_test(who_follows_hears_of_what_is_taken_right_behind_the_commit),
         cmocka_unit_test(a_torn_generation_slot_leaves_the_other),
         cmocka_unit_test(stale_is_told_from_a_snapshot_of_a_moment_ago),
         cmocka_unit_test(a_full_disk_breaks_the_write_and_nothing_else),

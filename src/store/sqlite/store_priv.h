@@ -40,6 +40,8 @@ struct cm_store {
     cm_store_reader readers[CM_STORE_READERS];
     _Atomic unsigned next_reader;
     cm_known *known;
+    void (*on_taken)(void *owner, const cm_change *change); /* under write_lock; may be NULL */
+    void *on_taken_owner;
     _Atomic uint64_t evidence_reads, evidence_alarms, writes, write_failures;
 #ifdef CM_FAULT_INJECTION
     pthread_mutex_t cache_lock;

@@ -71,18 +71,34 @@ cm_status cm_tx_begin_change(cm_store *store, cm_change *change, cm_tx *tx)
     return status;
 }
 
-/* Tells the file and the memory what was committed. The change stands already, so a file that can't
- * be written is no failure of it; the next one that can brings it up to date. */
-static void publish(cm_tx *tx)
+void cm_store_follow(cm_store *store, void (*on_taken)(void *owner, const cm_change *change),
+                     void *owner)
 {
-    cm_store *store = tx->store;
+    store->on_taken = on_taken;
+    store->on_taken_owner = owner;
+}
+
+static void remember(const cm_tx *tx)
+{
+    const cm_store *store = tx->store;
     for (size_t i = 0; i < tx->bumped_count; i++)
         if (cm_known_raise(store->known, tx->bumped[i].kind, tx->bumped[i].id, tx->generation) !=
             CM_OK)
             cm_log(CM_LOG_ERROR, "store", "event=generation-not-remembered cause=memory");
+    if (tx->has_risen)
+        cm_known_raise_generation(store->known, tx->generation);
+}
+
+/* Tells the memory, who follows, and the file what was committed. The change stands already, so
+ * a file that can't be written is no failure of it; the next one that can brings it up to date. */
+static void publish(const cm_tx *tx)
+{
+    const cm_store *store = tx->store;
+    remember(tx);
+    if (store->on_taken != NULL && tx->change != NULL && tx->change->raised_count > 0)
+        store->on_taken(store->on_taken_owner, tx->change);
     if (!tx->has_risen)
         return;
-    cm_known_raise_generation(store->known, tx->generation);
     if (cm_generation_raise(store->directory, &store->file_key, tx->generation) != CM_OK)
         cm_log(CM_LOG_ERROR, "store",
                "event=generation-not-written cause=disk effect=\"an old copy of the database may "
