@@ -1,5 +1,6 @@
 #include "base/secret.h"
 
+#include <openssl/crypto.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -22,7 +23,7 @@ void cm_secret_clear(cm_secret *secret)
 
 bool cm_secret_equal(cm_slice a, cm_slice b)
 {
-    return a.size == b.size && (a.size == 0 || sodium_memcmp(a.bytes, b.bytes, a.size) == 0);
+    return a.size == b.size && (a.size == 0 || CRYPTO_memcmp(a.bytes, b.bytes, a.size) == 0);
 }
 
 void cm_secret_wipe(void *bytes, size_t size)
