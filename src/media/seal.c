@@ -8,20 +8,16 @@
 #include "base/writer.h"
 #include "media/seal_priv.h"
 
+enum { INDEX_AT = 58 }; /* where the associated data has the granule's number */
+
 /* The associated data and nonce of granule `index`, as laid down in media/seal.h. */
 static void bind(const cm_granule_binding *binding, uint16_t index,
                  uint8_t associated[CM_ASSOCIATED_SIZE], uint8_t nonce[CM_AEAD_NONCE_SIZE])
 {
-    cm_writer w = cm_writer_over(associated, CM_ASSOCIATED_SIZE);
-    cm_write_slice(&w, cm_slice_over(binding->context, 32));
-    cm_write_u64(&w, binding->number);
-    cm_write_u64(&w, (uint64_t)binding->captured.us);
-    cm_write_u64(&w, (uint64_t)binding->media_time);
-    cm_write_u16(&w, binding->flags);
+    cm_slice_copy(cm_slice_over(binding->associated, CM_ASSOCIATED_SIZE), associated,
+                  CM_ASSOCIATED_SIZE);
+    cm_writer w = cm_writer_over(associated + INDEX_AT, sizeof index);
     cm_write_u16(&w, index);
-    cm_write_u16(&w, binding->count);
-    cm_write_u16(&w, binding->duration_ms);
-    assert(!w.failed && w.used == CM_ASSOCIATED_SIZE);
     /* Unique under a key as long as no number is sealed twice and a frame has fewer than 65,536
      * granules. */
     w = cm_writer_over(nonce, CM_AEAD_NONCE_SIZE);
@@ -58,13 +54,19 @@ cm_status cm_granule_open(cm_aead *aead, const cm_granule_binding *binding, uint
 cm_granule_binding cm_granule_binding_of(const uint8_t *context, uint64_t number,
                                          const cm_frame *frame)
 {
-    return (cm_granule_binding){.context = context,
-                                .number = number,
-                                .captured = frame->captured,
-                                .media_time = frame->media_time,
-                                .flags = frame->flags,
-                                .count = frame->count,
-                                .duration_ms = frame->duration_ms};
+    cm_granule_binding binding = {.number = number};
+    cm_writer w = cm_writer_over(binding.associated, sizeof binding.associated);
+    cm_write_slice(&w, cm_slice_over(context, 32));
+    cm_write_u64(&w, number);
+    cm_write_u64(&w, (uint64_t)frame->captured.us);
+    cm_write_u64(&w, (uint64_t)frame->media_time);
+    cm_write_u16(&w, frame->flags);
+    assert(w.used == INDEX_AT);
+    cm_write_u16(&w, 0);
+    cm_write_u16(&w, frame->count);
+    cm_write_u16(&w, frame->duration_ms);
+    assert(!w.failed && w.used == CM_ASSOCIATED_SIZE);
+    return binding;
 }
 
 /* ---- sealers ---- */

@@ -6,15 +6,10 @@
 
 enum { CM_ASSOCIATED_SIZE = 64 };
 
-/* The same for every granule of a frame but the granule's number. */
+/* Of all granules of a frame. */
 typedef struct cm_granule_binding {
-    const uint8_t *context; /* 32 bytes: cm_seal_key.context */
+    uint8_t associated[CM_ASSOCIATED_SIZE]; /* with 0 as the granule's number */
     uint64_t number;
-    cm_wall captured;
-    cm_media_time media_time;
-    uint16_t flags;
-    uint16_t count;
-    uint16_t duration_ms;
 } cm_granule_binding;
 
 /* `context` and `number` are what is expected; times, flags and counts are the frame's own word,
