@@ -317,7 +317,8 @@ static cm_status write_records(cm_stream *stream, const cm_slice *parts, size_t 
     while (at.count > 0 && cm_stream_is_flushed(stream)) {
         const cm_slice record = next_record(&at, stream->scratch);
         size_t written = 0;
-        ERR_clear_error();
+        /* Any failure is the end: nobody asks OpenSSL's queue of errors, so it need not be cleared
+         * before each record. */
         if (SSL_write_ex(stream->ssl, record.bytes, record.size, &written) != 1) {
             stream->state = STREAM_FAILED;
             return CM_CLOSE;
