@@ -69,6 +69,27 @@ static void a_start_code_is_not_found_across_the_place_where_search_begins(void 
     assert_int_equal(cm_h264_find_start_code(bytes, 99), bytes.size);
 }
 
+static void a_start_code_is_found_wherever_it_stands(void **state)
+{
+    (void)state;
+    static const size_t FROM[] = {0, 1, 63, 64, 65, 66, 67};
+    for (size_t size = 3; size <= 200; size++)
+        for (size_t at = 0; at + 3 <= size; at++) {
+            uint8_t bytes[200];
+            for (size_t i = 0; i < size; i++)
+                bytes[i] = i % 2 == 0 ? 1 : 0; /* nearly one, everywhere */
+            bytes[at] = bytes[at + 1] = 0;
+            bytes[at + 2] = 1;
+            if (at + 3 < size)
+                bytes[at + 3] = 1;
+            if (at > 0)
+                bytes[at - 1] = 1;
+            const cm_slice all = cm_slice_over(bytes, size);
+            for (size_t k = 0; k < CM_COUNT(FROM); k++)
+                assert_int_equal(cm_h264_find_start_code(all, FROM[k]), at >= FROM[k] ? at : size);
+        }
+}
+
 static void avcc_is_read_and_a_lying_length_is_seen(void **state)
 {
     (void)state;
@@ -803,6 +824,7 @@ int main(void)
         cmocka_unit_test(annex_b_is_cut_at_start_codes_without_trailing_zeros),
         cmocka_unit_test(annex_b_without_a_start_code_has_no_nal),
         cmocka_unit_test(a_start_code_is_not_found_across_the_place_where_search_begins),
+        cmocka_unit_test(a_start_code_is_found_wherever_it_stands),
         cmocka_unit_test(avcc_is_read_and_a_lying_length_is_seen),
         cmocka_unit_test(emulation_prevention_is_taken_out_and_put_in),
         cmocka_unit_test(a_baseline_sps_says_size_rate_and_no_reordering),

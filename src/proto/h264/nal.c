@@ -48,28 +48,33 @@ bool cm_h264_nal_begins_picture(cm_slice nal)
     return has_header && nal.size > 1 && (nal.bytes[1] & 0x80) != 0;
 }
 
-enum { SCAN_BLOCK = 64, START_CODE_SIZE = 3 };
+enum { SCAN_PLACES = 64, START_CODE_SIZE = 3, SCAN_BLOCK = SCAN_PLACES + START_CODE_SIZE - 1 };
 
-/* Do two zeros begin in the first SCAN_BLOCK bytes? Without a branch in it, so that compilers make
- * vector instructions of it: nearly every block says no. */
-static bool has_two_zeros(const uint8_t bytes[SCAN_BLOCK + 1])
+/* Do two zeros begin at one of the first SCAN_PLACES bytes? The least of all neighbours or-ed,
+ * without a branch, so that compilers make vector instructions of it: nearly every block says no.
+ */
+static bool has_two_zeros(const uint8_t bytes[SCAN_BLOCK])
 {
-    uint8_t found = 0;
-    for (size_t i = 0; i < SCAN_BLOCK; i++)
-        found |= (bytes[i] | bytes[i + 1]) == 0;
-    return found != 0;
+    uint8_t least = UINT8_MAX;
+    for (size_t i = 0; i < SCAN_PLACES; i++) {
+        const uint8_t both = bytes[i] | bytes[i + 1];
+        least = both < least ? both : least;
+    }
+    return least == 0;
 }
 
 size_t cm_h264_find_start_code(cm_slice bytes, size_t from)
 {
-    size_t at = from;
-    while (at + START_CODE_SIZE <= bytes.size) {
-        const cm_slice block = cm_slice_part(bytes, at, SCAN_BLOCK + START_CODE_SIZE - 1);
-        if (block.size <= SCAN_BLOCK || has_two_zeros(block.bytes))
-            for (size_t i = 0; i + START_CODE_SIZE <= block.size; i++)
-                if (block.bytes[i] == 0 && block.bytes[i + 1] == 0 && block.bytes[i + 2] == 1)
-                    return at + i;
-        at += SCAN_BLOCK;
+    for (size_t at = from; at + START_CODE_SIZE <= bytes.size; at += SCAN_PLACES) {
+        /* The last block overlaps the one before it: byte by byte it would take as long as all. */
+        if (bytes.size - at < SCAN_BLOCK && bytes.size - from >= SCAN_BLOCK)
+            at = bytes.size - SCAN_BLOCK;
+        const cm_slice block = cm_slice_part(bytes, at, SCAN_BLOCK);
+        if (block.size == SCAN_BLOCK && !has_two_zeros(block.bytes))
+            continue;
+        for (size_t i = 0; i + START_CODE_SIZE <= block.size; i++)
+            if (block.bytes[i] == 0 && block.bytes[i + 1] == 0 && block.bytes[i + 2] == 1)
+                return at + i;
     }
     return bytes.size;
 }
