@@ -22,8 +22,12 @@ typedef struct uv_backed {
     /* A timerfd and not uv_timer: it counts sleep as our instants do (leases must not outlive a
      * suspended machine), and microseconds. */
     int alarm;
+    cm_watch *alarm_watch;
     int64_t alarm_us; /* what it is set to; INT64_MAX: not set */
 } uv_backed;
+
+/* The loop that this thread runs. */
+static _Thread_local const cm_loop *running;
 
 static uv_backed *backed(const cm_loop *loop)
 {
@@ -50,9 +54,13 @@ static cm_wall read_wall(const cm_loop *loop)
     return (cm_wall){.us = read_clock(CLOCK_REALTIME)};
 }
 
+/* The loop's own thread, in the middle of a turn, need not be told by way of the kernel. */
 static void wake(cm_loop *loop)
 {
-    uv_async_send(&backed(loop)->wakeup);
+    if (running == loop)
+        backed(loop)->is_busy = true;
+    else
+        uv_async_send(&backed(loop)->wakeup);
 }
 
 static void on_wakeup(uv_async_t *wakeup)
@@ -83,6 +91,12 @@ static void set_alarm(uv_backed *b)
     b->alarm_us = due;
 }
 
+/* It ends the wait: what is due runs in this turn. Edges need no reading. */
+static void on_alarm(void *owner, unsigned events)
+{
+    cm_watch_drained(((uv_backed *)owner)->alarm_watch, events);
+}
+
 static void turn(uv_backed *b)
 {
     const bool is_other_ready = cm_watch_set_wait(b->loop.watches, !b->is_busy);
@@ -101,8 +115,10 @@ static void run(cm_loop *loop)
     set_alarm(b);
     /* libuv tells the kernel of its handles when it runs. */
     uv_run(&b->uv, UV_RUN_NOWAIT);
+    running = loop;
     while (!atomic_exchange(&loop->is_stopping, false))
         turn(b);
+    running = NULL;
 }
 
 static cm_status submit(cm_loop *loop, unsigned lane, cm_job *job)
@@ -130,6 +146,7 @@ static void destroy(cm_loop *loop)
     uv_run(&b->uv, UV_RUN_DEFAULT);
     if (uv_loop_close(&b->uv) != 0)
         abort();
+    cm_watch_close(b->alarm_watch);
     cm_watch_set_destroy(loop->watches);
     if (b->alarm >= 0)
         close(b->alarm);
@@ -155,7 +172,8 @@ static cm_status open_handles(uv_backed *b)
     CM_ENSURE(b->alarm >= 0, CM_BROKEN);
     CM_ENSURE(uv_async_init(&b->uv, &b->wakeup, on_wakeup) == 0, CM_BROKEN);
     CM_TRY(cm_watch_set_include(b->loop.watches, uv_backend_fd(&b->uv)));
-    CM_TRY(cm_watch_set_include(b->loop.watches, b->alarm));
+    CM_TRY(cm_watch_create_edge(&b->loop, b->alarm, on_alarm, b, &b->alarm_watch));
+    cm_watch_want(b->alarm_watch, CM_WATCH_READ);
     return CM_OK;
 }
 
