@@ -930,7 +930,7 @@ static void a_history_that_is_full_keeps_the_newest(void **state)
             CM_OK);
         assert_true(cm_slice_equal(original.payload, lost->rtp.payload));
     }
-    assert_true(figures_of(b).packets_resent > 20);
+    assert_true(figures_of(b).packets_resent > HISTORY_FRAMES / 3); /* but for want of tokens */
 }
 
 static void a_record_of_a_granule_that_is_not_there_sends_nothing(void **state)
