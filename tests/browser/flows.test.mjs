@@ -433,6 +433,18 @@ describe('adding and editing a camera', () => {
   });
 });
 
+describe('events and answers', () => {
+  test('an event that overtakes an answer is not undone by it', { skip: isReal }, async () => {
+    const { url, mock } = await serve({ cameras: 2 });
+    mock.world.overtake = (camera) => mock.setState(camera.id, 'wrong_password', 'wrong_password');
+    const page = await openSignedIn(browser, url, { path: '/#/edit/verdi/garden' });
+    await page.getByLabel(en['add.password'], { exact: false }).first().fill('out of date');
+    await page.getByRole('button', { name: en['do.save'] }).click();
+    mock.endStreams('garden');
+    await page.locator('.stage[data-state=wrong-password]').waitFor();
+  });
+});
+
 describe('people and settings', () => {
   test('add a person, let them see a camera, take it away, remove them', { skip: isReal }, async () => {
     const { url, mock } = await serve({ cameras: 2 });

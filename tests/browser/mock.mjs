@@ -329,7 +329,10 @@ export class Mock {
     Object.assign(camera, body);
     if (body.password) Object.assign(camera, { state: 'live', cause: null });
     this.tellCamera(camera);
-    return this.json(response, 200, cameraObject(camera, true, 0));
+    const answer = cameraObject(camera, true, 0);
+    if (this.world.overtake) this.world.overtake(camera); // what happens before the answer is there
+    setTimeout(() => this.json(response, 200, answer), this.world.overtake ? 200 : 0);
+    return undefined;
   }
 
   /* The address names the failure: rtsp://timeout.test/ answers as a camera that never does. */

@@ -156,7 +156,7 @@ export function AddCamera({ data, home }: { data: HomeData; home: Home }) {
     setNameFault(found);
     if (found) return;
     void adding.run(async () => {
-      data.put(await api.addCamera(home.id, { ...inputOf(address), name: name.trim() }));
+      await data.take(() => api.addCamera(home.id, { ...inputOf(address), name: name.trim() }));
       notify(t('add.added', { name: name.trim() }));
       go({ page: 'wall', home: home.id });
     });
@@ -225,7 +225,7 @@ export function EditCamera({ data, camera }: { data: HomeData; camera: Camera })
       if (address.sub.trim() !== (camera.sub ?? '')) input.sub = address.sub.trim() || null;
       if (address.user.trim() !== (camera.user ?? '')) input.user = address.user.trim() || null;
       if (address.password) input.password = address.password;
-      data.put(await api.editCamera(camera.home, camera.id, input));
+      await data.take(() => api.editCamera(camera.home, camera.id, input));
       notify(t('edit.saved'));
       go({ page: 'camera', home: camera.home, camera: camera.id });
     });

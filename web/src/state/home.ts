@@ -19,6 +19,7 @@ export class HomeData {
   readonly gone = createStore<ReadonlySet<string>>(new Set()); // shown before, not ours any more
   readonly isReachable = createStore(true);
 
+  private readonly toldAt = new Map<string, number>(); // when an event told of a camera last
   private source: EventSource | null = null;
   private release: Release | null = null;
   private stopWaiting: Release | null = null;
@@ -41,8 +42,9 @@ export class HomeData {
   }
 
   async load(): Promise<void> {
+    const askedAt = performance.now();
     try {
-      const cameras = await api.cameras(this.home);
+      const cameras = (await api.cameras(this.home)).map((camera) => this.latest(camera, askedAt));
       const ids = new Set(cameras.map((camera) => camera.id));
       for (const camera of this.cameras.get() ?? []) if (!ids.has(camera.id)) this.noteGone(camera.id);
       this.gone.update((gone) => new Set([...gone].filter((id) => !ids.has(id))));
@@ -54,7 +56,21 @@ export class HomeData {
     }
   }
 
-  put(camera: Camera): void {
+  /* Asks for something whose answer is a camera, and takes it in. */
+  async take(ask: () => Promise<Camera>): Promise<void> {
+    const askedAt = performance.now();
+    this.put(this.latest(await ask(), askedAt));
+  }
+
+  /* An event may overtake the answer to what was asked before: its state is the later one. */
+  private latest(answer: Camera, askedAt: number): Camera {
+    const known = this.cameras.get()?.find((camera) => camera.id === answer.id);
+    if (!known || (this.toldAt.get(answer.id) ?? -Infinity) < askedAt) return answer;
+    const { state, state_since, cause, next_try, streams } = known;
+    return { ...answer, state, state_since, cause, next_try, streams };
+  }
+
+  private put(camera: Camera): void {
     this.gone.update((gone) => new Set([...gone].filter((id) => id !== camera.id)));
     this.cameras.update((cameras) => {
       const rest = cameras ?? [];
@@ -109,7 +125,11 @@ export class HomeData {
       this.isReachable.set(true);
       void this.load(); // what happened between the list and the first event
     });
-    on<Camera>('camera', (camera) => camera.home === this.home && this.put(camera));
+    on<Camera>('camera', (camera) => {
+      if (camera.home !== this.home) return;
+      this.toldAt.set(camera.id, performance.now());
+      this.put(camera);
+    });
     on<{ home: string; id: string }>('camera-gone', ({ home, id }) => home === this.home && this.noteGone(id));
     on<{ home: string; id: string; viewers: Viewer[] }>('viewers', ({ home, id, viewers }) => {
       if (home === this.home) this.viewers.update((map) => new Map(map).set(id, viewers));
