@@ -21,7 +21,10 @@ from rig import LOAD, MEASURED, Process, program
 
 CAMERAS, VIEWERS = 50, 200
 RECORD = 16384
-QUICK = "--quick" in sys.argv[1:]
+# The second row of viewers: as many on fewer cameras, so that what a camera costs and what a viewer
+# costs can be told apart.
+FEW_CAMERAS = 10
+QUICK, ONLY_VIEWERS = "--quick" in sys.argv[1:], "--only" in sys.argv[1:]
 # Rounds of everything, so that each figure and its limit see the same weather; windows in a round.
 ROUNDS, WINDOWS, SECONDS = (1, 3, 2) if QUICK else (3, 2, 4)
 STARTS, AGE_SECONDS = (12, 4) if QUICK else (30, 20)
@@ -54,18 +57,18 @@ def note_memory(server, cpu):
 
 # ---- 2: viewers ----
 
-def viewers(port, seconds, windows, *more):
+def viewers(port, seconds, windows, *more, cameras=CAMERAS):
     return Process(LOAD, [program("http_viewers"), "--port", port, "--viewers", VIEWERS,
-                          "--cameras", CAMERAS, "--seconds", seconds, "--windows", windows,
+                          "--cameras", cameras, "--seconds", seconds, "--windows", windows,
                           "--warm", 2, *more], "viewers.log")
 
 
-def watch(process_id, load, notes=None):
+def watch(process_id, load, notes=None, windows=WINDOWS):
     """CPU seconds per GB of a process that serves `load`, a window each."""
     if load.line() != "steady":
         raise RuntimeError("http_viewers said something else")
     costs = []
-    for _ in range(WINDOWS):
+    for _ in range(windows):
         before = rig.cpu_seconds(process_id)
         window = load.json()
         costs.append((rig.cpu_seconds(process_id) - before) / window["bytes"] * GB)
@@ -96,6 +99,8 @@ def send(server, cost, notes):
     with viewers(server.HTTPS, SECONDS, WINDOWS, "--tls", *own) as load:
         cost["tls"] += watch(server.id, load, notes["tls"])
     cost["tls_bare"] += bare_write(sizes, "--tls", "--block", RECORD)
+    if not QUICK:
+        cost["tls_pictures"] += bare_write(sizes, "--tls")
     if shutil.which("nginx") and not QUICK:
         cost["nginx"] += nginx(notes["plain"][-1]["bytes"] / notes["plain"][-1]["seconds"])
 
@@ -176,7 +181,8 @@ def ask_stills(server):
 
 def measure(server, figures):
     cpu = {key: [] for key in ("in", "in_bare", "pss", "cached", "frames")}
-    cost = {key: [] for key in ("plain", "plain_bare", "tls", "tls_bare", "nginx")}
+    cost = {key: [] for key in ("plain", "plain_bare", "tls", "tls_bare", "tls_pictures",
+                                  "nginx")}
     notes = {"plain": [], "tls": []}
     for i in range(ROUNDS):
         say(f"round {i + 1} of {ROUNDS}: 50 cameras in")
@@ -203,11 +209,29 @@ def measure(server, figures):
     tls_bare = statistics.median(cost["tls_bare"])
     figures.add("200 viewers, TLS 1.3: CPU", "s/GB", cost["tls"], 1.5 * tls_bare, cost["tls_bare"],
                 "SSL_write of 16 KiB")
+    if cost["tls_pictures"]:
+        figures.rows[-1]["pictures_runs"] = cost["tls_pictures"]
+        figures.rows[-1]["beside_name"] += (
+            f"; of pictures {statistics.median(cost['tls_pictures']):.3g}")
     figures.add("  of it sending alone", "s/GB", [value - ingest for value in cost["tls"]], None)
     figures.add("200 viewers: late pictures", "gaps > 150 ms", [note["late"] for note in
                                                                 notes["plain"] + notes["tls"]], 0)
     figures.add("200 viewers: age at the socket, p99", "ms",
                 [note["age_p99_ms"] for note in notes["plain"] + notes["tls"]], None)
+
+
+def measure_few_cameras(camera_port, figures):
+    """200 viewers on a server with few cameras."""
+    say(f"200 viewers on {FEW_CAMERAS} cameras")
+    with rig.Server(FEW_CAMERAS, camera_port) as server:
+        own = ["--cookies", server.sign_in()[1]]
+        time.sleep(4)
+        with viewers(server.HTTP, SECONDS, ROUNDS, *own, cameras=FEW_CAMERAS) as load:
+            plain = watch(server.id, load, windows=ROUNDS)
+        with viewers(server.HTTPS, SECONDS, ROUNDS, "--tls", *own, cameras=FEW_CAMERAS) as load:
+            tls = watch(server.id, load, windows=ROUNDS)
+    figures.add(f"200 viewers on {FEW_CAMERAS} cameras: CPU", "s/GB", plain, None)
+    figures.add(f"200 viewers on {FEW_CAMERAS} cameras, TLS 1.3: CPU", "s/GB", tls, None)
 
 
 def measure_people(server, figures):
@@ -241,7 +265,8 @@ def main():
     shutil.rmtree(rig.SCRATCH, ignore_errors=True)
     os.makedirs(rig.SCRATCH)
     figures, about = Figures(), machine()
-    measure_seals(figures)
+    if not ONLY_VIEWERS:
+        measure_seals(figures)
     scenes = os.path.join(rig.ROOT, "build/bench/scenes")
     with Process(LOAD, [program("bench_simcam"), "--cameras", CAMERAS, "--auth", "none", "--port",
                         0, "--helper", os.path.join(rig.BUILD, "casement-helper"), "--cache",
@@ -253,7 +278,10 @@ def main():
             server.cookies, server.cookies_path = server.sign_in()
             time.sleep(4)  # a whole group of pictures of each
             measure(server, figures)
-            measure_people(server, figures)
+            if not ONLY_VIEWERS:
+                measure_people(server, figures)
+        if not QUICK:
+            measure_few_cameras(port, figures)
     figures.report("live", about, is_quick=QUICK, cameras=CAMERAS, viewers=VIEWERS)
 
 

@@ -92,7 +92,7 @@ class Server:
 
     def __init__(self, cameras, camera_port, accounts=ACCOUNTS):
         self.cameras, self.accounts = cameras, accounts
-        self.folder = os.path.join(SCRATCH, "server")
+        self.folder = os.path.join(SCRATCH, f"server-{cameras}")
         os.makedirs(self.folder)
         with open(os.path.join(self.folder, "password"), "w", encoding="ascii") as file:
             file.write(self.PASSWORD + "\n")
