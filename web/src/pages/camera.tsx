@@ -71,7 +71,8 @@ function bitRate(bits: number | undefined | null): string {
 
 function pathOf(stats: PictureStats | undefined): string {
   if (!stats?.way) return t('details.unknown');
-  if (stats.way === 'webrtc') return t('details.pathWebrtc', { protocol: (stats.protocol ?? '').toUpperCase() });
+  if (stats.way === 'webrtc')
+    return stats.protocol ? t('details.pathWebrtc', { protocol: stats.protocol.toUpperCase() }) : 'WebRTC';
   return t(stats.way === 'mse' ? 'details.pathMse' : 'details.pathStills', { protocol: protocolName() });
 }
 
@@ -84,7 +85,7 @@ function Details({ picture, camera, stream }: { picture: RefObject<Picture>; cam
   const unknown = t('details.unknown');
   const rows: [string, string][] = [
     [t('details.age'), stats?.ageMs == null ? unknown : duration(stats.ageMs)],
-    [t('details.codec'), stats?.codec ?? known.codec ?? unknown],
+    [t('details.codec'), (stats?.way === 'webrtc' ? known.codec : stats?.codec) ?? known.codec ?? unknown],
     [t('details.size'), width && height ? `${width} × ${height}` : unknown],
     [t('details.rate'), stats?.fps || known.fps ? number(stats?.fps || known.fps || 0, 1) : unknown],
     [t('details.bits'), bitRate(stats?.bitsPerSecond || known.bits_per_second)],

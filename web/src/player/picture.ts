@@ -126,9 +126,18 @@ export class Picture {
 
   /* The quickest way first; each that fails says so, and the next one is taken. */
   private connect(): void {
+    if (!ways.isKnown) {
+      void ways.whenKnown().then(() => this.isIdle() && this.connect());
+      return;
+    }
     this.whyNotWebrtc = ways.whyNot(Date.now());
     if (this.whyNotWebrtc === null) this.openWhep();
     else this.connectByHttp();
+  }
+
+  /* Wanted, and nothing under way. */
+  private isIdle(): boolean {
+    return this.isActive && !this.isOver && !this.run && !this.stopWaiting && !this.stillsWhy;
   }
 
   private openWhep(): void {

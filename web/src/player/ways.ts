@@ -12,16 +12,28 @@ export type Way = 'webrtc' | 'mse' | 'stills';
 export type WhyNot = 'not-offered' | 'no-browser' | 'no-path' | 'no-time' | 'ended';
 
 const REMEMBER_MS = 300_000;
+const ANSWER_MS = 2_000; // a server that does not answer for so long offers nothing
 
 export class Ways {
+  isKnown = false; // what the server offers
   private isOffered = false;
   private failure: { why: WhyNot; until: number } | null = null;
+  private tellKnown: () => void = () => undefined;
+  private readonly known = new Promise<void>((done) => { this.tellKnown = done; });
 
   constructor(private readonly canWebrtc: () => boolean) {}
 
   /* As the server says in GET /api/v1/server. */
   offer(isOffered: boolean): void {
     this.isOffered = isOffered;
+    this.isKnown = true;
+    this.tellKnown();
+  }
+
+  /* A picture that is asked for before the server has said what it offers waits for that. */
+  async whenKnown(): Promise<void> {
+    await Promise.race([this.known, new Promise((done) => { setTimeout(done, ANSWER_MS); })]);
+    this.isKnown = true;
   }
 
   fail(why: WhyNot, now: number): void {

@@ -47,7 +47,7 @@ export function captureOf(told: number | undefined, serverNow: number): number |
   return null;
 }
 
-const CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
+const CAPTURE_TIME = '/rtp-hdrext/abs-capture-time'; // the end of its URI
 
 /* Chromium knows the extension and offers it to those who ask. Others offer it or have it not. */
 function askForCaptureTime(transceiver: RTCRtpTransceiver): void {
@@ -58,7 +58,7 @@ function askForCaptureTime(transceiver: RTCRtpTransceiver): void {
   const extensions = it.getHeaderExtensionsToNegotiate?.();
   if (!extensions) return;
   for (const extension of extensions)
-    if (extension.uri === CAPTURE_TIME) extension.direction = 'sendrecv';
+    if (extension.uri.endsWith(CAPTURE_TIME)) extension.direction = 'sendrecv';
   it.setHeaderExtensionsToNegotiate?.(extensions);
 }
 
@@ -111,7 +111,7 @@ export class WhepRun {
   }
 
   start(): void {
-    this.limit = setTimeout(() => this.end({ kind: 'broken', why: 'no path' }, 'no-path'), FIRST_PICTURE_MS);
+    this.limit = setTimeout(() => this.giveUp(), FIRST_PICTURE_MS);
     this.statsTimer = setInterval(() => void this.readStats(), STATS_MS);
     this.peer.addEventListener('track', (event) => {
       this.video.srcObject = new MediaStream([event.track]);
@@ -151,6 +151,12 @@ export class WhepRun {
     if (this.isOver) return;
     this.events.onEnd(end, whyNot);
     this.stop();
+  }
+
+  /* Connected, and no picture: that is the camera's trouble, not the path's. */
+  private giveUp(): void {
+    if (this.peer.connectionState === 'connected') this.end({ kind: 'closed' }, null);
+    else this.end({ kind: 'broken', why: 'no path' }, 'no-path');
   }
 
   private async join(): Promise<void> {

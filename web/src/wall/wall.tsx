@@ -5,6 +5,7 @@ import type { Camera, Home, Viewer } from '../api/types';
 import { t, type Key } from '../i18n';
 import { mediaSourceClass } from '../player/run';
 import { isMultiplexed, STREAM_PLACES } from '../player/slots';
+import { ways } from '../player/ways';
 import type { HomeData } from '../state/home';
 import { inOrder, storedOrder, storeOrder } from '../state/prefs';
 import { hrefOf } from '../state/route';
@@ -82,6 +83,7 @@ function moveFocus(grid: HTMLElement, event: KeyboardEvent): void {
 
 /* Why some tiles show single pictures here, where they do. */
 function stillsWhy(count: number): Key | null {
+  if (ways.whyNot(Date.now()) === null) return null; // WebRTC needs neither
   if (!mediaSourceClass()) return 'tile.stillsBrowser';
   return !isMultiplexed() && count > STREAM_PLACES ? 'tile.stillsConnections' : null;
 }
