@@ -142,7 +142,7 @@ describe('a first evening with the demo', () => {
     await page.getByRole('button', { name: en['camera.details'] }).click();
     const fact = (key) => page.locator('.facts.is-table div').filter({ has: page.getByText(en[key], { exact: true }) }).locator('dd');
     await until(async () => /^0\.\d s$/.test(await fact('details.age').innerText()), 'an age below a second');
-    assert.match(await fact('details.codec').innerText(), /^avc1\./);
+    assert.match(await fact('details.codec').innerText(), /^H\.264/);
     assert.match(await fact('details.size').innerText(), /1280 × 720/);
     assert.match(await fact('details.path').innerText(), /WebRTC/);
     await until(async () => Math.abs(Number.parseFloat(await fact('details.rate').innerText()) - FPS) < 4, '20 frames a second');

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { en, openBrowser, openPage, signIn, until } from './helper.mjs';
-import { codesOf, startCameras, startServer } from './_real.mjs';
+import { codesOf, freePort, startCameras, startServer } from './_real.mjs';
 
 const ANNA = { name: 'Anna', password: 'a lamp in the window' };
 const BRUNO = { name: 'Bruno', password: 'the boat on the lake' };
@@ -93,6 +93,51 @@ describe('WebRTC', () => {
     await until(async () => (await path.innerText()).startsWith('MSE'), 'MSE');
     assert.match(await facts.innerText(), new RegExp(en['details.why.no-path'].slice(0, 30)));
     await moves(page, 'main video', [1]);
+  });
+
+  test('takes over from MSE, without a gap, once nothing speaks against it', async () => {
+    const page = await openPage(browser, {});
+    await page.addInitScript(() => {
+      globalThis.kept = RTCPeerConnection;
+      delete globalThis.RTCPeerConnection;
+    });
+    await signIn(page, server.plain, ANNA);
+    await until(async () => await liveTiles(page) === 2, 'two live tiles', 20_000);
+    assert.deepEqual(await isByWebrtc(page, '.tile video:not([hidden])'), [false, false]);
+    await page.evaluate(() => {
+      globalThis.left = [];
+      for (const tile of document.querySelectorAll('.tile'))
+        new MutationObserver(() => globalThis.left.push(tile.dataset.state)).observe(tile, { attributeFilter: ['data-state'] });
+      globalThis.RTCPeerConnection = globalThis.kept;
+    });
+    await until(async () => (await isByWebrtc(page, '.tile video')).join() === 'true,true', 'WebRTC alone');
+    assert.deepEqual((await page.evaluate(() => globalThis.left)).filter((state) => state !== 'live'), [], 'the tiles stay live');
+    await moves(page, '.tile video', [1, 2]);
+  });
+
+  test('is not taken from the others by a camera that is off', async () => {
+    const port = await freePort();
+    const home = {
+      id: 'lago', name: 'Lago', allow: ['127.0.0.0/8'], accounts: [{ name: ANNA.name, role: 'owner', password_file: 'anna' }],
+      cameras: [
+        { id: 'off', name: 'Off', main: `rtsp://127.0.0.1:${port}/live` },
+        { id: 'cam1', name: 'Camera 1', main: cameras.url(1), sub: cameras.url(1, 'sub') },
+      ],
+    };
+    const other = await startServer({ config: { homes: [home] }, secrets: { anna: ANNA.password } });
+    try {
+      const page = await openPage(browser, {});
+      await signIn(page, other.plain, ANNA);
+      await until(async () => await liveTiles(page) === 1, 'a live tile', 20_000);
+      await page.waitForTimeout(6_000); // the camera that is off has had its five seconds
+      await page.getByRole('link', { name: en['nav.settings'] }).click();
+      await page.locator('.fingerprint').waitFor();
+      await page.getByRole('link', { name: en['nav.home'] }).click();
+      await until(async () => await liveTiles(page) === 1, 'it is live again', 20_000);
+      assert.deepEqual(await isByWebrtc(page, '.tile[data-state=live] video'), [true]);
+    } finally {
+      await other.stop();
+    }
   });
 
   test('ends at once when the right is taken, and nothing of the picture stays', async () => {

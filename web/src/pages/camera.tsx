@@ -69,6 +69,13 @@ function bitRate(bits: number | undefined | null): string {
   return bits ? t('details.mbit', { value: number(bits / 1e6, 2) }) : t('details.unknown');
 }
 
+/* "H.264 (avc1.64001F)": as people call it, and as browsers do. */
+function codecName(codec: string | null | undefined): string | null {
+  if (!codec) return null;
+  const name = /^(avc|h264)/i.test(codec) ? 'H.264' : /^(hvc|hev|h265)/i.test(codec) ? 'H.265' : codec;
+  return codec.includes('.') && name !== codec ? `${name} (${codec})` : name;
+}
+
 function pathOf(stats: PictureStats | undefined): string {
   if (!stats?.way) return t('details.unknown');
   if (stats.way === 'webrtc')
@@ -85,7 +92,7 @@ function Details({ picture, camera, stream }: { picture: RefObject<Picture>; cam
   const unknown = t('details.unknown');
   const rows: [string, string][] = [
     [t('details.age'), stats?.ageMs == null ? unknown : duration(stats.ageMs)],
-    [t('details.codec'), (stats?.way === 'webrtc' ? known.codec : stats?.codec) ?? known.codec ?? unknown],
+    [t('details.codec'), codecName((stats?.way === 'webrtc' ? known.codec : stats?.codec) || known.codec) ?? unknown],
     [t('details.size'), width && height ? `${width} × ${height}` : unknown],
     [t('details.rate'), stats?.fps || known.fps ? number(stats?.fps || known.fps || 0, 1) : unknown],
     [t('details.bits'), bitRate(stats?.bitsPerSecond || known.bits_per_second)],
@@ -93,14 +100,18 @@ function Details({ picture, camera, stream }: { picture: RefObject<Picture>; cam
     [t('details.ahead'), stats?.aheadS === undefined ? unknown : duration(stats.aheadS * 1000)],
     [t('details.dropped'), stats?.dropped === undefined ? unknown : number(stats.dropped)],
   ];
-  if (stats?.way && stats.way !== 'webrtc' && stats.whyNotWebrtc) rows.push([t('details.why'), t(`details.why.${stats.whyNotWebrtc}`)]);
   if (stats?.roundTripMs != null) rows.push([t('details.roundTrip'), duration(stats.roundTripMs)]);
   if (stats?.lossShare != null) rows.push([t('details.loss'), t('details.percent', { value: number(stats.lossShare * 100, 1) })]);
   if (camera.main) rows.push([t('details.address'), (stream === 'sub' && camera.sub) || camera.main]);
+  const whyNot = stats?.way && stats.way !== 'webrtc' ? stats.whyNotWebrtc : null;
   return (
-    <dl class="facts is-table">
-      {rows.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}
-    </dl>
+    <>
+      {stats?.way && <p class="hint">{t(`details.how.${stats.way}`)}</p>}
+      <dl class="facts is-table">
+        {rows.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}
+        {whyNot && <div class="is-long"><dt>{t('details.why')}</dt><dd>{t(`details.why.${whyNot}`)}</dd></div>}
+      </dl>
+    </>
   );
 }
 

@@ -44,6 +44,7 @@ export class Picture {
   status: PictureStatus = { kind: 'idle', takenMs: null };
 
   private run: Run | WhepRun | null = null;
+  private next: WhepRun | null = null; // a better way that is tried while another one plays
   private whyNotWebrtc: WhyNot | null = null;
   private release: Release | null = null;
   private stopWaiting: Release | null = null;
@@ -105,6 +106,7 @@ export class Picture {
     this.isOver = true;
     clearInterval(this.watch);
     this.stopAll();
+    ways.leave(this);
     this.dropStill();
   }
 
@@ -130,8 +132,8 @@ export class Picture {
       void ways.whenKnown().then(() => this.isIdle() && this.connect());
       return;
     }
-    this.whyNotWebrtc = ways.whyNot(Date.now());
-    if (this.whyNotWebrtc === null) this.openWhep();
+    this.whyNotWebrtc = ways.whyNot(this, Date.now());
+    if (this.whyNotWebrtc === null) this.begin(this.makeWhep());
     else this.connectByHttp();
   }
 
@@ -140,12 +142,45 @@ export class Picture {
     return this.isActive && !this.isOver && !this.run && !this.stopWaiting && !this.stillsWhy;
   }
 
-  private openWhep(): void {
+  private makeWhep(): WhepRun {
     const run: WhepRun = new WhepRun(whepPath(this.home, this.camera, this.stream), {
-      onFrame: (shown) => this.run === run && this.noteFrame(shown),
-      onEnd: (end, whyNot) => this.run === run && this.noteWhepEnd(end, whyNot),
+      onFrame: (shown) => {
+        if (this.next === run) this.promote(run);
+        if (this.run === run) this.noteFrame(shown);
+      },
+      onEnd: (end, whyNot) => {
+        if (this.next === run) this.giveUpNext(whyNot);
+        else if (this.run === run) this.noteWhepEnd(end, whyNot);
+      },
     });
-    this.begin(run);
+    return run;
+  }
+
+  /* The reason against the quickest way is over: it is tried beside the one that plays. */
+  private tryBetter(): void {
+    const plays = (this.run instanceof Run && this.isSettled) || this.stillsWhy !== null;
+    if (!plays || this.next || document.hidden || ways.whyNot(this, Date.now()) !== null) return;
+    this.next = this.makeWhep();
+    this.next.video.hidden = true;
+    this.host.append(this.next.video);
+    this.next.start();
+  }
+
+  private promote(run: WhepRun): void {
+    this.next = null;
+    this.run?.stop();
+    this.letGo();
+    this.stillsWhy = null;
+    this.whyNotWebrtc = null;
+    this.run = run;
+    this.shown = null;
+    run.video.hidden = false;
+  }
+
+  private giveUpNext(whyNot: WhyNot | null): void {
+    this.next = null;
+    this.whyNotWebrtc = whyNot ?? 'refused';
+    ways.fail(this.whyNotWebrtc, this, Date.now());
   }
 
   /* A way that does not work is left at once: the next one is tried without a wait. */
@@ -154,7 +189,7 @@ export class Picture {
       this.noteEnd(end);
       return;
     }
-    ways.fail(whyNot, Date.now());
+    ways.fail(whyNot, this, Date.now());
     this.keepLast();
     this.run = null;
     this.shown = null;
@@ -222,6 +257,7 @@ export class Picture {
   private retryLater(afterMs: number | null): void {
     const wait = afterMs ?? BACK_OFF_MS[Math.min(this.retries, BACK_OFF_MS.length - 1)]!;
     this.retries++;
+    this.dropNext();
     this.letGo();
     clearTimeout(this.retryTimer);
     this.retryTimer = setTimeout(() => this.isActive && this.connect(), wait * (0.8 + Math.random() * 0.4));
@@ -243,7 +279,13 @@ export class Picture {
     this.release = null;
   }
 
+  private dropNext(): void {
+    this.next?.stop();
+    this.next = null;
+  }
+
   private stopAll(): void {
+    this.dropNext();
     this.run?.stop();
     this.run = null;
     this.shown = null;
@@ -326,6 +368,7 @@ export class Picture {
   private judge(): void {
     if (this.isOver || this.status.kind === 'no-right') return;
     if (this.run) this.checkRun(this.run);
+    if (this.isActive) this.tryBetter();
     this.publish(this.statusNow());
   }
 

@@ -1,23 +1,36 @@
 /*
  * Which way pictures come to this browser, and why not by WebRTC, the quickest: whether the server
  * offers it, whether this browser can, and what happened when it was tried here. A failure is
- * remembered for a few minutes, or until the network changes.
+ * remembered for a few minutes, or until the network changes. What is the camera's own trouble and
+ * not the network's is remembered by its Picture alone: one camera that is off must not take the
+ * quickest way from the others.
  */
 
 export type Way = 'webrtc' | 'mse' | 'stills';
 
 /* not-offered: by the server. no-browser: it has no WebRTC, or is not allowed to. no-path: the
  * server's media port could not be reached. no-time: pictures come without the time of capture, so
- * that they could not be called live. ended: it broke after it had worked. */
-export type WhyNot = 'not-offered' | 'no-browser' | 'no-path' | 'no-time' | 'ended';
+ * that they could not be called live. Of one camera: no-picture: there was a way, and nothing came.
+ * busy: the server has too many such viewers. refused: it did not take the offer. */
+export type WhyNot = 'not-offered' | 'no-browser' | 'no-path' | 'no-time' | OfCamera;
+export type OfCamera = 'no-picture' | 'busy' | 'refused';
 
 const REMEMBER_MS = 300_000;
+const REMEMBER_CAMERA_MS = 60_000;
 const ANSWER_MS = 2_000; // a server that does not answer for so long offers nothing
+
+interface Failure {
+  why: WhyNot;
+  until: number;
+}
+
+const isOfCamera = (why: WhyNot): boolean => why === 'no-picture' || why === 'busy' || why === 'refused';
 
 export class Ways {
   isKnown = false; // what the server offers
   private isOffered = false;
-  private failure: { why: WhyNot; until: number } | null = null;
+  private failure: Failure | null = null;
+  private readonly ofCameras = new Map<object, Failure>();
   private tellKnown: () => void = () => undefined;
   private readonly known = new Promise<void>((done) => { this.tellKnown = done; });
 
@@ -36,20 +49,28 @@ export class Ways {
     this.isKnown = true;
   }
 
-  fail(why: WhyNot, now: number): void {
-    this.failure = { why, until: now + REMEMBER_MS };
+  /* `who` tried. */
+  fail(why: WhyNot, who: object, now: number): void {
+    if (isOfCamera(why)) this.ofCameras.set(who, { why, until: now + REMEMBER_CAMERA_MS });
+    else this.failure = { why, until: now + REMEMBER_MS };
   }
 
   /* Another network: what failed on the one before says nothing. */
   forget(): void {
     this.failure = null;
+    this.ofCameras.clear();
   }
 
-  /* Null: WebRTC is worth a try. */
-  whyNot(now: number): WhyNot | null {
+  leave(who: object): void {
+    this.ofCameras.delete(who);
+  }
+
+  /* Null: WebRTC is worth a try for `who`. */
+  whyNot(who: object | null, now: number): WhyNot | null {
     if (!this.isOffered) return 'not-offered';
     if (!this.canWebrtc()) return 'no-browser';
-    if (this.failure && now < this.failure.until) return this.failure.why;
+    const own = who ? this.ofCameras.get(who) : undefined;
+    for (const failure of [this.failure, own]) if (failure && now < failure.until) return failure.why;
     return null;
   }
 }

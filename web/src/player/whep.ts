@@ -5,7 +5,7 @@
  * The server is an ICE-lite agent whose answer names its addresses, so the offer goes out at once,
  * without candidates of ours: the server learns where we are from our checks. A connection that is
  * lost is asked for again once (ICE restart: a phone that changes networks goes on); a session that
- * does not come to a picture within FIRST_PICTURE_MS has no path.
+ * does not come to a picture within FIRST_PICTURE_MS is given up.
  */
 
 import { problemOf } from '../api/client';
@@ -20,6 +20,7 @@ const NO_TIME_MS = 4_000; // pictures without a time of capture are borne for so
 const STATS_MS = 1_000;
 const NTP_OF_UNIX_MS = 2_208_988_800_000; // from 1900 to 1970
 const DAY_MS = 86_400_000;
+const NEIGHBOURS_MS = 5_000;
 
 export interface WhepStats extends RunStats {
   lossShare: number | null; // of the packets of the last seconds
@@ -34,7 +35,7 @@ export interface WhepEvents {
 }
 
 type Sync = RTCRtpSynchronizationSource & { captureTimestamp?: number };
-type FrameMetadata = VideoFrameCallbackMetadata & { captureTime?: number };
+type FrameMetadata = VideoFrameCallbackMetadata & { captureTime?: number; rtpTimestamp?: number };
 
 /*
  * The time of capture in milliseconds since 1970 on the server's clock, or null. Browsers tell it as
@@ -45,6 +46,14 @@ export function captureOf(told: number | undefined, serverNow: number): number |
   for (const captureMs of [told - NTP_OF_UNIX_MS, told])
     if (Math.abs(captureMs - serverNow) < DAY_MS) return captureMs;
   return null;
+}
+
+/* Milliseconds from one picture to another on RTP's clock, which turns over. 0 where either is not
+ * known, or they are no neighbours. */
+export function rtpMs(from: number | undefined, to: number | undefined): number {
+  if (from === undefined || to === undefined) return 0;
+  const ms = ((to - from) | 0) / 90;
+  return Math.abs(ms) < NEIGHBOURS_MS ? ms : 0;
 }
 
 const CAPTURE_TIME = '/rtp-hdrext/abs-capture-time'; // the end of its URI
@@ -60,6 +69,12 @@ function askForCaptureTime(transceiver: RTCRtpTransceiver): void {
   for (const extension of extensions)
     if (extension.uri.endsWith(CAPTURE_TIME)) extension.direction = 'sendrecv';
   it.setHeaderExtensionsToNegotiate?.(extensions);
+}
+
+/* Null: who asks may not see the camera by any way. */
+function whyRefused(status: number): WhyNot | null {
+  if ([401, 403, 404].includes(status)) return null;
+  return status === 429 || status === 503 ? 'busy' : 'refused';
 }
 
 /* A fragment (RFC 8840) with the credentials of an offer, for the PATCH of a restart. */
@@ -153,9 +168,10 @@ export class WhepRun {
     this.stop();
   }
 
-  /* Connected, and no picture: that is the camera's trouble, not the path's. */
+  /* Connected, and no picture: that is the camera's trouble, not the path's. No answer: the server's. */
   private giveUp(): void {
-    if (this.peer.connectionState === 'connected') this.end({ kind: 'closed' }, null);
+    if (!this.session) this.end({ kind: 'closed' }, null);
+    else if (this.peer.connectionState === 'connected') this.end({ kind: 'broken', why: 'no picture' }, 'no-picture');
     else this.end({ kind: 'broken', why: 'no path' }, 'no-path');
   }
 
@@ -168,7 +184,7 @@ export class WhepRun {
     const response = await this.send('POST', this.url, 'application/sdp', this.peer.localDescription?.sdp ?? '');
     if (!response.ok) {
       const problem = await problemOf(response);
-      this.end({ kind: 'refused', status: response.status, retryAfterS: problem.retryAfterS }, null);
+      this.end({ kind: 'refused', status: response.status, retryAfterS: problem.retryAfterS }, whyRefused(response.status));
       return;
     }
     const location = response.headers.get('Location');
@@ -251,7 +267,7 @@ export class WhepRun {
     if (serverNow === null) return null;
     const source = this.receiver?.getSynchronizationSources()[0] as Sync | undefined;
     const told = captureOf(source?.captureTimestamp, serverNow);
-    if (told !== null) return told;
+    if (told !== null) return told + rtpMs(source?.rtpTimestamp, metadata.rtpTimestamp);
     /* From sender reports: on our own clock. */
     return metadata.captureTime === undefined ? null : serverNow - (performance.now() - metadata.captureTime);
   }

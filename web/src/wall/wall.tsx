@@ -83,7 +83,7 @@ function moveFocus(grid: HTMLElement, event: KeyboardEvent): void {
 
 /* Why some tiles show single pictures here, where they do. */
 function stillsWhy(count: number): Key | null {
-  if (ways.whyNot(Date.now()) === null) return null; // WebRTC needs neither
+  if (ways.whyNot(null, Date.now()) === null) return null; // WebRTC needs neither
   if (!mediaSourceClass()) return 'tile.stillsBrowser';
   return !isMultiplexed() && count > STREAM_PLACES ? 'tile.stillsConnections' : null;
 }
