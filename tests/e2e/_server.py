@@ -269,6 +269,37 @@ def decode(data, width, suffix=".mp4"):
     return [code_of(picture, width) for picture in pictures], done.stderr.decode()
 
 
+def boxes(data):
+    """(type, body) of the boxes that `data` is made of."""
+    at = 0
+    while at + 8 <= len(data):
+        size = int.from_bytes(data[at:at + 4], "big")
+        yield data[at + 4:at + 8], data[at + 8:at + size]
+        at += max(size, 8)
+
+
+def numbers_of(data):
+    """The numbers that the server gave to the pictures of a live answer (mfhd): those of its camera's, one by one."""
+    inside = (body for kind, moof in boxes(data) if kind == b"moof" for kind, body in boxes(moof) if kind == b"mfhd")
+    return [int.from_bytes(body[4:8], "big") for body in inside]
+
+
+def misses(data, width):
+    """(codes of all pictures, what is wrong with their order). A picture that the server had and did not send is
+    wrong, and so is one that is unreadable, another's, or out of turn. What the simulated camera left out, as
+    this machine did not let it run, is not: the server never had it."""
+    codes, complaints = decode(data, width)
+    numbers = numbers_of(data)
+    wrong = [complaints] if complaints else []
+    if len(numbers) != len(codes):
+        wrong.append(f"{len(numbers)} parts, {len(codes)} pictures")
+    wrong += [f"number {b} after {a}" for a, b in zip(numbers, numbers[1:]) if b != a + 1]
+    for before, after in zip(codes, codes[1:]):
+        if not before or not after or before[0] != after[0] or after[1] <= before[1]:
+            wrong.append(f"{after} after {before}")
+    return codes, wrong
+
+
 def picture_size(jpeg):
     done = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "stream=width,height", "-of", "csv=p=0",
                            "-f", "jpeg_pipe", "-"], input=jpeg, capture_output=True, check=False)

@@ -233,14 +233,24 @@ def print_outcome(step, outcome, logs=LOGS):
     print(f"{verdict:<7} {step.name:<10} {outcome.seconds:6.1f} s  {counts}", flush=True)
     if not outcome.failed:
         return
+    # The names first: what shows this to people may cut it at the end.
+    for why in outcome.why[:20]:
+        print("    " + why)
     path = os.path.join(logs, step.name + ".log")
     with open(path, encoding="utf-8", errors="replace") as log:
         lines = [line for line in log.read().splitlines() if not is_pass(line)]
-    for line in lines[-TAIL_LINES:]:
+    for line in shown(lines):
         print("    | " + line)
-    for why in outcome.why[:20]:
-        print("    " + why)
     print(f"    whole log: {path}", flush=True)
+
+
+def shown(lines):
+    """The last lines, and of those before them what failed, with what was said of it."""
+    before = len(lines) - TAIL_LINES
+    failed = [at for at, line in enumerate(lines[:max(before, 0)]) if line.lstrip().startswith("not ok")]
+    for at in failed[:20]:
+        yield from lines[at:min(at + 3, before)]
+    yield from lines[max(before, 0):]
 
 
 def forgotten(step):
@@ -313,6 +323,9 @@ def main(arguments):
         results.append((None, Outcome(failed=1)))
     passed = sum(outcome.passed for _, outcome in results)
     failed = sum(outcome.failed for _, outcome in results)
+    for step, outcome in results:
+        for why in outcome.why[:20]:
+            print(f"failed: {step.name + ': ' if step else ''}{why}")
     if mode == "long":
         write_report([r for r in results if r[0]], passed, failed)
     print(f"{passed} passed, {failed} failed", flush=True)
