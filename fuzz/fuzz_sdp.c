@@ -1,14 +1,14 @@
 /* SDP: what parses is written, and what was written parses to what is written the same again; the
- * H.264 parameters of every payload likewise. */
+ * H.264 and H.265 parameters of every payload likewise. */
 #include "fuzz.h"
 #include "proto/sdp/fmtp.h"
 #include "proto/sdp/sdp.h"
 
 static void check_h264(cm_slice fmtp)
 {
-    uint8_t sets[CM_SDP_H264_SETS_SIZE];
-    uint8_t sets_again[CM_SDP_H264_SETS_SIZE];
-    static uint8_t text[2 * CM_SDP_H264_SETS_SIZE];
+    uint8_t sets[CM_SDP_SETS_SIZE];
+    uint8_t sets_again[CM_SDP_SETS_SIZE];
+    static uint8_t text[2 * CM_SDP_SETS_SIZE];
     cm_writer storage = cm_writer_over(sets, sizeof sets);
     cm_sdp_h264 h264;
     cm_sdp_h264_parse(fmtp, &storage, &h264);
@@ -26,6 +26,23 @@ static void check_h264(cm_slice fmtp)
         CHECK(cm_slice_equal(back.sets[i], h264.sets[i]));
 }
 
+static void check_h265(cm_slice fmtp)
+{
+    uint8_t sets[CM_SDP_SETS_SIZE];
+    static uint8_t texts[2][2 * CM_SDP_SETS_SIZE];
+    cm_slice written[2];
+    for (size_t i = 0; i < CM_COUNT(texts); i++) {
+        cm_writer storage = cm_writer_over(sets, sizeof sets);
+        cm_writer w = cm_writer_over(texts[i], sizeof texts[i]);
+        cm_sdp_h265 h265;
+        cm_sdp_h265_parse(fmtp, &storage, &h265);
+        cm_sdp_h265_write(&w, &h265);
+        CHECK(cm_writer_finish(&w, &written[i]) == CM_OK);
+        fmtp = written[i];
+    }
+    CHECK(cm_slice_equal(written[0], written[1]));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static uint8_t first_text[1 << 20];
@@ -37,8 +54,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(sdp.media_count > 0 && sdp.media_count <= CM_SDP_MEDIA_MAX);
     for (size_t m = 0; m < sdp.media_count; m++) {
         CHECK(sdp.medias[m].payload_count > 0);
-        for (size_t p = 0; p < sdp.medias[m].payload_count; p++)
+        for (size_t p = 0; p < sdp.medias[m].payload_count; p++) {
             check_h264(sdp.medias[m].payloads[p].fmtp);
+            check_h265(sdp.medias[m].payloads[p].fmtp);
+        }
     }
     cm_writer first = cm_writer_over(first_text, sizeof first_text);
     cm_writer second = cm_writer_over(second_text, sizeof second_text);

@@ -401,7 +401,7 @@ static void text_with_a_line_break_fails_the_writer(void **state)
 
 static cm_sdp_h264 parse_h264(const char *fmtp)
 {
-    static uint8_t storage[CM_SDP_H264_SETS_SIZE];
+    static uint8_t storage[CM_SDP_SETS_SIZE];
     cm_writer w = cm_writer_over(storage, sizeof storage);
     cm_sdp_h264 h264;
     cm_sdp_h264_parse(cm_slice_of(fmtp), &w, &h264);
@@ -479,13 +479,51 @@ static void more_sets_than_eight_and_what_does_not_fit_are_left_out(void **state
     (void)state;
     assert_int_equal(
         parse_h264("sprop-parameter-sets=aOvj,aOvj,aOvj,aOvj,aOvj,aOvj,aOvj,aOvj,aOvj").set_count,
-        CM_SDP_H264_SET_MAX);
+        CM_SDP_SET_MAX);
     uint8_t storage[5];
     cm_writer w = cm_writer_over(storage, sizeof storage);
     cm_sdp_h264 h264;
     cm_sdp_h264_parse(CM_TEXT("sprop-parameter-sets=Z2QAHw==,aOvj"), &w, &h264);
     assert_int_equal(h264.set_count, 1);
     assert_false(w.failed);
+}
+
+/* As x265 has them, and one PPS more; what is of the wrong type or of another layer is left out. */
+static void the_parameters_of_h265_are_read_and_written(void **state)
+{
+    (void)state;
+    uint8_t storage[CM_SDP_SETS_SIZE];
+    cm_writer w = cm_writer_over(storage, sizeof storage);
+    cm_sdp_h265 h265;
+    cm_sdp_h265_parse(CM_TEXT("profile-id=1; sprop-sps=QgEB; sprop-vps=QAEM;"
+                              "sprop-pps=RAHB,RQHB,RAHC,JgGv;tx-mode=SRST"),
+                      &w, &h265);
+    assert_int_equal(h265.max_don_diff, 0);
+    assert_int_equal(h265.set_count, 4);
+    assert_memory_equal(h265.sets[0].bytes, "\x40\x01\x0c", 3);
+    assert_memory_equal(h265.sets[3].bytes, "\x44\x01\xc2", 3);
+    char text[256];
+    w = cm_writer_over(text, sizeof text);
+    cm_sdp_h265_write(&w, &h265);
+    assert_text(cm_writer_done(&w), "sprop-vps=QAEM;sprop-sps=QgEB;sprop-pps=RAHB,RAHC");
+}
+
+static void decoding_order_numbers_are_noticed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *fmtp;
+        uint32_t diff;
+    } CASES[] = {{"", 0},
+                 {"sprop-max-don-diff=0", 0},
+                 {"sprop-max-don-diff=12", 12},
+                 {"sprop-max-don-diff=many", UINT32_MAX}};
+    for (size_t i = 0; i < CM_COUNT(CASES); i++) {
+        cm_writer none = cm_writer_over(NULL, 0);
+        cm_sdp_h265 h265;
+        cm_sdp_h265_parse(cm_slice_of(CASES[i].fmtp), &none, &h265);
+        assert_int_equal(h265.max_don_diff, CASES[i].diff);
+    }
 }
 
 static void h264_written_is_h264_read(void **state)
@@ -547,6 +585,8 @@ int main(void)
         cmocka_unit_test(what_is_no_parameter_set_is_left_out),
         cmocka_unit_test(more_sets_than_eight_and_what_does_not_fit_are_left_out),
         cmocka_unit_test(h264_written_is_h264_read),
+        cmocka_unit_test(the_parameters_of_h265_are_read_and_written),
+        cmocka_unit_test(decoding_order_numbers_are_noticed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
