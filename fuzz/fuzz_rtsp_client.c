@@ -46,7 +46,7 @@ static void on_unit(void *owner, const cm_rtsp_unit *unit)
     r->had_keyframe = r->had_keyframe || unit->unit->is_keyframe;
     CHECK(r->had_keyframe);
     for (size_t i = 0; i < unit->unit->nal_count; i++)
-        touch(cm_h264_access_unit_nal(unit->unit, i));
+        touch(unit->unit->nals[i]);
 }
 
 static void on_end(void *owner, const cm_rtsp_end *end)
@@ -109,8 +109,11 @@ static void send_description(run *r, cm_slice fmtp)
     uint8_t sdp[ANSWER_SIZE / 2];
     cm_writer body = cm_writer_over(sdp, sizeof sdp);
     cm_writer w = cm_writer_over(storage, sizeof storage);
-    cm_write_text(&body, "v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 ");
-    cm_write_slice(&body, fmtp);
+    /* The first byte, which no parameter's name has: of which codec. */
+    const bool is_h265 = fmtp.size > 0 && fmtp.bytes[0] == '5';
+    cm_write_format(&body, "v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H26%c/90000\r\na=fmtp:96 ",
+                    is_h265 ? '5' : '4');
+    cm_write_slice(&body, cm_slice_from(fmtp, is_h265 ? 1 : 0));
     cm_write_text(&body, "\r\na=control:t\r\n");
     cm_write_format(&w, "RTSP/1.0 200 OK\r\nCSeq: %u\r\n", ++r->cseq);
     cm_rtsp_write_end(&w, cm_writer_done(&body));

@@ -22,6 +22,7 @@
 #include "ingest/cause.h"
 #include "media/source.h"
 #include "net/net.h"
+#include "proto/video/sets.h"
 
 typedef enum cm_camera_state {
     CM_CAMERA_STOPPED, /* nobody asks for it (keep on-demand) */
@@ -33,7 +34,7 @@ typedef enum cm_camera_state {
 } cm_camera_state;
 const char *cm_camera_state_name(cm_camera_state state); /* as in docs/api.md STATE */
 
-enum { CM_CODEC_SIZE = 16 };
+enum { CM_CODEC_SIZE = CM_VIDEO_CODECS_SIZE };
 
 /* One stream as it is now. */
 typedef struct cm_stream_status {
@@ -44,7 +45,7 @@ typedef struct cm_stream_status {
                                            panel: printable, no secrets, may be empty */
     cm_wall since;                      /* of `state` */
     cm_wall next_try;                   /* us 0: none planned */
-    char codec[CM_CODEC_SIZE];          /* "avc1.42C01F"; "" until known */
+    char codec[CM_CODEC_SIZE];          /* "avc1.42C01F", "hvc1.1.6.L93.90"; "" until known */
     uint16_t width, height;             /* 0 until known */
     uint32_t fps_milli;                 /* measured; 0 until known */
     uint32_t bits_per_second;           /* measured over the last seconds */

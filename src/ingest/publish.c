@@ -1,8 +1,8 @@
 /* One stream's access units into its source: cut into granules that borrow from the unit. */
 #include "ingest/camera_priv.h"
-#include "proto/h264/packetize.h"
+#include "proto/video/packetize.h"
 
-enum { NALS_MAX = CM_H264_MAX_NALS + CM_H264_MAX_PARAMETER_SETS };
+enum { NALS_MAX = CM_VIDEO_MAX_NALS + CM_VIDEO_MAX_PARAMETER_SETS };
 
 void cm_publish_begin(cm_feed *feed)
 {
@@ -17,15 +17,18 @@ void cm_publish_begin(cm_feed *feed)
 
 /* ---- what the stream is ---- */
 
-static void note_codec(cm_feed *feed, const cm_h264_parameter_sets *sets)
+static void note_codec(cm_feed *feed, cm_video_sets sets)
 {
     cm_stream_status *status = feed->status;
-    if (sets->sps.size == 0 || sets->generation == feed->sets_generation)
+    cm_video_description description;
+    const uint32_t generation = cm_video_sets_generation(sets);
+    if (generation == feed->sets_generation || cm_video_sets_describe(sets, &description) != CM_OK)
         return;
-    feed->sets_generation = sets->generation;
-    cm_h264_sps_codecs(&sets->parsed, status->codec);
-    status->width = sets->parsed.width;
-    status->height = sets->parsed.height;
+    feed->sets_generation = generation;
+    cm_slice_copy(cm_slice_over(description.codecs, sizeof description.codecs),
+                  (uint8_t *)status->codec, sizeof status->codec);
+    status->width = description.width;
+    status->height = description.height;
     cm_camera_changed(feed->camera);
 }
 
@@ -35,37 +38,36 @@ static void note_codec(cm_feed *feed, const cm_h264_parameter_sets *sets)
  * begins there. 0: it lacks them and none are known. */
 static size_t list_nals(const cm_rtsp_unit *from, cm_slice nals[NALS_MAX])
 {
-    const cm_h264_access_unit *unit = from->unit;
-    const bool is_short = unit->is_keyframe && !(unit->has_sps && unit->has_pps);
+    const cm_video_unit *unit = from->unit;
+    const bool is_short = unit->is_keyframe && !unit->has_sets;
     size_t count = 0;
     if (is_short) {
-        count = cm_h264_parameter_sets_list(from->sets, nals);
+        count = cm_video_sets_list(from->sets, nals);
         if (count == 0)
             return 0;
     }
     for (size_t i = 0; i < unit->nal_count; i++) {
-        const cm_slice nal = cm_h264_access_unit_nal(unit, i);
-        const cm_h264_nal_type type = cm_h264_nal_type_of(nal);
-        if (!is_short || (type != CM_H264_NAL_SPS && type != CM_H264_NAL_PPS))
+        const cm_slice nal = unit->nals[i];
+        if (!is_short || cm_video_set_of(unit->codec, nal) == CM_VIDEO_SET_NONE)
             nals[count++] = nal;
     }
     return count;
 }
 
 /* CM_REFUSE, CM_FULL: no frame can be made of it. */
-static cm_status cut(const cm_slice *nals, size_t nal_count, cm_plain_granule *granules,
-                     size_t *count_out)
+static cm_status cut(cm_video_codec codec, const cm_slice *nals, size_t nal_count,
+                     cm_plain_granule *granules, size_t *count_out)
 {
-    cm_h264_packetizer packetizer;
-    cm_h264_granule granule;
+    cm_video_packetizer packetizer;
+    cm_video_granule granule;
     size_t count = 0;
-    CM_TRY(cm_h264_packetizer_init(&packetizer, nals, nal_count, CM_H264_GRANULE_BYTES));
-    while (cm_h264_packetizer_next(&packetizer, &granule)) {
+    CM_TRY(cm_video_packetizer_init(&packetizer, codec, nals, nal_count, CM_VIDEO_GRANULE_BYTES));
+    while (cm_video_packetizer_next(&packetizer, &granule)) {
         CM_ENSURE(count < CM_FRAME_GRANULES_MAX, CM_FULL);
         granules[count++] = (cm_plain_granule){
-            .head = {granule.header[0], granule.header[1]},
+            .head = {granule.header[0], granule.header[1], granule.header[2]},
             .head_size = granule.header_size,
-            .body = cm_slice_part(nals[granule.nal], granule.offset, granule.size),
+            .body = granule.body,
         };
     }
     *count_out = count;
@@ -82,7 +84,7 @@ static cm_status put(cm_feed *feed, const cm_rtsp_unit *from, const cm_capture_t
                             .captured = times->captured,
                             .media_time = times->media_time};
     const cm_status status =
-        nal_count > 0 ? cut(nals, nal_count, granules, &plain.count) : CM_ABSENT;
+        nal_count > 0 ? cut(from->unit->codec, nals, nal_count, granules, &plain.count) : CM_ABSENT;
     if (status != CM_OK) {
         cm_source_leave_out(feed->source);
         return status;
@@ -91,6 +93,8 @@ static cm_status put(cm_feed *feed, const cm_rtsp_unit *from, const cm_capture_t
         plain.flags |= CM_FRAME_KEYFRAME;
     if (from->unit->lost_before || from->is_restart || feed->needs_keyframe)
         plain.flags |= CM_FRAME_DISCONTINUITY;
+    if (from->unit->codec == CM_VIDEO_H265)
+        plain.flags |= CM_FRAME_H265;
     return cm_source_put(feed->source, &plain);
 }
 
@@ -110,7 +114,7 @@ void cm_publish_unit(cm_feed *feed, const cm_rtsp_unit *unit)
         return;
     }
     feed->status->frames++;
-    feed->status->bytes += unit->unit->bytes.size;
+    feed->status->bytes += unit->unit->size_bytes;
     feed->status->last_frame = wall;
     cm_feed_note_picture(feed);
     const cm_status status = put(feed, unit, &times);

@@ -22,6 +22,7 @@
 enum {
     CM_GRANULE_MAX =
         1136, /* bytes of a granule in the clear: fits IPv6's 1,280 with all that goes around it */
+    CM_GRANULE_HEAD_MAX = 3, /* of a fragment: RFC 6184 5.8 has 2 bytes, RFC 7798 4.4.3 has 3 */
     CM_SEAL_TAG_SIZE = 16,
     CM_FRAME_GRANULES_MAX =
         8192, /* 8 MiB and more: an access unit larger than that is refused by ingest */
@@ -30,8 +31,15 @@ enum {
 };
 
 enum {
-    CM_FRAME_KEYFRAME = 1,      /* IDR with its parameter sets: decoding can begin here */
+    CM_FRAME_KEYFRAME = 1,      /* IDR (H.265: IRAP) with its parameter sets: decoding can begin
+                                   here */
     CM_FRAME_DISCONTINUITY = 2, /* something was lost before it, or the source connected anew */
+    /*
+     * A picture's granules are payloads of H.265 (RFC 7798); without it, of H.264 (RFC 6184). Each
+     * picture says it anew, as a camera may change codec from one session to the next; like all
+     * flags it is authenticated with every granule, so that nobody reads one codec as the other.
+     */
+    CM_FRAME_H265 = 4,
 };
 
 typedef struct cm_frame {

@@ -37,8 +37,8 @@ typedef struct cm_lease cm_lease;
 /* One packet payload of a frame before it is sealed: `head` and `body` stand one after the other in
  * the granule. */
 typedef struct cm_plain_granule {
-    uint8_t head[2];   /* FU indicator and header when head_size is 2 */
-    uint8_t head_size; /* 0 or 2 */
+    uint8_t head[CM_GRANULE_HEAD_MAX]; /* of a fragment: the codec's packetizer says */
+    uint8_t head_size;                 /* 0: the body is the whole granule */
     cm_slice body;
 } cm_plain_granule;
 

@@ -217,12 +217,12 @@ static void on_timer(cm_timer *timer)
 
 /* ---- life ---- */
 
-static void on_unit(void *context, const cm_h264_access_unit *unit)
+void cm_client_on_unit(void *client, const cm_video_unit *unit)
 {
-    cm_rtsp_client *c = context;
+    cm_rtsp_client *c = client;
     const cm_instant now = cm_loop_now(c->config.loop);
     cm_rtsp_unit told = {.unit = unit,
-                         .sets = &c->depacketizer.sets,
+                         .sets = cm_video_depacketizer_sets(&c->depacketizer),
                          .clock_rate = c->media.clock_rate,
                          .is_restart = c->media.is_restart};
     c->last_unit = now;
@@ -255,10 +255,10 @@ cm_status cm_rtsp_client_create(const cm_rtsp_client_config *config, cm_rtsp_cli
     cm_buffer_init(&c->track, URL_MAX);
     cm_buffer_init(&c->in, CM_RTSP_BUFFER_SIZE);
     cm_buffer_init(&c->out, OUT_MAX);
-    cm_buffer_init(&c->unit, CM_H264_MAX_UNIT_BYTES);
+    cm_buffer_init(&c->unit, CM_VIDEO_MAX_UNIT_BYTES);
     cm_timer_init(&c->timer, config->loop, on_timer);
     cm_timer_init(&c->end_timer, config->loop, on_end_timer);
-    cm_h264_depacketizer_init(&c->depacketizer, &c->unit, on_unit, c);
+    cm_video_depacketizer_init(&c->depacketizer, CM_VIDEO_H264, &c->unit, cm_client_on_unit, c);
     c->waiting.method = c->keepalive.method = CM_RTSP_METHOD_COUNT;
     c->login.is_trusted = true;
     make_names(c);

@@ -1,8 +1,8 @@
 /*
- * client: one RTSP session (RFC 2326) that receives the H.264 video of one address: from looking
- * the name up to TEARDOWN, or to the failure that ended it. It never reconnects by itself, except
- * for a redirect, and where a camera hangs up while it asks for a password. When to try again, and
- * over which transport, is the owner's business (ingest/stream.h).
+ * client: one RTSP session (RFC 2326) that receives the H.264 or H.265 video of one address: from
+ * looking the name up to TEARDOWN, or to the failure that ended it. It never reconnects by itself,
+ * except for a redirect, and where a camera hangs up while it asks for a password. When to try
+ * again, and over which transport, is the owner's business (ingest/stream.h).
  *
  * Probing an address is a weapon: each address that the name resolved to is shown to may_connect,
  * and exactly what it allowed is connected to; so for each redirect.
@@ -17,13 +17,13 @@
 #include "ingest/cause.h"
 #include "ingest/gate.h"
 #include "net/net.h"
-#include "proto/h264/depacketize.h"
+#include "proto/video/depacketize.h"
 
 /* An access unit as it arrived. Borrowed for the callback. */
 typedef struct cm_rtsp_unit {
-    const cm_h264_access_unit *unit;
-    const cm_h264_parameter_sets *sets; /* known by then, of SDP and in band */
-    int64_t ticks;                      /* its timestamp, unwrapped */
+    const cm_video_unit *unit;
+    cm_video_sets sets; /* known by then, of SDP and in band */
+    int64_t ticks;      /* its timestamp, unwrapped */
     uint32_t clock_rate;
     bool is_restart; /* ticks have no relation to those before */
 } cm_rtsp_unit;

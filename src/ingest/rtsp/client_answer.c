@@ -120,10 +120,11 @@ static cm_status set_track(cm_rtsp_client *c, cm_slice control)
     return cm_buffer_add(&c->track, track);
 }
 
-static const cm_sdp_payload *find_h264(const cm_sdp_media *media)
+/* The first payload of a codec that we speak. */
+static const cm_sdp_payload *find_video(const cm_sdp_media *media, cm_video_codec *codec)
 {
     for (size_t i = 0; i < media->payload_count; i++) {
-        if (cm_slice_equal_nocase(media->payloads[i].encoding, CM_TEXT("H264")))
+        if (cm_video_codec_of(media->payloads[i].encoding, codec) == CM_OK)
             return &media->payloads[i];
     }
     return NULL;
@@ -142,25 +143,51 @@ static void end_unsupported(cm_rtsp_client *c, cm_slice encoding)
     cm_client_end(c, CM_CAUSE_CODEC_UNSUPPORTED, "%s", size > 0 ? shown : "a codec without a name");
 }
 
-/* Makes the video of `payload` the one that is received. */
-static void choose(cm_rtsp_client *c, const cm_sdp_media *media, const cm_sdp_payload *payload)
-{
-    uint8_t storage[CM_SDP_H264_SETS_SIZE];
-    cm_writer w = cm_writer_over(storage, sizeof storage);
+/* What format parameters say of a stream, whichever its codec. */
+typedef struct video_format {
+    bool is_interleaved; /* decoding order is not sending order */
+    const cm_slice *sets;
+    size_t set_count;
     cm_sdp_h264 h264;
-    cm_sdp_h264_parse(payload->fmtp, &w, &h264);
-    if (h264.packetization_mode > 1) {
-        cm_client_end(c, CM_CAUSE_CODEC_UNSUPPORTED, "H264 in interleaved packets");
+    cm_sdp_h265 h265;
+} video_format;
+
+static void read_format(cm_video_codec codec, cm_slice fmtp, cm_writer *storage, video_format *out)
+{
+    if (codec == CM_VIDEO_H265) {
+        cm_sdp_h265_parse(fmtp, storage, &out->h265);
+        out->is_interleaved = out->h265.max_don_diff > 0;
+        out->sets = out->h265.sets;
+        out->set_count = out->h265.set_count;
+    } else {
+        cm_sdp_h264_parse(fmtp, storage, &out->h264);
+        out->is_interleaved = out->h264.packetization_mode > 1;
+        out->sets = out->h264.sets;
+        out->set_count = out->h264.set_count;
+    }
+}
+
+/* Makes the video of `payload` the one that is received. */
+static void choose(cm_rtsp_client *c, const cm_sdp_media *media, const cm_sdp_payload *payload,
+                   cm_video_codec codec)
+{
+    uint8_t storage[CM_SDP_SETS_SIZE];
+    cm_writer w = cm_writer_over(storage, sizeof storage);
+    video_format format;
+    read_format(codec, payload->fmtp, &w, &format);
+    if (format.is_interleaved) {
+        cm_client_end(c, CM_CAUSE_CODEC_UNSUPPORTED, "%s in interleaved packets",
+                      cm_video_codec_name(codec));
         return;
     }
-    cm_h264_parameter_sets_init(&c->depacketizer.sets);
-    for (size_t i = 0; i < h264.set_count; i++)
-        CM_IGNORE(cm_h264_parameter_sets_put(&c->depacketizer.sets, h264.sets[i]),
+    cm_video_depacketizer_init(&c->depacketizer, codec, &c->unit, cm_client_on_unit, c);
+    for (size_t i = 0; i < format.set_count; i++)
+        CM_IGNORE(cm_video_depacketizer_put_set(&c->depacketizer, format.sets[i]),
                   "what is wrong in the SDP may come right in band");
     cm_client_media_init(c, payload->type, media->payload_count == 1, payload->clock_rate);
 }
 
-/* The first H.264 among the videos; else the end, saying what there is instead. */
+/* The first video of a codec that we speak; else the end, saying what there is instead. */
 static const cm_sdp_media *choose_media(cm_rtsp_client *c, const cm_sdp *sdp)
 {
     const cm_sdp_media *video = NULL;
@@ -168,9 +195,10 @@ static const cm_sdp_media *choose_media(cm_rtsp_client *c, const cm_sdp *sdp)
         const cm_sdp_media *media = &sdp->medias[i];
         if (media->kind != CM_SDP_VIDEO)
             continue;
-        const cm_sdp_payload *payload = find_h264(media);
+        cm_video_codec codec;
+        const cm_sdp_payload *payload = find_video(media, &codec);
         if (payload != NULL) {
-            choose(c, media, payload);
+            choose(c, media, payload, codec);
             return cm_client_is_over(c) ? NULL : media;
         }
         video = video == NULL ? media : video;

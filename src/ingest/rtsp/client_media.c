@@ -13,7 +13,7 @@ void cm_client_media_init(cm_rtsp_client *c, uint8_t payload_type, bool is_only_
 {
     c->media = (cm_client_media){.payload_type = payload_type,
                                  .is_only_type = is_only_type,
-                                 .clock_rate = clock_rate > 0 ? clock_rate : 90000,
+                                 .clock_rate = clock_rate > 0 ? clock_rate : CM_VIDEO_CLOCK_RATE,
                                  .is_restart = true};
     cm_rtp_sequence_init(&c->media.sequence);
     cm_rtp_timestamps_init(&c->media.timestamps, c->media.clock_rate);
@@ -35,7 +35,7 @@ static void restart(cm_rtsp_client *c, uint32_t ssrc)
     cm_rtp_sequence_init(&m->sequence);
     cm_rtp_timestamps_init(&m->timestamps, m->clock_rate);
     cm_rtcp_reception_init(&m->reception, m->clock_rate);
-    cm_h264_depacketizer_restart(&c->depacketizer);
+    cm_video_depacketizer_restart(&c->depacketizer);
     if (c->udp != NULL)
         cm_rtp_reorder_reset(&c->udp->reorder);
 }
@@ -103,12 +103,12 @@ void cm_client_media_deliver(cm_rtsp_client *c, const cm_rtp_packet *packet, uin
     m->last_sequence = sequence;
     if (packet->payload.size == 0)
         return; /* some keep a NAT open so */
-    const cm_h264_rtp_payload payload = {.payload = packet->payload,
-                                         .timestamp = packet->timestamp,
-                                         .marker = packet->marker,
-                                         .gap_before = missing > 0 || m->has_gap};
+    const cm_video_payload payload = {.bytes = packet->payload,
+                                      .timestamp = packet->timestamp,
+                                      .marker = packet->marker,
+                                      .gap_before = missing > 0 || m->has_gap};
     m->has_gap = false;
-    if (cm_h264_depacketizer_put(&c->depacketizer, &payload) != CM_OK)
+    if (cm_video_depacketizer_put(&c->depacketizer, &payload) != CM_OK)
         cm_client_count_malformed(c);
 }
 

@@ -119,7 +119,7 @@ struct cm_rtsp_client {
     uint8_t rtcp_channel;
     cm_client_udp *udp; // NULL over TCP
     cm_client_media media;
-    cm_h264_depacketizer depacketizer;
+    cm_video_depacketizer depacketizer;
     cm_buffer unit;
     uint32_t report_ssrc;
     char cname[CM_CLIENT_CNONCE_SIZE];
@@ -173,6 +173,10 @@ void cm_client_teardown_send(cm_rtsp_client *c);
 cm_status cm_client_login_take(cm_rtsp_client *c, const cm_rtsp_message *response,
                                const cm_client_request *request);
 void cm_client_take_request(cm_rtsp_client *c, const cm_rtsp_message *message);
+
+/* ---- client.c, again: where the depacketizer hands out ---- */
+
+void cm_client_on_unit(void *client, const cm_video_unit *unit);
 
 /* ---- client_answer.c ---- */
 
