@@ -56,7 +56,7 @@ static json_t *stream_json(const cm_stream_status *stream)
 /* The stream that failed, or main. */
 static const cm_stream_status *failed_of(const cm_camera_status *status)
 {
-    for (size_t i = 0; i < CM_STREAMS; i++)
+    for (size_t i = 0; i < CM_PICTURE_STREAMS; i++)
         if (status->streams[i].is_configured && status->streams[i].state != CM_CAMERA_LIVE)
             return &status->streams[i];
     return &status->streams[CM_STREAM_MAIN];

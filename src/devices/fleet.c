@@ -46,7 +46,7 @@ typedef struct message {
     cm_fleet *fleet;
     cm_stream stream;
     bool flag;
-    char *texts[CM_STREAMS + 2]; /* main, sub, user, password */
+    char *texts[CM_PICTURE_STREAMS + 2]; /* main, sub, user, password */
     cm_camera_status status;
 } message;
 
@@ -291,8 +291,8 @@ static cm_status fill_texts(message *msg, const cm_stored_camera *camera, const 
  * be. */
 static void describe_beginning(member *m, const cm_stored_camera *camera)
 {
-    const char *const addresses[CM_STREAMS] = {camera->main, camera->sub};
-    for (size_t i = 0; i < CM_STREAMS; i++) {
+    const char *const addresses[CM_PICTURE_STREAMS] = {camera->main, camera->sub};
+    for (size_t i = 0; i < CM_PICTURE_STREAMS; i++) {
         cm_stream_status *stream = &m->status.streams[i];
         stream->is_configured = addresses[i][0] != '\0';
         stream->since = cm_loop_wall(m->fleet->config.loops[0]);

@@ -78,8 +78,9 @@ static void make_keys(cm_grants *grants, const cm_camera_key *camera, uint64_t e
     out->epoch = epoch;
     for (size_t stream = 0; stream < CM_STREAMS; stream++)
         for (size_t object = 0; object < CM_OBJECTS; object++)
-            cm_seal_key_make(&secret, camera, (cm_stream)stream, (cm_object)object, epoch, random,
-                             &out->keys[stream][object]);
+            if (cm_stream_has((cm_stream)stream, (cm_object)object))
+                cm_seal_key_make(&secret, camera, (cm_stream)stream, (cm_object)object, epoch,
+                                 random, &out->keys[stream][object]);
 }
 
 /* The place for a further set, by its epoch; the oldest goes when all are taken. */
@@ -103,8 +104,9 @@ static cm_status make_sealers(const cm_grants_camera *camera, const cm_grants_ke
     out->epoch = keys->epoch;
     for (size_t stream = 0; stream < CM_STREAMS; stream++)
         for (size_t object = 0; object < CM_OBJECTS; object++)
-            CM_TRY(cm_sealer_create(&keys->keys[stream][object], camera->slot,
-                                    &out->sealers[stream][object]));
+            if (cm_stream_has((cm_stream)stream, (cm_object)object))
+                CM_TRY(cm_sealer_create(&keys->keys[stream][object], camera->slot,
+                                        &out->sealers[stream][object]));
     return CM_OK;
 }
 
@@ -132,11 +134,23 @@ void cm_grants_make_sets(cm_grants *grants, cm_grants_camera *camera)
     }
 }
 
+/* The keys of these streams of one set. */
+static size_t list_keys(const cm_grants_keys *set, uint32_t streams,
+                        const cm_seal_key *out[CM_STREAMS * CM_OBJECTS])
+{
+    size_t count = 0;
+    for (size_t stream = 0; stream < CM_STREAMS; stream++)
+        for (size_t object = 0; (streams >> stream & 1) == 1 && object < CM_OBJECTS; object++)
+            if (cm_stream_has((cm_stream)stream, (cm_object)object))
+                out[count++] = &set->keys[stream][object];
+    return count;
+}
+
 size_t cm_grants_collect_keys(const cm_grants_camera *camera, uint32_t streams,
                               cm_seal_key out[CM_LEASE_KEYS_MAX])
 {
-    const size_t per_set =
-        (size_t)__builtin_popcount(streams & ((1u << CM_STREAMS) - 1)) * CM_OBJECTS;
+    const cm_seal_key *of_set[CM_STREAMS * CM_OBJECTS];
+    const size_t per_set = list_keys(&camera->history[0], streams, of_set);
     size_t last = camera->history_count;
     while (last > 0 && camera->history[last - 1].epoch > camera->epoch)
         last--;
@@ -148,10 +162,11 @@ size_t cm_grants_collect_keys(const cm_grants_camera *camera, uint32_t streams,
            camera->history[first].epoch < camera->epoch)
         first++;
     size_t count = 0;
-    for (size_t i = first; i < last; i++)
-        for (size_t stream = 0; stream < CM_STREAMS; stream++)
-            for (size_t object = 0; (streams >> stream & 1) == 1 && object < CM_OBJECTS; object++)
-                out[count++] = camera->history[i].keys[stream][object];
+    for (size_t i = first; i < last; i++) {
+        list_keys(&camera->history[i], streams, of_set);
+        for (size_t k = 0; k < per_set; k++)
+            out[count++] = *of_set[k];
+    }
     return count;
 }
 

@@ -51,7 +51,8 @@ void cm_grants_destroy(cm_grants *grants);
 /* ---- cameras: keys and epochs ---- */
 
 /*
- * The sealers of one camera for its source: frames and stills of both streams under one epoch.
+ * The sealers of one camera for its source, under one epoch: frames of every stream, stills of
+ * those that have them (cm_stream_has; NULL elsewhere).
  * `next` is the following epoch's set, made ahead of time, so that a source can turn by itself the
  * moment the page says so, without waiting for a message.
  */
@@ -131,7 +132,8 @@ typedef struct cm_viewer_session cm_viewer_session;
 typedef struct cm_viewer_ask {
     cm_asker asker;
     cm_camera_key camera;
-    uint32_t streams; /* bit 1 << cm_stream */
+    uint32_t streams; /* bit 1 << cm_stream; the lease has those of them that its rights open: the
+                         sound with CM_RIGHT_LISTEN only (cm_lease_allows tells) */
     cm_rights wanted;
 } cm_viewer_ask;
 
@@ -175,7 +177,7 @@ typedef struct cm_watching {
     cm_camera_key camera;
     cm_account_id account;
     char account_name[CM_NAME_SIZE];
-    uint32_t streams; /* bit 1 << cm_stream */
+    uint32_t streams; /* bit 1 << cm_stream: those of the lease */
     cm_wall since;    /* of its first lease */
 } cm_watching;
 

@@ -39,7 +39,7 @@ cm_status cm_grants_probe_lease(cm_grants *grants, const cm_home_id *home, cm_le
     cm_grants_camera *camera = cm_grants_find_camera(grants, &key);
     CM_ENSURE(camera != NULL && camera->owner != NULL, CM_ABSENT);
     cm_seal_key keys[CM_LEASE_KEYS_MAX];
-    const uint32_t streams = (UINT32_C(1) << CM_STREAMS) - 1;
+    const uint32_t streams = cm_streams_within(CM_RIGHT_VIEW);
     const cm_instant now = cm_loop_now(grants->config.control);
     const cm_lease_terms terms = {.session = ++grants->last_session,
                                   .camera = key,

@@ -93,20 +93,23 @@ static cm_instant lease_end(const cm_viewer_session *session)
                             left < CM_GRANTS_LEASE_US ? left : CM_GRANTS_LEASE_US);
 }
 
+/* The only place where a stream gets into a lease: by what is allowed, never by what was asked
+ * alone. */
 static cm_status mint(cm_viewer_session *session, const cm_grants_camera *camera, cm_rights rights,
                       cm_lease **out)
 {
+    const uint32_t streams = session->ask.streams & cm_streams_within(rights);
     cm_seal_key keys[CM_LEASE_KEYS_MAX];
     const cm_lease_terms terms = {
         .session = session->number,
         .camera = camera->key,
-        .streams = session->ask.streams,
+        .streams = streams,
         .rights = rights,
         .epoch = camera->epoch,
         .from = cm_loop_now(session->grants->config.control),
         .until = lease_end(session),
         .keys = keys,
-        .key_count = cm_grants_collect_keys(camera, session->ask.streams, keys),
+        .key_count = cm_grants_collect_keys(camera, streams, keys),
     };
     const cm_status status = cm_lease_create(&terms, camera->slot, out);
     cm_secret_wipe(keys, sizeof keys);
@@ -127,6 +130,10 @@ static size_t count_of_account(const cm_grants *grants, const cm_account_id *acc
 static void allow(cm_viewer_session *session, cm_rights rights, bool is_renewal)
 {
     cm_grants *grants = session->grants;
+    if ((session->ask.streams & cm_streams_within(rights)) == 0) {
+        end(session, CM_GRANT_DENIED_NO_GRANT); /* may do something here, but nothing of this */
+        return;
+    }
     const cm_grants_camera *camera = cm_grants_find_camera(grants, &session->camera);
     if (camera == NULL) {
         end(session, CM_GRANT_DENIED_NO_CAMERA);
@@ -143,6 +150,7 @@ static void allow(cm_viewer_session *session, cm_rights rights, bool is_renewal)
         cm_timer_start(&session->renewal, CM_GRANTS_RETRY_US);
         return;
     }
+    session->watching.streams = session->ask.streams & cm_streams_within(rights);
     if (!session->is_allowed)
         session->watching.since = cm_loop_wall(grants->config.control);
     session->is_allowed = true;
@@ -244,7 +252,6 @@ static void take_facts(cm_viewer_session *session, const cm_evidence *e)
     session->account = e->account;
     session->watching.camera = session->ask.camera;
     session->watching.account = e->account;
-    session->watching.streams = session->ask.streams;
     CM_IGNORE(cm_slice_to_cstr(cm_slice_of(e->account_name), session->watching.account_name,
                                sizeof session->watching.account_name),
               "both hold CM_NAME_SIZE");

@@ -58,7 +58,7 @@ static void tell_done(cm_camera *camera)
 {
     camera->is_done = true;
     cm_timer_stop(&camera->limit_timer);
-    for (size_t i = 0; i < CM_STREAMS; i++)
+    for (size_t i = 0; i < CM_PICTURE_STREAMS; i++)
         (void)cm_publish_measure(&camera->feeds[i]);
     const cm_camera_status told = camera->status;
     camera->on_done(camera->config.owner, &told);
@@ -68,7 +68,7 @@ static void tell_done(cm_camera *camera)
 static bool is_probed(const cm_camera *camera)
 {
     bool has_all = true;
-    for (size_t i = 0; i < CM_STREAMS; i++) {
+    for (size_t i = 0; i < CM_PICTURE_STREAMS; i++) {
         const cm_feed *feed = &camera->feeds[i];
         if (feed->status->is_configured && feed->status->cause != CM_CAUSE_NONE)
             return true;
@@ -79,7 +79,7 @@ static bool is_probed(const cm_camera *camera)
 
 static void start_measuring(cm_camera *camera)
 {
-    for (size_t i = 0; i < CM_STREAMS; i++) {
+    for (size_t i = 0; i < CM_PICTURE_STREAMS; i++) {
         if (camera->feeds[i].status->state == CM_CAMERA_LIVE &&
             !cm_timer_is_running(&camera->measure_timer))
             cm_timer_start(&camera->measure_timer, CM_SECONDS(MEASURE_SECONDS));
@@ -103,7 +103,7 @@ static void on_measure_timer(cm_timer *timer)
 {
     cm_camera *camera = CM_HOLDER(timer, cm_camera, measure_timer);
     bool is_changed = false;
-    for (size_t i = 0; i < CM_STREAMS; i++)
+    for (size_t i = 0; i < CM_PICTURE_STREAMS; i++)
         is_changed |= cm_publish_measure(&camera->feeds[i]);
     if (is_changed)
         cm_camera_changed(camera);
@@ -112,7 +112,7 @@ static void on_measure_timer(cm_timer *timer)
 static void on_limit_timer(cm_timer *timer)
 {
     cm_camera *camera = CM_HOLDER(timer, cm_camera, limit_timer);
-    for (size_t i = 0; i < CM_STREAMS; i++) {
+    for (size_t i = 0; i < CM_PICTURE_STREAMS; i++) {
         cm_feed *feed = &camera->feeds[i];
         if (!feed->status->is_configured || feed->has_keyframe)
             continue;
@@ -149,14 +149,14 @@ static cm_status copy_address(const char *address, char **out)
 }
 
 typedef struct login_copy {
-    char *addresses[CM_STREAMS];
+    char *addresses[CM_PICTURE_STREAMS];
     char *user;
     char *password;
 } login_copy;
 
 static void login_copy_deinit(login_copy *copy)
 {
-    for (size_t i = 0; i < CM_STREAMS; i++)
+    for (size_t i = 0; i < CM_PICTURE_STREAMS; i++)
         free(copy->addresses[i]);
     free(copy->user);
     free_secret(copy->password);
@@ -165,7 +165,7 @@ static void login_copy_deinit(login_copy *copy)
 
 static cm_status login_copy_init(login_copy *copy, const cm_camera_login *login)
 {
-    for (size_t i = 0; i < CM_STREAMS; i++)
+    for (size_t i = 0; i < CM_PICTURE_STREAMS; i++)
         CM_TRY(copy_address(login->addresses[i], &copy->addresses[i]));
     copy->user = strdup(login->user != NULL ? login->user : "");
     copy->password = strdup(login->password != NULL ? login->password : "");
@@ -182,7 +182,7 @@ static void on_want_sealers(void *owner, uint64_t epoch)
 /* Sources for the streams that will be and have none. Only here can it fail; nothing is lost. */
 static cm_status make_sources(cm_camera *camera, const login_copy *login)
 {
-    for (size_t i = 0; i < CM_STREAMS; i++) {
+    for (size_t i = 0; i < CM_PICTURE_STREAMS; i++) {
         cm_feed *feed = &camera->feeds[i];
         const cm_source_config config = {.hub = camera->config.hub,
                                          .loop = camera->config.loop,
@@ -198,7 +198,7 @@ static cm_status make_sources(cm_camera *camera, const login_copy *login)
 
 static void drop_needless_sources(cm_camera *camera)
 {
-    for (size_t i = 0; i < CM_STREAMS; i++) {
+    for (size_t i = 0; i < CM_PICTURE_STREAMS; i++) {
         cm_feed *feed = &camera->feeds[i];
         if (feed->address != NULL)
             continue;
@@ -213,7 +213,7 @@ static void use_login(cm_camera *camera, login_copy *login)
     free_secret(camera->password);
     camera->user = login->user;
     camera->password = login->password;
-    for (size_t i = 0; i < CM_STREAMS; i++) {
+    for (size_t i = 0; i < CM_PICTURE_STREAMS; i++) {
         cm_feed *feed = &camera->feeds[i];
         free(feed->address);
         feed->address = login->addresses[i];
@@ -232,7 +232,7 @@ static bool is_same_text(const char *a, const char *b)
 
 static bool is_same_login(const cm_camera *camera, const login_copy *login)
 {
-    for (size_t i = 0; i < CM_STREAMS; i++)
+    for (size_t i = 0; i < CM_PICTURE_STREAMS; i++)
         if (!is_same_text(camera->feeds[i].address, login->addresses[i]))
             return false;
     return is_same_text(camera->user, login->user) &&
@@ -243,7 +243,7 @@ static bool is_same_login(const cm_camera *camera, const login_copy *login)
 static void set_keep(cm_camera *camera, bool keep_always)
 {
     camera->config.keep_always = keep_always;
-    for (size_t i = 0; i < CM_STREAMS; i++) {
+    for (size_t i = 0; i < CM_PICTURE_STREAMS; i++) {
         if (camera->feeds[i].phase == CM_FEED_RESTING)
             cm_feed_stop(&camera->feeds[i]);
         cm_feed_review(&camera->feeds[i]);
@@ -265,10 +265,10 @@ cm_status cm_camera_set_login(cm_camera *camera, const cm_camera_login *login, b
         return status;
     }
     camera->config.keep_always = keep_always;
-    for (size_t i = 0; i < CM_STREAMS; i++)
+    for (size_t i = 0; i < CM_PICTURE_STREAMS; i++)
         cm_feed_stop(&camera->feeds[i]);
     use_login(camera, &copy);
-    for (size_t i = 0; i < CM_STREAMS; i++)
+    for (size_t i = 0; i < CM_PICTURE_STREAMS; i++)
         cm_feed_review(&camera->feeds[i]);
     cm_camera_changed(camera);
     return CM_OK;
@@ -286,7 +286,7 @@ cm_status cm_camera_create(const cm_camera_config *config, cm_camera **out)
     cm_timer_init(&camera->status_timer, config->loop, on_status_timer);
     cm_timer_init(&camera->measure_timer, config->loop, on_measure_timer);
     cm_timer_init(&camera->limit_timer, config->loop, on_limit_timer);
-    for (size_t i = 0; i < CM_STREAMS; i++) {
+    for (size_t i = 0; i < CM_PICTURE_STREAMS; i++) {
         cm_feed_init(&camera->feeds[i], camera, (cm_stream)i);
         camera->feeds[i].status->since = cm_loop_wall(config->loop);
     }
@@ -315,7 +315,7 @@ void cm_camera_destroy(cm_camera *camera)
 {
     if (camera == NULL)
         return;
-    for (size_t i = 0; i < CM_STREAMS; i++) {
+    for (size_t i = 0; i < CM_PICTURE_STREAMS; i++) {
         cm_feed *feed = &camera->feeds[i];
         cm_feed_stop(feed);
         cm_timer_stop(&feed->linger);
@@ -334,13 +334,13 @@ void cm_camera_destroy(cm_camera *camera)
 
 void cm_camera_want(cm_camera *camera, cm_stream stream, bool is_wanted)
 {
-    cm_feed_want(&camera->feeds[stream], is_wanted);
+    cm_feed_want(&camera->feeds[stream == CM_STREAM_SOUND ? CM_STREAM_MAIN : stream], is_wanted);
 }
 
 cm_status cm_camera_take_sealers(cm_camera *camera, cm_stream stream, cm_sealer *frames,
                                  cm_sealer *stills)
 {
-    cm_source *source = camera->feeds[stream].source;
+    cm_source *source = cm_camera_source(camera, stream);
     if (source != NULL)
         return cm_source_take_sealers(source, frames, stills);
     cm_sealer_destroy(frames);
@@ -355,5 +355,5 @@ const cm_camera_status *cm_camera_read_status(const cm_camera *camera)
 
 cm_source *cm_camera_source(cm_camera *camera, cm_stream stream)
 {
-    return camera->feeds[stream].source;
+    return stream != CM_STREAM_SOUND ? camera->feeds[stream].source : NULL;
 }

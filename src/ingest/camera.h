@@ -57,7 +57,7 @@ typedef struct cm_stream_status {
 /* The camera's: that of the main stream, or of sub while main is not wanted. */
 typedef struct cm_camera_status {
     cm_camera_key key;
-    cm_stream_status streams[CM_STREAMS];
+    cm_stream_status streams[CM_PICTURE_STREAMS];
 } cm_camera_status;
 
 /*
@@ -71,10 +71,11 @@ cm_status cm_connect_gate_create(cm_loop *loop, size_t simultaneous_max,
 void cm_connect_gate_destroy(cm_connect_gate *gate);
 
 typedef struct cm_camera_login {
-    const char *addresses[CM_STREAMS]; /* rtsp://host[:port]/path?query, without user info; NULL or
-                                          "": no such stream */
-    const char *user;                  /* NULL or "": none */
-    const char *password;              /* copied into memory that is wiped */
+    const char
+        *addresses[CM_PICTURE_STREAMS]; /* rtsp://host[:port]/path?query, without user info; NULL or
+                                   "": no such stream */
+    const char *user;                   /* NULL or "": none */
+    const char *password;               /* copied into memory that is wiped */
 } cm_camera_login;
 
 typedef struct cm_camera_events {

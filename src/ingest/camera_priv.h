@@ -54,7 +54,7 @@ typedef struct cm_feed {
 struct cm_camera {
     cm_camera_config config; /* its login is not used: see below */
     cm_camera_status status;
-    cm_feed feeds[CM_STREAMS];
+    cm_feed feeds[CM_PICTURE_STREAMS];
     char *user;             /* never NULL */
     char *password;         /* never NULL; wiped */
     cm_timer status_timer;  /* tells of a change, outside of anybody's call */

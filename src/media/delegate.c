@@ -89,7 +89,7 @@ static cm_status read_record(const uint8_t bytes[CM_DELEGATION_SIZE], record *ou
     out->seal = read_side(&r);
     (void)cm_read_slice(&r, r.rest.size);
     CM_TRY(cm_reader_finish(&r));
-    CM_ENSURE(stream < CM_STREAMS, CM_CLOSE);
+    CM_ENSURE(stream < CM_PICTURE_STREAMS, CM_CLOSE);
     out->stream = (cm_stream)stream;
     return CM_OK;
 }
@@ -141,6 +141,7 @@ static cm_status read_head(cm_reader *r, cm_frame *head)
     head->duration_ms = cm_read_u16(r);
     CM_ENSURE(!r->failed, CM_CLOSE);
     CM_ENSURE(stream < CM_STREAMS && kind < CM_OBJECTS, CM_CLOSE);
+    CM_ENSURE(cm_stream_has((cm_stream)stream, (cm_object)kind), CM_CLOSE);
     head->stream = (cm_stream)stream;
     head->kind = (cm_object)kind;
     return CM_OK;

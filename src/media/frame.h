@@ -31,8 +31,8 @@ enum {
 };
 
 enum {
-    CM_FRAME_KEYFRAME = 1,      /* IDR (H.265: IRAP) with its parameter sets: decoding can begin
-                                   here */
+    CM_FRAME_KEYFRAME = 1,      /* decoding can begin here: IDR (H.265: IRAP) with its parameter
+                                   sets; any sound */
     CM_FRAME_DISCONTINUITY = 2, /* something was lost before it, or the source connected anew */
     /*
      * A picture's granules are payloads of H.265 (RFC 7798); without it, of H.264 (RFC 6184). Each

@@ -96,7 +96,7 @@ cm_status cm_hub_open_channel(cm_hub *hub, const cm_camera_key *camera, cm_strea
         c->hub = hub;
         c->camera = *camera;
         c->stream = stream;
-        cm_ring_init(&c->ring, hub->index, hub->config.ring_bytes_max);
+        cm_ring_init(&c->ring, hub->index, hub->config.ring_bytes_max, stream);
         cm_list_init(&c->subscriptions);
         cm_list_init(&c->unused);
         cm_list_add_last(bucket_of(hub, camera, stream), &c->node);

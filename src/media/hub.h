@@ -10,7 +10,8 @@
  * A subscription is either at the live edge, or behind (its viewer was blocked), or waiting for a
  * lease. It begins with the newest keyframe and is served in order. The ring keeps the group of
  * pictures before that keyframe for as long as a subscription of its loop is in it, so that nobody
- * loses pictures by a short wait; one that is later than that goes on at the newest keyframe.
+ * loses pictures by a short wait; one that is later than that goes on at the newest keyframe. Of
+ * sound, where every frame is a keyframe, the last CM_RING_SOUND_FRAMES stay in the same way.
  * Nothing in the clear is ever kept: a blocked viewer has the frame and an offset, and it is opened
  * again for him.
  *

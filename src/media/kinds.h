@@ -3,14 +3,19 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
-/* The streams of a camera. */
+/* The streams of a camera: pictures of two sizes, and what is heard there (media/sound.h). */
 typedef enum cm_stream {
     CM_STREAM_MAIN = 0,
     CM_STREAM_SUB = 1,
+    CM_STREAM_SOUND = 2,
 } cm_stream;
-enum { CM_STREAMS = 2 };
+enum {
+    CM_PICTURE_STREAMS = 2, /* main and sub: what has addresses, widths and stills */
+    CM_STREAMS = 3,
+};
 
 /* What a sealed object is. Part of every key and of the associated data. */
 typedef enum cm_object {
@@ -19,9 +24,34 @@ typedef enum cm_object {
 } cm_object;
 enum { CM_OBJECTS = 2 };
 
+/* Of sound there are no stills. */
+static inline bool cm_stream_has(cm_stream stream, cm_object kind)
+{
+    return stream != CM_STREAM_SOUND || kind == CM_OBJECT_FRAME;
+}
+
 /* What may be done with a camera; a set of bits. */
 typedef uint32_t cm_rights;
-enum { CM_RIGHT_VIEW = 1 };
+enum {
+    CM_RIGHT_VIEW = 1,
+    CM_RIGHT_LISTEN = 2,
+    CM_RIGHT_TALK = 4,
+};
+
+/* Without this right a stream does not open: who may see does not hear by that. */
+static inline cm_rights cm_right_to(cm_stream stream)
+{
+    return stream == CM_STREAM_SOUND ? CM_RIGHT_LISTEN : CM_RIGHT_VIEW;
+}
+
+/* The streams that these rights open; bits 1 << cm_stream. */
+static inline uint32_t cm_streams_within(cm_rights rights)
+{
+    uint32_t streams = 0;
+    for (unsigned stream = 0; stream < CM_STREAMS; stream++)
+        streams |= (rights & cm_right_to((cm_stream)stream)) != 0 ? UINT32_C(1) << stream : 0;
+    return streams;
+}
 
 /* Media time: ticks of 1/90,000 s on the server's own clock, rising over the life of a source. */
 typedef int64_t cm_media_time;

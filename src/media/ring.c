@@ -4,9 +4,12 @@
 
 enum { FIRST_CAPACITY = 64 };
 
-void cm_ring_init(cm_ring *ring, unsigned loop_index, size_t bytes_max)
+void cm_ring_init(cm_ring *ring, unsigned loop_index, size_t bytes_max, cm_stream stream)
 {
-    *ring = (cm_ring){.loop_index = loop_index, .bytes_max = bytes_max, .wants_keyframe = true};
+    *ring = (cm_ring){.loop_index = loop_index,
+                      .bytes_max = bytes_max,
+                      .behind_max = stream == CM_STREAM_SOUND ? CM_RING_SOUND_FRAMES - 1 : 0,
+                      .wants_keyframe = true};
 }
 
 void cm_ring_clear(cm_ring *ring)
@@ -18,16 +21,33 @@ void cm_ring_clear(cm_ring *ring)
     ring->bytes = 0;
 }
 
-void cm_ring_forget_previous(cm_ring *ring)
+static void forget_oldest(cm_ring *ring, size_t count)
 {
-    for (size_t i = 0; i < ring->previous; i++) {
+    for (size_t i = 0; i < count; i++) {
         ring->bytes -= ring->frames[i]->size_bytes;
         cm_frame_release(ring->frames[i], ring->loop_index);
     }
-    ring->count -= ring->previous;
+    ring->count -= count;
     for (size_t i = 0; i < ring->count; i++)
-        ring->frames[i] = ring->frames[i + ring->previous];
+        ring->frames[i] = ring->frames[i + count];
+}
+
+void cm_ring_forget_previous(cm_ring *ring)
+{
+    forget_oldest(ring, ring->previous);
     ring->previous = 0;
+}
+
+/* Another keyframe comes: what it leaves behind are the frames of the group before it, or a number
+ * of frames. */
+static void begin_group(cm_ring *ring)
+{
+    if (ring->behind_max == 0)
+        cm_ring_forget_previous(ring);
+    else if (ring->count > ring->behind_max)
+        forget_oldest(ring, ring->count - ring->behind_max);
+    ring->previous = ring->count;
+    ring->wants_keyframe = false;
 }
 
 void cm_ring_deinit(cm_ring *ring)
@@ -53,11 +73,8 @@ static cm_status make_room(cm_ring *ring, const cm_frame *frame)
 
 cm_status cm_ring_push(cm_ring *ring, cm_frame *frame)
 {
-    if ((frame->flags & CM_FRAME_KEYFRAME) != 0) {
-        cm_ring_forget_previous(ring);
-        ring->previous = ring->count;
-        ring->wants_keyframe = false;
-    }
+    if ((frame->flags & CM_FRAME_KEYFRAME) != 0)
+        begin_group(ring);
     CM_ENSURE(!ring->wants_keyframe, CM_RETRY);
     cm_status status = make_room(ring, frame);
     if (status != CM_OK && ring->previous > 0) {

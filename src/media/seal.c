@@ -345,7 +345,7 @@ cm_refusal cm_lease_expect(const cm_lease *lease, const cm_cursor *cursor, const
 {
     if (!cm_lease_is_live(lease, now))
         return CM_REFUSAL_STALE;
-    if (!cm_lease_allows(lease, cursor->stream, CM_RIGHT_VIEW))
+    if (!cm_lease_allows(lease, cursor->stream, cm_right_to(cursor->stream)))
         return CM_REFUSAL_RIGHT;
     if (CM_FAULT(SEALING_OFF)) {
         *out = &lease->keys[0];
@@ -385,7 +385,7 @@ cm_refusal cm_lease_expect_again(const cm_lease *lease, const cm_cursor *cursor,
 {
     if (!cm_lease_is_live(lease, now))
         return CM_REFUSAL_STALE;
-    if (!cm_lease_allows(lease, cursor->stream, CM_RIGHT_VIEW))
+    if (!cm_lease_allows(lease, cursor->stream, cm_right_to(cursor->stream)))
         return CM_REFUSAL_RIGHT;
     *out = &lease->keys[0];
     if (CM_FAULT(SEALING_OFF))

@@ -60,6 +60,7 @@ cm_status cm_lease_create(const cm_lease_terms *terms, const cm_epoch_slot *slot
     CM_ENSURE(terms->key_count <= CM_LEASE_KEYS_MAX, CM_REFUSE);
     CM_ENSURE(terms->until.us >= terms->from.us, CM_REFUSE);
     CM_ENSURE(cm_instant_since(terms->until, terms->from) <= CM_SECONDS(60), CM_REFUSE);
+    CM_ENSURE((terms->streams & ~cm_streams_within(terms->rights)) == 0, CM_REFUSE);
     for (size_t i = 0; i < terms->key_count; i++) {
         const cm_seal_key *key = &terms->keys[i];
         CM_ENSURE(cm_camera_key_equal(&key->camera, &terms->camera), CM_REFUSE);

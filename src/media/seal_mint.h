@@ -29,12 +29,12 @@ void cm_seal_key_make(const cm_secret *epoch_secret, const cm_camera_key *camera
 /* CM_BROKEN without memory. `slot` must outlive the sealer. */
 cm_status cm_sealer_create(const cm_seal_key *key, const cm_epoch_slot *slot, cm_sealer **out);
 
-enum { CM_LEASE_KEYS_MAX = 16 };
+enum { CM_LEASE_KEYS_MAX = 20 }; /* all kinds of all streams, of four epochs */
 
 typedef struct cm_lease_terms {
     uint64_t session; /* of the viewer session, unique in the process */
     cm_camera_key camera;
-    uint32_t streams; /* bit 1 << cm_stream */
+    uint32_t streams; /* bit 1 << cm_stream; within cm_streams_within(rights) */
     cm_rights rights;
     uint64_t epoch; /* the camera's minimum epoch when it was decided */
     cm_instant from;
@@ -44,6 +44,6 @@ typedef struct cm_lease_terms {
     size_t key_count;        /* at most CM_LEASE_KEYS_MAX */
 } cm_lease_terms;
 
-/* CM_REFUSE if a key is of another camera or of a stream that the terms do not allow: a caller's
- * mistake is caught here too. */
+/* CM_REFUSE if a key is of another camera or of a stream that the terms do not allow, or a stream
+ * is none that their rights open: a caller's mistake is caught here too. */
 cm_status cm_lease_create(const cm_lease_terms *terms, const cm_epoch_slot *slot, cm_lease **out);

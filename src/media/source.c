@@ -119,8 +119,17 @@ static void look(cm_timer *timer)
 
 static bool is_ours(const cm_source *source, const cm_sealer *sealer, cm_object kind)
 {
-    return cm_camera_key_equal(&sealer->key.camera, &source->config.camera) &&
+    return sealer != NULL && cm_camera_key_equal(&sealer->key.camera, &source->config.camera) &&
            sealer->key.stream == source->config.stream && sealer->key.kind == kind;
+}
+
+static bool is_ours_for_stills(const cm_source *source, const cm_sealer *stills,
+                               const cm_sealer *frames)
+{
+    if (!cm_stream_has(source->config.stream, CM_OBJECT_STILL))
+        return stills == NULL;
+    return is_ours(source, stills, CM_OBJECT_STILL) &&
+           cm_sealer_epoch(frames) == cm_sealer_epoch(stills);
 }
 
 static bool is_before(uint64_t epoch, const pair *p)
@@ -154,8 +163,7 @@ static pair *place_for(cm_source *source, uint64_t epoch)
 cm_status cm_source_take_sealers(cm_source *source, cm_sealer *frames, cm_sealer *stills)
 {
     pair given = {frames, stills};
-    if (!is_ours(source, frames, CM_OBJECT_FRAME) || !is_ours(source, stills, CM_OBJECT_STILL) ||
-        cm_sealer_epoch(frames) != cm_sealer_epoch(stills)) {
+    if (!is_ours(source, frames, CM_OBJECT_FRAME) || !is_ours_for_stills(source, stills, frames)) {
         pair_clear(&given);
         return CM_REFUSE;
     }

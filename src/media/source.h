@@ -29,9 +29,9 @@ typedef struct cm_source_config {
 cm_status cm_source_create(const cm_source_config *config, cm_source **out);
 void cm_source_destroy(cm_source *source); /* NULL is fine */
 
-/* Sealers of one epoch, taken. CM_REFUSE if they are of another camera, stream, kind, or of two
- * epochs: they are destroyed then.
- * Older epochs than known are dropped. */
+/* Sealers of one epoch, taken; `stills` is NULL of a stream that has none. CM_REFUSE if they are of
+ * another camera, stream, kind, or of two epochs: they are destroyed then. Older epochs than known
+ * are dropped. */
 cm_status cm_source_take_sealers(cm_source *source, cm_sealer *frames, cm_sealer *stills);
 
 /*

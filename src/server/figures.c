@@ -330,7 +330,7 @@ static void write_cameras(page *p, const cm_server *server)
     };
     for (unsigned i = 0; i < CM_COUNT(COLUMNS); i++) {
         head(p, COLUMNS[i].name, COLUMNS[i].type, COLUMNS[i].help);
-        for (unsigned stream = 0; stream < CM_STREAMS; stream++)
+        for (unsigned stream = 0; stream < CM_PICTURE_STREAMS; stream++)
             cm_fleet_each(
                 server->fleet, write_camera,
                 &(camera_column){.page = p, .stream = stream, .what = i, .name = COLUMNS[i].name});

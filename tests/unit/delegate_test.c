@@ -274,7 +274,7 @@ static void a_record_that_is_none_is_refused(void **state)
     fixture *f = *state;
     cm_delegated *d = NULL;
     assert_int_equal(delegate(f), CM_OK);
-    f->record[2 * CM_ID_SIZE] = CM_STREAMS;
+    f->record[2 * CM_ID_SIZE] = CM_STREAM_SOUND;
     assert_int_equal(cm_delegated_create(f->record, &d), CM_CLOSE);
     assert_null(d);
     /* Any other change names another frame or key. */

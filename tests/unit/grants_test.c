@@ -113,6 +113,7 @@ static void every_permission_is_decided_for_everybody(void **state)
 
 typedef struct source {
     cm_sealer *frames[8]; /* of the main stream, as they came */
+    cm_sealer *sound;     /* the first */
     size_t count;
     bool is_gone;
 } source;
@@ -150,6 +151,11 @@ static void on_sealers(void *owner, const cm_camera_key *camera, cm_sealer_set *
     assert_true(cm_camera_key_equal(cm_sealer_camera(frames), camera));
     assert_true(cm_sealer_epoch(frames) == set->epoch);
     set->sealers[CM_STREAM_MAIN][CM_OBJECT_FRAME] = NULL;
+    assert_null(set->sealers[CM_STREAM_SOUND][CM_OBJECT_STILL]);
+    if (s->sound == NULL) {
+        s->sound = set->sealers[CM_STREAM_SOUND][CM_OBJECT_FRAME];
+        set->sealers[CM_STREAM_SOUND][CM_OBJECT_FRAME] = NULL;
+    }
     s->frames[s->count++] = frames;
 }
 
@@ -225,24 +231,32 @@ static void server_close(server *s)
     cm_loop_destroy(s->sources);
     cm_loop_destroy(s->viewers);
     cm_sim_destroy(s->sim);
-    for (size_t i = 0; i < CM_COUNT(CAMERAS); i++)
+    for (size_t i = 0; i < CM_COUNT(CAMERAS); i++) {
+        cm_sealer_destroy(s->cameras[i].sound);
         for (size_t j = 0; j < s->cameras[i].count; j++)
             cm_sealer_destroy(s->cameras[i].frames[j]);
+    }
     cm_epoch_page_destroy(s->page);
     store_world_close(&s->w);
 }
 
-static void watch_as(server *s, viewer *v, const cm_asker *asker, size_t camera)
+static void ask_for(server *s, viewer *v, const cm_asker *asker, size_t camera, uint32_t streams,
+                    cm_rights wanted)
 {
     static const cm_viewer_events EVENTS = {.on_lease = on_lease, .on_end = on_end};
     *v = (viewer){.loop = s->viewers};
     const cm_viewer_ask ask = {.asker = *asker,
                                .camera = camera_key(CAMERAS[camera][0], CAMERAS[camera][1]),
-                               .streams = 3,
-                               .wanted = VIEW};
+                               .streams = streams,
+                               .wanted = wanted};
     assert_int_equal(cm_viewer_session_open(s->grants, s->viewers, &ask, &EVENTS, v, &v->session),
                      CM_OK);
     assert_int_equal(v->leases, 0); /* never inside the call */
+}
+
+static void watch_as(server *s, viewer *v, const cm_asker *asker, size_t camera)
+{
+    ask_for(s, v, asker, camera, 3, VIEW);
 }
 
 static void start_watching(server *s, viewer *v, size_t who, size_t camera)
@@ -269,21 +283,27 @@ static bool took_all(void *owner, const cm_opened_frame *opened)
     return true;
 }
 
+static bool opens_stream(server *s, const cm_frame *frame, const cm_lease *lease, cm_stream stream)
+{
+    cm_fanout *fanout;
+    assert_int_equal(cm_fanout_create(&fanout), CM_OK);
+    size_t taken = 0;
+    cm_cursor cursor = cm_cursor_begin(stream, CM_OBJECT_FRAME);
+    cm_fanout_viewer one = {.lease = lease, .cursor = &cursor, .owner = &taken};
+    cm_fanout_open(fanout, frame, cm_loop_now(s->viewers), &one, 1, took_all);
+    cm_fanout_destroy(fanout);
+    return taken == 1;
+}
+
 /* Does a picture that this sealer seals now open under the lease? */
 static bool opens(server *s, cm_sealer *sealer, const cm_lease *lease)
 {
     if (!cm_sealer_is_current(sealer))
         return false;
     cm_frame *frame = testing_frame(sealer, "picture", CM_FRAME_KEYFRAME);
-    cm_fanout *fanout;
-    assert_int_equal(cm_fanout_create(&fanout), CM_OK);
-    size_t taken = 0;
-    cm_cursor cursor = cm_cursor_begin(CM_STREAM_MAIN, CM_OBJECT_FRAME);
-    cm_fanout_viewer one = {.lease = lease, .cursor = &cursor, .owner = &taken};
-    cm_fanout_open(fanout, frame, cm_loop_now(s->viewers), &one, 1, took_all);
-    cm_fanout_destroy(fanout);
+    const bool is_open = opens_stream(s, frame, lease, CM_STREAM_MAIN);
     cm_frame_release(frame, 0);
-    return taken == 1;
+    return is_open;
 }
 
 static void take_grant(server *s, size_t camera, size_t who, cm_task *done)
@@ -389,6 +409,109 @@ static void a_lease_never_outlives_its_session(void **state)
     assert_true(v.has_ended);
     assert_int_equal(v.reason, CM_GRANT_DENIED_SESSION);
     stop_watching(&v);
+    server_close(&s);
+}
+
+/* ---- sound ---- */
+
+static void may_hear(server *s, size_t camera, size_t who, cm_rights rights)
+{
+    const cm_camera_key key = camera_key(CAMERAS[camera][0], CAMERAS[camera][1]);
+    cm_change change;
+    assert_int_equal(
+        cm_store_grant_put(s->w.store, &key, &s->w.people[who].id, rights, false, NOW, &change),
+        CM_OK);
+    cm_grants_changed(s->grants, &change, NULL);
+    cm_change_clear(&change);
+}
+
+/* Does a word that the sound's sealer seals open under the lease? */
+static bool hears(server *s, cm_sealer *sealer, const cm_lease *lease)
+{
+    cm_frame *frame = testing_frame(sealer, "a word", CM_FRAME_KEYFRAME);
+    const bool is_open = opens_stream(s, frame, lease, CM_STREAM_SOUND);
+    cm_frame_release(frame, 0);
+    return is_open;
+}
+
+/* Asking for everything gives the owner the sound, and one who may look pictures alone: his lease
+ * has neither the bit nor a key. */
+static void a_lease_has_the_sound_only_with_the_right_to_listen(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, NULL);
+    enum { ALL = (1 << CM_STREAMS) - 1 };
+    viewer anna, bruno;
+    ask_for(&s, &anna, &s.w.sessions[ANNA], 0, ALL, VIEW | CM_RIGHT_LISTEN);
+    ask_for(&s, &bruno, &s.w.sessions[BRUNO], 0, ALL, VIEW | CM_RIGHT_LISTEN);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    assert_true(cm_lease_allows(anna.lease, CM_STREAM_SOUND, CM_RIGHT_LISTEN));
+    assert_true(hears(&s, s.cameras[0].sound, anna.lease));
+    assert_false(hears(&s, s.cameras[2].sound, anna.lease));
+    assert_true(opens(&s, s.cameras[0].frames[0], anna.lease));
+    assert_false(cm_lease_allows(bruno.lease, CM_STREAM_SOUND, 0));
+    assert_false(hears(&s, s.cameras[0].sound, bruno.lease));
+    assert_true(opens(&s, s.cameras[0].frames[0], bruno.lease));
+    /* An owner who asked for pictures only has no sound either. */
+    stop_watching(&anna);
+    ask_for(&s, &anna, &s.w.sessions[ANNA], 0, ALL, VIEW);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    assert_false(cm_lease_allows(anna.lease, CM_STREAM_SOUND, 0));
+    assert_false(hears(&s, s.cameras[0].sound, anna.lease));
+    assert_int_equal(s.alarms, 0);
+    stop_watching(&anna);
+    stop_watching(&bruno);
+    server_close(&s);
+}
+
+static void a_right_to_listen_is_no_right_to_look(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, NULL);
+    viewer deaf, blind;
+    ask_for(&s, &deaf, &s.w.sessions[BRUNO], 0, 1 << CM_STREAM_SOUND, VIEW | CM_RIGHT_LISTEN);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    assert_true(deaf.has_ended);
+    assert_int_equal(deaf.reason, CM_GRANT_DENIED_NO_GRANT);
+    may_hear(&s, 0, BRUNO, CM_RIGHT_LISTEN);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    ask_for(&s, &blind, &s.w.sessions[BRUNO], 0, 7, VIEW | CM_RIGHT_LISTEN);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    assert_int_equal(blind.leases, 1);
+    assert_true(cm_lease_allows(blind.lease, CM_STREAM_SOUND, CM_RIGHT_LISTEN));
+    assert_false(cm_lease_allows(blind.lease, CM_STREAM_MAIN, 0));
+    for (size_t i = 0; i < s.cameras[0].count; i++)
+        assert_false(opens(&s, s.cameras[0].frames[i], blind.lease));
+    stop_watching(&deaf);
+    stop_watching(&blind);
+    server_close(&s);
+}
+
+/* What is cached from before turns stays readable: of all streams that a lease has, four epochs. */
+static void a_lease_of_all_streams_has_the_keys_of_four_epochs(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, NULL);
+    const cm_camera_key key = camera_key(CAMERAS[0][0], CAMERAS[0][1]);
+    const cm_grants_camera *camera = cm_grants_find_camera(s.grants, &key);
+    for (int turn = 0; turn < 4; turn++) {
+        take_grant(&s, 0, BRUNO, NULL);
+        cm_sim_run_for(s.sim, CM_MS(50));
+        may_hear(&s, 0, BRUNO, VIEW);
+        cm_sim_run_for(s.sim, CM_MS(50));
+    }
+    cm_seal_key keys[CM_LEASE_KEYS_MAX];
+    const size_t count = cm_grants_collect_keys(camera, 7, keys);
+    assert_int_equal(count, CM_LEASE_KEYS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(cm_stream_has(keys[i].stream, keys[i].kind));
+        assert_int_equal(keys[i].epoch, camera->epoch - 3 + i / 5);
+    }
+    /* The sound alone: the first set's, and of each turn. */
+    assert_int_equal(cm_grants_collect_keys(camera, 1 << CM_STREAM_SOUND, keys), 1 + 4);
     server_close(&s);
 }
 
@@ -903,6 +1026,9 @@ int main(void)
         cmocka_unit_test(those_who_may_get_a_lease_and_others_a_reason),
         cmocka_unit_test(leases_are_renewed_from_memory_without_a_gap),
         cmocka_unit_test(a_lease_never_outlives_its_session),
+        cmocka_unit_test(a_lease_has_the_sound_only_with_the_right_to_listen),
+        cmocka_unit_test(a_right_to_listen_is_no_right_to_look),
+        cmocka_unit_test(a_lease_of_all_streams_has_the_keys_of_four_epochs),
         cmocka_unit_test(taking_a_grant_cuts_that_viewer_and_no_other),
         cmocka_unit_test(the_others_still_open_what_is_cached),
         cmocka_unit_test(the_page_comes_before_any_message),
