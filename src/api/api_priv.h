@@ -6,6 +6,7 @@
 #include "api/api.h"
 #include "base/buffer.h"
 #include "base/log.h"
+#include "grants/rights.h"
 
 typedef struct cm_call cm_call;
 typedef void cm_call_step(cm_call *call);
@@ -141,9 +142,9 @@ enum { CM_TIME_TEXT_SIZE = 32 };
 const char *cm_time_text(cm_wall wall, char out[CM_TIME_TEXT_SIZE]); /* RFC 3339, UTC, ms */
 json_t *cm_time_json(cm_wall wall);                                  /* null for us == 0 */
 json_t *cm_session_json(const cm_who *who);
-/* `is_owner`: with addresses. `status` may be NULL. */
+/* `rights`: what the asker may. `is_owner`: with addresses. `status` may be NULL. */
 json_t *cm_camera_json(const cm_stored_camera *camera, const cm_camera_status *status,
-                       size_t viewers, bool is_owner);
+                       size_t viewers, cm_rights rights, bool is_owner);
 json_t *cm_rights_json(cm_rights rights);
 
 /* ---- handlers, one file per resource: named by routes.h ---- */

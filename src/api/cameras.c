@@ -89,12 +89,13 @@ static void add_status(json_t *json, const cm_camera_status *status)
 }
 
 json_t *cm_camera_json(const cm_stored_camera *camera, const cm_camera_status *status,
-                       size_t viewers, bool is_owner)
+                       size_t viewers, cm_rights rights, bool is_owner)
 {
     json_t *json = json_pack("{s:s, s:s, s:s}", "home", camera->key.home.text, "id",
                              camera->key.camera.text, "name", camera->name);
     add_status(json, status);
     json_object_set_new(json, "viewers", json_integer((json_int_t)viewers));
+    json_object_set_new(json, "rights", cm_rights_json(rights));
     if (!is_owner)
         return json;
     json_object_set_new(json, "main", json_string(camera->main));
@@ -106,7 +107,8 @@ json_t *cm_camera_json(const cm_stored_camera *camera, const cm_camera_status *s
 
 /* ---- reading ---- */
 
-static bool may_view(const cm_call *call, const cm_granted_camera *camera)
+/* What the asker may do with it; 0: to him it does not exist. */
+static cm_rights rights_at(const cm_call *call, const cm_granted_camera *camera)
 {
     const cm_grant_facts facts = {
         .session_is_live = true,
@@ -120,7 +122,7 @@ static bool may_view(const cm_call *call, const cm_granted_camera *camera)
                            : 0,
         .camera_exists = true,
     };
-    return cm_grant_decide(&facts, CM_RIGHT_VIEW).is_allowed;
+    return cm_grant_decide(&facts, CM_RIGHTS_ALL).rights;
 }
 
 static void read_cameras(cm_call *call)
@@ -142,22 +144,24 @@ static void count_viewer(void *owner, const cm_watching *watching)
 }
 
 /* On the control loop, where states are known. */
-static json_t *describe(cm_call *call, const cm_stored_camera *camera)
+static json_t *describe(cm_call *call, const cm_stored_camera *camera, cm_rights rights)
 {
     viewer_count viewers = {&camera->key, 0};
     cm_grants_each_viewer(call->api->config.grants, &camera->key.home, count_viewer, &viewers);
     const cameras *c = call->data;
     return cm_camera_json(camera, cm_fleet_status(call->api->config.fleet, &camera->key),
-                          viewers.count, c->is_owner);
+                          viewers.count, rights, c->is_owner);
 }
 
 static void describe_all(cm_call *call)
 {
     cameras *c = call->data;
     c->json = json_array();
-    for (size_t i = 0; i < c->list.count; i++)
-        if (may_view(call, &c->list.items[i]))
-            json_array_append_new(c->json, describe(call, &c->list.items[i].camera));
+    for (size_t i = 0; i < c->list.count; i++) {
+        const cm_rights rights = rights_at(call, &c->list.items[i]);
+        if (rights != 0)
+            json_array_append_new(c->json, describe(call, &c->list.items[i].camera, rights));
+    }
 }
 
 static void answer_all(cm_call *call)
@@ -183,10 +187,13 @@ void cm_route_cameras(cm_call *call)
 static void describe_one(cm_call *call)
 {
     cameras *c = call->data;
-    for (size_t i = 0; i < c->list.count; i++)
-        if (cm_camera_key_equal(&c->list.items[i].camera.key, &c->key) &&
-            may_view(call, &c->list.items[i]))
-            c->json = describe(call, &c->list.items[i].camera);
+    for (size_t i = 0; i < c->list.count; i++) {
+        const cm_granted_camera *item = &c->list.items[i];
+        const cm_rights rights =
+            cm_camera_key_equal(&item->camera.key, &c->key) ? rights_at(call, item) : 0;
+        if (rights != 0)
+            c->json = describe(call, &item->camera, rights);
+    }
 }
 
 static void answer_one(cm_call *call)
@@ -253,12 +260,12 @@ static bool check_addresses(cm_call *call, const cameras *c)
     return false;
 }
 
-/* The fleet follows what was stored; then the camera is described as it is now. */
+/* The fleet follows what was stored; then the camera is described as it is now, to an owner. */
 static void tell_fleet(cm_call *call)
 {
     cameras *c = call->data;
     call->api->config.on_camera_saved(call->api->config.owner, &c->saved);
-    c->json = describe(call, &c->saved);
+    c->json = describe(call, &c->saved, CM_RIGHTS_ALL);
 }
 
 static void on_saved(cm_call *call)

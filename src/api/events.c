@@ -47,7 +47,8 @@ static void view_free(view *v)
     free(v);
 }
 
-static bool is_viewable(const view *v, const cm_granted_camera *camera)
+/* What the asker may do with it; 0: nothing of it is told. */
+static cm_rights rights_at(const view *v, const cm_granted_camera *camera)
 {
     const cm_grant_facts facts = {.session_is_live = true,
                                   .account_is_active = true,
@@ -56,16 +57,17 @@ static bool is_viewable(const view *v, const cm_granted_camera *camera)
                                   .granted = camera->granted,
                                   .token_limit = ~(cm_rights)0,
                                   .camera_exists = true};
-    return cm_grant_decide(&facts, CM_RIGHT_VIEW).is_allowed;
+    return cm_grant_decide(&facts, CM_RIGHTS_ALL).rights;
 }
 
-static const cm_stored_camera *find_camera(const view *v, const cm_camera_key *key)
+/* Only one that may be told of. */
+static const cm_granted_camera *find_camera(const view *v, const cm_camera_key *key)
 {
     for (size_t i = 0; v != NULL && i < v->home_count; i++)
         for (size_t j = 0; j < v->homes[i].count; j++) {
             const cm_granted_camera *camera = &v->homes[i].items[j];
-            if (cm_camera_key_equal(&camera->camera.key, key) && is_viewable(v, camera))
-                return &camera->camera;
+            if (cm_camera_key_equal(&camera->camera.key, key) && rights_at(v, camera) != 0)
+                return camera;
         }
     return NULL;
 }
@@ -245,7 +247,7 @@ static void tell_gone(cm_event_stream *s, const view *before)
     for (size_t i = 0; before != NULL && i < before->home_count; i++)
         for (size_t j = 0; j < before->homes[i].count; j++) {
             const cm_granted_camera *camera = &before->homes[i].items[j];
-            if (is_viewable(before, camera) && find_camera(s->view, &camera->camera.key) == NULL)
+            if (rights_at(before, camera) != 0 && find_camera(s->view, &camera->camera.key) == NULL)
                 send_event(s, "camera-gone",
                            json_pack("{s:s, s:s}", "home", camera->camera.key.home.text, "id",
                                      camera->camera.key.camera.text));
@@ -317,12 +319,14 @@ void cm_api_camera_changed(cm_api *api, const cm_camera_status *status)
     CM_LIST_EACH(&api->event_streams, node, next)
     {
         cm_event_stream *s = CM_HOLDER(node, cm_event_stream, node);
-        const cm_stored_camera *camera = find_camera(s->view, &status->key);
+        const cm_granted_camera *camera = find_camera(s->view, &status->key);
         if (camera == NULL || s->request == NULL)
             continue;
         const bool is_owner =
             cm_role_may(cm_who_role(&s->view->who, &status->key.home), CM_PERMISSION_OWNER);
-        send_event(s, "camera", cm_camera_json(camera, status, 0, is_owner));
+        send_event(
+            s, "camera",
+            cm_camera_json(&camera->camera, status, 0, rights_at(s->view, camera), is_owner));
     }
 }
 

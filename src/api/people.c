@@ -1,5 +1,5 @@
-/* Members of a home, their roles, and which cameras they may see. Taking a right away is the cut.
- */
+/* Members of a home, their roles, and which cameras they may see and hear. Taking a right away is
+ * the cut. */
 #include <stdlib.h>
 
 #include "api/api_priv.h"
@@ -239,26 +239,34 @@ static void put_grant(cm_call *call)
                                cm_loop_wall(call->api->config.loop), &call->change);
 }
 
-/* ["view"] to bits. False: a problem was answered. */
+/* ["view","listen"] to bits. False: a problem was answered. */
 static bool read_rights(cm_call *call, cm_rights *out)
 {
+    static const cm_call_fault UNKNOWN = {
+        400, "bad-rights", "No such right", "rights is a list of: view, listen, talk.", "rights",
+        0};
+    static const cm_call_fault BLIND = {400,
+                                        "bad-rights",
+                                        "Not without view",
+                                        "Who may not see a camera may neither hear nor talk "
+                                        "through it: name view too.",
+                                        "rights",
+                                        0};
     const json_t *list = json_object_get(call->body, "rights");
+    const char *name = "";
     size_t i;
     json_t *item;
     *out = 0;
     json_array_foreach(list, i, item)
     {
-        if (!json_is_string(item) ||
-            !cm_slice_equal(cm_slice_of(json_string_value(item)), CM_TEXT("view"))) {
-            *out = 0;
+        name = json_is_string(item) ? json_string_value(item) : "";
+        if (cm_right_add(cm_slice_of(name), out) != CM_OK)
             break;
-        }
-        *out |= CM_RIGHT_VIEW;
     }
-    if (*out != 0)
+    const bool is_known = *out != 0 && i == json_array_size(list);
+    if (is_known && cm_rights_are_whole(*out))
         return true;
-    cm_call_problem(call, &(cm_call_fault){400, "bad-rights", "No such right",
-                                           "rights is a list of: view.", "rights", 0});
+    cm_call_problem(call, is_known ? &BLIND : &UNKNOWN);
     return false;
 }
 

@@ -351,7 +351,8 @@ json_t *cm_time_json(cm_wall wall)
 json_t *cm_rights_json(cm_rights rights)
 {
     json_t *list = json_array();
-    if ((rights & CM_RIGHT_VIEW) != 0)
-        json_array_append_new(list, json_string("view"));
+    for (unsigned i = 0; i < CM_RIGHT_KINDS; i++)
+        if ((rights & cm_right_at(i)) != 0)
+            json_array_append_new(list, json_string(cm_right_name(i)));
     return list;
 }

@@ -32,11 +32,12 @@ cm_grant_decision cm_grant_decide(const cm_grant_facts *facts, cm_rights wanted)
     if (!facts->camera_exists)
         return deny(CM_GRANT_DENIED_NO_CAMERA);
     const bool is_owner = facts->role == CM_ROLE_OWNER;
+    /* Who may not see may not hear either: whatever a row says, view comes first. */
     const cm_rights has = is_owner ? wanted : facts->granted & wanted;
-    if (has == 0)
+    if ((has & CM_RIGHT_VIEW) == 0)
         return deny(CM_GRANT_DENIED_NO_GRANT);
     const cm_rights rights = has & facts->token_limit;
-    if (rights == 0)
+    if ((rights & CM_RIGHT_VIEW) == 0)
         return deny(CM_GRANT_DENIED_TOKEN_LIMIT);
     return (cm_grant_decision){
         .is_allowed = true,

@@ -1,7 +1,5 @@
 /* `casement token create|list|revoke`. */
-#include <string.h>
-
-#include "media/kinds.h"
+#include "grants/rights.h"
 #include "server/desk.h"
 #include "server/listing.h"
 
@@ -31,12 +29,14 @@ typedef struct creation {
 
 static int run_creation(const char *command, const creation *c)
 {
-    cm_identity_new_token ask = {.account_name = cm_slice_of(c->account), .rights = CM_RIGHT_VIEW};
+    cm_identity_new_token ask = {.account_name = cm_slice_of(c->account)};
     int code = cm_desk_parse_home(command, c->home, &ask.camera.home);
     if (code == CM_EXIT_OK)
         code = cm_desk_parse_camera(command, c->camera, &ask.camera.camera);
-    if (code == CM_EXIT_OK && strcmp(c->rights, "view") != 0)
-        code = cm_desk_misused(command, "--rights: '%s'; allowed: view", c->rights);
+    if (code == CM_EXIT_OK && cm_rights_parse(cm_slice_of(c->rights), &ask.rights) != CM_OK)
+        code = cm_desk_misused(
+            command, "--rights: '%s'; allowed: view, and with it listen and talk: view,listen",
+            c->rights);
     cm_desk desk;
     if (code == CM_EXIT_OK)
         code = cm_desk_open(command, &c->place, &desk);
@@ -57,7 +57,8 @@ static int run_create(int argc, char **argv)
         {"account", CM_OPTION_TEXT, &c.account, "in whose name: the account's name", "NAME", true,
          '\0'},
         {"camera", CM_OPTION_TEXT, &c.camera, "the camera's id", "CAMERA", true, '\0'},
-        {"rights", CM_OPTION_TEXT, &c.rights, "what it may do: view", "RIGHTS", true, '\0'},
+        {"rights", CM_OPTION_TEXT, &c.rights, "what it may do: view, or view,listen", "RIGHTS",
+         true, '\0'},
         {"days", CM_OPTION_NUMBER, &c.days, "how long it holds: 1 to 3650 (30)", "N", false, '\0'},
     };
     const cm_usage usage = {"token create",
@@ -85,7 +86,10 @@ static cm_status list_home(const cm_desk *desk, const cm_home_id *home, cm_listi
         cm_listing_text(listing, "id", token->id);
         cm_listing_text(listing, "account", found == CM_OK ? account.name : NULL);
         cm_listing_text(listing, "camera", token->camera.camera.text);
-        cm_listing_item(listing, "rights", (token->rights & CM_RIGHT_VIEW) != 0 ? "view" : NULL);
+        cm_listing_item(listing, "rights", NULL);
+        for (unsigned r = 0; r < CM_RIGHT_KINDS; r++)
+            if ((token->rights & cm_right_at(r)) != 0)
+                cm_listing_item(listing, "rights", cm_right_name(r));
         cm_listing_time(listing, "created", token->created);
         cm_listing_time(listing, "expires", token->expires);
         cm_listing_time(listing, "last_used", token->last_used);

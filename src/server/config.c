@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "grants/rights.h"
 #include "media/frame.h"
 
 enum {
@@ -389,11 +390,40 @@ static cm_status read_camera(context *c, const yaml_node_t *node, void *out, con
     return CM_OK;
 }
 
+static cm_status read_right(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    if (node->type != YAML_SCALAR_NODE || cm_right_add(scalar_of(node), out) != CM_OK)
+        return wrong(c, node, allowed);
+    return CM_OK;
+}
+
+static cm_status read_rights(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    void *items = NULL;
+    size_t count = 0;
+    cm_rights rights = 0;
+    CM_TRY(read_list(c, node, sizeof rights, read_right, allowed, &items, &count));
+    for (size_t i = 0; i < count; i++)
+        rights |= ((const cm_rights *)items)[i];
+    if (!cm_rights_are_whole(rights))
+        return fault(c, &node->start_mark, "who may hear or talk may see: 'view' is missing");
+    *(uint32_t *)out = rights;
+    return CM_OK;
+}
+
+/* A camera's id, which may be seen then, or the camera with its rights. */
 static cm_status read_granted_camera(context *c, const yaml_node_t *node, void *out,
                                      const char *allowed)
 {
+    static const field FIELDS[] = {
+        FIELD(cm_stored_right, camera, "id", read_camera_id, true, ID),
+        FIELD(cm_stored_right, rights, "rights", read_rights, false,
+              "a list of: view, listen, talk"),
+    };
     cm_stored_right *right = out;
     right->rights = CM_RIGHT_VIEW;
+    if (node->type == YAML_MAPPING_NODE)
+        return read_mapping(c, node, FIELDS, CM_COUNT(FIELDS), right);
     return read_camera_id(c, node, &right->camera, allowed);
 }
 

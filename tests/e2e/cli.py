@@ -158,6 +158,8 @@ def test_tokens(config, data):
     expect("no such camera", 1, *ask, "--home", "verdi", "--account", "anna", "--camera", "attic")
     expect("rights that are none", 2, "token", "create", "--data", data, "--home", "verdi",
            "--account", "anna", "--camera", "door", "--rights", "all", err="allowed: view")
+    expect("hearing without seeing", 2, "token", "create", "--data", data, "--home", "verdi",
+           "--account", "anna", "--camera", "door", "--rights", "listen", err="allowed: view")
     expect("no days", 2, *ask, "--home", "verdi", "--account", "anna", "--camera", "door",
            "--days", "0", err="not a number from 1 to 3650")
     case("refusals made no token", len(rows("token", "list", "--data", data)) == 1)

@@ -282,8 +282,29 @@ def cut(server, who):
     check("who keeps the right misses no picture", len(codes) > FPS and not wrong, f"{len(codes)} pictures, {wrong}")
     check("the camera is gone for who lost it", server.ask("GET", "/api/v1/cameras/door?home=verdi", cookie=who["marco"]).status == 404)
     back = server.ask("PUT", path, {"rights": ["view"]}, cookie=who["anna"])
+    for rights, wanted in ((["listen"], "view"), (["see"], "view, listen, talk"), (["view", 7], "view, listen, talk"), ([], "view, listen, talk")):
+        refused = server.ask("PUT", path, {"rights": rights}, cookie=who["anna"])
+        check(f"rights {rights} are refused", refused.status == 400 and refused.problem == "bad-rights" and
+              wanted in refused.json["detail"], refused)
     check("and comes back with the right", back.status == 200 and
           server.ask("GET", "/api/v1/cameras/door?home=verdi", cookie=who["marco"]).status == 200, back)
+
+
+def hearing(server, who):
+    """A right of its own, told to whom it concerns."""
+    def told(name):
+        camera = server.ask("GET", "/api/v1/cameras/door?home=verdi", cookie=who[name])
+        return camera.status, camera.json.get("rights")
+    marco = next(p["account"] for p in server.ask("GET", "/api/v1/people?home=verdi", cookie=who["anna"]).json["people"] if p["name"] == "marco")
+    path = f"/api/v1/people/{marco}/cameras/door?home=verdi"
+    check("an owner may all", told("anna") == (200, ["view", "listen", "talk"]), told("anna"))
+    check("who may see may not hear by that", told("marco") == (200, ["view"]), told("marco"))
+    given = server.ask("PUT", path, {"rights": ["listen", "view"]}, cookie=who["anna"])
+    check("hearing is given", given.status == 200 and
+          next(c for c in given.json["cameras"] if c["camera"] == "door")["rights"] == ["view", "listen"] and
+          told("marco") == (200, ["view", "listen"]), given)
+    server.ask("PUT", path, {"rights": ["view"]}, cookie=who["anna"])
+    check("and taken away", told("marco") == (200, ["view"]), told("marco"))
 
 
 def tokens(server, who):
@@ -393,6 +414,7 @@ def main_flow(cameras, loops):
     cross_site(server, who)
     problems(server, who)
     cut(server, who)
+    hearing(server, who)
     tokens(server, who)
     weapons(server, who)
     too_many_tries(server)

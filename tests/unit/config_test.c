@@ -125,7 +125,8 @@ static void test_the_whole_shape(void **state)
         "operators: [{name: root, password_file: other.pw}]\n"
         "homes: [{id: verdi, name: Casa Verdi, allow: [\"192.168.0.0/16\"],\n"
         "  accounts: [{name: anna, role: owner, password_file: anna.pw},\n"
-        "             {name: bruno, role: guest, cameras: [door]}],\n"
+        "             {name: bruno, role: guest, cameras: [door,\n"
+        "               {id: yard, rights: [view, listen]}]}],\n"
         "  cameras: [{id: door, name: Front door, main: \"rtsp://10.0.0.1/a?b=c\",\n"
         "    sub: \"RTSP://10.0.0.1/s\", user: admin, password_file: door.pw, keep: on-demand},\n"
         "    {id: yard, main: \"rtsp://cam\"}]}]\n");
@@ -157,9 +158,11 @@ static void test_the_whole_shape(void **state)
     assert_text(home->accounts[0].password, "correct horse");
     assert_int_equal(home->accounts[0].role, CM_ROLE_OWNER);
     assert_int_equal(home->accounts[1].role, CM_ROLE_GUEST);
-    assert_int_equal(home->accounts[1].camera_count, 1);
+    assert_int_equal(home->accounts[1].camera_count, 2);
     assert_string_equal(home->accounts[1].cameras[0].camera.text, "door");
     assert_int_equal(home->accounts[1].cameras[0].rights, CM_RIGHT_VIEW);
+    assert_string_equal(home->accounts[1].cameras[1].camera.text, "yard");
+    assert_int_equal(home->accounts[1].cameras[1].rights, CM_RIGHT_VIEW | CM_RIGHT_LISTEN);
     assert_int_equal(home->camera_count, 2);
     assert_text(home->cameras[0].main, "rtsp://10.0.0.1/a?b=c");
     assert_text(home->cameras[0].user, "admin");
@@ -252,6 +255,26 @@ static void test_wrong_homes(void **state)
         {"homes: [{id: a, accounts: [{name: b, role: owner, password_file: anna.pw}]},\n"
          " {id: c, accounts: [{name: B, role: owner, password_file: other.pw}]}]",
          "1:1", "'b' is given two different passwords, in 'a' and in 'c'"},
+    };
+    check_all(*state, ROWS, CM_COUNT(ROWS));
+}
+
+#define GRANT(text)                                                                                \
+    "homes: [{id: a, accounts: [{name: b, role: owner}, {name: c, role: guest, cameras: [" text    \
+    "]}]}]"
+
+static void test_wrong_rights(void **state)
+{
+    static const char FIELD[] = "homes[0].accounts[1].cameras[0].rights";
+    static const wrong ROWS[] = {
+        {GRANT("{id: door, rights: [see]}"), "1:105",
+         "rights[0]: \"see\" is not allowed here; allowed: a list of: view, listen, talk"},
+        {GRANT("{id: door, rights: [listen]}"), "1:104", "'view' is missing"},
+        {GRANT("{id: door, rights: []}"), "1:104", "'view' is missing"},
+        {GRANT("{id: door, rights: view}"), "1:104", FIELD},
+        {GRANT("{rights: [view]}"), "1:85", "'id' is missing"},
+        {GRANT("{id: door, hours: 1}"), "1:96", "unknown key \"hours\"; known here: id, rights"},
+        {GRANT("[door]"), "1:85", "homes[0].accounts[1].cameras[0]: allowed:"},
     };
     check_all(*state, ROWS, CM_COUNT(ROWS));
 }
@@ -468,6 +491,7 @@ int main(void)
         cmocka_unit_test(test_the_whole_shape),
         cmocka_unit_test(test_wrong_server_values),
         cmocka_unit_test(test_wrong_homes),
+        cmocka_unit_test(test_wrong_rights),
         cmocka_unit_test(test_wrong_cameras),
         cmocka_unit_test(test_no_secret_in_messages),
         cmocka_unit_test(test_password_files),

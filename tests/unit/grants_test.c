@@ -5,43 +5,93 @@
 #include "base/fault.h"
 #include "grants/grants_priv.h"
 #include "grants/permission.h"
+#include "grants/rights.h"
 #include "loop/sim.h"
 
 /* ---- the decision ---- */
 
-/* Every combination of facts, against the rule said another way: all of these, or nothing. */
+/* Every combination of facts, against the rule said another way: all of these, or nothing; and
+ * nothing without view. */
 static void the_decision_is_all_or_nothing(void **state)
 {
     (void)state;
     size_t allowed = 0;
-    for (unsigned bits = 0; bits < 64; bits++)
+    for (unsigned bits = 0; bits < 32 * 64; bits++)
         for (int role = -1; role <= CM_ROLES; role++)
-            for (cm_rights wanted = 0; wanted < 4; wanted++) {
+            for (cm_rights wanted = 0; wanted <= CM_RIGHTS_ALL; wanted++) {
+                const cm_rights granted = bits >> 5 & CM_RIGHTS_ALL;
+                const cm_rights limit = bits >> 8 & CM_RIGHTS_ALL;
                 const cm_grant_facts facts = {
                     .session_is_live = (bits & 1) != 0,
                     .account_is_active = (bits & 2) != 0,
                     .is_operator = (bits & 4) != 0,
                     .role = (cm_role)role,
-                    .granted = (bits & 8) != 0 ? VIEW : 0,
-                    .token_limit = (bits & 16) != 0 ? UINT32_MAX : 0,
-                    .camera_exists = (bits & 32) != 0,
+                    .granted = granted,
+                    .token_limit = limit,
+                    .camera_exists = (bits & 16) != 0,
                 };
                 const cm_grant_decision d = cm_grant_decide(&facts, wanted);
                 const bool is_member = role >= CM_ROLE_OWNER && role <= CM_ROLE_GUEST;
-                const cm_rights has = role == CM_ROLE_OWNER ? wanted
-                                      : (bits & 8) != 0     ? wanted & VIEW
-                                                            : 0;
+                const cm_rights has =
+                    role == CM_ROLE_OWNER ? wanted & limit : wanted & limit & granted;
                 const bool may = (bits & 1) != 0 && (bits & 2) != 0 && (bits & 4) == 0 &&
-                                 (bits & 16) != 0 && (bits & 32) != 0 && is_member && has != 0;
+                                 (bits & 16) != 0 && is_member && (has & VIEW) != 0;
                 assert_int_equal(d.is_allowed, may);
                 assert_int_equal(d.rights, may ? has : 0);
                 assert_int_equal(d.reason <= CM_GRANT_ALLOWED_GRANT, may);
                 allowed += may ? 1 : 0;
             }
-    /* Owner: 3 wants x granted or not; three other roles, granted, wants with VIEW in them. */
-    assert_int_equal(allowed, 3 * 2 + 3 * 2);
+    /* Sets with view in them: 4 of 8 wanted, of 8 granted, of 8 limits; a bit stands idle. */
+    assert_int_equal(allowed, 2 * (4 * 8 * 4 + 3 * 4 * 4 * 4));
     for (int r = 0; r < CM_GRANT_REASONS; r++)
         assert_string_not_equal(cm_grant_reason_name((cm_grant_reason)r), "unknown");
+}
+
+static void who_may_not_see_may_not_hear(void **state)
+{
+    (void)state;
+    const cm_grant_facts facts = {.session_is_live = true,
+                                  .account_is_active = true,
+                                  .role = CM_ROLE_ADULT,
+                                  .granted = CM_RIGHT_LISTEN | CM_RIGHT_TALK,
+                                  .token_limit = UINT32_MAX,
+                                  .camera_exists = true};
+    assert_int_equal(cm_grant_decide(&facts, CM_RIGHTS_ALL).reason, CM_GRANT_DENIED_NO_GRANT);
+    assert_int_equal(cm_grant_decide(&facts, CM_RIGHT_LISTEN).rights, 0);
+}
+
+static void rights_have_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        cm_rights rights; /* 0: refused */
+    } ROWS[] = {
+        {"view", VIEW},
+        {"view,listen", VIEW | CM_RIGHT_LISTEN},
+        {"talk,view", VIEW | CM_RIGHT_TALK},
+        {"view,listen,talk", CM_RIGHTS_ALL},
+        {"listen", 0},
+        {"listen,talk", 0},
+        {"", 0},
+        {"all", 0},
+        {"view,", VIEW},
+        {"view,,listen", 0},
+        {"View", 0},
+    };
+    for (size_t i = 0; i < CM_COUNT(ROWS); i++) {
+        cm_rights rights = 0;
+        const cm_status status = cm_rights_parse(cm_slice_of(ROWS[i].text), &rights);
+        assert_int_equal(status, ROWS[i].rights != 0 ? CM_OK : CM_REFUSE);
+        assert_int_equal(rights, ROWS[i].rights);
+    }
+    for (unsigned i = 0; i < CM_RIGHT_KINDS; i++) {
+        cm_rights rights = 0;
+        assert_int_equal(cm_right_add(cm_slice_of(cm_right_name(i)), &rights), CM_OK);
+        assert_int_equal(rights, cm_right_at(i));
+    }
+    assert_int_equal(cm_right_at(CM_RIGHT_KINDS), 0);
+    assert_false(cm_rights_are_whole(VIEW | 8));
 }
 
 static void a_token_gives_no_more_than_it_was_made_for(void **state)
@@ -1021,6 +1071,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_decision_is_all_or_nothing),
+        cmocka_unit_test(who_may_not_see_may_not_hear),
+        cmocka_unit_test(rights_have_names),
         cmocka_unit_test(a_token_gives_no_more_than_it_was_made_for),
         cmocka_unit_test(every_permission_is_decided_for_everybody),
         cmocka_unit_test(those_who_may_get_a_lease_and_others_a_reason),
