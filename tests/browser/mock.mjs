@@ -62,8 +62,8 @@ export function makeWorld({ cameras = 4, isNew = false, isDemo = false } = {}) {
   const home = { id: 'verdi', name: 'Casa Verdi', members: new Map([['anna', 'owner'], ['marco', 'adult'], ['zia', 'guest']]), rights: new Map(), cameras: new Map() };
   world.homes.set('verdi', home);
   for (let n = 0; n < cameras; n++) addCamera(world, home, { name: NAMES[n] ?? `Camera ${n + 1}`, main: `rtsp://192.168.1.${20 + n}/main`, sub: `rtsp://192.168.1.${20 + n}/sub`, user: 'admin', password: 'x' });
-  home.rights.set('marco', new Set([...home.cameras.keys()].slice(0, 2)));
-  home.rights.set('zia', new Set([...home.cameras.keys()].slice(0, 1)));
+  home.rights.set('marco', new Map([...home.cameras.keys()].slice(0, 2).map((id) => [id, ['view']])));
+  home.rights.set('zia', new Map([...home.cameras.keys()].slice(0, 1).map((id) => [id, ['view', 'listen']])));
   world.homes.set('lago', { id: 'lago', name: 'Casa al lago', members: new Map([['anna', 'owner']]), rights: new Map(), cameras: new Map() });
   return world;
 }
@@ -79,15 +79,18 @@ function addCamera(world, home, input) {
   return camera;
 }
 
+const rightsOf = (home, account, id) =>
+  home.members.get(account) === 'owner' ? ['view', 'listen', 'talk'] : home.rights.get(account)?.get(id) ?? [];
 const maySee = (home, account, id) =>
   home.members.get(account) === 'owner' || (home.members.has(account) && (home.rights.get(account)?.has(id) ?? false));
 
-function cameraObject(camera, isOwner, viewers) {
+function cameraObject(camera, home, account, viewers) {
+  const isOwner = home.members.get(account) === 'owner';
   const stream = (width, height) => ({ codec: 'avc1.42C01F', width, height, fps: FPS, bits_per_second: width * 1200, last_frame: iso(Date.now()) });
   const object = {
     home: camera.home, id: camera.id, name: camera.name, state: camera.state, state_since: iso(camera.since), cause: camera.cause,
     next_try: camera.nextTry === null ? null : iso(camera.nextTry),
-    streams: { main: stream(1280, 720), sub: camera.sub ? stream(640, 360) : null },
+    streams: { main: stream(1280, 720), sub: camera.sub ? stream(640, 360) : null }, rights: rightsOf(home, account, camera.id),
   };
   if (!isOwner) return object;
   return { ...object, viewers, main: camera.main, sub: camera.sub ?? null, user: camera.user ?? null, has_password: Boolean(camera.password) };
@@ -159,7 +162,7 @@ export class Mock {
     const home = this.world.homes.get(camera.home);
     for (const client of this.world.events)
       if (client.home === home.id && maySee(home, client.account, camera.id))
-        client.send('camera', cameraObject(camera, home.members.get(client.account) === 'owner', this.streamsOf(camera.id).length));
+        client.send('camera', cameraObject(camera, home, client.account, this.streamsOf(camera.id).length));
   }
 
   tellViewers(camera) {
@@ -299,25 +302,25 @@ export class Mock {
     const { method } = request;
     if (thing === 'events') return this.events(request, response, home, account);
     if (thing === 'cameras' && !id && method === 'GET')
-      return this.json(response, 200, { cameras: [...home.cameras.values()].filter((camera) => maySee(home, account.id, camera.id)).map((camera) => cameraObject(camera, role === 'owner', this.streamsOf(camera.id).length)) });
+      return this.json(response, 200, { cameras: [...home.cameras.values()].filter((camera) => maySee(home, account.id, camera.id)).map((camera) => cameraObject(camera, home, account.id, this.streamsOf(camera.id).length)) });
     if (thing === 'cameras' && id !== 'probe' && id) {
       const camera = home.cameras.get(id);
       if (!camera || !maySee(home, account.id, id)) throw noSuchCamera();
       if (more === 'live.mp4') return this.live(request, response, url, camera, account);
       if (more === 'still.jpg') return this.still(response, camera);
-      if (method === 'GET') return this.json(response, 200, cameraObject(camera, role === 'owner', 0));
+      if (method === 'GET') return this.json(response, 200, cameraObject(camera, home, account.id, 0));
     }
     if (role !== 'owner') throw new Refusal(403, 'owner-only', 'Only an owner may do this.');
-    if (thing === 'cameras') return this.changeCamera(response, method, home, id, body);
+    if (thing === 'cameras') return this.changeCamera(response, method, home, account, id, body);
     return this.people(response, method, home, id, last, body);
   }
 
-  changeCamera(response, method, home, id, body) {
+  changeCamera(response, method, home, account, id, body) {
     if (id === 'probe') return this.probe(response, body);
     if (!id) {
       const camera = addCamera(this.world, home, body);
       this.tellCamera(camera);
-      return this.json(response, 201, cameraObject(camera, true, 0));
+      return this.json(response, 201, cameraObject(camera, home, account.id, 0));
     }
     const camera = home.cameras.get(id);
     if (method === 'DELETE') {
@@ -329,7 +332,7 @@ export class Mock {
     Object.assign(camera, body);
     if (body.password) Object.assign(camera, { state: 'live', cause: null });
     this.tellCamera(camera);
-    const answer = cameraObject(camera, true, 0);
+    const answer = cameraObject(camera, home, account.id, 0);
     if (this.world.overtake) this.world.overtake(camera); // what happens before the answer is there
     setTimeout(() => this.json(response, 200, answer), this.world.overtake ? 200 : 0);
     return undefined;
@@ -353,7 +356,7 @@ export class Mock {
   personObject(home, id) {
     const cameras = [...home.cameras.keys()].filter((camera) => home.members.get(id) !== 'owner' && maySee(home, id, camera));
     return {
-      account: id, name: this.world.accounts.get(id).name, role: home.members.get(id), cameras: cameras.map((camera) => ({ camera, rights: ['view'] })),
+      account: id, name: this.world.accounts.get(id).name, role: home.members.get(id), cameras: cameras.map((camera) => ({ camera, rights: rightsOf(home, id, camera) })),
       sessions: [...this.world.sessions.values()].filter((account) => account === id).length,
       watching: [...new Set([...this.world.streams].filter((stream) => stream.account === id).map((stream) => stream.camera.id))],
     };
@@ -369,7 +372,8 @@ export class Mock {
       return this.json(response, 201, this.personObject(home, account.id));
     }
     if (camera && method === 'PUT') {
-      home.rights.set(id, (home.rights.get(id) ?? new Set()).add(camera));
+      if (!body.rights.includes('view')) throw new Refusal(400, 'bad-rights', 'Not without view.', { field: 'rights' });
+      home.rights.set(id, (home.rights.get(id) ?? new Map()).set(camera, body.rights));
       this.tellCamera(home.cameras.get(camera));
       return this.json(response, 200, this.personObject(home, id));
     }

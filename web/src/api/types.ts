@@ -28,6 +28,8 @@ export const CAUSES = [
 ] as const;
 export type Cause = (typeof CAUSES)[number];
 
+export type Right = 'view' | 'listen' | 'talk';
+
 export type StreamName = 'main' | 'sub';
 
 export interface StreamInfo {
@@ -48,6 +50,7 @@ export interface Camera {
   cause: Cause | null;
   next_try: string | null;
   streams: { main: StreamInfo; sub: StreamInfo | null };
+  rights?: Right[]; // what we may do with it; absent: an older server
   /* Only the home's owner receives what follows. */
   viewers?: number;
   main?: string;
@@ -92,7 +95,7 @@ export interface Person {
   account: string;
   name: string;
   role: Role;
-  cameras: { camera: string; rights: string[] }[];
+  cameras: { camera: string; rights: Right[] }[];
   sessions: number;
   watching: string[];
 }

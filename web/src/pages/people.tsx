@@ -1,8 +1,8 @@
-/* Who belongs to this home, and which camera each may see. */
+/* Who belongs to this home, and which camera each may see and hear. */
 
 import { useEffect, useState } from 'preact/hooks';
 import { api, asProblem } from '../api/client';
-import { ROLES, type Camera, type Home, type Person, type Role } from '../api/types';
+import { ROLES, type Camera, type Home, type Person, type Right, type Role } from '../api/types';
 import { list, t } from '../i18n';
 import type { HomeData } from '../state/home';
 import { useStore } from '../state/store';
@@ -12,8 +12,8 @@ import { Icon } from '../ui/icons';
 import { Page } from '../ui/page';
 import { HoldButton, Sheet } from '../ui/sheet';
 
-const maySee = (person: Person, camera: string): boolean =>
-  person.role === 'owner' || person.cameras.some((c) => c.camera === camera && c.rights.includes('view'));
+const rightsOf = (person: Person, camera: string): Right[] =>
+  person.cameras.find((one) => one.camera === camera)?.rights ?? [];
 
 function roleChoices() {
   return ROLES.map((value) => ({ value, label: t(`role.${value}`), what: t(`role.${value}.what`) }));
@@ -72,7 +72,35 @@ function AddSheet({ home, onClose, onAdded }: { home: Home; onClose(): void; onA
   );
 }
 
-/* Taking a right away from somebody: what happens, then press and hold. */
+/* Taking hearing away, which leaves the picture. */
+function MuteSheet({ home, person, camera, onClose, onDone }: {
+  home: string;
+  person: Person;
+  camera: Camera;
+  onClose(): void;
+  onDone(): void;
+}) {
+  const { isBusy, error, run } = useSubmit();
+  const words = { person: person.name, camera: camera.name };
+  return (
+    <Sheet title={t('mute.title', words)} onClose={onClose}>
+      <ul class="consequences">
+        <li>{t('mute.now')}</li>
+        <li>{t('mute.picture', words)}</li>
+        <li>{t('cut.others')}</li>
+      </ul>
+      {error !== null && <Alert>{sentenceFor(error)}</Alert>}
+      <HoldButton label={t('cut.do')} isBusy={isBusy} onHeld={() => void run(async () => {
+        const rest = rightsOf(person, camera.id).filter((right) => right !== 'listen');
+        await api.setRights(home, person.account, camera.id, rest);
+        onDone();
+        onClose();
+      })} />
+    </Sheet>
+  );
+}
+
+/* Taking a camera away from somebody: what happens, then press and hold. */
 export function CutSheet({ home, person, camera, onClose, onDone }: {
   home: string;
   person: { account: string; name: string };
@@ -152,20 +180,29 @@ function about(person: Person, cameras: Camera[]): string {
   return person.sessions > 0 ? t('people.signedIn', { count: person.sessions }) : t('people.notSignedIn');
 }
 
-function RightSwitch({ person, camera, onAllow, onCut }: {
+const SWITCHES = {
+  view: { icon: 'eye', label: 'people.may' },
+  listen: { icon: 'sound', label: 'people.mayHear' },
+} as const;
+
+function RightSwitch({ person, camera, right, onAllow, onCut }: {
   person: Person;
   camera: Camera;
+  right: keyof typeof SWITCHES;
   onAllow(): void;
   onCut(): void;
 }) {
-  const isOn = maySee(person, camera.id);
-  if (person.role === 'owner') return <span class="always"><Icon name="check" size={16} /> {t('people.always')}</span>;
+  const rights = rightsOf(person, camera.id);
+  const isOn = rights.includes(right);
+  const isPossible = right === 'view' || rights.includes('view'); // who may not see may not hear
+  const { icon, label } = SWITCHES[right];
   return (
     <button
-      type="button" role="switch" aria-checked={isOn} class="switch"
-      aria-label={t('people.may', { person: person.name, camera: camera.name })}
+      type="button" role="switch" aria-checked={isOn} class="switch" disabled={!isPossible}
+      aria-label={t(label, { person: person.name, camera: camera.name })}
       onClick={isOn ? onCut : onAllow}
     >
+      <Icon name={icon} size={18} />
       <span class="switch-track" aria-hidden="true"><span class="switch-knob" /></span>
       <span class="switch-word" aria-hidden="true">{t(isOn ? 'people.yes' : 'people.no')}</span>
     </button>
@@ -176,7 +213,7 @@ type Open =
   | { kind: 'add' }
   | { kind: 'person'; account: string }
   | { kind: 'remove'; account: string }
-  | { kind: 'cut'; account: string; camera: Camera }
+  | { kind: 'cut' | 'mute'; account: string; camera: Camera }
   | null;
 
 export function People({ data, home, account }: { data: HomeData; home: Home; account: string }) {
@@ -191,10 +228,20 @@ export function People({ data, home, account }: { data: HomeData; home: Home; ac
   const close = () => setOpen(null);
   const named = (id: string) => people?.find((person) => person.account === id);
   const person = open && 'account' in open ? named(open.account) : undefined;
-  const allow = (who: Person, camera: Camera) => void run(async () => {
-    await api.allowView(home.id, who.account, camera.id);
+  const allow = (who: Person, camera: Camera, right: Right) => void run(async () => {
+    await api.setRights(home.id, who.account, camera.id, [...rightsOf(who, camera.id), right]);
     load();
   });
+  const switches = (who: Person, camera: Camera) => who.role === 'owner'
+    ? <span class="always"><Icon name="check" size={16} /> {t('people.always')}</span>
+    : (
+      <span class="switches">
+        <RightSwitch person={who} camera={camera} right="view" onAllow={() => allow(who, camera, 'view')}
+          onCut={() => setOpen({ kind: 'cut', account: who.account, camera })} />
+        <RightSwitch person={who} camera={camera} right="listen" onAllow={() => allow(who, camera, 'listen')}
+          onCut={() => setOpen({ kind: 'mute', account: who.account, camera })} />
+      </span>
+    );
   return (
     <Page title={t('people.title')} isWide about={t('people.intro', { home: home.name })} tools={
       <button type="button" class="button is-primary" onClick={() => setOpen({ kind: 'add' })}>
@@ -221,8 +268,7 @@ export function People({ data, home, account }: { data: HomeData; home: Home; ac
                   {cameras.map((camera) => (
                     <li key={camera.id}>
                       <span>{camera.name}</span>
-                      <RightSwitch person={who} camera={camera} onAllow={() => allow(who, camera)}
-                        onCut={() => setOpen({ kind: 'cut', account: who.account, camera })} />
+                      {switches(who, camera)}
                     </li>
                   ))}
                 </ul>
@@ -242,12 +288,7 @@ export function People({ data, home, account }: { data: HomeData; home: Home; ac
               {cameras.map((camera) => (
                 <tr key={camera.id}>
                   <th scope="row">{camera.name}</th>
-                  {people.map((who) => (
-                    <td key={who.account}>
-                      <RightSwitch person={who} camera={camera} onAllow={() => allow(who, camera)}
-                        onCut={() => setOpen({ kind: 'cut', account: who.account, camera })} />
-                    </td>
-                  ))}
+                  {people.map((who) => <td key={who.account}>{switches(who, camera)}</td>)}
                 </tr>
               ))}
             </tbody>
@@ -262,6 +303,9 @@ export function People({ data, home, account }: { data: HomeData; home: Home; ac
       {open?.kind === 'remove' && person && <RemoveSheet home={home} person={person} onClose={close} onDone={load} />}
       {open?.kind === 'cut' && person && (
         <CutSheet home={home.id} person={person} camera={open.camera} onClose={close} onDone={load} />
+      )}
+      {open?.kind === 'mute' && person && (
+        <MuteSheet home={home.id} person={person} camera={open.camera} onClose={close} onDone={load} />
       )}
     </Page>
   );
