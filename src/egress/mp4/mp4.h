@@ -14,6 +14,7 @@
 
 #include "media/hub.h"
 #include "net/http.h"
+#include "proto/video/codec.h"
 
 /* Lays parts out once per pass for all viewers of a loop. Keeps no picture: only pointers that are
  * good within the pass. */
@@ -63,7 +64,9 @@ typedef struct cm_mp4_layout {
     size_t size;           /* bytes of all parts */
     const cm_frame *frame; /* what it was laid out from, */
     uint64_t pass;         /* and when it was open: compared before it is written */
-    cm_slice sps;          /* of a keyframe, else empty; borrowed likewise */
+    cm_video_codec codec;
+    cm_slice vps; /* of a keyframe, else empty; of H.264 always empty; borrowed likewise */
+    cm_slice sps; /* the same */
     const cm_slice *pps;
     size_t pps_count;
 } cm_mp4_layout;

@@ -6,7 +6,7 @@
 #include "egress/mp4/mp4.h"
 #include "proto/fmp4/fmp4.h"
 
-enum { MUX_PPS_MAX = 4, MUX_NALS_MAX = 1024, MUX_PARTS = 2 };
+enum { MUX_PPS_MAX = 4, MUX_PARTS = 2 };
 
 struct cm_mp4_muxer {
     uint64_t pass; /* what `layout` is good for */
@@ -33,6 +33,7 @@ struct cm_mp4_viewer {
     cm_subscription *subscription;
     cm_camera_key camera; /* of the first lease: whose pictures the response is for */
     viewer_state state;
+    cm_video_codec codec;  /* that the response was begun with */
     size_t offset;         /* bytes of the present picture (with its init segment) that are out */
     bool is_begun;         /* some of the present picture was offered: it must be finished, */
     const cm_frame *begun; /* and is this one; compared, never followed */

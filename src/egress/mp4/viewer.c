@@ -5,7 +5,7 @@
 
 #include "base/fault.h"
 #include "egress/mp4/fault_mp4.h"
-#include "proto/h264/sps.h"
+#include "proto/video/sets.h"
 
 enum { FIRST_FRAME_DEFAULT_MS = 8000, INIT_MAX = 8192 };
 
@@ -24,11 +24,12 @@ static void end(cm_mp4_viewer *viewer)
 
 static void hash_parameter_sets(const cm_mp4_layout *layout, uint8_t out[CM_MAC_SIZE])
 {
-    uint8_t hashes[(1 + MUX_PPS_MAX) * CM_MAC_SIZE] = {0};
-    cm_secret_hash(layout->sps, hashes);
+    uint8_t hashes[(2 + MUX_PPS_MAX) * CM_MAC_SIZE] = {0};
+    cm_secret_hash(layout->vps, hashes);
+    cm_secret_hash(layout->sps, hashes + CM_MAC_SIZE);
     for (size_t i = 0; i < layout->pps_count; i++)
-        cm_secret_hash(layout->pps[i], hashes + (1 + i) * CM_MAC_SIZE);
-    cm_secret_hash(cm_slice_over(hashes, (1 + layout->pps_count) * CM_MAC_SIZE), out);
+        cm_secret_hash(layout->pps[i], hashes + (2 + i) * CM_MAC_SIZE);
+    cm_secret_hash(cm_slice_over(hashes, (2 + layout->pps_count) * CM_MAC_SIZE), out);
 }
 
 /* Whether the player needs an init segment before this picture; asked once per picture. */
@@ -44,8 +45,10 @@ static void note_parameter_sets(cm_mp4_viewer *viewer, const cm_mp4_layout *layo
 
 static cm_status write_init(const cm_mp4_layout *layout, uint8_t storage[INIT_MAX], cm_slice *out)
 {
+    /* A VPS makes it a track of H.265. */
     const cm_fmp4_track track = {
-        .sps = layout->sps, .pps = layout->pps, .pps_count = layout->pps_count};
+        .vps = layout->vps, .sps = layout->sps, .pps = layout->pps, .pps_count = layout->pps_count};
+    CM_ENSURE((layout->codec == CM_VIDEO_H265) == (layout->vps.size > 0), CM_CLOSE);
     cm_writer w = cm_writer_over(storage, INIT_MAX);
     CM_TRY(cm_fmp4_init_write(&w, &track));
     return cm_writer_finish(&w, out);
@@ -53,13 +56,11 @@ static cm_status write_init(const cm_mp4_layout *layout, uint8_t storage[INIT_MA
 
 static cm_status begin_response(cm_mp4_viewer *viewer, const cm_mp4_layout *layout)
 {
-    cm_h264_sps sps;
-    char codecs[CM_H264_CODECS_SIZE];
-    char type[64];
-    CM_ENSURE(cm_h264_sps_parse(layout->sps, &sps) == CM_OK, CM_BROKEN);
-    cm_h264_sps_codecs(&sps, codecs);
+    cm_video_description video;
+    char type[64 + CM_VIDEO_CODECS_SIZE];
+    CM_ENSURE(cm_video_describe(layout->codec, layout->sps, &video) == CM_OK, CM_BROKEN);
     cm_writer w = cm_writer_over(type, sizeof type);
-    cm_write_format(&w, "video/mp4; codecs=\"%s\"", codecs);
+    cm_write_format(&w, "video/mp4; codecs=\"%s\"", video.codecs);
     const cm_http_field fields[] = {
         {CM_TEXT("content-type"), cm_writer_done(&w)},
         {CM_TEXT("cache-control"), CM_TEXT("no-store")},
@@ -67,6 +68,7 @@ static cm_status begin_response(cm_mp4_viewer *viewer, const cm_mp4_layout *layo
     };
     cm_timer_stop(&viewer->first_frame);
     viewer->state = VIEWER_STREAMING;
+    viewer->codec = layout->codec;
     return cm_http_begin(viewer->config.request, 200, fields, CM_COUNT(fields));
 }
 
@@ -131,6 +133,8 @@ cm_status cm_mp4_write_picture(cm_mp4_viewer *viewer, const cm_opened_frame *ope
     CM_ENSURE(prepare(viewer, &layout, storage, &init) == CM_OK, CM_BROKEN);
     if (viewer->state == VIEWER_WAITING)
         CM_TRY(begin_response(viewer, &layout));
+    /* What the camera changed to is another type of content: the player asks anew. */
+    CM_ENSURE(layout.codec == viewer->codec, CM_BROKEN);
     CM_TRY(write_from_offset(viewer, init, &layout));
     viewer->offset = 0;
     viewer->is_begun = viewer->is_init_due = false;
