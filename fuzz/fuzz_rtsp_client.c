@@ -38,7 +38,7 @@ static void on_playing(void *owner, bool is_udp)
     CHECK(!r->has_ended);
 }
 
-static void on_unit(void *owner, const cm_rtsp_unit *unit)
+static void on_unit(void *owner, const cm_ingest_unit *unit)
 {
     run *r = owner;
     CHECK(!r->has_ended);

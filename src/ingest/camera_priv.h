@@ -87,6 +87,6 @@ bool cm_feed_phase_may_turn(cm_feed_phase from, cm_feed_phase to);
 /* ---- publish.c ---- */
 
 void cm_publish_begin(cm_feed *feed); /* a session begins */
-void cm_publish_unit(cm_feed *feed, const cm_rtsp_unit *unit);
+void cm_publish_unit(cm_feed *feed, const cm_ingest_unit *unit);
 /* Brings rates and counters in the status up to date; true if anything changed. */
 bool cm_publish_measure(cm_feed *feed);

@@ -179,7 +179,7 @@ static void on_playing(void *owner, bool is_udp)
     feed->status->is_udp = is_udp;
 }
 
-static void on_unit(void *owner, const cm_rtsp_unit *unit)
+static void on_unit(void *owner, const cm_ingest_unit *unit)
 {
     cm_publish_unit(owner, unit);
 }

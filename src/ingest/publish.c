@@ -36,7 +36,7 @@ static void note_codec(cm_feed *feed, cm_video_sets sets)
 
 /* The unit's NAL units, behind the parameter sets if it is a keyframe that lacks them: decoding
  * begins there. 0: it lacks them and none are known. */
-static size_t list_nals(const cm_rtsp_unit *from, cm_slice nals[NALS_MAX])
+static size_t list_nals(const cm_ingest_unit *from, cm_slice nals[NALS_MAX])
 {
     const cm_video_unit *unit = from->unit;
     const bool is_short = unit->is_keyframe && !unit->has_sets;
@@ -74,7 +74,7 @@ static cm_status cut(cm_video_codec codec, const cm_slice *nals, size_t nal_coun
     return CM_OK;
 }
 
-static cm_status put(cm_feed *feed, const cm_rtsp_unit *from, const cm_capture_times *times)
+static cm_status put(cm_feed *feed, const cm_ingest_unit *from, const cm_capture_times *times)
 {
     cm_slice nals[NALS_MAX];
     const size_t nal_count = list_nals(from, nals);
@@ -98,7 +98,7 @@ static cm_status put(cm_feed *feed, const cm_rtsp_unit *from, const cm_capture_t
     return cm_source_put(feed->source, &plain);
 }
 
-void cm_publish_unit(cm_feed *feed, const cm_rtsp_unit *unit)
+void cm_publish_unit(cm_feed *feed, const cm_ingest_unit *unit)
 {
     const cm_camera_config *config = &feed->camera->config;
     const cm_wall wall = cm_loop_wall(config->loop);

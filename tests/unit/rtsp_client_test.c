@@ -54,7 +54,7 @@ static void on_playing(void *owner, bool is_udp)
     s->is_udp = is_udp;
 }
 
-static void on_unit(void *owner, const cm_rtsp_unit *unit)
+static void on_unit(void *owner, const cm_ingest_unit *unit)
 {
     stage *s = owner;
     cm_slice sets[CM_VIDEO_MAX_PARAMETER_SETS];

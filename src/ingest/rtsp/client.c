@@ -221,10 +221,10 @@ void cm_client_on_unit(void *client, const cm_video_unit *unit)
 {
     cm_rtsp_client *c = client;
     const cm_instant now = cm_loop_now(c->config.loop);
-    cm_rtsp_unit told = {.unit = unit,
-                         .sets = cm_video_depacketizer_sets(&c->depacketizer),
-                         .clock_rate = c->media.clock_rate,
-                         .is_restart = c->media.is_restart};
+    cm_ingest_unit told = {.unit = unit,
+                           .sets = cm_video_depacketizer_sets(&c->depacketizer),
+                           .clock_rate = c->media.clock_rate,
+                           .is_restart = c->media.is_restart};
     c->last_unit = now;
     if (cm_rtp_timestamps_unwrap(&c->media.timestamps, unit->timestamp, now, &told.ticks) ==
         CM_RTP_TIME_JUMPED)

@@ -16,17 +16,8 @@
 
 #include "ingest/cause.h"
 #include "ingest/gate.h"
+#include "ingest/unit.h"
 #include "net/net.h"
-#include "proto/video/depacketize.h"
-
-/* An access unit as it arrived. Borrowed for the callback. */
-typedef struct cm_rtsp_unit {
-    const cm_video_unit *unit;
-    cm_video_sets sets; /* known by then, of SDP and in band */
-    int64_t ticks;      /* its timestamp, unwrapped */
-    uint32_t clock_rate;
-    bool is_restart; /* ticks have no relation to those before */
-} cm_rtsp_unit;
 
 typedef struct cm_rtsp_end {
     cm_camera_cause cause;
@@ -39,7 +30,7 @@ typedef struct cm_rtsp_end {
 typedef struct cm_rtsp_client_events {
     bool (*may_connect)(void *owner, const cm_address *address);
     void (*on_playing)(void *owner, bool is_udp); /* PLAY was answered */
-    void (*on_unit)(void *owner, const cm_rtsp_unit *unit);
+    void (*on_unit)(void *owner, const cm_ingest_unit *unit);
     void (*on_end)(void *owner, const cm_rtsp_end *end); /* in a turn of its own */
 } cm_rtsp_client_events;
 
