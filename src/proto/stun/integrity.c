@@ -79,6 +79,21 @@ cm_status cm_stun_check_integrity(cm_stun_hasher *hasher, const cm_stun_message 
     return is_equal ? CM_OK : CM_REFUSE;
 }
 
+cm_status cm_stun_long_term_key(cm_slice username, cm_slice realm, cm_slice password,
+                                uint8_t out[CM_STUN_KEY_SIZE])
+{
+    const cm_slice parts[] = {username, CM_TEXT(":"), realm, CM_TEXT(":"), password};
+    unsigned size = 0;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    CM_ENSURE(context != NULL, CM_BROKEN);
+    bool is_well = EVP_DigestInit_ex(context, EVP_md5(), NULL) == 1;
+    for (size_t i = 0; i < CM_COUNT(parts); i++)
+        is_well = is_well && EVP_DigestUpdate(context, parts[i].bytes, parts[i].size) == 1;
+    is_well = is_well && EVP_DigestFinal_ex(context, out, &size) == 1;
+    EVP_MD_CTX_free(context); /* wipes */
+    return is_well && size == CM_STUN_KEY_SIZE ? CM_OK : CM_BROKEN;
+}
+
 /* CRC-32 of ITU V.42 (reflected 0x04C11DB7), four bits at a time. */
 uint32_t cm_stun_fingerprint(cm_slice before)
 {

@@ -46,7 +46,7 @@ static cm_status read_role(cm_reader *r, cm_stun_role role, cm_stun_message *m)
     return CM_OK;
 }
 
-static cm_status read_mapped(cm_reader *r, cm_stun_message *m)
+static cm_status read_address(cm_reader *r, const cm_stun_message *m, cm_stun_address *out)
 {
     cm_stun_address address = {.size = 0};
     (void)cm_read_u8(r); /* zero, to be ignored */
@@ -57,8 +57,48 @@ static cm_status read_mapped(cm_reader *r, cm_stun_message *m)
     cm_slice_copy(cm_read_slice(r, address.size), address.bytes, sizeof address.bytes);
     CM_TRY(cm_reader_finish(r));
     cm_stun_xor(&address, m->transaction);
-    if (m->mapped.size == 0)
-        m->mapped = address;
+    if (out->size == 0)
+        *out = address;
+    return CM_OK;
+}
+
+static cm_status read_lifetime(cm_reader *r, cm_stun_message *m)
+{
+    const uint32_t lifetime_s = cm_read_u32(r);
+    CM_TRY(cm_reader_finish(r));
+    if (!m->has_lifetime)
+        m->lifetime_s = lifetime_s;
+    m->has_lifetime = true;
+    return CM_OK;
+}
+
+/* RFC 8656 18.1: then two bytes of zeros. */
+static cm_status read_channel(cm_reader *r, cm_stun_message *m)
+{
+    const uint16_t channel = cm_read_u16(r);
+    (void)cm_read_u16(r);
+    CM_TRY(cm_reader_finish(r));
+    if (m->channel == 0)
+        m->channel = channel;
+    return CM_OK;
+}
+
+/* RFC 8656 18.7: then three. */
+static cm_status read_transport(cm_reader *r, cm_stun_message *m)
+{
+    const uint8_t transport = cm_read_u8(r);
+    (void)cm_read_u24(r);
+    CM_TRY(cm_reader_finish(r));
+    if (m->transport == 0)
+        m->transport = transport;
+    return CM_OK;
+}
+
+static cm_status read_data(cm_slice value, cm_stun_message *m)
+{
+    if (!m->has_data)
+        m->data = value;
+    m->has_data = true;
     return CM_OK;
 }
 
@@ -114,6 +154,37 @@ static cm_status read_fingerprint(cm_reader *r, cm_slice before, cm_stun_message
     return CM_OK;
 }
 
+/* Those of TURN. CM_ABSENT: it is none. */
+static cm_status read_turn_attribute(uint16_t type, cm_reader *value, cm_stun_message *m)
+{
+    switch (type) {
+    case CM_STUN_LIFETIME:
+        return read_lifetime(value, m);
+    case CM_STUN_CHANNEL_NUMBER:
+        return read_channel(value, m);
+    case CM_STUN_REQUESTED_TRANSPORT:
+        return read_transport(value, m);
+    case CM_STUN_XOR_PEER_ADDRESS:
+        return read_address(value, m, &m->peer);
+    case CM_STUN_XOR_RELAYED_ADDRESS:
+        return read_address(value, m, &m->relayed);
+    case CM_STUN_DATA_VALUE:
+        return read_data(value->rest, m);
+    default:
+        return CM_ABSENT;
+    }
+}
+
+static cm_status read_other_attribute(uint16_t type, cm_reader *value, cm_stun_message *m)
+{
+    const cm_status status = read_turn_attribute(type, value, m);
+    if (status != CM_ABSENT)
+        return status;
+    if (type < CM_STUN_MUST_UNDERSTAND)
+        add_type(&m->unknown, type);
+    return CM_OK;
+}
+
 static cm_status read_attribute(uint16_t type, cm_reader value, cm_slice before, cm_stun_message *m)
 {
     switch (type) {
@@ -121,6 +192,10 @@ static cm_status read_attribute(uint16_t type, cm_reader value, cm_slice before,
         return read_text(value.rest, CM_STUN_USERNAME_MAX, &m->username);
     case CM_STUN_SOFTWARE:
         return read_text(value.rest, CM_STUN_TEXT_MAX, &m->software);
+    case CM_STUN_REALM:
+        return read_text(value.rest, CM_STUN_TEXT_MAX, &m->realm);
+    case CM_STUN_NONCE:
+        return read_text(value.rest, CM_STUN_TEXT_MAX, &m->nonce);
     case CM_STUN_PRIORITY:
         return read_priority(&value, m);
     case CM_STUN_USE_CANDIDATE:
@@ -131,7 +206,7 @@ static cm_status read_attribute(uint16_t type, cm_reader value, cm_slice before,
     case CM_STUN_ICE_CONTROLLING:
         return read_role(&value, CM_STUN_CONTROLLING, m);
     case CM_STUN_XOR_MAPPED_ADDRESS:
-        return read_mapped(&value, m);
+        return read_address(&value, m, &m->mapped);
     case CM_STUN_ERROR_CODE:
         return read_error(&value, m);
     case CM_STUN_UNKNOWN_ATTRIBUTES:
@@ -143,9 +218,7 @@ static cm_status read_attribute(uint16_t type, cm_reader value, cm_slice before,
     case CM_STUN_MAPPED_ADDRESS: /* of servers older than XOR-MAPPED-ADDRESS, beside that */
         return CM_OK;
     default:
-        if (type < CM_STUN_MUST_UNDERSTAND)
-            add_type(&m->unknown, type);
-        return CM_OK;
+        return read_other_attribute(type, &value, m);
     }
 }
 

@@ -1,6 +1,7 @@
 /*
- * stun: messages of RFC 8489 as ICE (RFC 8445) uses them: the one method Binding, short-term
- * credentials, SHA-1. One struct is read from a datagram and written to one.
+ * stun: messages of RFC 8489 as ICE (RFC 8445) and clients of TURN (RFC 8656) use them, with short-
+ * or long-term credentials and SHA-1. One struct is read from a datagram and written to one. TURN's
+ * other framing is proto/stun/channel.h.
  *
  * Pure: no clock, no randomness, no I/O; the only memory is the hasher's. Slices borrow from the
  * datagram. Nothing of a message may be acted on before cm_stun_check_integrity.
@@ -15,7 +16,9 @@ enum {
     CM_STUN_INTEGRITY_SIZE = 20,
     CM_STUN_TYPES_MAX = 8,
     CM_STUN_USERNAME_MAX = 508, /* bytes; RFC 8489 14.3 */
-    CM_STUN_TEXT_MAX = 762,     /* bytes of SOFTWARE and of a reason; RFC 8489 14.8, 14.14 */
+    /* Bytes of SOFTWARE, REALM, NONCE and of a reason; RFC 8489 14.8 to 14.14. */
+    CM_STUN_TEXT_MAX = 762,
+    CM_STUN_KEY_SIZE = 16, /* of long-term credentials */
 };
 
 typedef enum cm_stun_class {
@@ -25,7 +28,16 @@ typedef enum cm_stun_class {
     CM_STUN_ERROR = 3,
 } cm_stun_class;
 
-enum { CM_STUN_BINDING = 1 }; /* the method */
+typedef enum cm_stun_method {
+    CM_STUN_BINDING = 1,
+    /* RFC 8656 17 */
+    CM_STUN_ALLOCATE = 3,
+    CM_STUN_REFRESH = 4,
+    CM_STUN_SEND = 6, /* the last two are indications */
+    CM_STUN_DATA = 7,
+    CM_STUN_CREATE_PERMISSION = 8,
+    CM_STUN_CHANNEL_BIND = 9,
+} cm_stun_method;
 
 /* What a peer of ICE says it is (RFC 8445 7.1.3): of the two attributes the first counts. */
 typedef enum cm_stun_role {
@@ -35,10 +47,21 @@ typedef enum cm_stun_role {
 } cm_stun_role;
 
 typedef enum cm_stun_error_code {
+    CM_STUN_TRY_ALTERNATE = 300,
     CM_STUN_BAD_REQUEST = 400,
+    CM_STUN_UNAUTHENTICATED = 401,
+    CM_STUN_FORBIDDEN = 403,
     CM_STUN_UNKNOWN_ATTRIBUTE = 420,
+    CM_STUN_ALLOCATION_MISMATCH = 437,
+    CM_STUN_STALE_NONCE = 438,
+    CM_STUN_WRONG_CREDENTIALS = 441,
+    CM_STUN_UNSUPPORTED_TRANSPORT = 442,
+    CM_STUN_QUOTA_REACHED = 486,
     CM_STUN_ROLE_CONFLICT = 487,
+    CM_STUN_INSUFFICIENT_CAPACITY = 508,
 } cm_stun_error_code;
+
+enum { CM_STUN_UDP = 17 }; /* of REQUESTED-TRANSPORT: an IP protocol number */
 
 typedef struct cm_stun_address {
     uint8_t bytes[16]; /* network order; IPv4 uses the first 4 */
@@ -68,6 +91,18 @@ typedef struct cm_stun_message {
     uint16_t error;         /* 300 to 699; 0: no ERROR-CODE */
     cm_slice reason;
     cm_stun_types refused; /* UNKNOWN-ATTRIBUTES */
+    cm_slice realm;        /* of long-term credentials */
+    cm_slice nonce;
+
+    /* TURN's (RFC 8656 18) */
+    bool has_lifetime;
+    uint32_t lifetime_s;
+    uint16_t channel;        /* CHANNEL-NUMBER; 0: none */
+    uint8_t transport;       /* REQUESTED-TRANSPORT; 0: none */
+    cm_stun_address peer;    /* XOR-PEER-ADDRESS: of several the first */
+    cm_stun_address relayed; /* XOR-RELAYED-ADDRESS */
+    bool has_data;
+    cm_slice data; /* DATA, borrowed; may be empty */
 
     /* Set by the parser, ignored by the writer. */
     cm_stun_types unknown; /* attributes that must be understood (below 0x8000) and are not */
@@ -95,6 +130,10 @@ void cm_stun_hasher_destroy(cm_stun_hasher *hasher);   /* NULL is fine */
  */
 cm_status cm_stun_check_integrity(cm_stun_hasher *hasher, const cm_stun_message *message,
                                   cm_slice key);
+
+/* The key of long-term credentials (RFC 8489 9.2.2): wipe it. CM_BROKEN without MD5. */
+cm_status cm_stun_long_term_key(cm_slice username, cm_slice realm, cm_slice password,
+                                uint8_t out[CM_STUN_KEY_SIZE]);
 
 /*
  * Writes the message at w's end, with FINGERPRINT, and MESSAGE-INTEGRITY unless `key` is empty.

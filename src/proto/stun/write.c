@@ -33,13 +33,13 @@ static void write_ice(cm_writer *w, const cm_stun_message *m)
     }
 }
 
-static void write_mapped(cm_writer *w, const cm_stun_message *m)
+static void write_address(cm_writer *w, cm_stun_type type, cm_stun_address address,
+                          const cm_stun_message *m)
 {
-    if (m->mapped.size != 4 && m->mapped.size != 16)
+    if (address.size != 4 && address.size != 16)
         return;
-    cm_stun_address address = m->mapped;
     cm_stun_xor(&address, m->transaction);
-    begin_attribute(w, CM_STUN_XOR_MAPPED_ADDRESS, 4 + (size_t)address.size);
+    begin_attribute(w, type, 4 + (size_t)address.size);
     cm_write_u8(w, 0);
     cm_write_u8(w, address.size == 4 ? CM_STUN_FAMILY_V4 : CM_STUN_FAMILY_V6);
     cm_write_u16(w, address.port);
@@ -68,6 +68,33 @@ static void write_refused(cm_writer *w, const cm_stun_types *refused)
     for (size_t i = 0; i < refused->count; i++)
         cm_write_u16(w, refused->types[i]);
     cm_write_zeros(w, cm_stun_padding(refused->count * 2));
+}
+
+static void write_turn(cm_writer *w, const cm_stun_message *m)
+{
+    if (m->has_lifetime) {
+        begin_attribute(w, CM_STUN_LIFETIME, 4);
+        cm_write_u32(w, m->lifetime_s);
+    }
+    if (m->transport != 0) {
+        begin_attribute(w, CM_STUN_REQUESTED_TRANSPORT, 4);
+        cm_write_u8(w, m->transport);
+        cm_write_u24(w, 0);
+    }
+    if (m->channel != 0) {
+        begin_attribute(w, CM_STUN_CHANNEL_NUMBER, 4);
+        cm_write_u16(w, m->channel);
+        cm_write_u16(w, 0);
+    }
+    write_address(w, CM_STUN_XOR_PEER_ADDRESS, m->peer, m);
+    write_address(w, CM_STUN_XOR_RELAYED_ADDRESS, m->relayed, m);
+    if (!m->has_data)
+        return;
+    if (m->data.size > UINT16_MAX)
+        w->failed = true;
+    begin_attribute(w, CM_STUN_DATA_VALUE, m->data.size);
+    cm_write_slice(w, m->data);
+    cm_write_zeros(w, cm_stun_padding(m->data.size));
 }
 
 /* Of the message that begins at `begin`. */
@@ -104,7 +131,10 @@ cm_status cm_stun_write(cm_stun_hasher *hasher, const cm_stun_message *message, 
     write_text(w, CM_STUN_SOFTWARE, message->software, CM_STUN_TEXT_MAX);
     write_ice(w, message);
     write_text(w, CM_STUN_USERNAME, message->username, CM_STUN_USERNAME_MAX);
-    write_mapped(w, message);
+    write_text(w, CM_STUN_REALM, message->realm, CM_STUN_TEXT_MAX);
+    write_text(w, CM_STUN_NONCE, message->nonce, CM_STUN_TEXT_MAX);
+    write_address(w, CM_STUN_XOR_MAPPED_ADDRESS, message->mapped, message);
+    write_turn(w, message);
     write_error(w, message);
     write_refused(w, &message->refused);
     if (key.size > 0)
