@@ -19,6 +19,13 @@ static cm_grant_decision deny(cm_grant_reason reason)
     return (cm_grant_decision){.is_allowed = false, .reason = reason, .rights = 0};
 }
 
+/* Seeing comes first: who may not see may neither hear nor talk, whatever a row says. */
+static cm_rights within_view(cm_rights rights)
+{
+    return (rights & CM_RIGHT_VIEW) != 0 ? rights
+                                         : rights & ~(cm_rights)(CM_RIGHT_LISTEN | CM_RIGHT_TALK);
+}
+
 cm_grant_decision cm_grant_decide(const cm_grant_facts *facts, cm_rights wanted)
 {
     if (!facts->session_is_live)
@@ -32,12 +39,11 @@ cm_grant_decision cm_grant_decide(const cm_grant_facts *facts, cm_rights wanted)
     if (!facts->camera_exists)
         return deny(CM_GRANT_DENIED_NO_CAMERA);
     const bool is_owner = facts->role == CM_ROLE_OWNER;
-    /* Who may not see may not hear either: whatever a row says, view comes first. */
-    const cm_rights has = is_owner ? wanted : facts->granted & wanted;
-    if ((has & CM_RIGHT_VIEW) == 0)
+    const cm_rights has = is_owner ? wanted : within_view(facts->granted) & wanted;
+    if (has == 0)
         return deny(CM_GRANT_DENIED_NO_GRANT);
-    const cm_rights rights = has & facts->token_limit;
-    if ((rights & CM_RIGHT_VIEW) == 0)
+    const cm_rights rights = has & within_view(facts->token_limit);
+    if (rights == 0)
         return deny(CM_GRANT_DENIED_TOKEN_LIMIT);
     return (cm_grant_decision){
         .is_allowed = true,

@@ -121,8 +121,8 @@ typedef struct cm_grant_decision {
     cm_rights rights; /* what is allowed of what was wanted */
 } cm_grant_decision;
 
-/* Pure. Denies by default, and whatever comes without CM_RIGHT_VIEW. The only function that reads a
- * role (besides the route table's permission check, which calls cm_role_may). */
+/* Pure. Denies by default, and hearing and talking to who may not see. The only function that reads
+ * a role (besides the route table's permission check, which calls cm_role_may). */
 cm_grant_decision cm_grant_decide(const cm_grant_facts *facts, cm_rights wanted);
 
 /* ---- viewer sessions ---- */
