@@ -63,6 +63,12 @@ void cm_ice_deinit(cm_ice *ice)
     cm_secret_wipe(ice->generations, sizeof ice->generations);
 }
 
+void cm_ice_take_role(cm_ice *ice, cm_random *random, cm_ice_role role)
+{
+    ice->role = role;
+    ice->tie_breaker = cm_random_u64(random);
+}
+
 cm_status cm_ice_restart(cm_ice *ice, cm_random *random, cm_slice remote_ufrag)
 {
     CM_ENSURE(is_ufrag(remote_ufrag), CM_REFUSE);
@@ -77,6 +83,12 @@ cm_status cm_ice_restart(cm_ice *ice, cm_random *random, cm_slice remote_ufrag)
 const cm_ice_credentials *cm_ice_local(const cm_ice *ice)
 {
     return &ice->generations[ice->current].local;
+}
+
+cm_slice cm_ice_remote_ufrag(const cm_ice *ice)
+{
+    const cm_ice_generation *g = &ice->generations[ice->current];
+    return cm_slice_over(g->remote_ufrag, g->remote_size);
 }
 
 size_t cm_ice_ufrags(const cm_ice *ice, cm_slice out[2])
@@ -130,7 +142,25 @@ static cm_stun_address mapped_of(const cm_address *from)
     return mapped;
 }
 
-static cm_stun_message answer_to(const cm_ice_check *check, cm_ice_outcome *outcome)
+/*
+ * RFC 8445, 7.3.1.1: both take the same role. The greater tie-breaker controls; whoever finds that
+ * he has the wrong role changes it, and says 487 when it is the other who has. A lite agent can't.
+ */
+static bool has_conflict(cm_ice *ice, const cm_stun_message *request, cm_ice_outcome *outcome)
+{
+    const bool is_greater = ice->tie_breaker >= request->tie_breaker;
+    const cm_stun_role own =
+        ice->role == CM_ICE_CONTROLLING ? CM_STUN_CONTROLLING : CM_STUN_CONTROLLED;
+    if (request->role != own)
+        return false;
+    if (ice->role == CM_ICE_LITE || is_greater == (own == CM_STUN_CONTROLLING))
+        return true;
+    ice->role = own == CM_STUN_CONTROLLING ? CM_ICE_CONTROLLED : CM_ICE_CONTROLLING;
+    outcome->has_switched = true;
+    return false;
+}
+
+static cm_stun_message answer_to(cm_ice *ice, const cm_ice_check *check, cm_ice_outcome *outcome)
 {
     const cm_stun_message *request = check->request;
     cm_stun_message answer = {.class = CM_STUN_ERROR, .method = CM_STUN_BINDING};
@@ -139,15 +169,15 @@ static cm_stun_message answer_to(const cm_ice_check *check, cm_ice_outcome *outc
     if (request->unknown.count > 0) { /* RFC 8489 6.3.1 */
         answer.error = CM_STUN_UNKNOWN_ATTRIBUTE;
         answer.refused = request->unknown;
-    } else if (request->role == CM_STUN_CONTROLLED) {
-        /* RFC 8445 7.3.1.1: one of us must change its role, and a lite agent cannot. */
+    } else if (has_conflict(ice, request, outcome)) {
         answer.error = CM_STUN_ROLE_CONFLICT;
         outcome->is_conflict = true;
     } else {
         answer.class = CM_STUN_SUCCESS;
         answer.mapped = mapped_of(&check->from);
         outcome->is_proven = true;
-        outcome->is_nominated = request->uses_candidate;
+        /* Only the controlling side nominates (RFC 8445 8.1.1). */
+        outcome->is_nominated = request->uses_candidate && ice->role != CM_ICE_CONTROLLING;
     }
     return answer;
 }
@@ -175,7 +205,7 @@ cm_status cm_ice_receive(cm_ice *ice, cm_stun_hasher *hasher, const cm_ice_check
     const cm_slice key = cm_slice_over(generation->local.pwd, CM_ICE_PWD_SIZE);
     CM_TRY(cm_stun_check_integrity(hasher, request, key));
     CM_ENSURE(may_answer(ice, check->now), CM_FULL);
-    const cm_stun_message message = answer_to(check, &outcome);
+    const cm_stun_message message = answer_to(ice, check, &outcome);
     const cm_status status = cm_stun_write(hasher, &message, key, answer);
     CM_ENSURE(status == CM_OK, CM_BROKEN);
     if (outcome.is_proven) {

@@ -1,10 +1,11 @@
 /*
- * ice: our side of ICE (RFC 8445) for one session, as a lite agent, always controlled: it sends no
- * checks of its own and answers those of the peer. It says what a check proves; which addresses
+ * ice: our side of ICE (RFC 8445) for one session: names and passwords, and the answers to the
+ * peer's checks. That is all of a lite agent, which is always controlled and sends no checks of its
+ * own; net/ice_agent.h is what a full one has besides. It says what a check proves; which addresses
  * that concerns, and where media goes, is net/rtc.h's.
  *
- * Pure state, embedded in its session: no socket, no timer; `now` is passed. As a lite agent never
- * writes a request, the peer's password is not kept.
+ * Pure state, embedded in its session: no socket, no timer; `now` is passed. As it never writes a
+ * request, the peer's password is not kept.
  */
 #pragma once
 
@@ -35,7 +36,15 @@ typedef struct cm_ice_generation {
     char remote_ufrag[CM_ICE_REMOTE_UFRAG_MAX];
 } cm_ice_generation;
 
+typedef enum cm_ice_role {
+    CM_ICE_LITE, /* and controlled */
+    CM_ICE_CONTROLLED,
+    CM_ICE_CONTROLLING, /* we nominate */
+} cm_ice_role;
+
 typedef struct cm_ice {
+    cm_ice_role role;
+    uint64_t tie_breaker;             /* of a full agent */
     cm_ice_generation generations[2]; /* private */
     uint8_t current;                  /* which of them; the other one: until it is confirmed */
     bool is_confirmed;                /* a check under the current one came */
@@ -48,6 +57,9 @@ typedef struct cm_ice {
 cm_status cm_ice_init(cm_ice *ice, cm_random *random, cm_slice remote_ufrag, cm_instant now);
 void cm_ice_deinit(cm_ice *ice); /* wipes */
 
+/* From lite to full, or the other role of a full one: with a tie-breaker of its own. */
+void cm_ice_take_role(cm_ice *ice, cm_random *random, cm_ice_role role);
+
 /*
  * ICE restart (RFC 8445, 9): other credentials. Those that the peer has used stay valid until the
  * first check under the others; those that it has not used are replaced. CM_REFUSE as init; nothing
@@ -57,6 +69,9 @@ cm_status cm_ice_restart(cm_ice *ice, cm_random *random, cm_slice remote_ufrag);
 
 /* The current ones, borrowed until the next restart. */
 const cm_ice_credentials *cm_ice_local(const cm_ice *ice);
+
+/* The peer's ufrag, likewise. */
+cm_slice cm_ice_remote_ufrag(const cm_ice *ice);
 
 /* Those by which a check may call us: the current one, and before a restart is confirmed the one
  * before. Borrowed likewise; returns how many. */
@@ -76,7 +91,8 @@ typedef struct cm_ice_outcome {
     /* The peer's address is proven: it may be spoken to, and the session has the peer's consent. */
     bool is_proven;
     bool is_nominated; /* and media goes there from here on */
-    bool is_conflict;  /* the answer is 487: the peer takes us for controlling */
+    bool is_conflict;  /* the answer is 487: the peer takes the role that we keep */
+    bool has_switched; /* a full agent: ours is the other one from here on */
     bool is_confirmed; /* the credentials from before the restart are void from here on */
 } cm_ice_outcome;
 
