@@ -4,6 +4,9 @@
  *
  * Life: counted by the loops (join and leave). Threads are started when there is work for them and
  * end when the last loop has left. Any thread may call; a loop leaves on its own.
+ *
+ * The shared threads are nicer than the loops. After a burst of their jobs they give back to the
+ * system what memory it took.
  */
 #pragma once
 
@@ -24,3 +27,6 @@ void cm_pool_leave(void);
 cm_status cm_pool_submit(unsigned lane, cm_job *job);
 /* Returns when all jobs of this seat have been performed and posted. */
 void cm_pool_wait(cm_pool_seat *seat);
+
+/* How often memory was given back since the start of the process: for tests. */
+unsigned cm_pool_trims(void);

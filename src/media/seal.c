@@ -228,7 +228,7 @@ void cm_lease_destroy(cm_lease *lease)
 {
     if (lease == NULL)
         return;
-    cm_secret_wipe(lease, sizeof *lease);
+    cm_secret_wipe(lease, cm_lease_size(lease->terms.key_count));
     free(lease);
 }
 

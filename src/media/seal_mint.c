@@ -67,7 +67,7 @@ cm_status cm_lease_create(const cm_lease_terms *terms, const cm_epoch_slot *slot
         CM_ENSURE((terms->streams >> key->stream & 1) == 1, CM_REFUSE);
         CM_ENSURE(i == 0 || key->epoch >= terms->keys[i - 1].epoch, CM_REFUSE);
     }
-    cm_lease *lease = calloc(1, sizeof *lease);
+    cm_lease *lease = calloc(1, cm_lease_size(terms->key_count));
     CM_ENSURE(lease != NULL, CM_BROKEN);
     lease->terms = *terms;
     lease->terms.keys = NULL;

@@ -41,8 +41,13 @@ struct cm_lease {
     cm_lease_terms terms; /* terms.keys is not used: the keys follow */
     const cm_epoch_slot *slot;
     uint64_t camera_tag;
-    cm_seal_key keys[CM_LEASE_KEYS_MAX];
+    cm_seal_key keys[]; /* terms.key_count of them, seldom more than two */
 };
+
+static inline size_t cm_lease_size(size_t key_count)
+{
+    return sizeof(cm_lease) + key_count * sizeof(cm_seal_key);
+}
 
 /* Moves it past a frame that was opened with `key`. */
 void cm_cursor_advance(cm_cursor *cursor, const cm_seal_key *key, const cm_frame *frame);

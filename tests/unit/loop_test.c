@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "loop/mailbox.h"
+#include "loop/pool.h"
 #include "loop/process.h"
 #include "loop/watch.h"
 
@@ -410,6 +411,28 @@ static void jobs_past_the_bound_are_refused(void **state)
     atomic_store(&b->is_gate_open, true);
     cm_loop_destroy(narrow); /* waits for them, and has them done */
     assert_int_equal(b->done, 3);
+    world_close(&w);
+    free(b);
+}
+
+static bool was_memory_given_back(void *owner)
+{
+    return cm_pool_trims() > *(const unsigned *)owner;
+}
+
+static void after_a_burst_of_jobs_memory_goes_back(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w);
+    unsigned before = cm_pool_trims();
+    bench *b = make_bench(JOBS);
+    for (int i = 0; i < JOBS; i++)
+        assert_int_equal(cm_loop_submit(w.loop, &b->work[i].job), CM_OK);
+    atomic_store(&b->is_gate_open, true);
+    assert_true(world_run(&w, are_jobs_done, b));
+    assert_true(world_run(&w, was_memory_given_back, &before));
+    assert_int_equal(cm_pool_trims(), before + 1); /* once for all of it */
     world_close(&w);
     free(b);
 }
@@ -1014,6 +1037,7 @@ int main(void)
         cmocka_unit_test(jobs_run_elsewhere_and_are_done_here),
         cmocka_unit_test(two_jobs_run_at_the_same_time),
         cmocka_unit_test(jobs_past_the_bound_are_refused),
+        cmocka_unit_test(after_a_burst_of_jobs_memory_goes_back),
         cmocka_unit_test(a_lane_keeps_the_order_on_one_thread_for_all_loops),
         cmocka_unit_test(a_mailbox_carries_everything_in_order_between_threads),
         cmocka_unit_test(a_full_mailbox_says_so_and_has_room_after_delivery),

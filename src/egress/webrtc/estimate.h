@@ -31,7 +31,7 @@
 #include "base/clock.h"
 #include "egress/webrtc/webrtc.h"
 
-enum { CM_WEBRTC_ESTIMATE_GROUPS = 256 }; /* sent ones remembered, a power of two: 1 to 5 seconds */
+enum { CM_WEBRTC_ESTIMATE_GROUPS = 128 }; /* sent ones remembered, a power of two: 1 to 4 seconds */
 
 typedef struct cm_webrtc_estimate_config {
     uint64_t start_bits_per_second; // 0 means 4,000,000

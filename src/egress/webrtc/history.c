@@ -9,6 +9,11 @@ enum {
     SHARE = 10,            /* resends take a tenth of the estimate */
     ROUND_TRIP_DEFAULT_MS = 100,
     ROUND_TRIP_LEAST_MS = 10,
+    /* How long a packet may still be asked for: reports come every 100 ms or so, a loss is seen at
+     * the next packet, and each of the TIMES_MAX resends may be lost as well. */
+    KEPT_LEAST_MS = 500,
+    KEPT_ROUND_TRIPS = TIMES_MAX + 1,
+    KEPT_MOST_MS = 2000,
 };
 
 static sent_run *run_at(sent_history *history, uint32_t number)
@@ -26,11 +31,25 @@ static bool continues(const sent_run *run, const sent_run *packet)
            (uint16_t)(run->first_number + run->count) == packet->first_number;
 }
 
+static uint32_t now_ms(const cm_webrtc_viewer *viewer)
+{
+    return (uint32_t)(cm_loop_now(viewer->config.loop).us / 1000);
+}
+
+static uint32_t round_trip_ms(const cm_webrtc_viewer *viewer)
+{
+    const int64_t ms = viewer->figures.round_trip_us / 1000;
+    if (ms == 0)
+        return ROUND_TRIP_DEFAULT_MS;
+    return ms < ROUND_TRIP_LEAST_MS ? ROUND_TRIP_LEAST_MS : (uint32_t)ms;
+}
+
 void cm_webrtc_history_add(cm_webrtc_viewer *viewer, const packet_place *place)
 {
     sent_history *history = &viewer->history;
     const sent_run packet = {.delivery = cm_subscription_delivery(viewer->subscription),
                              .timestamp = viewer->timestamp,
+                             .at_ms = now_ms(viewer),
                              .first_sequence = place->sequence,
                              .first_granule = place->granule,
                              .first_number = place->number,
@@ -38,6 +57,7 @@ void cm_webrtc_history_add(cm_webrtc_viewer *viewer, const packet_place *place)
                              .flags = viewer->flags};
     if (history->next != history->first && continues(run_at(history, history->next - 1), &packet)) {
         run_at(history, history->next - 1)->count++;
+        run_at(history, history->next - 1)->at_ms = packet.at_ms;
         return;
     }
     if (history->next - history->first == HISTORY_RUNS)
@@ -45,15 +65,25 @@ void cm_webrtc_history_add(cm_webrtc_viewer *viewer, const packet_place *place)
     *run_at(history, history->next++) = packet;
 }
 
+static uint32_t kept_ms(const cm_webrtc_viewer *viewer)
+{
+    const uint32_t ms = KEPT_LEAST_MS + KEPT_ROUND_TRIPS * round_trip_ms(viewer);
+    return ms < KEPT_MOST_MS ? ms : KEPT_MOST_MS;
+}
+
+/* Frames that no run is of (they were passed over) go with those before them; the one that is going
+ * out stays, as its first run is still to come. */
 void cm_webrtc_history_age(cm_webrtc_viewer *viewer)
 {
     sent_history *history = &viewer->history;
-    const uint32_t newest = cm_subscription_delivery(viewer->subscription);
-    while (history->first != history->next &&
-           (int32_t)(run_at(history, history->first)->delivery - viewer->forget_next) < 0)
+    const uint32_t now = now_ms(viewer), kept = kept_ms(viewer);
+    const bool is_under_way = viewer->begun != NULL || viewer->has_waited;
+    const uint32_t end = cm_subscription_delivery(viewer->subscription) + (is_under_way ? 0 : 1);
+    while (history->first != history->next && now - run_at(history, history->first)->at_ms > kept)
         history->first++;
-    cm_subscription_forget(viewer->subscription, viewer->forget_next);
-    viewer->forget_next = newest + 1;
+    cm_subscription_forget(viewer->subscription, history->first == history->next
+                                                     ? end
+                                                     : run_at(history, history->first)->delivery);
 }
 
 static const sent_run *find_run(sent_history *history, uint16_t sequence)
@@ -67,19 +97,6 @@ static const sent_run *find_run(sent_history *history, uint16_t sequence)
 }
 
 /* ---- may it go? ---- */
-
-static uint32_t now_ms(const cm_webrtc_viewer *viewer)
-{
-    return (uint32_t)(cm_loop_now(viewer->config.loop).us / 1000);
-}
-
-static uint32_t round_trip_ms(const cm_webrtc_viewer *viewer)
-{
-    const int64_t ms = viewer->figures.round_trip_us / 1000;
-    if (ms == 0)
-        return ROUND_TRIP_DEFAULT_MS;
-    return ms < ROUND_TRIP_LEAST_MS ? ROUND_TRIP_LEAST_MS : (uint32_t)ms;
-}
 
 static void fill_tokens(cm_webrtc_viewer *viewer)
 {

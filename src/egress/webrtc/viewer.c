@@ -204,6 +204,7 @@ static bool begin_picture(cm_webrtc_viewer *viewer, const cm_frame *frame)
     viewer->is_keyframe_begun = is_keyframe;
     viewer->granule = 0;
     viewer->flags = flags_for(viewer, is_keyframe);
+    cm_webrtc_history_age(viewer);
     return true;
 }
 

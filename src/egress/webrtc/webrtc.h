@@ -28,9 +28,9 @@
  * twice: the receiver asks for a keyframe in the end. A lost packet is sent at most 3 times more,
  * not twice within a round trip, and all of them within a tenth of the estimate.
  *
- * Life: made, started when the session is connected, cut or destroyed. Memory: about 5 KB a viewer,
- * and holds on frames of the last one to two seconds, which all viewers of a stream share. Threads:
- * all on one loop.
+ * Life: made, started when the session is connected, cut or destroyed. Memory: about 3.5 KB a
+ * viewer, and holds on the frames that he may still ask for, of the last half second and four round
+ * trips, at most 32; all viewers of a stream share them. Threads: all on one loop.
  */
 #pragma once
 

@@ -6,7 +6,7 @@
 
 enum {
     HISTORY_FRAMES = 32, /* that a subscription remembers; a power of two */
-    HISTORY_RUNS = 128,  /* a power of two */
+    HISTORY_RUNS = 64,   /* a power of two */
     RUN_PACKETS_MAX = 255,
     RESENT_MAX = 64, /* packets whose resends are counted */
     BURST_PACKETS = 8,
@@ -31,6 +31,7 @@ enum { WITH_MID = 1, WITH_PLAYOUT_DELAY = 2 };
 typedef struct sent_run {
     uint32_t delivery; /* of cm_subscription_delivery */
     uint32_t timestamp;
+    uint32_t at_ms; /* when the last of them went */
     uint16_t first_sequence;
     uint16_t first_granule;
     uint16_t first_number; /* transport-wide */
@@ -88,7 +89,6 @@ struct cm_webrtc_viewer {
     uint32_t report_octets;  /* and bytes of their payloads */
     uint64_t reported_bytes; /* bytes sent when the last report was made, */
     cm_instant reported;     /* and when that was */
-    uint32_t forget_next;    /* delivery before which the next report forgets */
     cm_instant begun_again;  /* for the decoder */
     bool has_begun_again;
     bool has_fir;
@@ -148,7 +148,7 @@ void cm_webrtc_note_sent(const cm_webrtc_viewer *viewer, uint16_t number, size_t
 /* ---- history.c ---- */
 
 void cm_webrtc_history_add(cm_webrtc_viewer *viewer, const packet_place *place);
-/* Lets go of what was sent before the last call but one. */
+/* Lets go of what was sent too long ago to be asked for. */
 void cm_webrtc_history_age(cm_webrtc_viewer *viewer);
 /* Sends again what may be, of those that `lost` says. */
 void cm_webrtc_resend(cm_webrtc_viewer *viewer, cm_rtcp_nack lost);
