@@ -7,7 +7,7 @@
 #include "helper/still.h"
 #include "helper/wire.h"
 #include "media/seal_mint.h"
-#include "proto/h264/packetize.h"
+#include "proto/video/packetize.h"
 
 enum { NALS_MAX = 64, INPUT_MAX = 65536, GRANULES_MAX = 256 };
 
@@ -45,24 +45,24 @@ static void make_world(void)
     CHECK(cm_picture_create(&world.bench.picture) == CM_OK);
 }
 
-static cm_frame *seal_stream(cm_slice stream)
+static cm_frame *seal_stream(cm_slice stream, cm_video_codec codec)
 {
     static cm_slice nals[NALS_MAX];
     static cm_plain_granule granules[GRANULES_MAX];
     size_t nal_count = 0;
     size_t count = 0;
-    cm_h264_packetizer cutter;
-    cm_h264_granule g;
+    cm_video_packetizer cutter;
+    cm_video_granule g;
     while (nal_count < NALS_MAX && cm_h264_next_annex_b(&stream, &nals[nal_count]))
         nal_count++;
-    if (cm_h264_packetizer_init(&cutter, nals, nal_count, CM_H264_GRANULE_BYTES) != CM_OK)
+    if (cm_video_packetizer_init(&cutter, codec, nals, nal_count, CM_VIDEO_GRANULE_BYTES) != CM_OK)
         return NULL;
-    while (count < GRANULES_MAX && cm_h264_packetizer_next(&cutter, &g))
-        granules[count++] =
-            (cm_plain_granule){.head = {g.header[0], g.header[1]},
-                               .head_size = g.header_size,
-                               .body = cm_slice_part(nals[g.nal], g.offset, g.size)};
-    const cm_plain_frame plain = {.granules = granules, .count = count, .flags = CM_FRAME_KEYFRAME};
+    while (count < GRANULES_MAX && cm_video_packetizer_next(&cutter, &g))
+        granules[count++] = (cm_plain_granule){.head = {g.header[0], g.header[1], g.header[2]},
+                                               .head_size = g.header_size,
+                                               .body = g.body};
+    const uint16_t flags = CM_FRAME_KEYFRAME | (codec == CM_VIDEO_H265 ? CM_FRAME_H265 : 0);
+    const cm_plain_frame plain = {.granules = granules, .count = count, .flags = flags};
     cm_frame *frame = NULL;
     return cm_seal_frame(world.frames, &plain, 0, &frame) == CM_OK ? frame : NULL;
 }
@@ -107,7 +107,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2 || size > INPUT_MAX)
         return 0;
     const cm_slice input = cm_slice_over(data, size);
-    cm_frame *frame = seal_stream(cm_slice_from(input, 1));
+    /* The first byte: the still's width, and by its lowest bit the codec. */
+    cm_frame *frame =
+        seal_stream(cm_slice_from(input, 1), data[0] & 1 ? CM_VIDEO_H265 : CM_VIDEO_H264);
     if (frame == NULL)
         return 0;
     do_job(frame, (uint16_t)(data[0] * 16));

@@ -19,13 +19,18 @@ enum { MEMORY_MAX = 768 * 1024 * 1024 };
 
 /* ---- one job ---- */
 
+static cm_video_codec codec_of(const cm_frame *frame)
+{
+    return (frame->flags & CM_FRAME_H265) != 0 ? CM_VIDEO_H265 : CM_VIDEO_H264;
+}
+
 static cm_status make_still(still_bench *bench, cm_delegated *delegated, const cm_frame *frame,
                             unsigned width, cm_frame **out)
 {
     cm_opened_frame opened;
     cm_slice jpeg;
     CM_TRY(cm_delegated_open(delegated, frame, &opened));
-    CM_TRY(cm_picture_make(bench->picture, opened.granules, opened.count, width, &jpeg));
+    CM_TRY(cm_picture_make(bench->picture, codec_of(frame), &opened, width, &jpeg));
     return cm_delegated_seal(delegated, jpeg, out);
 }
 

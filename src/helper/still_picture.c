@@ -9,7 +9,8 @@
 
 #include "base/secret.h"
 #include "helper/wire.h"
-#include "proto/h264/packetize.h"
+#include "proto/video/packetize.h"
+#include "proto/video/sets.h"
 
 enum { JPEG_QUALITY = 80, HD_LINES = 720, SWS_PLANES = 4, YUV_PLANES = 3 };
 
@@ -21,7 +22,7 @@ typedef struct block {
 } block;
 
 struct cm_picture {
-    AVCodecContext *decoder;
+    AVCodecContext *decoders[CM_VIDEO_CODECS];
     AVPacket *packet;
     AVFrame *decoded;
     struct SwsContext *scaler; /* kept for pictures of the same shape */
@@ -100,19 +101,34 @@ static int get_buffer(AVCodecContext *decoder, AVFrame *frame, int flags)
     return filled < 0 ? filled : 0;
 }
 
-static cm_status open_decoder(cm_picture *p)
+static cm_status open_decoder(const char *name, AVCodecContext **out)
 {
-    const AVCodec *codec = avcodec_find_decoder_by_name("h264");
+    const AVCodec *codec = avcodec_find_decoder_by_name(name);
     CM_ENSURE(codec != NULL, CM_BROKEN);
-    p->decoder = avcodec_alloc_context3(codec);
+    AVCodecContext *decoder = *out = avcodec_alloc_context3(codec);
+    CM_ENSURE(decoder != NULL, CM_BROKEN);
+    decoder->thread_count = 1;
+    /* This one says nowhere else that a part of a picture was guessed. */
+    if (codec->id == AV_CODEC_ID_HEVC)
+        decoder->err_recognition |= AV_EF_EXPLODE;
+    decoder->flags |= AV_CODEC_FLAG_LOW_DELAY;
+    decoder->max_pixels = (int64_t)CM_PICTURE_SIDE_MAX * CM_PICTURE_SIDE_MAX;
+    decoder->get_buffer2 = get_buffer;
+    return avcodec_open2(decoder, codec, NULL) == 0 ? CM_OK : CM_BROKEN;
+}
+
+static cm_status open_decoders(cm_picture *p)
+{
+    static const char *const NAMES[CM_VIDEO_CODECS] = {
+        [CM_VIDEO_H264] = "h264",
+        [CM_VIDEO_H265] = "hevc",
+    };
     p->packet = av_packet_alloc();
     p->decoded = av_frame_alloc();
-    CM_ENSURE(p->decoder != NULL && p->packet != NULL && p->decoded != NULL, CM_BROKEN);
-    p->decoder->thread_count = 1;
-    p->decoder->flags |= AV_CODEC_FLAG_LOW_DELAY;
-    p->decoder->max_pixels = (int64_t)CM_PICTURE_SIDE_MAX * CM_PICTURE_SIDE_MAX;
-    p->decoder->get_buffer2 = get_buffer;
-    return avcodec_open2(p->decoder, codec, NULL) == 0 ? CM_OK : CM_BROKEN;
+    CM_ENSURE(p->packet != NULL && p->decoded != NULL, CM_BROKEN);
+    for (size_t i = 0; i < CM_VIDEO_CODECS; i++)
+        CM_TRY(open_decoder(NAMES[i], &p->decoders[i]));
+    return CM_OK;
 }
 
 cm_status cm_picture_create(cm_picture **out)
@@ -122,7 +138,7 @@ cm_status cm_picture_create(cm_picture **out)
     cm_picture *p = calloc(1, sizeof *p);
     CM_ENSURE(p != NULL, CM_BROKEN);
     p->encoder = tjInitCompress();
-    const cm_status status = p->encoder != NULL ? open_decoder(p) : CM_BROKEN;
+    const cm_status status = p->encoder != NULL ? open_decoders(p) : CM_BROKEN;
     if (status != CM_OK) {
         cm_picture_destroy(p);
         return status;
@@ -137,7 +153,8 @@ void cm_picture_destroy(cm_picture *p)
         return;
     av_frame_free(&p->decoded);
     av_packet_free(&p->packet);
-    avcodec_free_context(&p->decoder);
+    for (size_t i = 0; i < CM_VIDEO_CODECS; i++)
+        avcodec_free_context(&p->decoders[i]);
     sws_freeContext(p->scaler);
     if (p->encoder != NULL)
         tjDestroy(p->encoder);
@@ -150,7 +167,8 @@ void cm_picture_destroy(cm_picture *p)
 void cm_picture_wipe(cm_picture *p)
 {
     av_frame_unref(p->decoded);
-    avcodec_flush_buffers(p->decoder);
+    for (size_t i = 0; i < CM_VIDEO_CODECS; i++)
+        avcodec_flush_buffers(p->decoders[i]);
     block_wipe(&p->stream);
     block_wipe(&p->planes);
     block_wipe(&p->jpeg);
@@ -170,35 +188,42 @@ static cm_status lengths_to_start_codes(cm_writer *w)
     return cm_reader_finish(&r);
 }
 
-static cm_status join(cm_picture *p, const cm_slice *granules, size_t count)
+/* What cameras put into SEI is none of the decoder's business, and often malformed. */
+static bool is_needed(cm_video_codec codec, cm_slice granule)
+{
+    return !cm_video_is_sei(codec, granule);
+}
+
+static cm_status join(cm_picture *p, cm_video_codec codec, const cm_slice *granules, size_t count)
 {
     size_t size = 0;
     for (size_t i = 0; i < count; i++)
-        size += cm_h264_granule_avcc_size(granules[i]);
+        size += is_needed(codec, granules[i]) ? cm_video_granule_avcc_size(codec, granules[i]) : 0;
     CM_ENSURE(size > 0, CM_BROKEN);
     CM_TRY(block_reserve(&p->stream, size + AV_INPUT_BUFFER_PADDING_SIZE));
     cm_writer w = cm_writer_over(p->stream.bytes, p->stream.used);
-    cm_h264_reassembler assembly;
-    cm_h264_reassembler_init(&assembly, &w);
+    cm_video_reassembler assembly;
+    cm_video_reassembler_init(&assembly, codec, &w);
     for (size_t i = 0; i < count; i++)
-        CM_ENSURE(cm_h264_reassembler_put(&assembly, granules[i]) == CM_OK, CM_BROKEN);
-    CM_ENSURE(cm_h264_reassembler_finish(&assembly) == CM_OK && w.used == size, CM_BROKEN);
+        if (is_needed(codec, granules[i]))
+            CM_ENSURE(cm_video_reassembler_put(&assembly, granules[i]) == CM_OK, CM_BROKEN);
+    CM_ENSURE(cm_video_reassembler_finish(&assembly) == CM_OK && w.used == size, CM_BROKEN);
     CM_ENSURE(lengths_to_start_codes(&w) == CM_OK, CM_BROKEN);
     cm_write_zeros(&w, AV_INPUT_BUFFER_PADDING_SIZE); /* the decoder reads past the end */
     return CM_OK;
 }
 
-static cm_status decode(cm_picture *p)
+static cm_status decode(cm_picture *p, AVCodecContext *decoder)
 {
     p->packet->data = p->stream.bytes;
     p->packet->size = (int)(p->stream.used - AV_INPUT_BUFFER_PADDING_SIZE);
     p->packet->flags = AV_PKT_FLAG_KEY;
-    const int sent = avcodec_send_packet(p->decoder, p->packet);
+    const int sent = avcodec_send_packet(decoder, p->packet);
     av_packet_unref(p->packet);
     CM_ENSURE(sent == 0, CM_BROKEN);
     /* The end of the stream: the decoder gives out what it has instead of waiting for more. */
-    CM_ENSURE(avcodec_send_packet(p->decoder, NULL) == 0, CM_BROKEN);
-    CM_ENSURE(avcodec_receive_frame(p->decoder, p->decoded) == 0, CM_BROKEN);
+    CM_ENSURE(avcodec_send_packet(decoder, NULL) == 0, CM_BROKEN);
+    CM_ENSURE(avcodec_receive_frame(decoder, p->decoded) == 0, CM_BROKEN);
     /* A picture with guessed parts is none. */
     CM_ENSURE((p->decoded->flags & AV_FRAME_FLAG_CORRUPT) == 0 &&
                   p->decoded->decode_error_flags == 0,
@@ -349,11 +374,11 @@ static cm_status encode(cm_picture *p, uint8_t *const planes[SWS_PLANES],
     return CM_OK;
 }
 
-cm_status cm_picture_make(cm_picture *p, const cm_slice *granules, size_t count, unsigned width,
-                          cm_slice *jpeg_out)
+cm_status cm_picture_make(cm_picture *p, cm_video_codec codec, const cm_opened_frame *opened,
+                          unsigned width, cm_slice *jpeg_out)
 {
-    CM_TRY(join(p, granules, count));
-    CM_TRY(decode(p));
+    CM_TRY(join(p, codec, opened->granules, opened->count));
+    CM_TRY(decode(p, p->decoders[codec]));
     const struct shape shape = shape_of(p->decoded, width);
     CM_TRY(prepare_scaler(p, &shape));
     uint8_t *planes[SWS_PLANES];

@@ -195,8 +195,9 @@ static void make_job(fixture *f, testing_media *media, uint64_t id)
     cm_sealer *stills = testing_sealer(media, CM_STREAM_MAIN, CM_OBJECT_STILL, 1);
     cm_lease *lease = testing_lease(media, 1);
     const cm_cursor cursor = cm_cursor_begin(CM_STREAM_MAIN, CM_OBJECT_FRAME);
-    const cm_plain_frame plain = {
-        .granules = f->picture.granules, .count = f->picture.count, .flags = CM_FRAME_KEYFRAME};
+    const cm_plain_frame plain = {.granules = f->picture.granules,
+                                  .count = f->picture.count,
+                                  .flags = testing_picture_flags(&f->picture)};
     cm_frame *frame;
     uint8_t record[CM_DELEGATION_SIZE];
     uint64_t number;

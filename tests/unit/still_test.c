@@ -95,7 +95,7 @@ static void show(const camera *c, const testing_picture *p)
 {
     const cm_plain_frame plain = {.granules = p->granules,
                                   .count = p->count,
-                                  .flags = CM_FRAME_KEYFRAME,
+                                  .flags = testing_picture_flags(p),
                                   .captured = {CM_SECONDS(1800000000)},
                                   .media_time = 90};
     assert_int_equal(cm_source_put(c->source, &plain), CM_OK);
@@ -289,6 +289,46 @@ static void full_range_and_bt709_keep_their_colours(void **state)
     }
 }
 
+/* The two codecs' keyframes take turns in one helper. */
+static void h265_makes_stills_too(void **state)
+{
+    static const char *const OPTIONS[] = {
+        "-vf scale=out_color_matrix=bt601:out_range=pc,format=yuvj420p -colorspace smpte170m "
+        "-color_range pc",
+        "-vf scale=out_color_matrix=bt709:out_range=tv,format=yuv420p -colorspace bt709 "
+        "-color_range tv",
+        "-vf scale=out_color_matrix=bt709:out_range=tv,format=yuv420p10le -colorspace bt709 "
+        "-color_range tv",
+    };
+    fixture *f = *state;
+    for (size_t i = 0; i < CM_COUNT(OPTIONS); i++) {
+        testing_picture p;
+        testing_picture_encode(&p, CM_VIDEO_H265, TESTING_QUARTERS("320x180"), OPTIONS[i]);
+        show(&f->door, &p);
+        show(&f->shed, &f->quarters);
+        const ask *own = ask_for(f, &f->door, 0);
+        const ask *other = ask_for(f, &f->shed, 320);
+        const ask *half = ask_for(f, &f->door, 320);
+        run(f);
+        check_quarters(f, f->door.lease, own, 640, 360);
+        check_quarters(f, f->shed.lease, other, 320, 180);
+        check_quarters(f, f->door.lease, half, 320, 180);
+        testing_picture_free(&p);
+    }
+}
+
+/* The flag says the codec: the same bytes under the other one are no picture. */
+static void a_picture_under_the_other_codec_is_none(void **state)
+{
+    fixture *f = *state;
+    f->quarters.codec = CM_VIDEO_H265;
+    show(&f->door, &f->quarters);
+    const ask *a = ask_for(f, &f->door, 320);
+    run(f);
+    assert_int_equal(a->status, CM_BROKEN);
+    assert_int_equal(counters_of(f).helper_deaths, 0);
+}
+
 static void unmarked_hd_is_taken_for_bt709(void **state)
 {
     fixture *f = *state;
@@ -418,20 +458,24 @@ static void without_a_keyframe_there_is_none(void **state)
 static void a_picture_that_cannot_be_decoded_harms_nobody(void **state)
 {
     fixture *f = *state;
-    testing_picture bad;
-    testing_picture_make(&bad, TESTING_QUARTERS("320x180"), MATRIX_601);
-    for (size_t i = 100; i < bad.size; i += 3)
-        bad.bytes[i] ^= 0x5a;
-    show(&f->door, &bad);
-    show(&f->shed, &f->quarters);
-    const ask *broken = ask_for(f, &f->door, 320);
-    const ask *good = ask_for(f, &f->shed, 320);
-    run(f);
-    assert_int_equal(broken->status, CM_BROKEN);
-    check_quarters(f, f->shed.lease, good, 320, 180);
-    assert_int_equal(counters_of(f).helper_deaths, 0);
-    assert_int_equal(counters_of(f).failed, 1);
-    testing_picture_free(&bad);
+    for (size_t codec = 0; codec < CM_VIDEO_CODECS; codec++) {
+        testing_picture bad;
+        testing_picture_encode(&bad, (cm_video_codec)codec, TESTING_QUARTERS("320x180"),
+                               MATRIX_601);
+        const cm_slice *slice = &bad.nals[bad.nal_count - 1];
+        for (size_t i = slice->size / 4; i < slice->size; i += 3)
+            ((uint8_t *)(uintptr_t)slice->bytes)[i] ^= 0x5a;
+        show(&f->door, &bad);
+        show(&f->shed, &f->quarters);
+        const ask *broken = ask_for(f, &f->door, 320);
+        const ask *good = ask_for(f, &f->shed, 320);
+        run(f);
+        assert_int_equal(broken->status, CM_BROKEN);
+        check_quarters(f, f->shed.lease, good, 320, 180);
+        assert_int_equal(counters_of(f).helper_deaths, 0);
+        assert_int_equal(counters_of(f).failed, 1 + codec);
+        testing_picture_free(&bad);
+    }
 }
 
 static void a_killed_helper_is_answered_for_and_started_again(void **state)
@@ -666,6 +710,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_keyframe_becomes_a_jpeg_of_its_colours_and_size),
         CASE(full_range_and_bt709_keep_their_colours),
+        CASE(h265_makes_stills_too),
+        CASE(a_picture_under_the_other_codec_is_none),
         CASE(unmarked_hd_is_taken_for_bt709),
         CASE(two_hundred_asks_are_one_job),
         CASE(another_keyframe_is_another_still),

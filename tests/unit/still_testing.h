@@ -6,12 +6,13 @@
 #include <turbojpeg.h>
 
 #include "media_testing.h"
-#include "proto/h264/packetize.h"
+#include "proto/video/packetize.h"
 
 enum { TESTING_NALS_MAX = 64, TESTING_GRANULES_MAX = 8192 };
 
 /* A keyframe cut into granules. */
 typedef struct testing_picture {
+    cm_video_codec codec;
     uint8_t *bytes;
     size_t size;
     cm_slice nals[TESTING_NALS_MAX];
@@ -25,32 +26,38 @@ static inline void testing_picture_cut(testing_picture *p)
     cm_slice rest = cm_slice_over(p->bytes, p->size);
     while (p->nal_count < TESTING_NALS_MAX && cm_h264_next_annex_b(&rest, &p->nals[p->nal_count]))
         p->nal_count++;
-    cm_h264_packetizer cutter;
-    assert_int_equal(cm_h264_packetizer_init(&cutter, p->nals, p->nal_count, CM_H264_GRANULE_BYTES),
-                     CM_OK);
+    cm_video_packetizer cutter;
+    assert_int_equal(
+        cm_video_packetizer_init(&cutter, p->codec, p->nals, p->nal_count, CM_VIDEO_GRANULE_BYTES),
+        CM_OK);
     p->granules = calloc(TESTING_GRANULES_MAX, sizeof *p->granules);
     assert_non_null(p->granules);
-    cm_h264_granule g;
-    while (cm_h264_packetizer_next(&cutter, &g)) {
+    cm_video_granule g;
+    while (cm_video_packetizer_next(&cutter, &g)) {
         assert_true(p->count < TESTING_GRANULES_MAX);
         p->granules[p->count++] =
-            (cm_plain_granule){.head = {g.header[0], g.header[1]},
+            (cm_plain_granule){.head = {g.header[0], g.header[1], g.header[2]},
                                .head_size = g.header_size,
-                               .body = cm_slice_part(p->nals[g.nal], g.offset, g.size)};
+                               .body = g.body};
     }
 }
 
-/* One keyframe: `input` and `options` are ffmpeg's. */
-static inline void testing_picture_make(testing_picture *p, const char *input, const char *options)
+/* One keyframe of `codec`: `input` and `options` are ffmpeg's. */
+static inline void testing_picture_encode(testing_picture *p, cm_video_codec codec,
+                                          const char *input, const char *options)
 {
     enum { MAX = 16 * 1024 * 1024 };
+    static const char *const FORMATS[CM_VIDEO_CODECS] = {
+        [CM_VIDEO_H264] = "-c:v libx264 -f h264",
+        [CM_VIDEO_H265] = "-c:v libx265 -x265-params log-level=none -f hevc",
+    };
     char command[1024];
     const int length = snprintf(command, sizeof command,
-                                "ffmpeg -nostdin -v error -f lavfi -i '%s' -frames:v 1 -c:v "
-                                "libx264 -threads 1 %s -f h264 -",
-                                input, options);
+                                "ffmpeg -nostdin -v error -f lavfi -i '%s' -frames:v 1 "
+                                "-threads 1 %s %s -",
+                                input, options, FORMATS[codec]);
     assert_true(length > 0 && (size_t)length < sizeof command);
-    *p = (testing_picture){.bytes = malloc(MAX)};
+    *p = (testing_picture){.codec = codec, .bytes = malloc(MAX)};
     assert_non_null(p->bytes);
     FILE *pipe = popen(command, "r");
     assert_non_null(pipe);
@@ -58,6 +65,16 @@ static inline void testing_picture_make(testing_picture *p, const char *input, c
     assert_int_equal(pclose(pipe), 0);
     assert_true(p->size > 0 && p->size < MAX);
     testing_picture_cut(p);
+}
+
+static inline void testing_picture_make(testing_picture *p, const char *input, const char *options)
+{
+    testing_picture_encode(p, CM_VIDEO_H264, input, options);
+}
+
+static inline uint16_t testing_picture_flags(const testing_picture *p)
+{
+    return CM_FRAME_KEYFRAME | (p->codec == CM_VIDEO_H265 ? CM_FRAME_H265 : 0);
 }
 
 static inline void testing_picture_free(testing_picture *p)

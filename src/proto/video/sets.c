@@ -97,3 +97,11 @@ cm_video_set cm_video_set_of(cm_video_codec codec, cm_slice nal)
     return codec == CM_VIDEO_H265 ? set_of_h265(cm_h265_nal_type_of(nal))
                                   : set_of_h264(cm_h264_nal_type_of(nal));
 }
+
+bool cm_video_is_sei(cm_video_codec codec, cm_slice nal)
+{
+    if (codec == CM_VIDEO_H264)
+        return cm_h264_nal_type_of(nal) == CM_H264_NAL_SEI;
+    const cm_h265_nal_type type = cm_h265_nal_type_of(nal);
+    return type == CM_H265_NAL_SEI_PREFIX || type == CM_H265_NAL_SEI_SUFFIX;
+}

@@ -50,3 +50,5 @@ typedef enum cm_video_set {
     CM_VIDEO_SET_PPS,
 } cm_video_set;
 cm_video_set cm_video_set_of(cm_video_codec codec, cm_slice nal);
+/* Supplemental enhancement information: nothing that decoding needs. */
+bool cm_video_is_sei(cm_video_codec codec, cm_slice nal);
