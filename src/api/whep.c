@@ -188,6 +188,8 @@ static void begin(cm_whep *whep)
         respond_answer(whep, cm_buffer_data(&answer));
     } else if (status == CM_REFUSE) {
         respond_problem(whep, 400, "bad-offer", "Offer not understood", detail);
+    } else if (status == CM_ABSENT) {
+        respond_problem(whep, 406, "codec-not-offered", "No codec in common", detail);
     } else {
         respond_problem(whep, 503, "server-busy", "Too busy",
                         "The server has as many WebRTC viewers as it may; try again in a moment.");

@@ -38,8 +38,8 @@ typedef struct cm_whep {
 /* ---- whep_sdp.c: from the offer to the answer ---- */
 
 /* Reads whep->offer, makes whep->rtc and whep->media of it, and writes the answer. CM_REFUSE:
- * *fault says what is wrong, in `detail`, which has room for CM_WHEP_DETAIL_SIZE. CM_FULL: too many
- * sessions. */
+ * `detail`, which has room for CM_WHEP_DETAIL_SIZE, says what is wrong. CM_ABSENT: the offer has
+ * not the codec of the stream; `detail` names what both have. CM_FULL: too many sessions. */
 enum { CM_WHEP_DETAIL_SIZE = 256 };
 cm_status cm_whep_answer(cm_whep *whep, const cm_rtc_events *events, cm_buffer *answer,
                          char detail[CM_WHEP_DETAIL_SIZE]);

@@ -5,6 +5,8 @@
 #include "proto/sdp/answer.h"
 #include "proto/sdp/fragment.h"
 
+enum { OFFERED_NAME_MAX = 16, OFFERED_SIZE_MAX = 64 };
+
 /* What is made on the way from offer to answer; too large for a stack. */
 typedef struct negotiation {
     cm_sdp_offer offer;
@@ -22,40 +24,124 @@ static cm_status refuse(const cm_sdp_error *error, char detail[CM_WHEP_DETAIL_SI
     return CM_REFUSE;
 }
 
-static cm_status refuse_because(const char *reason, char detail[CM_WHEP_DETAIL_SIZE])
+/* ---- what the stream is ---- */
+
+static uint32_t hex_of(cm_slice text)
 {
-    CM_IGNORE(cm_slice_to_cstr(cm_slice_of(reason), detail, CM_WHEP_DETAIL_SIZE), "short enough");
-    return CM_REFUSE;
+    uint32_t value = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        const uint8_t c = text.bytes[i];
+        value = value << 4 | (uint32_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+    }
+    return value;
 }
 
-/* Three bytes of the SPS, from "avc1.PPCCLL"; constrained baseline 3.1 of a camera that has not
- * been heard yet: what every decoder has. */
-static uint32_t profile_level_id(const char *codec)
+/* What the camera sends, from how its codec is told (RFC 6381): "avc1.PPCCLL" with three bytes of
+ * the SPS, "hvc1.1.6.L93.90" with profile, compatibility, tier and level. */
+static cm_status want_of(cm_slice codec, cm_sdp_want *out)
 {
-    uint32_t id = 0;
-    const cm_slice hex = cm_slice_from(cm_slice_of(codec), 5);
-    if (!cm_slice_starts(cm_slice_of(codec), CM_TEXT("avc1.")) || hex.size != 6)
-        return 0x42e01f;
-    for (size_t i = 0; i < hex.size; i++) {
-        const uint8_t c = hex.bytes[i];
-        id = id << 4 | (uint32_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+    const cm_slice name = cm_slice_cut(&codec, '.');
+    if (cm_slice_equal(name, CM_TEXT("avc1")) && codec.size == 6) {
+        *out = (cm_sdp_want){.codec = CM_SDP_H264, .profile_level_id = hex_of(codec)};
+        return CM_OK;
     }
-    return id;
+    CM_ENSURE(cm_slice_equal(name, CM_TEXT("hvc1")), CM_ABSENT);
+    uint64_t profile;
+    uint64_t level;
+    CM_TRY(cm_slice_to_u64(cm_slice_cut(&codec, '.'), UINT8_MAX, &profile));
+    (void)cm_slice_cut(&codec, '.');
+    const cm_slice tier = cm_slice_cut(&codec, '.');
+    CM_TRY(cm_slice_to_u64(cm_slice_from(tier, 1), UINT8_MAX, &level));
+    *out = (cm_sdp_want){.codec = CM_SDP_H265,
+                         .profile = (uint8_t)profile,
+                         .is_high_tier = tier.bytes[0] == 'H',
+                         .level = (uint8_t)level};
+    return CM_OK;
+}
+
+/* In the order to try them. Of a camera that has not been heard yet what every decoder has:
+ * constrained baseline 3.1; or H.265, if that is all that the peer offers. Should the camera send
+ * another codec than was taken, the viewer ends, and the next offer meets one that is known. */
+static size_t list_wants(const cm_whep *whep, cm_sdp_want wants[CM_VIDEO_CODECS])
+{
+    if (want_of(cm_slice_of(whep->codec), &wants[0]) == CM_OK)
+        return 1;
+    wants[0] = (cm_sdp_want){.codec = CM_SDP_H264, .profile_level_id = 0x42e01f};
+    wants[1] = (cm_sdp_want){.codec = CM_SDP_H265, .is_any = true};
+    return 2;
 }
 
 /* ---- pictures: one m-line of video; all else is rejected ---- */
 
-static cm_status accept_video(const cm_whep *whep, negotiation *n, size_t *index_out)
+static cm_status accept_video(negotiation *n, const cm_sdp_want *want, size_t *index_out)
 {
-    const cm_sdp_want want = {.codec = CM_SDP_H264,
-                              .profile_level_id = profile_level_id(whep->codec)};
-    const cm_sdp_terms terms = {.wants = &want, .want_count = 1, .may_send = true};
+    const cm_sdp_terms terms = {.wants = want, .want_count = 1, .may_send = true};
     for (size_t i = 0; i < n->offer.media_count; i++)
         if (n->offer.medias[i].kind == CM_SDP_VIDEO &&
             cm_sdp_answer_accept(&n->answer, &n->offer, i, &terms) == CM_OK) {
             *index_out = i;
             return CM_OK;
         }
+    return CM_ABSENT;
+}
+
+static bool is_named(cm_slice names, cm_slice name)
+{
+    while (names.size > 0)
+        if (cm_slice_equal_nocase(cm_slice_trim(cm_slice_cut(&names, ',')), name))
+            return true;
+    return false;
+}
+
+/* A line of video that could be answered, were its codecs ours. */
+static bool receives_video(const cm_sdp_offer *offer)
+{
+    for (size_t i = 0; i < offer->media_count; i++) {
+        const cm_sdp_offer_media *media = &offer->medias[i];
+        if (media->kind == CM_SDP_VIDEO && media->is_usable &&
+            (media->direction == CM_SDP_RECVONLY || media->direction == CM_SDP_SENDRECV))
+            return true;
+    }
+    return false;
+}
+
+/* The codecs that the offer's video lines name, each once: "VP8, H264". */
+static void write_offered(cm_writer *w, const cm_sdp_offer *offer)
+{
+    const size_t begin = w->used;
+    for (size_t m = 0; m < offer->media_count; m++) {
+        const cm_sdp_offer_media *media = &offer->medias[m];
+        for (size_t i = 0; media->kind == CM_SDP_VIDEO && i < media->format_count; i++) {
+            const cm_slice name = media->formats[i].payload.encoding;
+            const cm_slice so_far = cm_slice_from(cm_writer_done(w), begin);
+            /* What repairs and repeats is no codec; a name that is longer is no name. */
+            if (name.size > OFFERED_NAME_MAX || so_far.size > OFFERED_SIZE_MAX ||
+                is_named(CM_TEXT("rtx, red, ulpfec, flexfec-03"), name) || is_named(so_far, name))
+                continue;
+            cm_write_text(w, so_far.size > 0 ? ", " : "");
+            cm_write_slice(w, name);
+        }
+    }
+}
+
+static cm_status refuse_video(const cm_whep *whep, const negotiation *n,
+                              char detail[CM_WHEP_DETAIL_SIZE])
+{
+    if (!receives_video(&n->offer)) {
+        CM_IGNORE(cm_slice_to_cstr(CM_TEXT("The offer asks for no video: it needs an m=video line "
+                                           "that receives."),
+                                   detail, CM_WHEP_DETAIL_SIZE),
+                  "short enough");
+        return CM_REFUSE;
+    }
+    cm_sdp_want wants[CM_VIDEO_CODECS];
+    const bool is_h265 = list_wants(whep, wants) == 1 && wants[0].codec == CM_SDP_H265;
+    cm_writer w = cm_writer_over(detail, CM_WHEP_DETAIL_SIZE - 1);
+    cm_write_format(&w, "This stream is %s %s. The offer receives ",
+                    is_h265 ? "H265" : "H264 with packetization-mode=1", whep->codec);
+    write_offered(&w, &n->offer);
+    cm_write_text(&w, ".");
+    detail[cm_writer_done(&w).size] = '\0';
     return CM_ABSENT;
 }
 
@@ -78,6 +164,7 @@ static void name_streams(cm_whep *whep, negotiation *n, size_t index)
     whep->mid[0] = '\0';
     CM_IGNORE(cm_slice_to_cstr(mid, whep->mid, sizeof whep->mid), "left empty");
     whep->media = (cm_webrtc_media){
+        .codec = media->choices[0].codec == CM_SDP_H265 ? CM_VIDEO_H265 : CM_VIDEO_H264,
         .payload_type = media->choices[0].type,
         .rtx_payload_type = media->choices[0].rtx_type,
         .ssrc = media->ssrc,
@@ -172,12 +259,15 @@ static cm_status negotiate(cm_whep *whep, negotiation *n, const cm_rtc_events *e
     if (cm_sdp_offer_parse(cm_buffer_data(&whep->offer), &n->offer, &error) != CM_OK)
         return refuse(&error, detail);
     cm_sdp_answer_init(&n->answer);
-    if (accept_video(whep, n, &index) != CM_OK)
-        return refuse_because("The offer asks for no video that this camera has: it needs an "
-                              "m=video line that receives H264 with packetization-mode=1.",
-                              detail);
+    cm_sdp_want wants[CM_VIDEO_CODECS];
+    const size_t want_count = list_wants(whep, wants);
+    cm_status status = CM_ABSENT;
+    for (size_t i = 0; i < want_count && status != CM_OK; i++)
+        status = accept_video(n, &wants[i], &index);
+    if (status != CM_OK)
+        return refuse_video(whep, n, detail);
     name_streams(whep, n, index);
-    const cm_status status = open_transport(whep, n, events);
+    status = open_transport(whep, n, events);
     if (status != CM_OK)
         return status;
     describe_transport(whep, n);

@@ -187,11 +187,13 @@ def bad_offers(server, token):
             ("a fingerprint of SHA-1", (b"sha-256 ", b"sha-1 "), "fingerprint"),
             ("no password", (b"a=ice-pwd:abcdefghijklmnopqrstuvwx\r\n", b""), "ice-pwd"),
             ("no rtcp-mux", (b"a=rtcp-mux\r\n", b""), ""),
-            ("VP8 alone", (b"H264/90000", b"VP8/90000"), "H264"),
             ("a peer that is passive too", (b"actpass", b"passive"), "setup")):
         answer = server.ask("POST", path, OFFER.replace(*change), bearer=token, headers=kind)
         check(f"{name}: 400, and says what", answer.status == 400 and answer.problem == "bad-offer" and
               wanted in answer.json["detail"], answer)
+    vp8 = server.ask("POST", path, OFFER.replace(b"H264/90000", b"VP8/90000"), bearer=token, headers=kind)
+    check("VP8 alone: 406, and names both codecs", vp8.status == 406 and vp8.problem == "codec-not-offered" and
+          "is H264" in vp8.json["detail"] and "receives VP8." in vp8.json["detail"], vp8)
     wrong = server.ask("POST", path, OFFER, bearer=token, headers={"Content-Type": "text/plain"})
     check("another media type is refused", wrong.status == 415, wrong)
     large = server.ask("POST", path, OFFER + b"a=x\r\n" * 20000, bearer=token, headers=kind)

@@ -151,6 +151,7 @@ static inline cm_slice picture_slice(unsigned serial, bool is_keyframe, size_t s
 typedef struct camera {
     rig *rig;
     unsigned next;
+    uint16_t flags; /* of its pictures, beside what they are */
     cm_instant began;
     struct {
         bool is_keyframe;
@@ -187,7 +188,8 @@ static inline void camera_put(camera *c, bool is_keyframe, size_t size)
     c->sent[serial].media_time = 5000000 + cm_instant_since(rig_now(c->rig), c->began) * 9 / 100;
     const cm_plain_frame plain = {.granules = granules,
                                   .count = count,
-                                  .flags = is_keyframe ? CM_FRAME_KEYFRAME : 0,
+                                  .flags =
+                                      (uint16_t)(c->flags | (is_keyframe ? CM_FRAME_KEYFRAME : 0)),
                                   .duration_ms = PICTURE_US / 1000,
                                   .captured = c->sent[serial].captured,
                                   .media_time = c->sent[serial].media_time};

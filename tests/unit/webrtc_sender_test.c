@@ -1285,6 +1285,31 @@ static void a_goodbye_ends_it(void **state)
     }
 }
 
+/* What was negotiated is not what the camera sends from some picture on: none of it goes out. */
+static void a_picture_of_the_other_codec_ends_it(void **state)
+{
+    bench *b = *state;
+    for (int destroys = 0; destroys < 2; destroys++) {
+        b->c.flags = destroys == 0 ? 0 : CM_FRAME_H265;
+        b->config.media.codec = destroys == 0 ? CM_VIDEO_H264 : CM_VIDEO_H265;
+        watch_fast(b);
+        b->destroys_at_end = destroys == 1;
+        camera_run(&b->c, true, 3000);
+        const size_t sent = b->s->count;
+        assert_true(sent > 0);
+        assert_int_equal(b->ended, destroys);
+        b->c.flags ^= CM_FRAME_H265;
+        camera_run(&b->c, true, 3000);
+        camera_run(&b->c, false, 3000);
+        assert_int_equal(b->s->count, sent);
+        assert_int_equal(b->ended, destroys + 1);
+        assert_int_equal(counters_of(b).subscriptions, 0);
+        if (destroys == 0)
+            cm_webrtc_viewer_destroy(b->v);
+        b->v = NULL;
+    }
+}
+
 /* ---- leases ---- */
 
 static cm_status seal_turns(bench *b)
@@ -1455,6 +1480,7 @@ int main(int argc, char **argv)
         CASE(transport_feedback_reaches_the_estimator),
         CASE(nonsense_from_the_peer_is_passed_over),
         CASE(a_goodbye_ends_it),
+        CASE(a_picture_of_the_other_codec_ends_it),
         CASE(after_the_cut_nothing_goes_out),
         CASE(a_cut_holds_no_frames),
         CASE(a_new_lease_goes_on_where_it_was),

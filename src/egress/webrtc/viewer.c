@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/fault.h"
+#include "egress/codec_of.h"
 #include "egress/webrtc/fault_webrtc.h"
 
 enum {
@@ -251,6 +252,11 @@ static cm_status send_granules(cm_webrtc_viewer *viewer, const cm_opened_frame *
 static bool on_frame(void *owner, const cm_opened_frame *opened)
 {
     cm_webrtc_viewer *viewer = owner;
+    if (cm_codec_of(opened->frame) != viewer->config.media.codec) {
+        viewer->is_other_codec = true;
+        cm_timer_start(&viewer->pace_timer, 0);
+        return false;
+    }
     if (viewer->begun != opened->frame) {
         if (must_wait(viewer, opened->frame))
             return false;
@@ -298,6 +304,10 @@ static bool is_overtaken(const cm_webrtc_viewer *viewer)
 static void on_pace_timer(cm_timer *timer)
 {
     cm_webrtc_viewer *viewer = CM_HOLDER(timer, cm_webrtc_viewer, pace_timer);
+    if (viewer->is_other_codec) {
+        cm_webrtc_end(viewer);
+        return;
+    }
     if (viewer->is_restart_due || is_overtaken(viewer))
         cm_webrtc_begin_again(viewer);
     if (viewer->is_restart_due)

@@ -37,6 +37,7 @@
 #include "media/hub.h"
 #include "proto/rtcp/transport_cc.h"
 #include "proto/rtp/extension.h"
+#include "proto/video/codec.h"
 
 /* The session that packets go to: net/rtc.h, or a test. One for all that is sent in it. */
 typedef struct cm_webrtc_transport {
@@ -65,6 +66,7 @@ typedef struct cm_webrtc_estimator {
 
 /* What was negotiated for the pictures. */
 typedef struct cm_webrtc_media {
+    cm_video_codec codec; /* of the payload type: a picture of the other one ends the viewer */
     uint8_t payload_type;
     uint8_t rtx_payload_type; /* 0: no RTX */
     uint32_t ssrc;
@@ -77,7 +79,8 @@ typedef struct cm_webrtc_media {
 typedef struct cm_webrtc_events {
     /* The lease is over: get another and call cm_webrtc_viewer_renew(). */
     void (*on_stale)(void *owner);
-    /* The peer wants no more pictures (RTCP BYE). Once. Destroy the viewer (inside is fine). */
+    /* The peer wants no more pictures (RTCP BYE), or the camera sends them in another codec than
+     * was negotiated: a new session is needed. Once. Destroy the viewer (inside is fine). */
     void (*on_end)(void *owner);
 } cm_webrtc_events;
 

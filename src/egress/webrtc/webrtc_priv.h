@@ -82,6 +82,7 @@ struct cm_webrtc_viewer {
     cm_instant paced_until; /* when what was sent is through, at the pace */
     cm_timer pace_timer;
     bool is_restart_due; /* the pace timer begins at the newest keyframe */
+    bool is_other_codec; /* the pace timer ends it */
     uint64_t sent_bits_per_second;
 
     cm_timer report_timer;
