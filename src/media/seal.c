@@ -232,6 +232,23 @@ void cm_lease_destroy(cm_lease *lease)
     free(lease);
 }
 
+cm_status cm_lease_narrow(const cm_lease *lease, cm_stream stream, cm_lease **out)
+{
+    CM_ENSURE(cm_lease_allows(lease, stream, cm_right_to(stream)), CM_REFUSE);
+    cm_lease *narrow = calloc(1, sizeof *narrow);
+    CM_ENSURE(narrow != NULL, CM_BROKEN);
+    narrow->terms = lease->terms;
+    narrow->terms.streams = UINT32_C(1) << stream;
+    narrow->terms.key_count = 0;
+    narrow->slot = lease->slot;
+    narrow->camera_tag = lease->camera_tag;
+    for (size_t i = 0; i < lease->terms.key_count; i++)
+        if (lease->keys[i].stream == stream)
+            narrow->keys[narrow->terms.key_count++] = lease->keys[i];
+    *out = narrow;
+    return CM_OK;
+}
+
 /* ---- what a cursor expects ---- */
 
 cm_cursor cm_cursor_begin(cm_stream stream, cm_object kind)

@@ -77,6 +77,9 @@ bool cm_lease_allows(const cm_lease *lease, cm_stream stream, cm_rights rights);
 /* Within its time, and its epoch is still current. */
 bool cm_lease_is_live(const cm_lease *lease, cm_instant now);
 void cm_lease_destroy(cm_lease *lease); /* wipes the keys; NULL is fine */
+/* A second lease for the same viewer session, of one of its streams: the same time and rights, and
+ * that stream's keys alone. CM_REFUSE: it does not allow the stream. CM_BROKEN without memory. */
+cm_status cm_lease_narrow(const cm_lease *lease, cm_stream stream, cm_lease **out);
 
 /* ---- opening ---- */
 

@@ -590,10 +590,43 @@ static void no_nonce_is_used_twice_under_a_key(void **state)
     cm_sealer_destroy(again);
 }
 
+/* A viewer's second lease opens one stream of what his first opens, and nothing else. */
+static void a_narrow_lease_opens_one_stream(void **state)
+{
+    fixture *f = *state;
+    cm_sealer *sealers[] = {testing_sealer(&f->door, CM_STREAM_MAIN, CM_OBJECT_FRAME, 1),
+                            testing_sealer(&f->door, CM_STREAM_SOUND, CM_OBJECT_FRAME, 1)};
+    const cm_stream streams[] = {CM_STREAM_MAIN, CM_STREAM_SOUND};
+    cm_lease_terms terms = testing_terms(&f->door, 1);
+    cm_lease *wide, *narrow = NULL;
+    terms.streams = 5;
+    terms.rights = CM_RIGHT_VIEW | CM_RIGHT_LISTEN;
+    assert_int_equal(cm_lease_create(&terms, f->door.slot, &wide), CM_OK);
+    assert_int_equal(cm_lease_narrow(wide, CM_STREAM_SUB, &narrow), CM_REFUSE);
+    assert_null(narrow);
+    assert_int_equal(cm_lease_narrow(wide, CM_STREAM_SOUND, &narrow), CM_OK);
+    assert_true(cm_lease_allows(narrow, CM_STREAM_SOUND, CM_RIGHT_LISTEN));
+    assert_false(cm_lease_allows(narrow, CM_STREAM_MAIN, 0));
+    assert_int_equal(cm_lease_until(narrow).us, cm_lease_until(wide).us);
+    for (size_t i = 0; i < 2; i++) {
+        cm_frame *frame = testing_frame(sealers[i], "both", CM_FRAME_KEYFRAME);
+        cm_cursor first = cm_cursor_begin(streams[i], CM_OBJECT_FRAME);
+        cm_cursor second = cm_cursor_begin(streams[i], CM_OBJECT_FRAME);
+        assert_int_equal(open_one(f, wide, &first, frame), CM_REFUSAL_NONE);
+        assert_int_equal(open_one(f, narrow, &second, frame),
+                         streams[i] == CM_STREAM_SOUND ? CM_REFUSAL_NONE : CM_REFUSAL_RIGHT);
+        cm_frame_release(frame, 0);
+        cm_sealer_destroy(sealers[i]);
+    }
+    cm_lease_destroy(narrow);
+    cm_lease_destroy(wide);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, make_fixture, free_fixture)
     const struct CMUnitTest cases[] = {
+        CASE(a_narrow_lease_opens_one_stream),
         CASE(the_room_of_a_pass_is_shared_and_wiped_with_it),
         CASE(a_frame_opens_for_its_lease_and_reads_as_it_was),
         CASE(what_is_stored_does_not_hold_the_picture),

@@ -7,7 +7,6 @@ enum {
     REPORT_LEAST_MS = 750, /* RFC 3550 6.2: about once a second, and not all at once */
     REPORT_SPREAD_MS = 500,
     BEGIN_AGAIN_LEAST_MS = 1000,
-    REPORT_MAX = 320, /* SR, CNAME of 255 bytes, BYE */
 };
 
 /* ---- ours ---- */

@@ -62,6 +62,41 @@ bool cm_fault_webrtc_misdelivered(const cm_webrtc_viewer *viewer, const cm_opene
     return false;
 }
 
+static _Thread_local cm_webrtc_sound *hearers[NEIGHBOURS];
+
+static void replace_hearer(const cm_webrtc_sound *present, cm_webrtc_sound *with)
+{
+    for (size_t i = 0; i < NEIGHBOURS; i++)
+        if (hearers[i] == present) {
+            hearers[i] = with;
+            return;
+        }
+}
+
+void cm_fault_sound_add(cm_webrtc_sound *sound)
+{
+    replace_hearer(NULL, sound);
+}
+
+void cm_fault_sound_remove(const cm_webrtc_sound *sound)
+{
+    replace_hearer(sound, NULL);
+}
+
+bool cm_fault_sound_misdelivered(const cm_webrtc_sound *sound, const cm_opened_frame *opened)
+{
+    for (size_t i = 0; i < NEIGHBOURS; i++) {
+        cm_webrtc_sound *other = hearers[i];
+        if (other == NULL || cm_camera_key_equal(&other->camera, &sound->camera))
+            continue;
+        if (!CM_FAULT(RTP_NEIGHBOUR))
+            return false;
+        CM_IGNORE(cm_webrtc_sound_put(other, opened), "it is the mistake that matters");
+        return true;
+    }
+    return false;
+}
+
 #else
 /* ISO C wants something in every file. */
 typedef int cm_fault_webrtc_none;

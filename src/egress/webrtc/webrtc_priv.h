@@ -13,6 +13,7 @@ enum {
     PACKET_MAX = 1216,  /* of RTP: net/rtc.h takes no more */
     PADDING_MAX = 16,   /* bytes that make a packet as large as its neighbours */
     CLOCK_RATE = 90000, /* of media time, and of RTP's */
+    REPORT_MAX = 320,   /* of RTCP: SR, CNAME of 255 bytes, BYE */
 };
 
 typedef enum viewer_state {
