@@ -23,6 +23,7 @@ enum {
 
     URL_MAX = CM_RTSP_URL_SIZE_MAX + 1,
     OUT_MAX = 32768,
+    VIDEO_REORDER_BYTES = 65536,
 };
 
 #define BIT(state) (1u << (state))
@@ -108,7 +109,7 @@ static void leave(cm_rtsp_client *c)
     if (c->tcp != NULL)
         cm_client_teardown_send(c);
     cm_client_close_connection(c);
-    cm_client_udp_close(c);
+    cm_client_udp_close(&c->video);
 }
 
 void cm_client_end(cm_rtsp_client *c, cm_camera_cause cause, const char *format, ...)
@@ -121,7 +122,7 @@ void cm_client_end(cm_rtsp_client *c, cm_camera_cause cause, const char *format,
     va_end(args);
     c->end.cause = cause;
     c->end.is_udp = c->is_udp;
-    c->end.is_silent = c->state == CM_RTSP_CLIENT_PLAYING && c->media.packets == 0;
+    c->end.is_silent = c->state == CM_RTSP_CLIENT_PLAYING && c->video.media.packets == 0;
     leave(c);
     cm_client_set_state(c, CM_RTSP_CLIENT_ENDED);
     cm_timer_start(&c->end_timer, 0);
@@ -174,8 +175,8 @@ void cm_client_count_malformed(cm_rtsp_client *c)
 
 static void look_for_silence(cm_rtsp_client *c, cm_instant now)
 {
-    const bool is_udp = c->udp != NULL;
-    const bool is_silent = c->media.packets == 0;
+    const bool is_udp = cm_client_is_over_udp(c);
+    const bool is_silent = c->video.media.packets == 0;
     const int64_t limit_us = CM_SECONDS(is_udp && is_silent ? SILENT_UDP_SECONDS : SILENT_SECONDS);
     if (cm_instant_since(now, c->last_packet) >= limit_us)
         cm_client_end(c, CM_CAUSE_NO_PICTURES, "no packet over %s for %lld s",
@@ -223,13 +224,13 @@ void cm_client_on_unit(void *client, const cm_video_unit *unit)
     const cm_instant now = cm_loop_now(c->config.loop);
     cm_ingest_unit told = {.unit = unit,
                            .sets = cm_video_depacketizer_sets(&c->depacketizer),
-                           .clock_rate = c->media.clock_rate,
-                           .is_restart = c->media.is_restart};
+                           .clock_rate = c->video.media.clock_rate,
+                           .is_restart = c->video.media.is_restart};
     c->last_unit = now;
-    if (cm_rtp_timestamps_unwrap(&c->media.timestamps, unit->timestamp, now, &told.ticks) ==
+    if (cm_rtp_timestamps_unwrap(&c->video.media.timestamps, unit->timestamp, now, &told.ticks) ==
         CM_RTP_TIME_JUMPED)
         told.is_restart = true;
-    c->media.is_restart = false;
+    c->video.media.is_restart = false;
     c->config.events->on_unit(c->config.owner, &told);
 }
 
@@ -243,6 +244,13 @@ static void make_names(cm_rtsp_client *c)
     c->report_ssrc = (uint32_t)cm_random_u64(random);
 }
 
+static void init_track(cm_rtsp_client *c, cm_client_track *track, size_t reorder_bytes)
+{
+    track->client = c;
+    track->reorder_bytes = reorder_bytes;
+    cm_buffer_init(&track->url, URL_MAX);
+}
+
 cm_status cm_rtsp_client_create(const cm_rtsp_client_config *config, cm_rtsp_client **out)
 {
     cm_rtsp_client *c = calloc(1, sizeof *c);
@@ -252,7 +260,9 @@ cm_status cm_rtsp_client_create(const cm_rtsp_client_config *config, cm_rtsp_cli
     c->is_udp = config->is_udp;
     cm_buffer_init(&c->url, URL_MAX);
     cm_buffer_init(&c->base, URL_MAX);
-    cm_buffer_init(&c->track, URL_MAX);
+    init_track(c, &c->video, VIDEO_REORDER_BYTES);
+    c->video.put = cm_client_video_put;
+    c->video.restart = cm_client_video_restart;
     cm_buffer_init(&c->in, CM_RTSP_BUFFER_SIZE);
     cm_buffer_init(&c->out, OUT_MAX);
     cm_buffer_init(&c->unit, CM_VIDEO_MAX_UNIT_BYTES);
@@ -282,7 +292,7 @@ void cm_rtsp_client_destroy(cm_rtsp_client *client)
     cm_timer_stop(&client->end_timer);
     cm_buffer_deinit(&client->url);
     cm_buffer_deinit(&client->base);
-    cm_buffer_deinit(&client->track);
+    cm_buffer_deinit(&client->video.url);
     cm_buffer_deinit(&client->in);
     cm_buffer_deinit(&client->out);
     cm_buffer_deinit(&client->unit);
@@ -292,4 +302,6 @@ void cm_rtsp_client_destroy(cm_rtsp_client *client)
 void cm_rtsp_client_read_counters(const cm_rtsp_client *client, cm_rtsp_client_counters *out)
 {
     *out = client->counters;
+    out->bytes = client->video.media.bytes;
+    out->packets_lost = client->video.media.packets_lost;
 }

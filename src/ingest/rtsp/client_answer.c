@@ -69,7 +69,7 @@ void cm_client_redirect(cm_rtsp_client *c, const cm_rtsp_message *message)
     c->login.is_trusted = c->login.is_trusted && is_same;
     c->login.has_challenge = c->login.is_proven = false;
     cm_buffer_clear(&c->base);
-    cm_buffer_clear(&c->track);
+    cm_buffer_clear(&c->video.url);
     cm_client_teardown_send(c);
     if (cm_client_set_url(c, location) != CM_OK) {
         cm_client_end(c, CM_CAUSE_PROTOCOL, "redirects to nowhere we can go");
@@ -109,15 +109,15 @@ static cm_status set_base(cm_rtsp_client *c, const cm_rtsp_message *message, con
     return cm_buffer_add(&c->base, base);
 }
 
-static cm_status set_track(cm_rtsp_client *c, cm_slice control)
+static cm_status set_track_url(cm_client_track *track, cm_slice control)
 {
     uint8_t storage[2 * CM_RTSP_URL_SIZE_MAX];
     cm_writer w = cm_writer_over(storage, sizeof storage);
-    cm_rtsp_track_url_write(&w, cm_buffer_data(&c->base), control);
-    cm_slice track;
-    CM_TRY(cm_writer_finish(&w, &track));
-    cm_buffer_clear(&c->track);
-    return cm_buffer_add(&c->track, track);
+    cm_rtsp_track_url_write(&w, cm_buffer_data(&track->client->base), control);
+    cm_slice url;
+    CM_TRY(cm_writer_finish(&w, &url));
+    cm_buffer_clear(&track->url);
+    return cm_buffer_add(&track->url, url);
 }
 
 /* The first payload of a codec that we speak. */
@@ -184,7 +184,7 @@ static void choose(cm_rtsp_client *c, const cm_sdp_media *media, const cm_sdp_pa
     for (size_t i = 0; i < format.set_count; i++)
         CM_IGNORE(cm_video_depacketizer_put_set(&c->depacketizer, format.sets[i]),
                   "what is wrong in the SDP may come right in band");
-    cm_client_media_init(c, payload->type, media->payload_count == 1, payload->clock_rate);
+    cm_client_media_init(&c->video, payload->type, media->payload_count == 1, payload->clock_rate);
 }
 
 /* The first video of a codec that we speak; else the end, saying what there is instead. */
@@ -212,8 +212,8 @@ static const cm_sdp_media *choose_media(cm_rtsp_client *c, const cm_sdp *sdp)
 
 static void set_up(cm_rtsp_client *c)
 {
-    cm_client_udp_close(c);
-    if (c->is_udp && cm_client_udp_open(c) != CM_OK)
+    cm_client_udp_close(&c->video);
+    if (c->is_udp && cm_client_udp_open(&c->video) != CM_OK)
         c->is_udp = false; /* no pair of ports is free here */
     cm_client_set_state(c, CM_RTSP_CLIENT_SETTING_UP);
     cm_client_request_send(c, CM_RTSP_SETUP);
@@ -234,7 +234,7 @@ static void take_describe(cm_rtsp_client *c, const cm_rtsp_message *message)
     const cm_sdp_media *media = choose_media(c, &sdp);
     if (media == NULL)
         return;
-    if (set_base(c, message, &sdp) != CM_OK || set_track(c, media->control) != CM_OK) {
+    if (set_base(c, message, &sdp) != CM_OK || set_track_url(&c->video, media->control) != CM_OK) {
         cm_client_end(c, CM_CAUSE_PROTOCOL, "its description has no usable address");
         return;
     }
@@ -269,24 +269,25 @@ static cm_status take_session(cm_rtsp_client *c, const cm_rtsp_message *message)
 }
 
 /* What was asked for stands where the camera does not say otherwise. */
-static void use_channels(cm_rtsp_client *c, const cm_rtsp_transport *transport)
+static void use_channels(cm_client_track *track, const cm_rtsp_transport *transport)
 {
-    c->rtp_channel = 0;
-    c->rtcp_channel = 1;
+    cm_rtsp_scanner *scanner = &track->client->scanner;
+    track->rtp_channel = 0;
+    track->rtcp_channel = 1;
     if (transport->interleaved.is_said) {
-        c->rtp_channel = (uint8_t)transport->interleaved.rtp;
-        c->rtcp_channel = (uint8_t)transport->interleaved.rtcp;
+        track->rtp_channel = (uint8_t)transport->interleaved.rtp;
+        track->rtcp_channel = (uint8_t)transport->interleaved.rtcp;
     }
-    if (c->rtp_channel > c->scanner.channel_max)
-        c->scanner.channel_max = c->rtp_channel;
-    if (c->rtcp_channel > c->scanner.channel_max)
-        c->scanner.channel_max = c->rtcp_channel;
+    if (track->rtp_channel > scanner->channel_max)
+        scanner->channel_max = track->rtp_channel;
+    if (track->rtcp_channel > scanner->channel_max)
+        scanner->channel_max = track->rtcp_channel;
 }
 
 static void play(cm_rtsp_client *c)
 {
     cm_client_set_state(c, CM_RTSP_CLIENT_STARTING);
-    cm_client_udp_punch(c);
+    cm_client_udp_punch(&c->video);
     cm_client_request_send(c, CM_RTSP_PLAY);
 }
 
@@ -294,7 +295,7 @@ static void play(cm_rtsp_client *c)
  * merely leaves out the channels, or "/TCP", is taken as meant. */
 static bool wants_other(const cm_rtsp_client *c, const cm_rtsp_transport *transport)
 {
-    if (c->udp != NULL)
+    if (cm_client_is_over_udp(c))
         return transport->is_tcp;
     return !transport->is_tcp && transport->server_port.is_said;
 }
@@ -309,7 +310,7 @@ static void describe_anew(cm_rtsp_client *c)
 static void take_setup(cm_rtsp_client *c, const cm_rtsp_message *message)
 {
     cm_slice value = {0};
-    cm_rtsp_transport transport = {.is_tcp = c->udp == NULL};
+    cm_rtsp_transport transport = {.is_tcp = !cm_client_is_over_udp(c)};
     if (message->status == 461 && switch_transport(c)) {
         describe_anew(c);
         return;
@@ -324,7 +325,7 @@ static void take_setup(cm_rtsp_client *c, const cm_rtsp_message *message)
     }
     if (cm_rtsp_find(message, CM_TEXT("Transport"), &value) &&
         cm_rtsp_transport_next(&value, &transport) != CM_OK)
-        transport = (cm_rtsp_transport){.is_tcp = c->udp == NULL};
+        transport = (cm_rtsp_transport){.is_tcp = !cm_client_is_over_udp(c)};
     if (transport.is_multicast || wants_other(c, &transport)) {
         if (switch_transport(c))
             describe_anew(c);
@@ -332,10 +333,10 @@ static void take_setup(cm_rtsp_client *c, const cm_rtsp_message *message)
             cm_client_end(c, CM_CAUSE_PROTOCOL, "it offers no transport that we speak");
         return;
     }
-    if (c->udp != NULL)
-        cm_client_udp_set_peer(c, &transport);
+    if (cm_client_is_over_udp(c))
+        cm_client_udp_set_peer(&c->video, &transport);
     else
-        use_channels(c, &transport);
+        use_channels(&c->video, &transport);
     play(c);
 }
 
@@ -348,7 +349,7 @@ static void take_play(cm_rtsp_client *c, const cm_rtsp_message *message)
         return;
     }
     cm_client_set_state(c, CM_RTSP_CLIENT_PLAYING);
-    c->config.events->on_playing(c->config.owner, c->udp != NULL);
+    c->config.events->on_playing(c->config.owner, cm_client_is_over_udp(c));
 }
 
 static void take_keepalive(cm_rtsp_client *c, const cm_rtsp_message *message)

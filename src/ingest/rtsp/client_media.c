@@ -8,24 +8,27 @@ enum {
     INTERLEAVED_HEADER_SIZE = 4,
 };
 
-void cm_client_media_init(cm_rtsp_client *c, uint8_t payload_type, bool is_only_type,
+void cm_client_media_init(cm_client_track *track, uint8_t payload_type, bool is_only_type,
                           uint32_t clock_rate)
 {
-    c->media = (cm_client_media){.payload_type = payload_type,
-                                 .is_only_type = is_only_type,
-                                 .clock_rate = clock_rate > 0 ? clock_rate : CM_VIDEO_CLOCK_RATE,
-                                 .is_restart = true};
-    cm_rtp_sequence_init(&c->media.sequence);
-    cm_rtp_timestamps_init(&c->media.timestamps, c->media.clock_rate);
-    cm_rtcp_reception_init(&c->media.reception, c->media.clock_rate);
+    cm_client_media *m = &track->media;
+    *m = (cm_client_media){.payload_type = payload_type,
+                           .is_only_type = is_only_type,
+                           .clock_rate = clock_rate > 0 ? clock_rate : CM_VIDEO_CLOCK_RATE,
+                           .is_restart = true,
+                           .bytes = m->bytes,
+                           .packets_lost = m->packets_lost};
+    cm_rtp_sequence_init(&m->sequence);
+    cm_rtp_timestamps_init(&m->timestamps, m->clock_rate);
+    cm_rtcp_reception_init(&m->reception, m->clock_rate);
 }
 
 /* ---- which packets are ours ---- */
 
 /* Everything that was counted belongs to the former source. */
-static void restart(cm_rtsp_client *c, uint32_t ssrc)
+static void restart(cm_client_track *track, uint32_t ssrc)
 {
-    cm_client_media *m = &c->media;
+    cm_client_media *m = &track->media;
     m->has_ssrc = true;
     m->ssrc = ssrc;
     m->has_candidate = false;
@@ -35,17 +38,17 @@ static void restart(cm_rtsp_client *c, uint32_t ssrc)
     cm_rtp_sequence_init(&m->sequence);
     cm_rtp_timestamps_init(&m->timestamps, m->clock_rate);
     cm_rtcp_reception_init(&m->reception, m->clock_rate);
-    cm_video_depacketizer_restart(&c->depacketizer);
-    if (c->udp != NULL)
-        cm_rtp_reorder_reset(&c->udp->reorder);
+    track->restart(track->client);
+    if (track->udp != NULL)
+        cm_rtp_reorder_reset(&track->udp->reorder);
 }
 
 /* Over TCP it can only be the camera. Over UDP anybody on its address could try: two packets in a
  * row are needed (as RFC 3550 A.1 does at the start). */
-static bool may_replace(cm_rtsp_client *c, const cm_rtp_packet *packet)
+static bool may_replace(cm_client_track *track, const cm_rtp_packet *packet)
 {
-    cm_client_media *m = &c->media;
-    if (c->udp == NULL)
+    cm_client_media *m = &track->media;
+    if (track->udp == NULL)
         return true;
     const bool follows = m->has_candidate && m->candidate_ssrc == packet->ssrc &&
                          m->candidate_next == packet->sequence_number;
@@ -66,94 +69,111 @@ static bool is_payload_ours(cm_client_media *m, uint8_t type)
     return true;
 }
 
-bool cm_client_media_admit(cm_rtsp_client *c, const cm_rtp_packet *packet, uint64_t *sequence)
+bool cm_client_media_admit(cm_client_track *track, const cm_rtp_packet *packet, uint64_t *sequence)
 {
-    cm_client_media *m = &c->media;
+    cm_rtsp_client *c = track->client;
+    cm_client_media *m = &track->media;
     const cm_instant now = cm_loop_now(c->config.loop);
     if (!is_payload_ours(m, packet->payload_type))
         return false;
     if (!m->has_ssrc || packet->ssrc != m->ssrc) {
-        if (m->has_ssrc && !may_replace(c, packet))
+        if (m->has_ssrc && !may_replace(track, packet))
             return false;
-        restart(c, packet->ssrc);
+        restart(track, packet->ssrc);
     }
     const cm_rtp_order order =
         cm_rtp_sequence_extend(&m->sequence, packet->sequence_number, sequence);
     if (order == CM_RTP_ORDER_SUSPECT)
         return false;
     if (order == CM_RTP_ORDER_RESTARTED) {
-        restart(c, packet->ssrc);
+        restart(track, packet->ssrc);
         CM_IGNORE(cm_rtp_sequence_extend(&m->sequence, packet->sequence_number, sequence),
                   "the first of a sequence");
     }
     cm_rtcp_reception_packet(&m->reception, *sequence, packet->timestamp, now);
     m->packets++;
-    c->last_packet = now;
-    c->counters.bytes += packet->payload.size;
+    m->bytes += packet->payload.size;
+    if (track == &c->video)
+        c->last_packet = now;
     return true;
 }
 
-void cm_client_media_deliver(cm_rtsp_client *c, const cm_rtp_packet *packet, uint64_t sequence)
+void cm_client_media_deliver(cm_client_track *track, const cm_rtp_packet *packet, uint64_t sequence)
 {
-    cm_client_media *m = &c->media;
+    cm_client_media *m = &track->media;
     if (m->last_sequence != 0 && sequence <= m->last_sequence)
         return;
     const uint64_t missing = m->last_sequence == 0 ? 0 : sequence - m->last_sequence - 1;
-    c->counters.packets_lost += missing;
+    m->packets_lost += missing;
     m->last_sequence = sequence;
     if (packet->payload.size == 0)
         return; /* some keep a NAT open so */
+    const bool gap_before = missing > 0 || m->has_gap;
+    m->has_gap = false;
+    track->put(track->client, packet, gap_before);
+}
+
+/* ---- the video ---- */
+
+void cm_client_video_restart(cm_rtsp_client *c)
+{
+    cm_video_depacketizer_restart(&c->depacketizer);
+}
+
+void cm_client_video_put(cm_rtsp_client *c, const cm_rtp_packet *packet, bool gap_before)
+{
     const cm_video_payload payload = {.bytes = packet->payload,
                                       .timestamp = packet->timestamp,
                                       .marker = packet->marker,
-                                      .gap_before = missing > 0 || m->has_gap};
-    m->has_gap = false;
+                                      .gap_before = gap_before};
     if (cm_video_depacketizer_put(&c->depacketizer, &payload) != CM_OK)
         cm_client_count_malformed(c);
 }
 
 /* ---- interleaved ---- */
 
-static void take_rtp(cm_rtsp_client *c, cm_slice bytes)
+static void take_rtp(cm_client_track *track, cm_slice bytes)
 {
     cm_rtp_packet packet;
     uint64_t sequence;
     if (cm_rtp_parse(bytes, &packet) != CM_OK)
-        cm_client_count_malformed(c);
-    else if (cm_client_media_admit(c, &packet, &sequence))
-        cm_client_media_deliver(c, &packet, sequence);
+        cm_client_count_malformed(track->client);
+    else if (cm_client_media_admit(track, &packet, &sequence))
+        cm_client_media_deliver(track, &packet, sequence);
 }
 
 /* Some answer one pair of channels and use another: if nothing has come on the one that was agreed,
  * an even one with packets of our type is taken for it. */
-static bool is_adopted(cm_rtsp_client *c, uint8_t channel, cm_slice bytes)
+static bool is_adopted(cm_client_track *track, uint8_t channel, cm_slice bytes)
 {
     cm_rtp_packet packet;
-    if (c->media.packets > 0 || channel % 2 != 0 || cm_rtp_parse(bytes, &packet) != CM_OK ||
-        packet.payload_type != c->media.payload_type)
+    if (track->media.packets > 0 || channel % 2 != 0 || cm_rtp_parse(bytes, &packet) != CM_OK ||
+        packet.payload_type != track->media.payload_type)
         return false;
-    c->rtp_channel = channel;
-    c->rtcp_channel = (uint8_t)(channel + 1);
+    track->rtp_channel = channel;
+    track->rtcp_channel = (uint8_t)(channel + 1);
     return true;
 }
 
 void cm_client_take_interleaved(cm_rtsp_client *c, uint8_t channel, cm_slice bytes)
 {
-    if (c->udp != NULL)
+    cm_client_track *track = &c->video;
+    if (cm_client_is_over_udp(c))
         return;
-    if (channel == c->rtp_channel)
-        take_rtp(c, bytes);
-    else if (channel == c->rtcp_channel)
-        cm_client_media_take_rtcp(c, bytes);
-    else if (is_adopted(c, channel, bytes))
-        take_rtp(c, bytes);
+    if (channel == track->rtp_channel)
+        take_rtp(track, bytes);
+    else if (channel == track->rtcp_channel)
+        cm_client_media_take_rtcp(track, bytes);
+    else if (is_adopted(track, channel, bytes))
+        take_rtp(track, bytes);
 }
 
 /* ---- RTCP ---- */
 
-void cm_client_media_take_rtcp(cm_rtsp_client *c, cm_slice bytes)
+void cm_client_media_take_rtcp(cm_client_track *track, cm_slice bytes)
 {
-    cm_client_media *m = &c->media;
+    cm_rtsp_client *c = track->client;
+    cm_client_media *m = &track->media;
     cm_rtcp_packet packet;
     cm_status status;
     while ((status = cm_rtcp_next(&bytes, &packet)) == CM_OK) {
@@ -166,28 +186,34 @@ void cm_client_media_take_rtcp(cm_rtsp_client *c, cm_slice bytes)
 }
 
 /* RFC 3550 6.4.2; without them some cameras stop. */
-void cm_client_report_send(cm_rtsp_client *c)
+static void send_report(cm_client_track *track, cm_instant now)
 {
+    cm_rtsp_client *c = track->client;
     uint8_t storage[REPORT_SIZE];
     uint8_t header[INTERLEAVED_HEADER_SIZE];
     cm_writer w = cm_writer_over(storage, sizeof storage);
     cm_writer head = cm_writer_over(header, sizeof header);
     cm_rtcp_block block;
-    const cm_instant now = cm_loop_now(c->config.loop);
-    c->report_due = cm_instant_after(now, CM_SECONDS(REPORT_SECONDS));
     const bool has_block =
-        cm_rtcp_reception_report(&c->media.reception, c->media.ssrc, now, &block) == CM_OK;
+        cm_rtcp_reception_report(&track->media.reception, track->media.ssrc, now, &block) == CM_OK;
     cm_rtcp_write_rr(&w, c->report_ssrc, has_block ? &block : NULL);
     cm_rtcp_write_cname(&w, c->report_ssrc, cm_slice_of(c->cname));
     if (w.failed)
         return;
-    if (c->udp != NULL) {
-        cm_client_udp_send_rtcp(c, cm_writer_done(&w));
+    if (track->udp != NULL) {
+        cm_client_udp_send_rtcp(track, cm_writer_done(&w));
         return;
     }
     if (cm_buffer_data(&c->out).size > 0)
         return; /* it does not read */
-    cm_rtsp_write_interleaved_header(&head, c->rtcp_channel, (uint16_t)w.used);
+    cm_rtsp_write_interleaved_header(&head, track->rtcp_channel, (uint16_t)w.used);
     CM_IGNORE(cm_client_write(c, cm_writer_done(&head), cm_writer_done(&w)),
               "a closed connection says so when it is read");
+}
+
+void cm_client_report_send(cm_rtsp_client *c)
+{
+    const cm_instant now = cm_loop_now(c->config.loop);
+    c->report_due = cm_instant_after(now, CM_SECONDS(REPORT_SECONDS));
+    send_report(&c->video, now);
 }

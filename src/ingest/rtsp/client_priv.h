@@ -23,7 +23,6 @@ enum {
     CM_CLIENT_SESSION_ID_MAX = 128,
     CM_CLIENT_CHALLENGE_SIZE = 768,
     CM_CLIENT_CNONCE_SIZE = 17,
-    CM_CLIENT_REORDER_BYTES = 65536,
 };
 
 /* A request that waits for its answer. */
@@ -44,8 +43,10 @@ typedef struct cm_client_login {
     char cnonce[CM_CLIENT_CNONCE_SIZE];
 } cm_client_login;
 
+typedef struct cm_client_track cm_client_track;
+
 typedef struct cm_client_udp {
-    cm_rtsp_client *client;
+    cm_client_track *track;
     cm_udp *rtp;
     cm_udp *rtcp;
     cm_address rtp_peer;  // port 0: not known yet, the first packet tells
@@ -53,7 +54,7 @@ typedef struct cm_client_udp {
     bool is_connected;    // the kernel checks the peer
     cm_timer timer;       // a gap is given up
     cm_rtp_reorder reorder;
-    uint8_t storage[CM_CLIENT_REORDER_BYTES];
+    uint8_t storage[]; // the track's reorder_bytes
 } cm_client_udp;
 
 /* One source of RTP packets and what is known of it. */
@@ -73,7 +74,24 @@ typedef struct cm_client_media {
     cm_rtp_timestamps timestamps;
     cm_rtcp_reception reception;
     uint64_t packets;
+    uint64_t bytes;
+    uint64_t packets_lost;
 } cm_client_media;
+
+/* One media of the session: its address, the way its packets come, and where they go. */
+struct cm_client_track {
+    cm_rtsp_client *client;
+    size_t reorder_bytes;
+    /* The next payload in its order, not empty. */
+    void (*put)(cm_rtsp_client *c, const cm_rtp_packet *packet, bool gap_before);
+    /* Another source of packets begins. */
+    void (*restart)(cm_rtsp_client *c);
+    cm_buffer url; // for SETUP
+    uint8_t rtp_channel;
+    uint8_t rtcp_channel;
+    cm_client_udp *udp; // NULL over TCP
+    cm_client_media media;
+};
 
 struct cm_rtsp_client {
     cm_rtsp_client_config config;
@@ -87,7 +105,6 @@ struct cm_rtsp_client {
     // where to
     cm_buffer url;     // of the request, without user info
     cm_buffer base;    // of the presentation
-    cm_buffer track;   // of the video
     cm_rtsp_url place; // borrows from `url`
     unsigned redirects;
     bool was_reopened; // the connection was closed with a 401
@@ -115,10 +132,7 @@ struct cm_rtsp_client {
     uint32_t timeout_s;
 
     // media
-    uint8_t rtp_channel;
-    uint8_t rtcp_channel;
-    cm_client_udp *udp; // NULL over TCP
-    cm_client_media media;
+    cm_client_track video;
     cm_video_depacketizer depacketizer;
     cm_buffer unit;
     uint32_t report_ssrc;
@@ -177,6 +191,11 @@ void cm_client_take_request(cm_rtsp_client *c, const cm_rtsp_message *message);
 /* ---- client.c, again: where the depacketizer hands out ---- */
 
 void cm_client_on_unit(void *client, const cm_video_unit *unit);
+/* The session's media come over UDP. */
+static inline bool cm_client_is_over_udp(const cm_rtsp_client *c)
+{
+    return c->video.udp != NULL;
+}
 
 /* ---- client_answer.c ---- */
 
@@ -186,22 +205,26 @@ void cm_client_redirect(cm_rtsp_client *c, const cm_rtsp_message *message);
 
 /* ---- client_media.c ---- */
 
-void cm_client_media_init(cm_rtsp_client *c, uint8_t payload_type, bool is_only_type,
+void cm_client_media_init(cm_client_track *track, uint8_t payload_type, bool is_only_type,
                           uint32_t clock_rate);
+/* The video's: into the depacketizer. */
+void cm_client_video_put(cm_rtsp_client *c, const cm_rtp_packet *packet, bool gap_before);
+void cm_client_video_restart(cm_rtsp_client *c);
 void cm_client_take_interleaved(cm_rtsp_client *c, uint8_t channel, cm_slice bytes);
 /* Is the packet of our source? Then its extended number. False: drop it. */
-bool cm_client_media_admit(cm_rtsp_client *c, const cm_rtp_packet *packet, uint64_t *sequence);
+bool cm_client_media_admit(cm_client_track *track, const cm_rtp_packet *packet, uint64_t *sequence);
 /* The next packet in order. */
-void cm_client_media_deliver(cm_rtsp_client *c, const cm_rtp_packet *packet, uint64_t sequence);
-void cm_client_media_take_rtcp(cm_rtsp_client *c, cm_slice bytes);
+void cm_client_media_deliver(cm_client_track *track, const cm_rtp_packet *packet,
+                             uint64_t sequence);
+void cm_client_media_take_rtcp(cm_client_track *track, cm_slice bytes);
 void cm_client_report_send(cm_rtsp_client *c);
 
 /* ---- client_udp.c ---- */
 
-cm_status cm_client_udp_open(cm_rtsp_client *c);
-void cm_client_udp_close(cm_rtsp_client *c);
+cm_status cm_client_udp_open(cm_client_track *track);
+void cm_client_udp_close(cm_client_track *track);
 /* The camera named its ports, or did not. */
-void cm_client_udp_set_peer(cm_rtsp_client *c, const cm_rtsp_transport *transport);
+void cm_client_udp_set_peer(cm_client_track *track, const cm_rtsp_transport *transport);
 /* Sends something to the camera's ports, so that a NAT on the way lets its packets in. */
-void cm_client_udp_punch(cm_rtsp_client *c);
-void cm_client_udp_send_rtcp(cm_rtsp_client *c, cm_slice bytes);
+void cm_client_udp_punch(cm_client_track *track);
+void cm_client_udp_send_rtcp(cm_client_track *track, cm_slice bytes);

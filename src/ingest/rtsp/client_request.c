@@ -74,7 +74,7 @@ static cm_slice uri_of(const cm_rtsp_client *c, cm_rtsp_method method)
 {
     const cm_slice base = cm_buffer_data(&c->base);
     if (method == CM_RTSP_SETUP)
-        return cm_buffer_data(&c->track);
+        return cm_buffer_data(&c->video.url);
     if (method == CM_RTSP_DESCRIBE || base.size == 0)
         return cm_buffer_data(&c->url);
     return base;
@@ -84,12 +84,13 @@ static void write_transport(const cm_rtsp_client *c, cm_writer *w)
 {
     uint8_t storage[128];
     cm_writer value = cm_writer_over(storage, sizeof storage);
-    cm_rtsp_transport transport = {.is_tcp = c->udp == NULL};
-    if (c->udp == NULL)
+    const cm_client_udp *udp = c->video.udp;
+    cm_rtsp_transport transport = {.is_tcp = udp == NULL};
+    if (udp == NULL)
         transport.interleaved = (cm_rtsp_pair){true, INTERLEAVED_RTP, INTERLEAVED_RTCP};
     else
         transport.client_port =
-            (cm_rtsp_pair){true, cm_udp_local(c->udp->rtp).port, cm_udp_local(c->udp->rtcp).port};
+            (cm_rtsp_pair){true, cm_udp_local(udp->rtp).port, cm_udp_local(udp->rtcp).port};
     cm_rtsp_transport_write(&value, &transport);
     cm_rtsp_write_header(w, "Transport", cm_writer_done(&value));
 }

@@ -13,16 +13,17 @@ enum {
 /* Hands over what is in order by now. */
 static void drain(cm_client_udp *u)
 {
-    cm_rtsp_client *c = u->client;
+    cm_client_track *track = u->track;
+    const cm_rtsp_client *c = track->client;
     cm_rtp_reorder_packet next;
     cm_rtp_packet packet;
     cm_instant deadline;
     const cm_instant now = cm_loop_now(c->config.loop);
-    while (c->udp == u && cm_rtp_reorder_take(&u->reorder, now, &next)) {
+    while (track->udp == u && cm_rtp_reorder_take(&u->reorder, now, &next)) {
         if (cm_rtp_parse(next.bytes, &packet) == CM_OK)
-            cm_client_media_deliver(c, &packet, next.sequence);
+            cm_client_media_deliver(track, &packet, next.sequence);
     }
-    if (c->udp != u)
+    if (track->udp != u)
         return;
     if (!cm_rtp_reorder_deadline(&u->reorder, &deadline))
         cm_timer_stop(&u->timer);
@@ -43,17 +44,18 @@ static bool is_from(const cm_address *peer, const cm_address *from)
 
 static void take_rtp(cm_client_udp *u, const cm_datagram *datagram)
 {
-    cm_rtsp_client *c = u->client;
+    cm_client_track *track = u->track;
     cm_rtp_packet packet;
     uint64_t sequence;
     if (cm_rtp_parse(datagram->bytes, &packet) != CM_OK) {
-        cm_client_count_malformed(c);
+        cm_client_count_malformed(track->client);
         return;
     }
-    if (!cm_client_media_admit(c, &packet, &sequence))
+    if (!cm_client_media_admit(track, &packet, &sequence))
         return;
     u->rtp_peer = datagram->peer;
-    cm_rtp_reorder_put(&u->reorder, sequence, datagram->bytes, cm_loop_now(c->config.loop));
+    cm_rtp_reorder_put(&u->reorder, sequence, datagram->bytes,
+                       cm_loop_now(track->client->config.loop));
     drain(u);
 }
 
@@ -65,14 +67,15 @@ static bool is_listening(const cm_rtsp_client *c)
 static void on_rtp(void *owner, const cm_datagram *datagrams, size_t count)
 {
     cm_client_udp *u = owner;
-    cm_rtsp_client *c = u->client;
+    cm_client_track *track = u->track;
+    cm_rtsp_client *c = track->client;
     for (size_t i = 0; i < count; i++) {
-        if (c->udp != u || !is_listening(c))
+        if (track->udp != u || !is_listening(c))
             return;
         if (!is_from(&u->rtp_peer, &datagrams[i].peer))
             continue;
         cm_client_count_bytes(c, datagrams[i].bytes.size);
-        if (c->udp == u)
+        if (track->udp == u)
             take_rtp(u, &datagrams[i]);
     }
 }
@@ -80,24 +83,25 @@ static void on_rtp(void *owner, const cm_datagram *datagrams, size_t count)
 static void on_rtcp(void *owner, const cm_datagram *datagrams, size_t count)
 {
     cm_client_udp *u = owner;
-    cm_rtsp_client *c = u->client;
-    for (size_t i = 0; i < count && c->udp == u && is_listening(c); i++) {
+    cm_client_track *track = u->track;
+    for (size_t i = 0; i < count && track->udp == u && is_listening(track->client); i++) {
         if (!is_from(&u->rtcp_peer, &datagrams[i].peer))
             continue;
         u->rtcp_peer = datagrams[i].peer;
-        cm_client_media_take_rtcp(c, datagrams[i].bytes);
+        cm_client_media_take_rtcp(track, datagrams[i].bytes);
     }
 }
 
-cm_status cm_client_udp_open(cm_rtsp_client *c)
+cm_status cm_client_udp_open(cm_client_track *track)
 {
-    cm_client_udp *u = calloc(1, sizeof *u);
+    const cm_rtsp_client *c = track->client;
+    cm_client_udp *u = calloc(1, sizeof *u + track->reorder_bytes);
     CM_ENSURE(u != NULL, CM_BROKEN);
-    u->client = c;
+    u->track = track;
     u->rtp_peer = u->rtcp_peer = c->peer;
     u->rtp_peer.port = u->rtcp_peer.port = 0;
     cm_timer_init(&u->timer, c->config.loop, on_timer);
-    cm_rtp_reorder_init(&u->reorder, &(cm_rtp_reorder_config){0}, u->storage, sizeof u->storage);
+    cm_rtp_reorder_init(&u->reorder, &(cm_rtp_reorder_config){0}, u->storage, track->reorder_bytes);
     cm_udp_config rtp = {.local = cm_tcp_local(c->tcp),
                          .receive_buffer_bytes = RECEIVE_BUFFER_BYTES,
                          .on_datagrams = on_rtp,
@@ -109,30 +113,30 @@ cm_status cm_client_udp_open(cm_rtsp_client *c)
         free(u);
         return status;
     }
-    c->udp = u;
+    track->udp = u;
     return CM_OK;
 }
 
-void cm_client_udp_close(cm_rtsp_client *c)
+void cm_client_udp_close(cm_client_track *track)
 {
-    cm_client_udp *u = c->udp;
+    cm_client_udp *u = track->udp;
     if (u == NULL)
         return;
-    c->udp = NULL;
+    track->udp = NULL;
     cm_timer_stop(&u->timer);
     cm_udp_close(u->rtp);
     cm_udp_close(u->rtcp);
     free(u);
 }
 
-void cm_client_udp_set_peer(cm_rtsp_client *c, const cm_rtsp_transport *transport)
+void cm_client_udp_set_peer(cm_client_track *track, const cm_rtsp_transport *transport)
 {
-    cm_client_udp *u = c->udp;
+    cm_client_udp *u = track->udp;
     if (!transport->server_port.is_said)
         return;
     u->rtp_peer.port = transport->server_port.rtp;
     u->rtcp_peer.port = transport->server_port.rtcp;
-    if (c->config.takes_any_port)
+    if (track->client->config.takes_any_port)
         return;
     /* Nothing can have come yet: what connecting throws away is a stranger's. */
     u->is_connected = cm_udp_connect(u->rtp, &u->rtp_peer) == CM_OK &&
@@ -148,15 +152,16 @@ static void send_to(cm_udp *udp, const cm_address *peer, cm_slice bytes)
     CM_IGNORE(cm_udp_send(udp, &datagram, 1, &sent), "what is lost is sent again in 5 s");
 }
 
-void cm_client_udp_punch(cm_rtsp_client *c)
+void cm_client_udp_punch(cm_client_track *track)
 {
     uint8_t storage[PUNCH_SIZE];
-    cm_client_udp *u = c->udp;
+    const cm_rtsp_client *c = track->client;
+    cm_client_udp *u = track->udp;
     if (u == NULL)
         return;
     cm_writer w = cm_writer_over(storage, sizeof storage);
-    cm_rtp_write(&w,
-                 &(cm_rtp_packet){.payload_type = c->media.payload_type, .ssrc = c->report_ssrc});
+    cm_rtp_write(
+        &w, &(cm_rtp_packet){.payload_type = track->media.payload_type, .ssrc = c->report_ssrc});
     for (int i = 0; i < PUNCHES; i++)
         send_to(u->rtp, &u->rtp_peer, cm_writer_done(&w));
     w = cm_writer_over(storage, sizeof storage);
@@ -169,7 +174,7 @@ void cm_client_udp_punch(cm_rtsp_client *c)
         u->rtp_peer.port = u->rtcp_peer.port = 0;
 }
 
-void cm_client_udp_send_rtcp(cm_rtsp_client *c, cm_slice bytes)
+void cm_client_udp_send_rtcp(cm_client_track *track, cm_slice bytes)
 {
-    send_to(c->udp->rtcp, &c->udp->rtcp_peer, bytes);
+    send_to(track->udp->rtcp, &track->udp->rtcp_peer, bytes);
 }
