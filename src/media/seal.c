@@ -232,10 +232,18 @@ void cm_lease_destroy(cm_lease *lease)
     free(lease);
 }
 
+static size_t count_keys(const cm_lease *lease, cm_stream stream)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < lease->terms.key_count; i++)
+        count += lease->keys[i].stream == stream ? 1 : 0;
+    return count;
+}
+
 cm_status cm_lease_narrow(const cm_lease *lease, cm_stream stream, cm_lease **out)
 {
     CM_ENSURE(cm_lease_allows(lease, stream, cm_right_to(stream)), CM_REFUSE);
-    cm_lease *narrow = calloc(1, sizeof *narrow);
+    cm_lease *narrow = calloc(1, cm_lease_size(count_keys(lease, stream)));
     CM_ENSURE(narrow != NULL, CM_BROKEN);
     narrow->terms = lease->terms;
     narrow->terms.streams = UINT32_C(1) << stream;
