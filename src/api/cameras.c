@@ -91,14 +91,16 @@ static void add_status(json_t *json, const cm_camera_status *status)
 json_t *cm_camera_json(const cm_stored_camera *camera, const cm_camera_status *status,
                        size_t viewers, cm_rights rights, bool is_owner)
 {
-    json_t *json = json_pack("{s:s, s:s, s:s}", "home", camera->key.home.text, "id",
-                             camera->key.camera.text, "name", camera->name);
+    json_t *json = json_pack("{s:s, s:s, s:s, s:s}", "home", camera->key.home.text, "id",
+                             camera->key.camera.text, "name", camera->name, "kind",
+                             cm_stored_camera_is_pushed(camera) ? "whip" : "rtsp");
     add_status(json, status);
     json_object_set_new(json, "viewers", json_integer((json_int_t)viewers));
     json_object_set_new(json, "rights", cm_rights_json(rights));
     if (!is_owner)
         return json;
-    json_object_set_new(json, "main", json_string(camera->main));
+    const bool is_pushed = cm_stored_camera_is_pushed(camera);
+    json_object_set_new(json, "main", is_pushed ? json_null() : json_string(camera->main));
     json_object_set_new(json, "sub", text_or_null(camera->sub));
     json_object_set_new(json, "user", text_or_null(camera->user));
     json_object_set_new(json, "has_password", json_boolean(camera->has_password));
@@ -122,7 +124,8 @@ static cm_rights rights_at(const cm_call *call, const cm_granted_camera *camera)
                            : 0,
         .camera_exists = true,
     };
-    return cm_grant_decide(&facts, CM_RIGHTS_ALL).rights;
+    const cm_rights rights = cm_grant_decide(&facts, CM_RIGHTS_ALL).rights;
+    return (rights & CM_RIGHT_VIEW) != 0 ? rights : 0;
 }
 
 static void read_cameras(cm_call *call)
@@ -244,6 +247,28 @@ static bool is_rtsp(cm_slice address)
     return cm_slice_starts_nocase(address, CM_TEXT("rtsp://"));
 }
 
+/* "kind": "whip": its pictures are brought, so it has no address and no login. False: a problem was
+ * answered. */
+static bool read_kind(cm_call *call, cameras *c)
+{
+    cm_slice kind;
+    if (!cm_call_text(call, "kind", false, &kind))
+        return false;
+    const bool is_whip = cm_slice_equal(kind, CM_TEXT("whip"));
+    const bool has_address = c->main.size + c->sub.size + c->user.size + c->password.size > 0;
+    if (kind.size == 0 || cm_slice_equal(kind, CM_TEXT("rtsp")))
+        return true;
+    if (is_whip && !has_address) {
+        c->main = CM_TEXT(CM_CAMERA_PUSHED);
+        return true;
+    }
+    cm_call_problem(call, &(cm_call_fault){400, "bad-kind", "Not a kind of camera",
+                                           "kind is rtsp, or whip: without main, sub, user and "
+                                           "password, as its pictures are brought.",
+                                           "kind", 0});
+    return false;
+}
+
 /* Addresses that can't be right are refused before anything is stored. */
 static bool check_addresses(cm_call *call, const cameras *c)
 {
@@ -307,7 +332,7 @@ void cm_route_camera_create(cm_call *call)
     if (!cm_call_text(call, "id", false, &id))
         return;
     cameras *c = begin(call);
-    if (c == NULL || !read_fields(call, c))
+    if (c == NULL || !read_fields(call, c) || !read_kind(call, c))
         return;
     if (c->name.size == 0 || c->main.size == 0) {
         cm_call_problem(call, &MISSING);

@@ -57,7 +57,8 @@ static cm_rights rights_at(const view *v, const cm_granted_camera *camera)
                                   .granted = camera->granted,
                                   .token_limit = ~(cm_rights)0,
                                   .camera_exists = true};
-    return cm_grant_decide(&facts, CM_RIGHTS_ALL).rights;
+    const cm_rights rights = cm_grant_decide(&facts, CM_RIGHTS_ALL).rights;
+    return (rights & CM_RIGHT_VIEW) != 0 ? rights : 0;
 }
 
 /* Only one that may be told of. */

@@ -242,9 +242,12 @@ static void put_grant(cm_call *call)
 /* ["view","listen"] to bits. False: a problem was answered. */
 static bool read_rights(cm_call *call, cm_rights *out)
 {
-    static const cm_call_fault UNKNOWN = {
-        400, "bad-rights", "No such right", "rights is a list of: view, listen, talk.", "rights",
-        0};
+    static const cm_call_fault UNKNOWN = {400,
+                                          "bad-rights",
+                                          "No such right",
+                                          "rights is a list of: view, listen, talk, publish.",
+                                          "rights",
+                                          0};
     static const cm_call_fault BLIND = {400,
                                         "bad-rights",
                                         "Not without view",

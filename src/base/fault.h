@@ -40,6 +40,7 @@
     X(RTP_NEIGHBOUR, "rtp.neighbour")     /* a packet handed to another viewer's session */        \
     X(RTX_SWAP, "rtx.swap")               /* what was sent, mixed up with another camera's */      \
     X(HELPER_MIX, "helper.mix")           /* jobs and pipes of helpers mixed up */                 \
+    X(FLEET_SWAP, "fleet.swap")           /* another camera is given pictures that are brought */  \
     /* the walls */                                                                                \
     X(EVIDENCE_OFF, "evidence.off") /* rows are believed */                                        \
     X(SEALING_OFF, "sealing.off")   /* seals are not checked */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/secret.h"
 
@@ -24,12 +25,14 @@ typedef struct member {
     uint64_t serial; /* another for each that was ever added */
 
     cm_camera *camera; /* the camera's loop only, with what follows */
+    cm_list here;      /* in fleet->here, while there is a camera */
     size_t wants[CM_STREAMS];
 } member;
 
 struct cm_fleet {
     cm_fleet_config config;
     cm_connect_gate **gates; /* one a loop */
+    cm_list *here;           /* one a loop, which alone touches it: the cameras at work there */
     cm_list buckets[FLEET_BUCKETS];
     size_t count; /* also those that are leaving */
     uint64_t last_serial;
@@ -46,6 +49,7 @@ typedef struct message {
     cm_fleet *fleet;
     cm_stream stream;
     bool flag;
+    bool is_pushed;
     char *texts[CM_PICTURE_STREAMS + 2]; /* main, sub, user, password */
     cm_camera_status status;
 } message;
@@ -216,7 +220,8 @@ static const cm_grants_camera_events GRANTS_EVENTS = {.on_sealers = on_sealers};
 
 static cm_camera_login login_of(const message *msg)
 {
-    return (cm_camera_login){.addresses = {msg->texts[0], msg->texts[1]},
+    return (cm_camera_login){.is_pushed = msg->is_pushed,
+                             .addresses = {msg->texts[0], msg->texts[1]},
                              .user = msg->texts[2],
                              .password = msg->texts[3]};
 }
@@ -249,8 +254,10 @@ static void start_or_change(cm_task *task)
                                          .events = &CAMERA_EVENTS,
                                          .owner = m};
         status = cm_camera_create(&camera, &m->camera);
-        if (status == CM_OK)
+        if (status == CM_OK) {
+            cm_list_add_last(&m->fleet->here[m->loop], &m->here);
             tell_wants(m);
+        }
     }
     if (status != CM_OK)
         cm_log_camera(CM_LOG_ERROR, "fleet", &m->key, "event=start-failed status=%s",
@@ -258,10 +265,22 @@ static void start_or_change(cm_task *task)
     message_free(msg);
 }
 
+cm_camera *cm_fleet_camera_here(const cm_fleet *fleet, size_t loop, const cm_camera_key *key)
+{
+    CM_LIST_EACH(&fleet->here[loop], node, next)
+    {
+        const member *m = CM_HOLDER(node, member, here);
+        if (CM_FAULT(FLEET_SWAP) || cm_camera_key_equal(&m->key, key))
+            return m->camera;
+    }
+    return NULL;
+}
+
 static void leave(cm_task *task)
 {
     message *msg = CM_HOLDER(task, message, task);
     member *m = msg->member;
+    cm_list_remove(&m->here);
     cm_camera_destroy(m->camera);
     m->camera = NULL;
     cm_still_forget(m->fleet->config.stills[m->loop], &m->key);
@@ -284,6 +303,7 @@ static cm_status fill_texts(message *msg, const cm_stored_camera *camera, const 
         }
     }
     msg->flag = camera->keep == CM_KEEP_ALWAYS;
+    msg->is_pushed = cm_stored_camera_is_pushed(camera);
     return CM_OK;
 }
 
@@ -296,7 +316,9 @@ static void describe_beginning(member *m, const cm_stored_camera *camera)
         cm_stream_status *stream = &m->status.streams[i];
         stream->is_configured = addresses[i][0] != '\0';
         stream->since = cm_loop_wall(m->fleet->config.loops[0]);
-        if (stream->is_configured && camera->keep == CM_KEEP_ALWAYS)
+        if (stream->is_configured && cm_stored_camera_is_pushed(camera))
+            stream->state = CM_CAMERA_OFF;
+        else if (stream->is_configured && camera->keep == CM_KEEP_ALWAYS)
             stream->state = CM_CAMERA_CONNECTING;
     }
 }
@@ -309,6 +331,7 @@ static cm_status add(cm_fleet *fleet, const cm_stored_camera *camera, member **o
     m->key = camera->key;
     m->loop = cm_hub_loop_of(&m->key, fleet->config.loop_count);
     m->status.key = m->key;
+    cm_list_init(&m->here);
     describe_beginning(m, camera);
     m->serial = ++fleet->last_serial;
     cm_list_add_last(bucket_of(fleet, &m->key), &m->node);
@@ -530,7 +553,10 @@ cm_status cm_fleet_create(const cm_fleet_config *config, cm_fleet **out)
     for (size_t i = 0; i < FLEET_BUCKETS; i++)
         cm_list_init(&fleet->buckets[i]);
     fleet->gates = calloc(config->loop_count, sizeof *fleet->gates);
-    cm_status status = fleet->gates != NULL ? CM_OK : CM_BROKEN;
+    fleet->here = calloc(config->loop_count, sizeof *fleet->here);
+    cm_status status = fleet->gates != NULL && fleet->here != NULL ? CM_OK : CM_BROKEN;
+    for (size_t i = 0; status == CM_OK && i < config->loop_count; i++)
+        cm_list_init(&fleet->here[i]);
     for (size_t i = 0; status == CM_OK && i < config->loop_count; i++)
         status = cm_connect_gate_create(config->loops[i], 0, &fleet->gates[i]);
     if (status != CM_OK) {
@@ -566,5 +592,6 @@ void cm_fleet_destroy(cm_fleet *fleet)
         if (fleet->gates[i] != NULL)
             cm_connect_gate_destroy(fleet->gates[i]);
     free(fleet->gates);
+    free(fleet->here);
     free(fleet);
 }

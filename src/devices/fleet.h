@@ -53,6 +53,10 @@ typedef struct cm_fleet_wish cm_fleet_wish;
 cm_fleet_wish *cm_fleet_want(cm_fleet *fleet, const cm_camera_key *camera, cm_stream stream);
 void cm_fleet_unwant(cm_fleet_wish *wish); /* takes it; NULL is fine */
 
+/* On the camera's own loop, of that index (cm_hub_loop_of): the camera at work, borrowed for this
+ * turn; NULL: there is none. */
+cm_camera *cm_fleet_camera_here(const cm_fleet *fleet, size_t loop, const cm_camera_key *key);
+
 /* Any loop. A still of the camera, as cm_still_ask(), on the loop where the camera lives. Takes the
  * lease; hands it back with the answer. */
 typedef struct cm_fleet_still_answer {

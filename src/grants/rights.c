@@ -1,6 +1,6 @@
 #include "grants/rights.h"
 
-static const char *const NAMES[CM_RIGHT_KINDS] = {"view", "listen", "talk"};
+static const char *const NAMES[CM_RIGHT_KINDS] = {"view", "listen", "talk", "publish"};
 
 cm_rights cm_right_at(unsigned index)
 {
@@ -25,7 +25,9 @@ cm_status cm_right_add(cm_slice name, cm_rights *rights)
 
 bool cm_rights_are_whole(cm_rights rights)
 {
-    return (rights & CM_RIGHT_VIEW) != 0 && (rights & ~(cm_rights)CM_RIGHTS_ALL) == 0;
+    const bool needs_view = (rights & ~(cm_rights)CM_RIGHT_PUBLISH) != 0;
+    return rights != 0 && (rights & ~(cm_rights)CM_RIGHTS_ALL) == 0 &&
+           (!needs_view || (rights & CM_RIGHT_VIEW) != 0);
 }
 
 cm_status cm_rights_parse(cm_slice list, cm_rights *out)

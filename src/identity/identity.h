@@ -126,7 +126,8 @@ typedef struct cm_declared_account {
 
 typedef struct cm_declared_camera {
     cm_camera_id id;
-    cm_slice name, main, sub, user, password;
+    cm_slice name, main, sub, user, password; /* main: an address, or CM_CAMERA_PUSHED */
+    cm_slice whip;                            /* the reader's own */
     cm_keep keep;
 } cm_declared_camera;
 

@@ -21,6 +21,7 @@ const char *cm_camera_state_name(cm_camera_state state)
         [CM_CAMERA_UNREACHABLE] = "unreachable",
         [CM_CAMERA_WRONG_PASSWORD] = "wrong_password",
         [CM_CAMERA_UNSUPPORTED] = "unsupported",
+        [CM_CAMERA_OFF] = "off",
     };
     return NAMES[state];
 }
@@ -42,6 +43,8 @@ const char *cm_camera_cause_name(cm_camera_cause cause)
         [CM_CAUSE_TOO_MANY_SESSIONS] = "too_many_sessions",
         [CM_CAUSE_NO_PICTURES] = "no_pictures",
         [CM_CAUSE_CLOSED] = "closed",
+        [CM_CAUSE_PUBLISHER_LOST] = "publisher_lost",
+        [CM_CAUSE_NOT_ALLOWED] = "not_allowed",
     };
     return NAMES[cause];
 }
@@ -149,6 +152,7 @@ static cm_status copy_address(const char *address, char **out)
 }
 
 typedef struct login_copy {
+    bool is_pushed;
     char *addresses[CM_PICTURE_STREAMS];
     char *user;
     char *password;
@@ -165,7 +169,8 @@ static void login_copy_deinit(login_copy *copy)
 
 static cm_status login_copy_init(login_copy *copy, const cm_camera_login *login)
 {
-    for (size_t i = 0; i < CM_PICTURE_STREAMS; i++)
+    copy->is_pushed = login->is_pushed;
+    for (size_t i = 0; i < CM_PICTURE_STREAMS && !login->is_pushed; i++)
         CM_TRY(copy_address(login->addresses[i], &copy->addresses[i]));
     copy->user = strdup(login->user != NULL ? login->user : "");
     copy->password = strdup(login->password != NULL ? login->password : "");
@@ -179,6 +184,12 @@ static void on_want_sealers(void *owner, uint64_t epoch)
     camera->config.events->on_want_sealers(camera->config.owner, &camera->config.key, epoch);
 }
 
+/* A camera whose pictures are brought has one stream. */
+static bool has_stream(const login_copy *login, size_t stream)
+{
+    return login->is_pushed ? stream == CM_STREAM_MAIN : login->addresses[stream] != NULL;
+}
+
 /* Sources for the streams that will be and have none. Only here can it fail; nothing is lost. */
 static cm_status make_sources(cm_camera *camera, const login_copy *login)
 {
@@ -190,7 +201,7 @@ static cm_status make_sources(cm_camera *camera, const login_copy *login)
                                          .stream = (cm_stream)i,
                                          .on_want_sealers = on_want_sealers,
                                          .owner = camera};
-        if (login->addresses[i] != NULL && feed->source == NULL)
+        if (has_stream(login, i) && feed->source == NULL)
             CM_TRY(cm_source_create(&config, &feed->source));
     }
     return CM_OK;
@@ -200,7 +211,7 @@ static void drop_needless_sources(cm_camera *camera)
 {
     for (size_t i = 0; i < CM_PICTURE_STREAMS; i++) {
         cm_feed *feed = &camera->feeds[i];
-        if (feed->address != NULL)
+        if (feed->status->is_configured)
             continue;
         cm_source_destroy(feed->source);
         feed->source = NULL;
@@ -217,9 +228,12 @@ static void use_login(cm_camera *camera, login_copy *login)
         cm_feed *feed = &camera->feeds[i];
         free(feed->address);
         feed->address = login->addresses[i];
-        feed->status->is_configured = feed->address != NULL;
+        feed->is_pushed = login->is_pushed && has_stream(login, i);
+        feed->status->is_configured = has_stream(login, i);
         feed->is_udp = camera->config.prefers_udp;
         feed->takes_any_port = false;
+        if (feed->is_pushed)
+            cm_feed_set_state(feed, CM_CAMERA_OFF, CM_CAUSE_NONE, "");
     }
     *login = (login_copy){0};
     drop_needless_sources(camera);
@@ -233,7 +247,8 @@ static bool is_same_text(const char *a, const char *b)
 static bool is_same_login(const cm_camera *camera, const login_copy *login)
 {
     for (size_t i = 0; i < CM_PICTURE_STREAMS; i++)
-        if (!is_same_text(camera->feeds[i].address, login->addresses[i]))
+        if (!is_same_text(camera->feeds[i].address, login->addresses[i]) ||
+            camera->feeds[i].status->is_configured != has_stream(login, i))
             return false;
     return is_same_text(camera->user, login->user) &&
            is_same_text(camera->password, login->password);

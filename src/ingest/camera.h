@@ -20,6 +20,7 @@
 #pragma once
 
 #include "ingest/cause.h"
+#include "ingest/unit.h"
 #include "media/source.h"
 #include "net/net.h"
 #include "proto/video/sets.h"
@@ -31,6 +32,7 @@ typedef enum cm_camera_state {
     CM_CAMERA_UNREACHABLE,
     CM_CAMERA_WRONG_PASSWORD,
     CM_CAMERA_UNSUPPORTED, /* no video, or of a codec or protocol that we do not speak */
+    CM_CAMERA_OFF,         /* its pictures are brought, and nobody brings any */
 } cm_camera_state;
 const char *cm_camera_state_name(cm_camera_state state); /* as in docs/api.md STATE */
 
@@ -74,6 +76,7 @@ typedef struct cm_camera_login {
     const char
         *addresses[CM_PICTURE_STREAMS]; /* rtsp://host[:port]/path?query, without user info; NULL or
                                    "": no such stream */
+    bool is_pushed;                     /* its pictures are brought (below); without addresses */
     const char *user;                   /* NULL or "": none */
     const char *password;               /* copied into memory that is wiped */
 } cm_camera_login;
@@ -122,6 +125,36 @@ cm_status cm_camera_take_sealers(cm_camera *camera, cm_stream stream, cm_sealer 
 const cm_camera_status *cm_camera_read_status(const cm_camera *camera);
 /* Borrowed; NULL if the stream is not configured. */
 cm_source *cm_camera_source(cm_camera *camera, cm_stream stream);
+
+/* ---- pictures that are brought (login.is_pushed): a publisher, by WHIP ---- */
+
+typedef struct cm_camera_push_counters {
+    uint64_t packets_lost;
+    uint64_t malformed;
+} cm_camera_push_counters;
+
+/* Who brings them, embedded in its owner: one at a time, from cm_camera_push_begin to its end. */
+typedef struct cm_camera_push cm_camera_push;
+struct cm_camera_push {
+    cm_camera *camera; /* private; NULL: not at a camera (any more) */
+    /* The camera is gone, or gets its pictures otherwise. Inside a call of the camera's owner, who
+     * must not be called back; the push's owner may be freed. */
+    void (*on_gone)(cm_camera_push *push);
+    /* Since the begin. */
+    void (*read_counters)(const cm_camera_push *push, cm_camera_push_counters *out);
+};
+
+/* The camera is connecting from here on. CM_FOREIGN: it is another than `key`. CM_ABSENT: its
+ * pictures are not brought. CM_FULL: somebody else brings them. */
+cm_status cm_camera_push_begin(cm_camera *camera, const cm_camera_key *key, cm_camera_push *push);
+/* The next access unit, as of a session that begins: sealed and published at once. */
+void cm_camera_push_unit(cm_camera_push *push, const cm_ingest_unit *unit);
+/* One was left out: it goes on at the next keyframe. */
+void cm_camera_push_skip(cm_camera_push *push);
+/* No pictures come, though whoever brings them is there; the next one says that they do again. */
+void cm_camera_push_silence(cm_camera_push *push);
+/* The camera is off, by `cause` (CM_CAUSE_NONE: in good order). Nothing if it ended already. */
+void cm_camera_push_end(cm_camera_push *push, cm_camera_cause cause, const char *detail);
 
 /* ---- trying an address out ---- */
 

@@ -2,6 +2,7 @@
  * camera_priv: a camera's insides, shared by
  *   camera.c   the camera: its login, its events, the probe
  *   feed.c     one stream of it: when it connects, over what, and when it tries again
+ *   push.c     one stream whose pictures are brought
  *   publish.c  one stream's access units into its source
  */
 #pragma once
@@ -25,7 +26,10 @@ typedef struct cm_feed {
     cm_stream which;
     cm_stream_status *status; /* the camera's */
     char *address;            /* NULL: no such stream */
-    cm_source *source;        /* NULL with it */
+    bool is_pushed;           /* has no address all the same */
+    cm_source *source;        /* NULL if there is no such stream */
+
+    cm_camera_push *push; /* push.c; NULL: nobody brings pictures */
 
     /* feed.c */
     cm_feed_phase phase;
@@ -83,6 +87,11 @@ void cm_feed_set_state(cm_feed *feed, cm_camera_state state, cm_camera_cause cau
 /* A picture came. */
 void cm_feed_note_picture(cm_feed *feed);
 bool cm_feed_phase_may_turn(cm_feed_phase from, cm_feed_phase to);
+
+/* ---- push.c ---- */
+
+/* Whoever brings pictures is told that it is over. */
+void cm_feed_drop_push(cm_feed *feed);
 
 /* ---- publish.c ---- */
 

@@ -19,6 +19,8 @@ typedef enum cm_camera_cause {
     CM_CAUSE_TOO_MANY_SESSIONS,
     CM_CAUSE_NO_PICTURES,
     CM_CAUSE_CLOSED,
+    CM_CAUSE_PUBLISHER_LOST, /* whoever brought the pictures is not heard any more */
+    CM_CAUSE_NOT_ALLOWED,    /* he may not bring them any more */
     CM_CAUSES,
 } cm_camera_cause;
 

@@ -251,6 +251,7 @@ void cm_feed_review(cm_feed *feed)
 void cm_feed_stop(cm_feed *feed)
 {
     drop_client(feed);
+    cm_feed_drop_push(feed);
     if (feed->phase != CM_FEED_OFF)
         turn_to(feed, CM_FEED_OFF);
     feed->failures = 0;

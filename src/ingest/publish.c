@@ -152,10 +152,13 @@ bool cm_publish_measure(cm_feed *feed)
 {
     cm_stream_status *status = feed->status;
     cm_rtsp_client_counters present = {0};
+    cm_camera_push_counters brought = {0};
     if (feed->client != NULL)
         cm_rtsp_client_read_counters(feed->client, &present);
-    status->packets_lost = feed->past.packets_lost + present.packets_lost;
-    status->malformed = feed->past.malformed + present.malformed;
+    if (feed->push != NULL)
+        feed->push->read_counters(feed->push, &brought);
+    status->packets_lost = feed->past.packets_lost + present.packets_lost + brought.packets_lost;
+    status->malformed = feed->past.malformed + present.malformed + brought.malformed;
     if (status->state == CM_CAMERA_LIVE) {
         measure_rates(feed, cm_loop_now(feed->camera->config.loop));
         return true;

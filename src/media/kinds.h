@@ -36,6 +36,7 @@ enum {
     CM_RIGHT_VIEW = 1,
     CM_RIGHT_LISTEN = 2,
     CM_RIGHT_TALK = 4,
+    CM_RIGHT_PUBLISH = 8, /* bring it its pictures */
 };
 
 /* Without this right a stream does not open: who may see does not hear by that. */

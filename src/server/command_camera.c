@@ -7,6 +7,7 @@
 typedef struct addition {
     cm_desk_place place;
     const char *home, *id, *name, *main, *sub, *user, *password_file, *keep;
+    bool is_whip;
 } addition;
 
 /* What can be told before anything is opened. */
@@ -18,6 +19,8 @@ static int check_addition(const char *command, const addition *a, cm_home_id *ho
         code = cm_desk_parse_camera(command, a->id, &camera->id);
     if (code != CM_EXIT_OK)
         return code;
+    if (a->is_whip == (a->main != NULL) || (a->is_whip && (a->sub != NULL || a->user != NULL)))
+        return cm_desk_misused(command, "--main URL is wanted, or --whip without --sub and --user");
     const char *const urls[] = {a->main, a->sub};
     for (size_t i = 0; i < CM_COUNT(urls); i++)
         if (urls[i] != NULL && !cm_config_is_camera_address(cm_slice_of(urls[i])))
@@ -30,7 +33,7 @@ static int check_addition(const char *command, const addition *a, cm_home_id *ho
     if (a->user == NULL && a->password_file != NULL)
         return cm_desk_misused(command, "--password-file goes with --user");
     camera->name = cm_slice_of(a->name != NULL ? a->name : a->id);
-    camera->main = cm_slice_of(a->main);
+    camera->main = a->is_whip ? CM_TEXT(CM_CAMERA_PUSHED) : cm_slice_of(a->main);
     camera->sub = cm_slice_of(a->sub);
     camera->user = cm_slice_of(a->user);
     if (camera->name.size == 0)
@@ -82,7 +85,10 @@ static int run_add(int argc, char **argv)
         CM_DESK_HOME(a.home, true),
         {"name", CM_OPTION_TEXT, &a.name, "the name that people see", "NAME", false, '\0'},
         {"id", CM_OPTION_TEXT, &a.id, "its id (made at random)", "ID", false, '\0'},
-        {"main", CM_OPTION_TEXT, &a.main, "rtsp:// address of the full picture", "URL", true, '\0'},
+        {"main", CM_OPTION_TEXT, &a.main, "rtsp:// address of the full picture", "URL", false,
+         '\0'},
+        {"whip", CM_OPTION_FLAG, &a.is_whip, "its pictures are brought by WHIP: it has no address",
+         NULL, false, '\0'},
         {"sub", CM_OPTION_TEXT, &a.sub, "rtsp:// address of the small picture", "URL", false, '\0'},
         {"user", CM_OPTION_TEXT, &a.user, "the camera's user name; its password is asked for",
          "USER", false, '\0'},
@@ -110,7 +116,8 @@ static void list_camera(cm_listing *listing, const cm_stored_camera *camera)
     cm_listing_flag(listing, "declared", camera->is_declared);
     cm_listing_text(listing, "user", camera->user[0] != '\0' ? camera->user : NULL);
     cm_listing_flag(listing, "password", camera->has_password);
-    cm_listing_text(listing, "main", camera->main);
+    cm_listing_flag(listing, "whip", cm_stored_camera_is_pushed(camera));
+    cm_listing_text(listing, "main", cm_stored_camera_is_pushed(camera) ? NULL : camera->main);
     cm_listing_text(listing, "sub", camera->sub[0] != '\0' ? camera->sub : NULL);
 }
 

@@ -35,7 +35,8 @@ static int run_creation(const char *command, const creation *c)
         code = cm_desk_parse_camera(command, c->camera, &ask.camera.camera);
     if (code == CM_EXIT_OK && cm_rights_parse(cm_slice_of(c->rights), &ask.rights) != CM_OK)
         code = cm_desk_misused(
-            command, "--rights: '%s'; allowed: view, and with it listen and talk: view,listen",
+            command,
+            "--rights: '%s'; allowed: view, and with it listen and talk: view,listen; publish",
             c->rights);
     cm_desk desk;
     if (code == CM_EXIT_OK)
@@ -57,8 +58,8 @@ static int run_create(int argc, char **argv)
         {"account", CM_OPTION_TEXT, &c.account, "in whose name: the account's name", "NAME", true,
          '\0'},
         {"camera", CM_OPTION_TEXT, &c.camera, "the camera's id", "CAMERA", true, '\0'},
-        {"rights", CM_OPTION_TEXT, &c.rights, "what it may do: view, or view,listen", "RIGHTS",
-         true, '\0'},
+        {"rights", CM_OPTION_TEXT, &c.rights, "what it may do: view, or view,listen; publish",
+         "RIGHTS", true, '\0'},
         {"days", CM_OPTION_NUMBER, &c.days, "how long it holds: 1 to 3650 (30)", "N", false, '\0'},
     };
     const cm_usage usage = {"token create",

@@ -260,6 +260,15 @@ static cm_status read_address_of_camera(context *c, const yaml_node_t *node, voi
     return CM_OK;
 }
 
+/* Stands where the address would: what is brought is asked for nowhere. */
+static cm_status read_whip(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    if (node->type != YAML_SCALAR_NODE || !cm_slice_equal(scalar_of(node), CM_TEXT("true")))
+        return wrong(c, node, allowed);
+    *(cm_slice *)out = CM_TEXT(CM_CAMERA_PUSHED);
+    return CM_OK;
+}
+
 static cm_status read_home_id(context *c, const yaml_node_t *node, void *out, const char *allowed)
 {
     if (node->type != YAML_SCALAR_NODE || cm_home_id_parse(scalar_of(node), out) != CM_OK)
@@ -375,7 +384,8 @@ static cm_status read_camera(context *c, const yaml_node_t *node, void *out, con
     static const field FIELDS[] = {
         FIELD(cm_declared_camera, id, "id", read_camera_id, true, ID),
         FIELD(cm_declared_camera, name, "name", read_text, false, NAME),
-        FIELD(cm_declared_camera, main, "main", read_address_of_camera, true, ADDRESS),
+        FIELD(cm_declared_camera, main, "main", read_address_of_camera, false, ADDRESS),
+        FIELD(cm_declared_camera, whip, "whip", read_whip, false, "true"),
         FIELD(cm_declared_camera, sub, "sub", read_address_of_camera, false, ADDRESS),
         FIELD(cm_declared_camera, user, "user", read_text, false, NAME),
         FIELD(cm_declared_camera, password, "password_file", read_password_file, false,
@@ -387,6 +397,16 @@ static cm_status read_camera(context *c, const yaml_node_t *node, void *out, con
     CM_TRY(read_mapping(c, node, FIELDS, CM_COUNT(FIELDS), camera));
     if (camera->name.size == 0)
         camera->name = cm_slice_of(camera->id.text);
+    const bool has_address =
+        camera->main.size + camera->sub.size + camera->user.size + camera->password.size > 0;
+    if (camera->whip.size > 0 && has_address)
+        return fault(c, &node->start_mark,
+                     "a camera with 'whip: true' has no main, sub, user and password_file");
+    if (camera->whip.size > 0)
+        camera->main = camera->whip;
+    if (camera->main.size == 0)
+        return fault(c, &node->start_mark, "'main' is missing; allowed: %s, or whip: true",
+                     ADDRESS);
     return CM_OK;
 }
 
@@ -418,7 +438,7 @@ static cm_status read_granted_camera(context *c, const yaml_node_t *node, void *
     static const field FIELDS[] = {
         FIELD(cm_stored_right, camera, "id", read_camera_id, true, ID),
         FIELD(cm_stored_right, rights, "rights", read_rights, false,
-              "a list of: view, listen, talk"),
+              "a list of: view, listen, talk, publish"),
     };
     cm_stored_right *right = out;
     right->rights = CM_RIGHT_VIEW;

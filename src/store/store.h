@@ -235,11 +235,14 @@ typedef enum cm_keep {
 const char *cm_keep_name(cm_keep keep); /* "on-demand", "always" */
 cm_status cm_keep_parse(cm_slice text, cm_keep *out);
 
+/* What stands for the address of a camera whose pictures are brought to us (WHIP). */
+#define CM_CAMERA_PUSHED "whip:"
+
 typedef struct cm_stored_camera {
     cm_camera_key key;
     char name[CM_NAME_SIZE];
-    char main[CM_CAMERA_URL_SIZE];
-    char sub[CM_CAMERA_URL_SIZE]; /* "" without */
+    char main[CM_CAMERA_URL_SIZE]; /* or CM_CAMERA_PUSHED: then there are no sub and no login */
+    char sub[CM_CAMERA_URL_SIZE];  /* "" without */
     char user[CM_CAMERA_LOGIN_SIZE];
     bool has_password;
     cm_keep keep;
@@ -247,6 +250,7 @@ typedef struct cm_stored_camera {
     uint64_t min_epoch;
     cm_wall created;
 } cm_stored_camera;
+bool cm_stored_camera_is_pushed(const cm_stored_camera *camera);
 
 typedef struct cm_stored_cameras {
     cm_stored_camera *items;

@@ -40,6 +40,11 @@ cm_status cm_keep_parse(cm_slice text, cm_keep *out)
     return CM_REFUSE;
 }
 
+bool cm_stored_camera_is_pushed(const cm_stored_camera *camera)
+{
+    return cm_slice_equal(cm_slice_of(camera->main), CM_TEXT(CM_CAMERA_PUSHED));
+}
+
 cm_wall cm_session_expires(cm_wall created, cm_wall last_used)
 {
     const int64_t idle = last_used.us + CM_SESSION_IDLE_US;

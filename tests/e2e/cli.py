@@ -167,6 +167,11 @@ def test_tokens(config, data):
     case("it is gone", rows("token", "list", "--data", data) == [])
     expect("revoked twice", 1, "token", "revoke", "--data", data, listed[0].get("id", "x"),
            err="no token with this id")
+    expect("a token to publish", 0, "token", "create", "--data", data, "--home", "verdi",
+           "--account", "anna", "--camera", "door", "--rights", "publish", out=r"^cmt_[A-Za-z0-9_-]{43}\n$")
+    publishing = rows("token", "list", "--data", data)
+    case("it may publish, and nothing else", [t["rights"] for t in publishing] == [["publish"]], publishing)
+    expect("and is revoked", 0, "token", "revoke", "--data", data, publishing[0].get("id", "x"))
 
 
 def test_homes(data):
@@ -194,6 +199,10 @@ def test_cameras(data):
     expect("camera add, password on standard input", 0, *add, "--name", "Gate", "--main",
            "rtsp://192.0.2.8/", "--user", "admin", "--password-file", "-", feed=SECRETS[1] + "\n",
            out="^[a-z0-9]{16}\n$")
+    expect("a camera whose pictures are brought", 0, *add, "--id", "phone", "--whip", out="^phone\n$")
+    expect("camera add: whip and an address", 2, *add, "--id", "x", "--whip", "--main",
+           "rtsp://h/", err="--main URL is wanted, or --whip")
+    expect("camera add: neither", 2, *add, "--id", "x", err="--main URL is wanted, or --whip")
     expect("the id is taken", 1, *add, "--id", "yard", "--main", "rtsp://192.0.2.9/", err="taken")
     expect("no such home", 1, "camera", "add", "--data", data, "--home", "nope", "--id", "x",
            "--main", "rtsp://192.0.2.9/", err="no such home")
@@ -210,6 +219,10 @@ def test_cameras(data):
     expect("no terminal", 2, *add, "--id", "x", "--main", "rtsp://h/", "--user", "a",
            err="no terminal")
     listed = {row["id"]: row for row in rows("camera", "list", "--data", data, "--home", "rossi")}
+    case("camera list, one that is brought", listed.get("phone", {}).get("whip") is True
+         and listed["phone"]["main"] is None, listed)
+    expect("camera remove, one that is brought", 0, "camera", "remove", "--data", data, "--home", "rossi", "phone")
+    listed.pop("phone", None)
     case("camera list", len(listed) == 2 and listed.get("yard", {}).get("keep") == "on-demand"
          and listed["yard"]["password"] is True and listed["yard"]["user"] == "admin", listed)
     case("camera list of all", len(rows("camera", "list", "--data", data)) == 3)

@@ -129,7 +129,7 @@ static void test_the_whole_shape(void **state)
         "               {id: yard, rights: [view, listen]}]}],\n"
         "  cameras: [{id: door, name: Front door, main: \"rtsp://10.0.0.1/a?b=c\",\n"
         "    sub: \"RTSP://10.0.0.1/s\", user: admin, password_file: door.pw, keep: on-demand},\n"
-        "    {id: yard, main: \"rtsp://cam\"}]}]\n");
+        "    {id: yard, main: \"rtsp://cam\"}, {id: phone, whip: true}]}]\n");
     assert_address(&config->http, "127.0.0.1:8081");
     assert_address(&config->https, "[::]:8444");
     assert_int_equal(config->media.port, 9000);
@@ -163,7 +163,8 @@ static void test_the_whole_shape(void **state)
     assert_int_equal(home->accounts[1].cameras[0].rights, CM_RIGHT_VIEW);
     assert_string_equal(home->accounts[1].cameras[1].camera.text, "yard");
     assert_int_equal(home->accounts[1].cameras[1].rights, CM_RIGHT_VIEW | CM_RIGHT_LISTEN);
-    assert_int_equal(home->camera_count, 2);
+    assert_int_equal(home->camera_count, 3);
+    assert_text(home->cameras[2].main, CM_CAMERA_PUSHED);
     assert_text(home->cameras[0].main, "rtsp://10.0.0.1/a?b=c");
     assert_text(home->cameras[0].user, "admin");
     assert_text(home->cameras[0].password, "d"); /* a camera's own: no rules of ours */
@@ -268,7 +269,7 @@ static void test_wrong_rights(void **state)
     static const char FIELD[] = "homes[0].accounts[1].cameras[0].rights";
     static const wrong ROWS[] = {
         {GRANT("{id: door, rights: [see]}"), "1:105",
-         "rights[0]: \"see\" is not allowed here; allowed: a list of: view, listen, talk"},
+         "rights[0]: \"see\" is not allowed here; allowed: a list of: view, listen, talk, publish"},
         {GRANT("{id: door, rights: [listen]}"), "1:104", "'view' is missing"},
         {GRANT("{id: door, rights: []}"), "1:104", "'view' is missing"},
         {GRANT("{id: door, rights: view}"), "1:104", FIELD},
@@ -286,6 +287,10 @@ static void test_wrong_cameras(void **state)
     static const wrong ROWS[] = {
         {"homes: [{id: a, cameras: [{main: \"rtsp://h\"}]}]", "1:27", "homes[0].cameras[0]: 'id'"},
         {CAMERA("name: x"), "1:27", "homes[0].cameras[0]: 'main' is missing; allowed: rtsp://"},
+        {CAMERA("whip: false"), "1:41", "homes[0].cameras[0].whip"},
+        {CAMERA("whip: true, user: x"), "1:27", "'whip: true' has no main, sub, user"},
+        {CAMERA("main: \"rtsp://h\", whip: true"), "1:27", "'whip: true' has no main"},
+        {CAMERA("main: \"whip:\""), "1:41", "homes[0].cameras[0].main: this is not allowed"},
         {CAMERA("main: \"http://h/x\""), "1:41", "homes[0].cameras[0].main: this is not allowed"},
         {CAMERA("main: \"rtsp:///x\""), "1:41", "cameras[0].main"},
         {CAMERA("main: \"rtsp://\""), "1:41", "cameras[0].main"},
@@ -295,7 +300,8 @@ static void test_wrong_cameras(void **state)
         {CAMERA("main: \"rtsp://h\", keep: never"), "1:59",
          "homes[0].cameras[0].keep: \"never\" is not allowed here; allowed: always, on-demand"},
         {CAMERA("main: \"rtsp://h\", password: hunter2"), "1:53",
-         "unknown key \"password\"; known here: id, name, main, sub, user, password_file, keep"},
+         "unknown key \"password\"; known here: id, name, main, whip, sub, user, password_file, "
+         "keep"},
         {"homes: [{id: a, cameras: [{id: c, main: \"rtsp://h\"}, {id: c, main: \"rtsp://i\"}]}]",
          "1:9", "the camera id 'c' is used twice in this home"},
     };

@@ -2,6 +2,7 @@
  * scripted cameras: what becomes of a row, of a wish, of a still, and of the end. */
 #include "devices/probe.h"
 
+#include "h264_sets.h"
 #include "net/sim.h"
 #include "rtsp_fake.h"
 #include "store_world.h"
@@ -327,6 +328,167 @@ static void a_wish_for_no_camera_is_harmless(void **state)
     stage_close(&s);
 }
 
+/* ---- pictures that are brought ---- */
+
+typedef struct publisher {
+    cm_camera_push push;
+    cm_buffer buffer;
+    cm_video_depacketizer depacketizer;
+    uint32_t timestamp;
+    size_t gone;
+} publisher;
+
+static void on_gone(cm_camera_push *push)
+{
+    CM_HOLDER(push, publisher, push)->gone++;
+}
+
+static void read_push(const cm_camera_push *push, cm_camera_push_counters *out)
+{
+    (void)push;
+    *out = (cm_camera_push_counters){.packets_lost = 3, .malformed = 1};
+}
+
+static void on_pushed_unit(void *context, const cm_video_unit *unit)
+{
+    publisher *p = context;
+    const cm_ingest_unit told = {.unit = unit,
+                                 .sets = cm_video_depacketizer_sets(&p->depacketizer),
+                                 .ticks = p->timestamp,
+                                 .clock_rate = 90000};
+    cm_camera_push_unit(&p->push, &told);
+}
+
+static void publisher_open(publisher *p)
+{
+    *p = (publisher){.push = {.on_gone = on_gone, .read_counters = read_push}};
+    cm_buffer_init(&p->buffer, CM_VIDEO_MAX_UNIT_BYTES);
+    cm_video_depacketizer_init(&p->depacketizer, CM_VIDEO_H264, &p->buffer, on_pushed_unit, p);
+}
+
+static void publish(publisher *p, stage *s, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const cm_slice nals[] = {SPS_BASELINE, PPS_BASELINE, BYTES(0x65, 0x88, 0x84, 1, 2, 3)};
+        for (size_t n = 0; n < CM_COUNT(nals); n++) {
+            const cm_video_payload payload = {
+                .bytes = nals[n], .timestamp = p->timestamp, .marker = n + 1 == CM_COUNT(nals)};
+            assert_int_equal(cm_video_depacketizer_put(&p->depacketizer, &payload), CM_OK);
+        }
+        p->timestamp += FRAME_TICKS;
+        run_ms(s, 50);
+    }
+}
+
+static cm_stored_camera pushed_row(stage *s)
+{
+    cm_stored_camera row = row_of(s, "verdi", "door");
+    assert_int_equal(cm_slice_to_cstr(CM_TEXT(CM_CAMERA_PUSHED), row.main, sizeof row.main), CM_OK);
+    return row;
+}
+
+static cm_camera *here(const stage *s, const cm_camera_key *key)
+{
+    return cm_fleet_camera_here(s->fleet, cm_hub_loop_of(key, LOOPS), key);
+}
+
+static void pictures_that_are_brought_are_the_cameras(void **state)
+{
+    (void)state;
+    stage s;
+    publisher p;
+    publisher second;
+    stage_open(&s);
+    publisher_open(&p);
+    publisher_open(&second);
+    const cm_stored_camera row = pushed_row(&s);
+    assert_null(here(&s, &row.key));
+    assert_int_equal(cm_fleet_put(s.fleet, &row, NULL), CM_OK);
+    assert_int_equal(main_of(&s, &row.key)->state, CM_CAMERA_OFF);
+    run_ms(&s, 1000);
+    assert_int_equal(main_of(&s, &row.key)->state, CM_CAMERA_OFF);
+    assert_true(main_of(&s, &row.key)->is_configured);
+    assert_int_equal(s.camera.connections, 0); /* it is asked for by nobody */
+
+    const cm_camera_key foreign = camera_key("rossi", "door");
+    assert_int_equal(cm_camera_push_begin(here(&s, &row.key), &foreign, &p.push), CM_FOREIGN);
+    assert_int_equal(cm_camera_push_begin(here(&s, &row.key), &row.key, &p.push), CM_OK);
+    assert_int_equal(cm_camera_push_begin(here(&s, &row.key), &row.key, &second.push), CM_FULL);
+    run_ms(&s, 10);
+    assert_int_equal(main_of(&s, &row.key)->state, CM_CAMERA_CONNECTING);
+    publish(&p, &s, 60);
+    const cm_stream_status *main_stream = main_of(&s, &row.key);
+    assert_int_equal(main_stream->state, CM_CAMERA_LIVE);
+    assert_string_equal(main_stream->codec, "avc1.42C00C");
+    assert_int_equal(main_stream->frames, 60);
+    assert_int_equal(main_stream->packets_lost, 3);
+    assert_true(main_stream->fps_milli > 15000 && main_stream->fps_milli < 25000);
+    assert_true(is_published(&s, &row.key));
+
+    cm_camera_push_silence(&p.push);
+    run_ms(&s, 10);
+    assert_int_equal(main_of(&s, &row.key)->state, CM_CAMERA_CONNECTING);
+    assert_int_equal(main_of(&s, &row.key)->cause, CM_CAUSE_NO_PICTURES);
+    publish(&p, &s, 5);
+    assert_int_equal(main_of(&s, &row.key)->state, CM_CAMERA_LIVE);
+    cm_camera_push_end(&p.push, CM_CAUSE_PUBLISHER_LOST, "not heard for 30 s");
+    cm_camera_push_end(&p.push, CM_CAUSE_NONE, ""); /* twice is once */
+    run_ms(&s, 10);
+    assert_int_equal(main_of(&s, &row.key)->state, CM_CAMERA_OFF);
+    assert_int_equal(main_of(&s, &row.key)->cause, CM_CAUSE_PUBLISHER_LOST);
+    const uint64_t frames = main_of(&s, &row.key)->frames;
+    publish(&p, &s, 5); /* nobody takes them any more */
+    assert_int_equal(main_of(&s, &row.key)->frames, frames);
+    assert_int_equal(cm_camera_push_begin(here(&s, &row.key), &row.key, &second.push), CM_OK);
+    publish(&second, &s, 20);
+    assert_int_equal(main_of(&s, &row.key)->state, CM_CAMERA_LIVE);
+    assert_int_equal(main_of(&s, &row.key)->packets_lost, 6); /* of both */
+    assert_int_equal(p.gone + second.gone, 0);
+    cm_camera_push_end(&second.push, CM_CAUSE_NONE, "");
+    cm_buffer_deinit(&p.buffer);
+    cm_buffer_deinit(&second.buffer);
+    stage_close(&s);
+}
+
+static void a_publisher_hears_that_his_camera_went(void **state)
+{
+    (void)state;
+    stage s;
+    publisher p;
+    stage_open(&s);
+    publisher_open(&p);
+    const cm_stored_camera row = pushed_row(&s);
+    const cm_stored_camera other = row_of(&s, "verdi", "door");
+    assert_int_equal(cm_fleet_put(s.fleet, &row, NULL), CM_OK);
+    run_ms(&s, 100);
+    assert_int_equal(cm_camera_push_begin(here(&s, &row.key), &row.key, &p.push), CM_OK);
+    publish(&p, &s, 5);
+    assert_int_equal(cm_fleet_put(s.fleet, &row, NULL), CM_OK); /* the same row: it goes on */
+    publish(&p, &s, 5);
+    run_ms(&s, 1100); /* figures come once a second */
+    assert_int_equal(p.gone, 0);
+    assert_int_equal(main_of(&s, &row.key)->frames, 10);
+    /* It has an address now: nobody brings its pictures. */
+    assert_int_equal(cm_fleet_put(s.fleet, &other, "kitchen-secret"), CM_OK);
+    run_ms(&s, 100);
+    assert_int_equal(p.gone, 1);
+    assert_int_equal(cm_camera_push_begin(here(&s, &row.key), &row.key, &p.push), CM_ABSENT);
+    show(&s, 20);
+    assert_int_equal(main_of(&s, &row.key)->state, CM_CAMERA_LIVE);
+    assert_int_equal(cm_fleet_put(s.fleet, &row, NULL), CM_OK);
+    run_ms(&s, 100);
+    assert_int_equal(main_of(&s, &row.key)->state, CM_CAMERA_OFF);
+    assert_false(is_connected(&s));
+    assert_int_equal(cm_camera_push_begin(here(&s, &row.key), &row.key, &p.push), CM_OK);
+    cm_fleet_remove(s.fleet, &row.key);
+    run_ms(&s, 100);
+    assert_int_equal(p.gone, 2);
+    assert_null(here(&s, &row.key));
+    publish(&p, &s, 2);
+    cm_buffer_deinit(&p.buffer);
+    stage_close(&s);
+}
+
 /* ---- stills ---- */
 
 typedef struct still_asker {
@@ -438,6 +600,8 @@ int main(void)
         cmocka_unit_test(a_removed_camera_is_gone_at_once_and_may_come_back),
         cmocka_unit_test(an_on_demand_camera_is_connected_while_somebody_watches),
         cmocka_unit_test(a_wish_of_a_camera_that_went_does_not_end_anothers),
+        cmocka_unit_test(pictures_that_are_brought_are_the_cameras),
+        cmocka_unit_test(a_publisher_hears_that_his_camera_went),
         cmocka_unit_test(a_wish_for_no_camera_is_harmless),
         cmocka_unit_test(a_still_of_no_camera_is_absent),
         cmocka_unit_test(a_fleet_that_stops_takes_nothing_more),

@@ -11,16 +11,16 @@
 /* ---- the decision ---- */
 
 /* Every combination of facts, against the rule said another way: a right is there if each of these
- * has it; one to hear or talk only beside that to see. */
+ * has it; one to hear or talk only beside that to see, one to publish alone as well. */
 static void the_decision_is_all_or_nothing(void **state)
 {
     (void)state;
     size_t allowed = 0;
-    for (unsigned bits = 0; bits < 32 * 64; bits++)
+    for (unsigned bits = 0; bits < 32 * 256; bits++)
         for (int role = -1; role <= CM_ROLES; role++)
             for (cm_rights wanted = 0; wanted <= CM_RIGHTS_ALL; wanted++) {
                 const cm_rights granted = bits >> 5 & CM_RIGHTS_ALL;
-                const cm_rights limit = bits >> 8 & CM_RIGHTS_ALL;
+                const cm_rights limit = bits >> 9 & CM_RIGHTS_ALL;
                 const cm_grant_facts facts = {
                     .session_is_live = (bits & 1) != 0,
                     .account_is_active = (bits & 2) != 0,
@@ -33,8 +33,9 @@ static void the_decision_is_all_or_nothing(void **state)
                 const cm_grant_decision d = cm_grant_decide(&facts, wanted);
                 const bool is_member = role >= CM_ROLE_OWNER && role <= CM_ROLE_GUEST;
                 const cm_rights given = role == CM_ROLE_OWNER ? CM_RIGHTS_ALL : granted;
+                const bool sees = (given & limit & VIEW) != 0;
                 const cm_rights has =
-                    wanted & limit & given & ((given & limit & VIEW) != 0 ? CM_RIGHTS_ALL : 0);
+                    wanted & limit & given & (sees ? CM_RIGHTS_ALL : CM_RIGHT_PUBLISH);
                 const bool may = (bits & 1) != 0 && (bits & 2) != 0 && (bits & 4) == 0 &&
                                  (bits & 16) != 0 && is_member && has != 0;
                 assert_int_equal(d.is_allowed, may);
@@ -60,6 +61,28 @@ static void who_may_not_see_may_not_hear(void **state)
     assert_int_equal(cm_grant_decide(&facts, CM_RIGHT_LISTEN).rights, 0);
 }
 
+/* Bringing pictures and seeing them are apart: neither right gives the other. */
+static void who_may_publish_may_not_see_by_that(void **state)
+{
+    (void)state;
+    cm_grant_facts facts = {.session_is_live = true,
+                            .account_is_active = true,
+                            .role = CM_ROLE_OWNER,
+                            .token_limit = CM_RIGHT_PUBLISH,
+                            .camera_exists = true};
+    assert_int_equal(cm_grant_decide(&facts, CM_RIGHT_PUBLISH).rights, CM_RIGHT_PUBLISH);
+    assert_int_equal(cm_grant_decide(&facts, VIEW).reason, CM_GRANT_DENIED_TOKEN_LIMIT);
+    facts.token_limit = VIEW | CM_RIGHT_LISTEN;
+    assert_int_equal(cm_grant_decide(&facts, CM_RIGHT_PUBLISH).reason, CM_GRANT_DENIED_TOKEN_LIMIT);
+    facts.token_limit = UINT32_MAX;
+    facts.role = CM_ROLE_ADULT;
+    facts.granted = VIEW;
+    assert_int_equal(cm_grant_decide(&facts, CM_RIGHT_PUBLISH).reason, CM_GRANT_DENIED_NO_GRANT);
+    facts.granted = CM_RIGHT_PUBLISH;
+    assert_true(cm_grant_decide(&facts, CM_RIGHT_PUBLISH).is_allowed);
+    assert_false(cm_grant_decide(&facts, VIEW).is_allowed);
+}
+
 static void rights_have_names(void **state)
 {
     (void)state;
@@ -70,7 +93,10 @@ static void rights_have_names(void **state)
         {"view", VIEW},
         {"view,listen", VIEW | CM_RIGHT_LISTEN},
         {"talk,view", VIEW | CM_RIGHT_TALK},
-        {"view,listen,talk", CM_RIGHTS_ALL},
+        {"view,listen,talk,publish", CM_RIGHTS_ALL},
+        {"publish", CM_RIGHT_PUBLISH},
+        {"publish,view", CM_RIGHT_PUBLISH | VIEW},
+        {"publish,listen", 0},
         {"listen", 0},
         {"listen,talk", 0},
         {"", 0},
@@ -91,7 +117,7 @@ static void rights_have_names(void **state)
         assert_int_equal(rights, cm_right_at(i));
     }
     assert_int_equal(cm_right_at(CM_RIGHT_KINDS), 0);
-    assert_false(cm_rights_are_whole(VIEW | 8));
+    assert_false(cm_rights_are_whole(VIEW | 16));
 }
 
 static void a_token_gives_no_more_than_it_was_made_for(void **state)
@@ -1070,6 +1096,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_decision_is_all_or_nothing),
         cmocka_unit_test(who_may_not_see_may_not_hear),
+        cmocka_unit_test(who_may_publish_may_not_see_by_that),
         cmocka_unit_test(rights_have_names),
         cmocka_unit_test(a_token_gives_no_more_than_it_was_made_for),
         cmocka_unit_test(every_permission_is_decided_for_everybody),
