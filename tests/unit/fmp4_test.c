@@ -412,8 +412,34 @@ static void the_output_rate_counts_and_a_bad_configuration_is_refused(void **sta
     assert_int_equal(cm_writer_done(&w).size, 0);
 }
 
+static void sound_has_a_movie_of_its_own(void **state)
+{
+    (void)state;
+    uint8_t storage[CM_FMP4_SOUND_INIT_MAX], beside[2560];
+    cm_writer w = cm_writer_over(storage, sizeof storage);
+    assert_int_equal(cm_fmp4_sound_init_write(&w, BYTES(0x14, 0x08)), CM_OK);
+    const cm_slice moov = body_at(cm_writer_done(&w), "moov", 0);
+    const cm_slice both = init_with_audio(BYTES(0x14, 0x08), beside, sizeof beside);
+    /* One track, the one that else stands beside the video, and its defaults. */
+    assert_true(
+        cm_slice_equal(body_at(moov, "trak", 0), second_body(body_at(both, "moov", 0), "trak")));
+    assert_int_equal(body_at(moov, "mvex", 0).size, 32);
+    assert_true(
+        cm_slice_equal(cm_slice_part(body_at(moov, "mvextrex", 4), 0, 4), BYTES(0, 0, 0, 2)));
+    assert_true(cm_slice_equal(body_at(moov, "mvhd", 96), BYTES(0, 0, 0, 3)));
+    const size_t size = cm_writer_done(&w).size;
+    for (size_t room = 0; room < size; room++) {
+        w = cm_writer_over(storage, room);
+        assert_int_equal(cm_fmp4_sound_init_write(&w, BYTES(0x14, 0x08)), CM_FULL);
+    }
+    w = cm_writer_over(storage, sizeof storage);
+    assert_int_equal(cm_fmp4_sound_init_write(&w, BYTES(0x14)), CM_CLOSE);
+    assert_int_equal(cm_fmp4_sound_init_write(&w, BYTES(0x0c, 0x08)), CM_REFUSE);
+}
+
 static const cm_fmp4_audio_part AUDIO_PART = {.sequence_number = 0x81020304,
                                               .decode_time = 0x123456789abcdef0,
+                                              .capture_ntp = 0xed5f2c3a80000001,
                                               .duration = 1024,
                                               .sample_size = 3};
 
@@ -438,6 +464,7 @@ static void audio_parts_are_read_as_they_were_written(void **state)
     assert_int_equal(cm_fmp4_audio_part_parse(&rest, &back, &sample), CM_OK);
     assert_int_equal(back.sequence_number, AUDIO_PART.sequence_number);
     assert_true(back.decode_time == AUDIO_PART.decode_time);
+    assert_true(back.capture_ntp == AUDIO_PART.capture_ntp);
     assert_int_equal(back.duration, AUDIO_PART.duration);
     assert_int_equal(back.sample_size, AUDIO_PART.sample_size);
     assert_text(sample, "abc");
@@ -452,8 +479,9 @@ static void audio_parts_of_another_shape_or_size_are_refused(void **state)
     assert_int_equal(cm_fmp4_audio_part_header_write(&w, &AUDIO_PART), CM_FULL);
     w = cm_writer_over(storage, sizeof storage);
     assert_int_equal(cm_fmp4_audio_part_header_write(&w, &AUDIO_PART), CM_OK);
-    assert_int_equal(storage[47], CM_FMP4_AUDIO_TRACK_ID); /* tfhd's */
-    storage[47] = CM_FMP4_TRACK_ID;
+    assert_int_equal(storage[15], CM_FMP4_AUDIO_TRACK_ID); /* prft's */
+    assert_int_equal(storage[79], CM_FMP4_AUDIO_TRACK_ID); /* tfhd's */
+    storage[79] = CM_FMP4_TRACK_ID;
     cm_slice rest = cm_slice_over(storage, sizeof storage);
     cm_fmp4_audio_part part;
     cm_slice sample;
@@ -545,6 +573,7 @@ int main(void)
         cmocka_unit_test(an_init_segment_without_good_sets_is_refused),
         cmocka_unit_test(an_audio_track_stands_beside_the_video),
         cmocka_unit_test(the_output_rate_counts_and_a_bad_configuration_is_refused),
+        cmocka_unit_test(sound_has_a_movie_of_its_own),
         cmocka_unit_test(audio_parts_are_read_as_they_were_written),
         cmocka_unit_test(audio_parts_of_another_shape_or_size_are_refused),
         cmocka_unit_test(boxes_of_every_size_form_are_read),

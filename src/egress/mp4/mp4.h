@@ -7,6 +7,8 @@
  * that is wiped when the pass ends, and never kept. A viewer whose connection takes less
  * keeps an offset; the frame is opened and laid out again for him. The response begins with ftyp
  * and moov made from the parameter sets of the first keyframe, and again with each change of them.
+ * Sound (CM_STREAM_SOUND) comes in the same way in a response of its own, if it is AAC: a part is
+ * one access unit, and its format is told before the first and with each change.
  *
  * Threads: muxer and viewers belong to one loop.
  */
@@ -69,6 +71,7 @@ typedef struct cm_mp4_layout {
     cm_slice sps; /* the same */
     const cm_slice *pps;
     size_t pps_count;
+    cm_slice audio_config; /* of sound, else empty: AudioSpecificConfig */
 } cm_mp4_layout;
-/* CM_CLOSE: the frame is not what our packetiser makes. */
+/* CM_CLOSE: the frame is not what our packetiser makes, or sound that is no AAC. */
 cm_status cm_mp4_lay_out(cm_mp4_muxer *muxer, const cm_opened_frame *opened, cm_mp4_layout *out);

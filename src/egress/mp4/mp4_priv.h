@@ -42,6 +42,9 @@ struct cm_mp4_viewer {
     cm_timer first_frame;
 };
 
+/* Fills muxer->layout with a frame of sound. CM_CLOSE or CM_REFUSE: it is no AAC. */
+cm_status cm_mp4_lay_out_sound(cm_mp4_muxer *muxer, const cm_opened_frame *opened);
+
 /* Writes what the connection takes of the picture. CM_OK: all of it is out. CM_RETRY: on_drain
  * follows; CM_CLOSE: on_gone does; anything else: the picture can't be told as MP4, or is not this
  * viewer's. */

@@ -77,7 +77,7 @@ static cm_status write_header(cm_mp4_muxer *muxer, const cm_frame *frame)
     return CM_OK;
 }
 
-static cm_status lay_out(cm_mp4_muxer *muxer, const cm_opened_frame *opened)
+static cm_status lay_out_picture(cm_mp4_muxer *muxer, const cm_opened_frame *opened)
 {
     muxer->layout = (cm_mp4_layout){.parts = muxer->parts,
                                     .count = MUX_PARTS,
@@ -97,7 +97,9 @@ cm_status cm_mp4_lay_out(cm_mp4_muxer *muxer, const cm_opened_frame *opened, cm_
     if (muxer->pass != opened->pass || muxer->frame != opened->frame) {
         muxer->pass = opened->pass;
         muxer->frame = opened->frame;
-        muxer->status = lay_out(muxer, opened);
+        muxer->status = opened->frame->stream == CM_STREAM_SOUND
+                            ? cm_mp4_lay_out_sound(muxer, opened)
+                            : lay_out_picture(muxer, opened);
     }
     CM_TRY(muxer->status);
     *out = muxer->layout;

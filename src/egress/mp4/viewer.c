@@ -5,6 +5,7 @@
 
 #include "base/fault.h"
 #include "egress/mp4/fault_mp4.h"
+#include "proto/aac/config.h"
 #include "proto/video/sets.h"
 
 enum { FIRST_FRAME_DEFAULT_MS = 8000, INIT_MAX = 8192 };
@@ -25,6 +26,10 @@ static void end(cm_mp4_viewer *viewer)
 static void hash_parameter_sets(const cm_mp4_layout *layout, uint8_t out[CM_MAC_SIZE])
 {
     uint8_t hashes[(2 + MUX_PPS_MAX) * CM_MAC_SIZE] = {0};
+    if (layout->audio_config.size > 0) {
+        cm_secret_hash(layout->audio_config, out);
+        return;
+    }
     cm_secret_hash(layout->vps, hashes);
     cm_secret_hash(layout->sps, hashes + CM_MAC_SIZE);
     for (size_t i = 0; i < layout->pps_count; i++)
@@ -35,7 +40,7 @@ static void hash_parameter_sets(const cm_mp4_layout *layout, uint8_t out[CM_MAC_
 /* Whether the player needs an init segment before this picture; asked once per picture. */
 static void note_parameter_sets(cm_mp4_viewer *viewer, const cm_mp4_layout *layout)
 {
-    if (layout->sps.size == 0)
+    if (layout->sps.size == 0 && layout->audio_config.size == 0)
         return;
     uint8_t hash[CM_MAC_SIZE];
     hash_parameter_sets(layout, hash);
@@ -50,17 +55,33 @@ static cm_status write_init(const cm_mp4_layout *layout, uint8_t storage[INIT_MA
         .vps = layout->vps, .sps = layout->sps, .pps = layout->pps, .pps_count = layout->pps_count};
     CM_ENSURE((layout->codec == CM_VIDEO_H265) == (layout->vps.size > 0), CM_CLOSE);
     cm_writer w = cm_writer_over(storage, INIT_MAX);
-    CM_TRY(cm_fmp4_init_write(&w, &track));
+    CM_TRY(layout->audio_config.size > 0 ? cm_fmp4_sound_init_write(&w, layout->audio_config)
+                                         : cm_fmp4_init_write(&w, &track));
     return cm_writer_finish(&w, out);
+}
+
+/* "video/mp4; codecs=…", or of sound "audio/mp4; codecs=…". */
+static cm_status write_type(const cm_mp4_layout *layout, cm_writer *w)
+{
+    cm_video_description video;
+    cm_aac_config audio;
+    char codecs[CM_AAC_CODECS_SIZE];
+    if (layout->audio_config.size == 0) {
+        CM_TRY(cm_video_describe(layout->codec, layout->sps, &video));
+        cm_write_format(w, "video/mp4; codecs=\"%s\"", video.codecs);
+        return CM_OK;
+    }
+    CM_TRY(cm_aac_config_parse(layout->audio_config, &audio));
+    cm_aac_codecs(&audio, codecs);
+    cm_write_format(w, "audio/mp4; codecs=\"%s\"", codecs);
+    return CM_OK;
 }
 
 static cm_status begin_response(cm_mp4_viewer *viewer, const cm_mp4_layout *layout)
 {
-    cm_video_description video;
     char type[64 + CM_VIDEO_CODECS_SIZE];
-    CM_ENSURE(cm_video_describe(layout->codec, layout->sps, &video) == CM_OK, CM_BROKEN);
     cm_writer w = cm_writer_over(type, sizeof type);
-    cm_write_format(&w, "video/mp4; codecs=\"%s\"", video.codecs);
+    CM_ENSURE(write_type(layout, &w) == CM_OK, CM_BROKEN);
     const cm_http_field fields[] = {
         {CM_TEXT("content-type"), cm_writer_done(&w)},
         {CM_TEXT("cache-control"), CM_TEXT("no-store")},
@@ -192,12 +213,15 @@ static void on_gone(void *owner)
 
 static void respond_not_ready(cm_mp4_viewer *viewer)
 {
+    const bool is_sound = viewer->config.stream == CM_STREAM_SOUND;
     cm_http_respond_problem(viewer->config.request,
                             &(cm_http_problem){
                                 .status = 503,
                                 .type = "camera-not-ready",
-                                .title = "No picture yet",
-                                .detail = "The camera has sent no picture yet. Its state says why.",
+                                .title = is_sound ? "No sound yet" : "No picture yet",
+                                .detail = is_sound ? "The camera has sent no sound yet."
+                                                   : "The camera has sent no picture yet. Its "
+                                                     "state says why.",
                                 .retry_after_s = 2,
                             });
 }

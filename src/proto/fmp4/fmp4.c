@@ -356,10 +356,10 @@ static void write_audio_trak(cm_writer *w, const cm_fmp4_track *track, const cm_
 }
 
 /* 8.8.1 and 8.8.3: without defaults, each trun carries its own values. */
-static void write_mvex(cm_writer *w, uint32_t next_track_id)
+static void write_mvex(cm_writer *w, uint32_t first_track_id, uint32_t next_track_id)
 {
     const size_t mvex = begin_box(w, "mvex");
-    for (uint32_t id = CM_FMP4_TRACK_ID; id < next_track_id; id++) {
+    for (uint32_t id = first_track_id; id < next_track_id; id++) {
         const size_t trex = begin_full_box(w, "trex", 0, 0);
         cm_write_u32(w, id);
         cm_write_u32(w, 1); /* default_sample_description_index */
@@ -428,19 +428,32 @@ cm_status cm_fmp4_init_write(cm_writer *w, const cm_fmp4_track *track)
     write_video_trak(w, track, &video);
     if (has_audio(track))
         write_audio_trak(w, track, &audio);
-    write_mvex(w, last_id + 1);
+    write_mvex(w, CM_FMP4_TRACK_ID, last_id + 1);
     end_box(w, moov);
     return w->failed ? CM_FULL : CM_OK;
 }
 
-/* 8.16.5, version 1, flags 0: the time at which the picture entered the encoder. */
-static void write_prft(cm_writer *w, const cm_fmp4_part *part)
+cm_status cm_fmp4_sound_init_write(cm_writer *w, cm_slice audio_config)
+{
+    const cm_fmp4_track track = {.audio_config = audio_config};
+    cm_aac_config audio;
+    CM_TRY(cm_aac_config_parse(audio_config, &audio));
+    write_ftyp(w);
+    const size_t moov = begin_box(w, "moov");
+    write_mvhd(w, CM_FMP4_AUDIO_TRACK_ID + 1);
+    write_audio_trak(w, &track, &audio);
+    write_mvex(w, CM_FMP4_AUDIO_TRACK_ID, CM_FMP4_AUDIO_TRACK_ID + 1);
+    end_box(w, moov);
+    return w->failed ? CM_FULL : CM_OK;
+}
+
+/* 8.16.5, version 1, flags 0: the time at which the sample entered the encoder. */
+static void write_prft(cm_writer *w, uint32_t track_id, uint64_t capture_ntp, uint64_t media_time)
 {
     const size_t box = begin_full_box(w, "prft", VERSION_1, 0);
-    cm_write_u32(w, CM_FMP4_TRACK_ID);
-    cm_write_u64(w, part->capture_ntp);
-    /* Presentation time; modulo 2^64, as the offset may be negative. */
-    cm_write_u64(w, part->decode_time_90k + (uint64_t)(int64_t)part->composition_offset_90k);
+    cm_write_u32(w, track_id);
+    cm_write_u64(w, capture_ntp);
+    cm_write_u64(w, media_time);
     end_box(w, box);
 }
 
@@ -515,7 +528,9 @@ cm_status cm_fmp4_part_header_write(cm_writer *w, const cm_fmp4_part *part)
         .flags = part->is_keyframe ? SAMPLE_IS_KEYFRAME : SAMPLE_IS_NOT_SYNC,
         .composition_offset = part->composition_offset_90k,
     };
-    write_prft(w, part);
+    /* Presentation time; modulo 2^64, as the offset may be negative. */
+    write_prft(w, CM_FMP4_TRACK_ID, part->capture_ntp,
+               part->decode_time_90k + (uint64_t)(int64_t)part->composition_offset_90k);
     write_moof_and_mdat(w, &sample);
     return w->failed ? CM_FULL : CM_OK;
 }
@@ -531,6 +546,7 @@ cm_status cm_fmp4_audio_part_header_write(cm_writer *w, const cm_fmp4_audio_part
         .size = part->sample_size,
         .flags = SAMPLE_IS_KEYFRAME, /* each is decodable by itself */
     };
+    write_prft(w, CM_FMP4_AUDIO_TRACK_ID, part->capture_ntp, part->decode_time);
     write_moof_and_mdat(w, &sample);
     return w->failed ? CM_FULL : CM_OK;
 }

@@ -1,5 +1,5 @@
 /*
- * fmp4: fragmented MP4 of one H.264 or H.265 video track, and an AAC track beside it if wanted
+ * fmp4: fragmented MP4 of one H.264 or H.265 video track, an AAC track beside it or by itself
  * (ISO/IEC 14496-12, -14 and -15; W3C "ISO BMFF Byte Stream Format" for MSE): an init segment, then
  * one part for each access unit. Also a reader of boxes, for tests.
  *
@@ -18,7 +18,7 @@ enum {
     CM_FMP4_TRACK_ID = 1, /* of the video */
     CM_FMP4_AUDIO_TRACK_ID = 2,
     CM_FMP4_PART_HEADER_SIZE = 144,       /* prft 32, moof 104, mdat's header 8 */
-    CM_FMP4_AUDIO_PART_HEADER_SIZE = 112, /* moof 104, mdat's header 8 */
+    CM_FMP4_AUDIO_PART_HEADER_SIZE = 144, /* the same */
     CM_FMP4_MAX_PPS = 31,
     CM_FMP4_MAX_SAMPLE_BYTES = 64 * 1024 * 1024,
 };
@@ -40,6 +40,11 @@ size_t cm_fmp4_init_max_size(const cm_fmp4_track *track);
 /* ftyp and moov. CM_REFUSE or CM_CLOSE if a set or the configuration does not parse, CM_REFUSE
  * without a PPS or if one does not belong to the other, CM_FULL if it does not fit. */
 cm_status cm_fmp4_init_write(cm_writer *w, const cm_fmp4_track *track);
+
+/* The same with an AAC track alone, CM_FMP4_AUDIO_TRACK_ID; at most CM_FMP4_SOUND_INIT_MAX bytes.
+ */
+enum { CM_FMP4_SOUND_INIT_MAX = 1536 + 64 };
+cm_status cm_fmp4_sound_init_write(cm_writer *w, cm_slice audio_config);
 
 typedef struct cm_fmp4_part {
     uint64_t frame_number;          /* its low 32 bits are mfhd's sequence_number, which rises from
@@ -63,11 +68,13 @@ cm_status cm_fmp4_part_header_write(cm_writer *w, const cm_fmp4_part *part);
 typedef struct cm_fmp4_audio_part {
     uint32_t sequence_number; /* mfhd; rises from part to part, the video's among them (8.8.5) */
     uint64_t decode_time;     /* tfdt */
+    uint64_t capture_ntp;     /* when it was heard, as of a picture */
     uint32_t duration;
     uint32_t sample_size; /* bytes that follow the header */
 } cm_fmp4_audio_part;
 
-/* moof and the header of mdat: CM_FMP4_AUDIO_PART_HEADER_SIZE bytes. Fails as the video's does. */
+/* prft, moof and the header of mdat: CM_FMP4_AUDIO_PART_HEADER_SIZE bytes. Fails as the video's
+ * does. */
 cm_status cm_fmp4_audio_part_header_write(cm_writer *w, const cm_fmp4_audio_part *part);
 
 /* Unix time in microseconds to NTP's 32.32 (RFC 5905 6; era 0 ends in 2036 and wraps) and back

@@ -82,12 +82,17 @@ static moof_fields read_moof(cm_reader *r)
     return fields;
 }
 
+static uint64_t read_capture_ntp(cm_reader *r)
+{
+    cm_reader prft = open_box(r, CM_FMP4_TYPE('p', 'r', 'f', 't'), true);
+    (void)cm_read_u32(&prft); /* reference_track_ID */
+    return cm_read_u64(&prft);
+}
+
 static cm_fmp4_part read_part_header(cm_slice header)
 {
     cm_reader r = cm_reader_over(header);
-    cm_reader prft = open_box(&r, CM_FMP4_TYPE('p', 'r', 'f', 't'), true);
-    (void)cm_read_u32(&prft); /* reference_track_ID */
-    const uint64_t capture_ntp = cm_read_u64(&prft);
+    const uint64_t capture_ntp = read_capture_ntp(&r);
     const moof_fields moof = read_moof(&r);
     return (cm_fmp4_part){
         .frame_number = moof.sequence_number,
@@ -129,8 +134,10 @@ cm_status cm_fmp4_audio_part_parse(cm_slice *rest, cm_fmp4_audio_part *out, cm_s
     uint8_t again[CM_FMP4_AUDIO_PART_HEADER_SIZE];
     CM_ENSURE(rest->size >= sizeof again, CM_RETRY);
     cm_reader r = cm_reader_over(cm_slice_part(*rest, 0, sizeof again));
+    const uint64_t capture_ntp = read_capture_ntp(&r);
     const moof_fields moof = read_moof(&r);
     const cm_fmp4_audio_part part = {
+        .capture_ntp = capture_ntp,
         .sequence_number = moof.sequence_number,
         .decode_time = moof.decode_time,
         .duration = moof.duration,

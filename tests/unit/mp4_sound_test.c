@@ -1,0 +1,211 @@
+/* egress/mp4 of sound: a response of its own, of AAC alone, whatever a connection takes at a time.
+ */
+#include "egress/mp4/mp4_priv.h"
+#include "fake_http.h"
+#include "sound_rig.h"
+
+enum { TICKS = 1024, UNIT_SIZE = 200 };
+
+typedef struct stage {
+    rig r;
+    microphone microphone;
+    cm_mp4_muxer *muxer;
+    cm_mp4_viewer *viewer;
+    cm_http_request request;
+    unsigned stale, ended;
+} stage;
+
+static void on_stale(void *owner)
+{
+    stage *s = owner;
+    s->stale++;
+}
+
+static void on_end(void *owner)
+{
+    stage *s = owner;
+    s->ended++;
+    cm_mp4_viewer_destroy(s->viewer);
+    s->viewer = NULL;
+}
+
+static const cm_mp4_events EVENTS = {on_stale, on_end};
+
+static int open_stage(void **state)
+{
+    stage *s = calloc(1, sizeof *s);
+    rig_open(&s->r, 1, 0);
+    rig_start(&s->r);
+    microphone_open(&s->microphone, &s->r);
+    assert_int_equal(cm_mp4_muxer_create(&s->muxer), CM_OK);
+    s->request.room = SIZE_MAX / 2;
+    *state = s;
+    return 0;
+}
+
+static int close_stage(void **state)
+{
+    stage *s = *state;
+    cm_mp4_viewer_destroy(s->viewer);
+    cm_source_destroy(s->microphone.source);
+    rig_close(&s->r);
+    cm_mp4_muxer_destroy(s->muxer);
+    fake_http_free(&s->request);
+    free(s);
+    return 0;
+}
+
+static void hear(stage *s, cm_rights rights)
+{
+    const cm_mp4_config config = {.hub = s->r.hubs[0],
+                                  .loop = s->r.loops[0],
+                                  .muxer = s->muxer,
+                                  .request = &s->request,
+                                  .stream = CM_STREAM_SOUND,
+                                  .events = &EVENTS,
+                                  .owner = s};
+    assert_int_equal(cm_mp4_viewer_create(&config, sound_lease(&s->r, rights, 1), &s->viewer),
+                     CM_OK);
+    rig_run(&s->r, CM_MS(1));
+}
+
+static void put(stage *s, const cm_sound_format *format, size_t size)
+{
+    microphone_put(&s->microphone, format, size, 0);
+    rig_run(&s->r, SOUND_PACKET_US);
+}
+
+/* Takes an init segment off. */
+static void take_init(cm_slice *rest)
+{
+    cm_reader r = cm_reader_over(*rest);
+    cm_fmp4_box box;
+    assert_true(cm_fmp4_next_box(&r, &box));
+    assert_int_equal(box.type, CM_FMP4_TYPE('f', 't', 'y', 'p'));
+    assert_true(cm_fmp4_next_box(&r, &box));
+    assert_int_equal(box.type, CM_FMP4_TYPE('m', 'o', 'o', 'v'));
+    *rest = r.rest;
+}
+
+static void take_part(cm_slice *rest, unsigned serial, size_t size, cm_fmp4_audio_part *part)
+{
+    uint8_t storage[SOUND_BYTES_MAX];
+    cm_slice sample;
+    const cm_slice expected = microphone_frame(serial, &SOUND_AAC, size, storage);
+    assert_int_equal(cm_fmp4_audio_part_parse(rest, part, &sample), CM_OK);
+    assert_int_equal(sample.size, expected.size);
+    assert_memory_equal(sample.bytes, expected.bytes, expected.size);
+    assert_int_equal(part->duration, TICKS);
+}
+
+static void each_access_unit_is_a_part(void **state)
+{
+    stage *s = *state;
+    put(s, &SOUND_AAC, UNIT_SIZE); /* what was heard before is not told, but for the newest */
+    put(s, &SOUND_AAC, UNIT_SIZE);
+    hear(s, CM_RIGHT_VIEW | CM_RIGHT_LISTEN);
+    const int64_t before = cm_loop_wall(s->r.loops[0]).us;
+    put(s, &SOUND_AAC, UNIT_SIZE);
+    put(s, &SOUND_AAC, 1500); /* of two granules */
+    assert_int_equal(s->request.status, 200);
+    assert_string_equal(s->request.type, "audio/mp4; codecs=\"mp4a.40.2\"");
+    assert_true(s->request.no_store);
+    cm_slice rest = cm_slice_over(s->request.body, s->request.size);
+    cm_fmp4_audio_part first, second, third;
+    take_init(&rest);
+    take_part(&rest, 1, UNIT_SIZE, &first);
+    take_part(&rest, 2, UNIT_SIZE, &second);
+    take_part(&rest, 3, 1500, &third);
+    assert_int_equal(rest.size, 0);
+    assert_int_equal(second.sequence_number, first.sequence_number + 1);
+    assert_int_equal(third.decode_time - second.decode_time, 320); /* 20 ms at 16 kHz */
+    assert_int_equal(cm_fmp4_unix_us_of_ntp(second.capture_ntp), before);
+}
+
+static void a_narrow_connection_gets_the_same_bytes(void **state)
+{
+    stage *s = *state;
+    s->request.at_most = 7;
+    s->request.room = 7;
+    hear(s, CM_RIGHT_VIEW | CM_RIGHT_LISTEN);
+    for (unsigned i = 0; i < 5; i++)
+        put(s, &SOUND_AAC, UNIT_SIZE);
+    for (size_t i = 0; i < 10000 && s->request.owes_drain; i++)
+        fake_http_drain(&s->request, 7);
+    cm_slice rest = cm_slice_over(s->request.body, s->request.size);
+    cm_fmp4_audio_part part;
+    take_init(&rest);
+    for (unsigned i = 0; i < 5; i++)
+        take_part(&rest, i, UNIT_SIZE, &part);
+    assert_int_equal(rest.size, 0);
+}
+
+static void another_configuration_is_told_before_it(void **state)
+{
+    stage *s = *state;
+    cm_sound_format stereo = SOUND_AAC;
+    stereo.config[1] = 0x10;
+    stereo.channels = 2;
+    hear(s, CM_RIGHT_VIEW | CM_RIGHT_LISTEN);
+    put(s, &SOUND_AAC, UNIT_SIZE);
+    put(s, &stereo, UNIT_SIZE);
+    put(s, &stereo, UNIT_SIZE);
+    cm_slice rest = cm_slice_over(s->request.body, s->request.size);
+    cm_fmp4_audio_part part;
+    take_init(&rest);
+    take_part(&rest, 0, UNIT_SIZE, &part);
+    take_init(&rest);
+    take_part(&rest, 1, UNIT_SIZE, &part);
+    take_part(&rest, 2, UNIT_SIZE, &part);
+    assert_int_equal(rest.size, 0);
+}
+
+static void what_is_no_aac_ends_the_response(void **state)
+{
+    stage *s = *state;
+    hear(s, CM_RIGHT_VIEW | CM_RIGHT_LISTEN);
+    put(s, &SOUND_AAC, UNIT_SIZE);
+    put(s, &SOUND_PCMU, 160);
+    assert_int_equal(s->ended, 1);
+    assert_true(s->request.was_reset);
+}
+
+static void without_the_right_nothing_is_answered_but_a_problem(void **state)
+{
+    stage *s = *state;
+    hear(s, CM_RIGHT_VIEW);
+    put(s, &SOUND_AAC, UNIT_SIZE);
+    rig_run(&s->r, CM_SECONDS(9));
+    assert_int_equal(s->request.size, 0);
+    assert_int_equal(s->request.status, 503);
+    assert_string_equal(s->request.problem, "camera-not-ready");
+}
+
+static void the_cut_resets_the_connection(void **state)
+{
+    stage *s = *state;
+    hear(s, CM_RIGHT_VIEW | CM_RIGHT_LISTEN);
+    put(s, &SOUND_AAC, UNIT_SIZE);
+    const size_t size = s->request.size;
+    cm_epoch_publish(s->r.page, s->r.door.slot, 2);
+    put(s, &SOUND_AAC, UNIT_SIZE);
+    assert_int_equal(s->stale, 1);
+    assert_int_equal(s->request.size, size);
+    cm_mp4_viewer_cut(s->viewer);
+    s->viewer = NULL;
+    assert_true(s->request.was_reset && s->request.was_cut);
+}
+
+int main(void)
+{
+#define CASE(name) cmocka_unit_test_setup_teardown(name, open_stage, close_stage)
+    const struct CMUnitTest cases[] = {
+        CASE(each_access_unit_is_a_part),
+        CASE(a_narrow_connection_gets_the_same_bytes),
+        CASE(another_configuration_is_told_before_it),
+        CASE(what_is_no_aac_ends_the_response),
+        CASE(without_the_right_nothing_is_answered_but_a_problem),
+        CASE(the_cut_resets_the_connection),
+    };
+    return cmocka_run_group_tests(cases, NULL, NULL);
+}
