@@ -270,6 +270,8 @@ static cm_status negotiate(cm_whep *whep, negotiation *n, const cm_rtc_events *e
     status = open_transport(whep, n, events);
     if (status != CM_OK)
         return status;
+    if (whep->media.rtx_payload_type == 0)
+        cm_rtc_session_remember(whep->rtc, whep->media.ssrc);
     describe_transport(whep, n);
     return write_answer(whep, n, answer);
 }

@@ -182,7 +182,18 @@ void cm_rtc_session_read_figures(const cm_rtc_session *session, cm_rtc_figures *
  */
 cm_status cm_rtc_session_send_rtp(cm_rtc_session *session, const uint8_t *header,
                                   size_t header_size, const cm_slice *payload, size_t parts);
-/* The same for a compound RTCP packet of at most CM_RTC_RTCP_MAX bytes. */
+/*
+ * From here on, the last packets of `ssrc` may be sent once more (CM_SRTP_REMEMBERED of them): for
+ * peers that ask for lost packets and have no RTX. Before the session is connected.
+ */
+void cm_rtc_session_remember(cm_rtc_session *session, uint32_t ssrc);
+/*
+ * cm_rtc_session_send_rtp for a packet that was sent before, with the same bytes. CM_ABSENT: it is
+ * not remembered. CM_FOREIGN: it is another one than was sent under its number; nothing goes out.
+ */
+cm_status cm_rtc_session_resend_rtp(cm_rtc_session *session, const uint8_t *header,
+                                    size_t header_size, const cm_slice *payload, size_t parts);
+/* cm_rtc_session_send_rtp for a compound RTCP packet of at most CM_RTC_RTCP_MAX bytes. */
 cm_status cm_rtc_session_send_rtcp(cm_rtc_session *session, cm_slice compound);
 
 /* Sends what waits. Comes by itself when the arena is full, and in the turn after the one in which

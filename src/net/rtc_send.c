@@ -159,24 +159,44 @@ static cm_status finish(cm_rtc_session *session, cm_status status, uint8_t *pack
         return CM_OK;
     }
     cm_secret_wipe(packet, room); /* a picture in the clear, perhaps */
-    session->endpoint->counters.packets_refused++;
-    return CM_REFUSE;
+    session->endpoint->counters.packets_refused += status != CM_ABSENT ? 1 : 0;
+    return status == CM_ABSENT || status == CM_FOREIGN ? status : CM_REFUSE;
 }
 
-cm_status cm_rtc_session_send_rtp(cm_rtc_session *session, const uint8_t *header,
-                                  size_t header_size, const cm_slice *payload, size_t parts)
+typedef cm_status protect(cm_srtp *srtp, uint8_t *packet, size_t size, size_t *size_out);
+
+static cm_status send_rtp(cm_rtc_session *session, cm_slice header, const cm_slice *payload,
+                          size_t parts, protect *protect_rtp)
 {
     CM_ENSURE(session->state == CM_RTC_CONNECTED && session->path != NULL, CM_RETRY);
     const size_t room = CM_RTC_PACKET_MAX + CM_SRTP_RTP_OVERHEAD;
     uint8_t *packet = make_room(session->endpoint, room);
     cm_writer w = cm_writer_over(packet, CM_RTC_PACKET_MAX);
-    cm_write_slice(&w, cm_slice_over(header, header_size));
+    cm_write_slice(&w, header);
     for (size_t i = 0; i < parts; i++)
         cm_write_slice(&w, payload[i]);
     size_t size = 0;
     const cm_status status =
-        w.failed ? CM_REFUSE : cm_srtp_protect(session->srtp, packet, w.used, &size);
+        w.failed ? CM_REFUSE : protect_rtp(session->srtp, packet, w.used, &size);
     return finish(session, status, packet, room, size);
+}
+
+cm_status cm_rtc_session_send_rtp(cm_rtc_session *session, const uint8_t *header,
+                                  size_t header_size, const cm_slice *payload, size_t parts)
+{
+    return send_rtp(session, cm_slice_over(header, header_size), payload, parts, cm_srtp_protect);
+}
+
+void cm_rtc_session_remember(cm_rtc_session *session, uint32_t ssrc)
+{
+    session->remembered_ssrc = ssrc;
+}
+
+cm_status cm_rtc_session_resend_rtp(cm_rtc_session *session, const uint8_t *header,
+                                    size_t header_size, const cm_slice *payload, size_t parts)
+{
+    return send_rtp(session, cm_slice_over(header, header_size), payload, parts,
+                    cm_srtp_protect_again);
 }
 
 cm_status cm_rtc_session_send_rtcp(cm_rtc_session *session, cm_slice compound)

@@ -149,13 +149,20 @@ static void on_dtls_failed(cm_rtc_session *session, cm_status status)
     }
 }
 
+static cm_status remember(const cm_rtc_session *session)
+{
+    return session->remembered_ssrc != 0 ? cm_srtp_remember(session->srtp, session->remembered_ssrc)
+                                         : CM_OK;
+}
+
 static void on_dtls_done(void *owner, cm_status status, cm_srtp_profile profile,
                          const cm_srtp_master *ours, const cm_srtp_master *theirs)
 {
     cm_rtc_session *session = owner;
     if (status != CM_OK)
         on_dtls_failed(session, status);
-    else if (cm_srtp_create(profile, ours, theirs, &session->srtp) != CM_OK)
+    else if (cm_srtp_create(profile, ours, theirs, &session->srtp) != CM_OK ||
+             remember(session) != CM_OK)
         end(session, CM_RTC_BROKEN);
     else
         connect_if_ready(session);

@@ -63,6 +63,7 @@ void cm_srtp_destroy(cm_srtp *srtp)
         srtp->transform->deinit(&srtp->out.cipher);
     if (srtp->in.has_cipher)
         srtp->transform->deinit(&srtp->in.cipher);
+    free(srtp->sent);
     cm_secret_wipe(srtp, sizeof *srtp);
     free(srtp);
 }
@@ -149,6 +150,22 @@ cm_status cm_srtp_protect(cm_srtp *srtp, uint8_t *packet, size_t size, size_t *s
     CM_TRY(srtp->transform->seal(&out->cipher, &out->rtp, &p));
     cm_srtp_window_close(&stream->rtp, index);
     note_stream(out, stream);
+    cm_srtp_note_sent(srtp, &p);
+    *size_out = size + srtp->transform->tag_size;
+    return CM_OK;
+}
+
+cm_status cm_srtp_protect_again(cm_srtp *srtp, uint8_t *packet, size_t size, size_t *size_out)
+{
+    cm_srtp_packet p;
+    cm_srtp_stream *stream;
+    uint16_t sequence;
+    CM_TRY(read_rtp(packet, size, &p, &sequence));
+    CM_ENSURE(find_stream(&srtp->out, p.ssrc, &stream) == CM_OK, CM_ABSENT);
+    const int64_t index = cm_srtp_index_estimate(&stream->rtp, sequence);
+    CM_ENSURE(index >= 0 && srtp->out.has_cipher, CM_ABSENT);
+    set_index(&p, index);
+    CM_TRY(cm_srtp_seal_again(srtp, &p));
     *size_out = size + srtp->transform->tag_size;
     return CM_OK;
 }

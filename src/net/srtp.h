@@ -24,6 +24,7 @@ enum {
     CM_SRTP_KEY_SIZE = 16,
     CM_SRTP_SALT_SIZE = 14,
     CM_SRTP_STREAMS_MAX = 8,    // SSRCs of one direction
+    CM_SRTP_REMEMBERED = 256,   // packets that can go once more
     CM_SRTP_RTP_OVERHEAD = 16,  // the most that a protected packet is longer
     CM_SRTP_RTCP_OVERHEAD = 20, // tag, and the word with the index
 };
@@ -53,8 +54,21 @@ void cm_srtp_destroy(cm_srtp *srtp); /* wipes; NULL is fine */
  */
 cm_status cm_srtp_protect(cm_srtp *srtp, uint8_t *packet, size_t size, size_t *size_out);
 
-/* The same for a compound RTCP packet with CM_SRTP_RTCP_OVERHEAD bytes of room after it. CM_FULL:
- * one SSRC too many, or the key is used up after 2^31 packets. */
+/*
+ * From here on the last CM_SRTP_REMEMBERED packets of `ssrc` can be protected once more; 6 KB. At
+ * most one SSRC: another one takes its place. CM_BROKEN without memory.
+ */
+cm_status cm_srtp_remember(cm_srtp *srtp, uint32_t ssrc);
+/*
+ * cm_srtp_protect for a packet that went out before and was lost: the same bytes give the same
+ * packet. That they are the same is checked, as another packet under its number would give the key
+ * stream away: CM_FOREIGN, and the bytes are wiped. CM_ABSENT: its SSRC is not remembered, or the
+ * packet no longer, or was never sent. CM_CLOSE, CM_BROKEN.
+ */
+cm_status cm_srtp_protect_again(cm_srtp *srtp, uint8_t *packet, size_t size, size_t *size_out);
+
+/* cm_srtp_protect for a compound RTCP packet with CM_SRTP_RTCP_OVERHEAD bytes of room after it.
+ * CM_FULL: one SSRC too many, or the key is used up after 2^31 packets. */
 cm_status cm_srtp_protect_rtcp(cm_srtp *srtp, uint8_t *packet, size_t size, size_t *size_out);
 
 /*

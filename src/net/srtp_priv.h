@@ -114,8 +114,29 @@ typedef struct cm_srtp_direction {
     cm_srtp_stream streams[CM_SRTP_STREAMS_MAX];
 } cm_srtp_direction;
 
+/* The tag of a packet that went out. */
+typedef struct cm_srtp_tag {
+    int64_t index; // below 0: none
+    uint8_t tag[CM_AEAD_TAG_SIZE];
+} cm_srtp_tag;
+
+/* Of one SSRC, the last CM_SRTP_REMEMBERED, each at its index modulo their number. */
+typedef struct cm_srtp_sent {
+    uint32_t ssrc;
+    cm_srtp_tag tags[CM_SRTP_REMEMBERED];
+} cm_srtp_sent;
+
 struct cm_srtp {
     const cm_srtp_transform *transform;
     cm_srtp_direction out;
     cm_srtp_direction in;
+    cm_srtp_sent *sent; // NULL: nothing is remembered
 };
+
+/* ---- once more (srtp_again.c) ---- */
+
+/* `packet` was sealed and goes out. */
+void cm_srtp_note_sent(cm_srtp *srtp, const cm_srtp_packet *packet);
+/* As transform->seal. CM_ABSENT: nothing of this index is remembered, nothing was done. CM_FOREIGN:
+ * it is not the packet that went out; its bytes are wiped. */
+cm_status cm_srtp_seal_again(cm_srtp *srtp, const cm_srtp_packet *packet);

@@ -34,6 +34,7 @@ struct rtc_watch {
     uint64_t highest;              /* extended; all above it has not come yet */
     uint64_t missing[MISSING_MAX]; /* rising: not come, and not given up */
     size_t missing_count;
+    uint64_t restored; /* that were missing, and came */
     uint32_t last_timestamp;
     cm_rtp_reorder reorder;
     uint8_t storage[STORAGE];
@@ -109,9 +110,11 @@ static void note_missing(rtc_watch *w, uint64_t sequence)
 static void forget_missing(rtc_watch *w, uint64_t came)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < w->missing_count; i++)
+    for (size_t i = 0; i < w->missing_count; i++) {
+        w->restored += w->missing[i] == came ? 1 : 0;
         if (w->missing[i] != came && w->missing[i] >= w->reorder.next)
             w->missing[kept++] = w->missing[i];
+    }
     w->missing_count = kept;
 }
 
@@ -132,10 +135,11 @@ static bool is_news(rtc_watch *w, uint16_t number, uint64_t *sequence_out)
 }
 
 /* Lost on its way, for all that the rest of the program knows. */
-static bool is_lost(rtc_watch *w, const cm_rtp_packet *packet)
+static bool is_lost(void *owner, const webrtc_head *head)
 {
-    const bool is_first = packet->timestamp != w->last_timestamp;
-    w->last_timestamp = packet->timestamp;
+    rtc_watch *w = owner;
+    const bool is_first = head->timestamp != w->last_timestamp;
+    w->last_timestamp = head->timestamp;
     return w->config.is_troubled && w->has_sequence &&
            (draw(LOSES_ONE_OF) == 0 || (is_first && draw(LOSES_FIRST_ONE_OF) == 0));
 }
@@ -170,8 +174,10 @@ static void on_packet(void *owner, const webrtc_packet *packet)
     w->now_us = packet->at_us;
     if (packet->is_rtx)
         take_again(w, packet);
-    else if (!is_lost(w, &packet->rtp) && is_news(w, packet->rtp.sequence_number, &sequence))
+    else if (is_news(w, packet->rtp.sequence_number, &sequence)) {
+        forget_missing(w, sequence);
         put(w, &packet->rtp, sequence);
+    }
     w->config.events->on_packet(w->config.owner);
 }
 
@@ -206,6 +212,7 @@ static void on_failed(void *owner, const char *why, const char *at)
 }
 
 static const webrtc_peer_events PEER_EVENTS = {.on_answer = on_answer,
+                                               .is_lost = is_lost,
                                                .on_packet = on_packet,
                                                .on_report = on_report,
                                                .on_goodbye = on_goodbye,
@@ -255,6 +262,11 @@ rtc_watch *rtc_watch_open(const rtc_watch_config *config)
     cm_buffer_init(&w->unit, UNIT_MAX);
     cm_h264_depacketizer_init(&w->depacketizer, &w->unit, on_unit, w);
     return w;
+}
+
+uint64_t rtc_watch_restored(const rtc_watch *w)
+{
+    return w->restored;
 }
 
 void rtc_watch_close(rtc_watch *w)

@@ -40,6 +40,7 @@ rtc_watch *rtc_watch_open(const rtc_watch_config *config);
 void rtc_watch_stop(rtc_watch *w);
 void rtc_watch_close(rtc_watch *w); /* says goodbye; NULL is fine */
 bool rtc_watch_is_over(const rtc_watch *w);
+uint64_t rtc_watch_restored(const rtc_watch *w); /* packets that were missing, and came */
 struct pollfd rtc_watch_wants(const rtc_watch *w, int64_t now_us, int *wait_ms);
 void rtc_watch_run(rtc_watch *w, short events, int64_t now_us);
 

@@ -13,7 +13,8 @@
  *   forge ID KIND COUNT
  *               from that WebRTC viewer's address, enum rtc_forgery of rtc_watch.h: {"is_done"}
  *   tell ID     {"id", "is_open", "status", "opened_us", "first_us", "last_us", "end_us", "number"
- *               (the server's, of the last picture), pictures…}
+ *               (the server's, of the last picture), "restored" (packets of this WebRTC session
+ *               that were missing, and came), pictures…}
  *   report      the sum over all since the start, as one JSON object
  *   reset       sums start at nothing again
  *
@@ -583,6 +584,12 @@ static void do_forge(const char *line)
     printf("{\"is_done\":%s}\n", is_done ? "true" : "false");
 }
 
+static unsigned long restored_of(const viewer *v)
+{
+    const bool is_watch = v->is_open && v->link != NULL && v->link->watch != NULL;
+    return is_watch ? rtc_watch_restored(v->link->watch) : 0;
+}
+
 static void do_tell(const char *id)
 {
     viewer *v = find(id);
@@ -594,9 +601,9 @@ static void do_tell(const char *id)
     eye_report sum = v->sum;
     eye_add_report(&sum, &v->eye.report);
     printf("{\"id\":\"%s\",\"is_open\":%s,\"status\":%u,\"opened_us\":%ld,\"first_us\":%ld,"
-           "\"last_us\":%ld,\"end_us\":%ld,\"number\":%u,",
+           "\"last_us\":%ld,\"end_us\":%ld,\"number\":%u,\"restored\":%lu,",
            v->id, v->is_open ? "true" : "false", v->status, v->opened_us, v->first_us, v->last_us,
-           v->end_us, v->eye.number);
+           v->end_us, v->eye.number, restored_of(v));
     print_report(&sum);
 }
 

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/reader.h"
 #include "base/writer.h"
 #include "proto/rtcp/feedback.h"
 
@@ -414,6 +415,18 @@ static cm_status open_packet(webrtc_peer *peer, uint8_t *bytes, size_t size, cm_
     return cm_rtp_parse(cm_slice_over(bytes, plain), out);
 }
 
+static bool is_lost(const webrtc_peer *peer, cm_slice packet)
+{
+    enum { TYPE_MASK = 0x7F };
+    cm_reader r = cm_reader_over(packet);
+    const uint16_t flags = cm_read_u16(&r);
+    webrtc_head head = {.sequence_number = cm_read_u16(&r)};
+    head.timestamp = cm_read_u32(&r);
+    return peer->config.events->is_lost != NULL && !r.failed &&
+           (flags & TYPE_MASK) == peer->payload_type &&
+           peer->config.events->is_lost(peer->config.owner, &head);
+}
+
 /* `size` bytes of a datagram of `whole`. */
 static void take_packet(webrtc_peer *peer, uint8_t *bytes, size_t size, size_t whole, int64_t now)
 {
@@ -425,7 +438,12 @@ static void take_packet(webrtc_peer *peer, uint8_t *bytes, size_t size, size_t w
         take_rtcp(peer, bytes, size);
         return;
     }
-    if (open_packet(peer, bytes, size, &packet.rtp) != CM_OK) {
+    if (is_lost(peer, cm_slice_over(bytes, size)))
+        return;
+    const cm_status status = open_packet(peer, bytes, size, &packet.rtp);
+    if (status == CM_REFUSE && peer->config.has_no_rtx)
+        return; /* it came twice: late, and once more */
+    if (status != CM_OK) {
         fail(peer, "a packet", "can't be opened");
         return;
     }

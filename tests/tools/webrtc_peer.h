@@ -52,9 +52,18 @@ typedef struct webrtc_packet {
     int64_t at_us;
 } webrtc_packet;
 
+/* What stands in the clear before a packet of pictures is opened. */
+typedef struct webrtc_head {
+    uint16_t sequence_number;
+    uint32_t timestamp;
+} webrtc_head;
+
 /* Inside webrtc_peer_readable() and webrtc_peer_tick(). None may close the peer. */
 typedef struct webrtc_peer_events {
-    void (*on_answer)(void *owner, unsigned status);             // of HTTP; may be NULL
+    void (*on_answer)(void *owner, unsigned status); // of HTTP; may be NULL
+    /* Is this one, no RTX, lost on its way? Then nothing of the peer ever knows of it. May be NULL.
+     */
+    bool (*is_lost)(void *owner, const webrtc_head *head);
     void (*on_packet)(void *owner, const webrtc_packet *packet); // of pictures
     void (*on_report)(void *owner);                              // one is due; may be NULL
     void (*on_goodbye)(void *owner);                             // the server's BYE; may be NULL

@@ -255,15 +255,31 @@ static inline void rig_connect(rig *r, viewer *v)
 
 /* ---- packets of ours ---- */
 
-/* `size` with the header of 12 bytes. */
-static inline cm_status viewer_send(viewer *v, size_t size)
+enum { VIEWER_SSRC = 0x1234 };
+
+typedef cm_status viewer_sender(cm_rtc_session *session, const uint8_t *header, size_t header_size,
+                                const cm_slice *payload, size_t parts);
+
+static inline cm_status viewer_send_by(viewer_sender *send, viewer *v, uint16_t sequence,
+                                       size_t size)
 {
     static const uint8_t PAYLOAD[4096];
     uint8_t header[12];
-    rtc_rtp_header(header, 96, v->sequence++, 0x1234);
+    rtc_rtp_header(header, 96, sequence, VIEWER_SSRC);
     const cm_slice parts[2] = {cm_slice_over(PAYLOAD, (size - 12) / 2),
                                cm_slice_over(PAYLOAD, size - 12 - (size - 12) / 2)};
-    return cm_rtc_session_send_rtp(v->session, header, sizeof header, parts, 2);
+    return send(v->session, header, sizeof header, parts, 2);
+}
+
+/* `size` with the header of 12 bytes. */
+static inline cm_status viewer_send(viewer *v, size_t size)
+{
+    return viewer_send_by(cm_rtc_session_send_rtp, v, v->sequence++, size);
+}
+
+static inline cm_status viewer_resend(viewer *v, uint16_t sequence, size_t size)
+{
+    return viewer_send_by(cm_rtc_session_resend_rtp, v, sequence, size);
 }
 
 static inline cm_status viewer_send_rtcp(viewer *v)

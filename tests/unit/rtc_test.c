@@ -537,6 +537,34 @@ static void packets_too_large_or_wrong_are_refused(void **state)
     rig_close(&r);
 }
 
+static void a_lost_packet_may_go_once_more(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r);
+    viewer *v = viewer_open(&r, 0);
+    viewer *forgetful = viewer_open(&r, 1);
+    cm_rtc_session_remember(v->session, VIEWER_SSRC);
+    rig_connect(&r, v);
+    rig_connect(&r, forgetful);
+    const uint16_t sequence = v->sequence;
+    assert_int_equal(viewer_send(v, 500), CM_OK);
+    assert_int_equal(viewer_resend(v, sequence, 500), CM_OK);
+    assert_int_equal(viewer_resend(v, sequence, 501), CM_FOREIGN);
+    assert_int_equal(counters(&r)->packets_refused, 1);
+    assert_int_equal(viewer_resend(v, (uint16_t)(sequence + 1), 500), CM_ABSENT);
+    const uint16_t other = forgetful->sequence;
+    assert_int_equal(viewer_send(forgetful, 500), CM_OK);
+    assert_int_equal(viewer_resend(forgetful, other, 500), CM_ABSENT);
+    assert_int_equal(counters(&r)->packets_refused, 1);
+    run_for(&r, CM_MS(10));
+    assert_int_equal(v->peer.rtp, 1);
+    assert_int_equal(v->peer.unread, 1); /* its SRTP had that one */
+    assert_int_equal(forgetful->peer.rtp, 1);
+    assert_int_equal(forgetful->peer.unread, 0);
+    rig_close(&r);
+}
+
 /* ---- what peers are told ---- */
 
 static void candidates_are_what_is_bound_and_what_is_announced(void **state)
@@ -669,6 +697,7 @@ int main(void)
         cmocka_unit_test(packets_of_one_size_share_a_message),
         cmocka_unit_test(what_waits_dies_with_its_session),
         cmocka_unit_test(packets_too_large_or_wrong_are_refused),
+        cmocka_unit_test(a_lost_packet_may_go_once_more),
         cmocka_unit_test(candidates_are_what_is_bound_and_what_is_announced),
         cmocka_unit_test(an_address_in_use_or_not_ours_is_refused),
         cmocka_unit_test(all_addresses_are_told_as_those_we_have),

@@ -475,6 +475,113 @@ static void no_sequence_number_is_protected_twice(void **state)
 }
 
 /* RFC 3711, 9.2 */
+/* ---- once more ---- */
+
+static cm_status protect_again(cm_srtp *srtp, testing_packet *p)
+{
+    return cm_srtp_protect_again(srtp, p->bytes, p->size, &p->size);
+}
+
+static void assert_same_packet(const testing_packet *a, const testing_packet *b)
+{
+    assert_int_equal(a->size, b->size);
+    assert_memory_equal(a->bytes, b->bytes, a->size);
+}
+
+static void a_lost_packet_goes_once_more_as_it_was(void **state)
+{
+    (void)state;
+    EACH_PROFILE(profile)
+    {
+        enum { FIRST = 65400, COUNT = 300 }; /* over the turn of the sequence number */
+        ends e = ends_open(profile);
+        testing_packet sent[COUNT];
+        assert_int_equal(cm_srtp_remember(e.a, SSRC), CM_OK);
+        for (unsigned i = 0; i < COUNT; i++)
+            sent[i] = protect(e.a, testing_rtp_plain(SSRC, (uint16_t)(FIRST + i)));
+        for (unsigned i = 0; i < COUNT; i++) {
+            testing_packet again = testing_rtp_plain(SSRC, (uint16_t)(FIRST + i));
+            if (i < COUNT - CM_SRTP_REMEMBERED) {
+                assert_int_equal(protect_again(e.a, &again), CM_ABSENT);
+                continue;
+            }
+            assert_int_equal(protect_again(e.a, &again), CM_OK);
+            assert_same_packet(&again, &sent[i]);
+        }
+        /* And the next one goes on where it was. */
+        for (unsigned i = 0; i < COUNT - 1; i++)
+            assert_int_equal(unprotect(e.b, sent[i]), CM_OK);
+        assert_int_equal(pass(&e, (uint16_t)(FIRST + COUNT)), CM_OK);
+        assert_int_equal(unprotect(e.b, sent[COUNT - 1]), CM_OK);
+        ends_close(&e);
+    }
+}
+
+static bool is_wiped(const testing_packet *p, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (p->bytes[i] != 0)
+            return false;
+    return true;
+}
+
+/* One byte is enough, of header or payload: it would be another packet under the same key stream.
+ */
+static void another_packet_under_its_number_does_not_leave(void **state)
+{
+    (void)state;
+    EACH_PROFILE(profile)
+    {
+        ends e = ends_open(profile);
+        const testing_packet plain = testing_rtp_plain(SSRC, 500);
+        assert_int_equal(cm_srtp_remember(e.a, SSRC), CM_OK);
+        const testing_packet sent = protect(e.a, plain);
+        for (size_t i = 4; i < plain.size; i++) {
+            testing_packet other = plain;
+            if (i >= 8 && i < 12)
+                continue; /* of another SSRC, see below */
+            other.bytes[i] ^= 1;
+            assert_int_equal(protect_again(e.a, &other), CM_FOREIGN);
+            assert_true(is_wiped(&other, sent.size));
+        }
+        testing_packet shorter = plain;
+        shorter.size--;
+        assert_int_equal(protect_again(e.a, &shorter), CM_FOREIGN);
+        testing_packet again = plain;
+        assert_int_equal(protect_again(e.a, &again), CM_OK);
+        assert_same_packet(&again, &sent);
+        ends_close(&e);
+    }
+}
+
+static void only_what_was_sent_and_is_remembered_goes_once_more(void **state)
+{
+    (void)state;
+    EACH_PROFILE(profile)
+    {
+        ends e = ends_open(profile);
+        testing_packet p = testing_rtp_plain(SSRC, 500);
+        assert_int_equal(protect_again(e.a, &p), CM_ABSENT); /* nothing was sent at all */
+        (void)protect(e.a, testing_rtp_plain(SSRC, 500));
+        assert_int_equal(protect_again(e.a, &p), CM_ABSENT); /* before anything was remembered */
+        assert_int_equal(cm_srtp_remember(e.a, SSRC), CM_OK);
+        assert_int_equal(protect_again(e.a, &p), CM_ABSENT);
+        (void)protect(e.a, testing_rtp_plain(SSRC, 501));
+        (void)protect(e.a, testing_rtp_plain(SSRC + 1, 501));
+        p = testing_rtp_plain(SSRC, 502);
+        assert_int_equal(protect_again(e.a, &p), CM_ABSENT);
+        p = testing_rtp_plain(SSRC + 1, 501);
+        assert_int_equal(protect_again(e.a, &p), CM_ABSENT);
+        p = testing_rtp_plain(SSRC + 2, 501);
+        assert_int_equal(protect_again(e.a, &p), CM_ABSENT);
+        p = (testing_packet){.size = 3};
+        assert_int_equal(protect_again(e.a, &p), CM_CLOSE);
+        p = testing_rtp_plain(SSRC, 501);
+        assert_int_equal(protect_again(e.a, &p), CM_OK);
+        ends_close(&e);
+    }
+}
+
 static void a_key_that_is_used_up_protects_no_more(void **state)
 {
     (void)state;
@@ -735,6 +842,9 @@ int main(void)
         cmocka_unit_test(packets_of_every_shape_come_back_as_they_were),
         cmocka_unit_test(rtcp_counts_its_own_packets),
         cmocka_unit_test(no_sequence_number_is_protected_twice),
+        cmocka_unit_test(a_lost_packet_goes_once_more_as_it_was),
+        cmocka_unit_test(another_packet_under_its_number_does_not_leave),
+        cmocka_unit_test(only_what_was_sent_and_is_remembered_goes_once_more),
         cmocka_unit_test(a_key_that_is_used_up_protects_no_more),
         cmocka_unit_test(a_ninth_ssrc_of_ours_is_refused),
         cmocka_unit_test(every_changed_bit_is_refused),

@@ -5,6 +5,11 @@ static cm_status send_rtp(void *context, cm_slice header, const cm_slice *payloa
     return cm_rtc_session_send_rtp(context, header.bytes, header.size, payload, parts);
 }
 
+static cm_status resend_rtp(void *context, cm_slice header, const cm_slice *payload, size_t parts)
+{
+    return cm_rtc_session_resend_rtp(context, header.bytes, header.size, payload, parts);
+}
+
 static cm_status send_rtcp(void *context, cm_slice compound)
 {
     return cm_rtc_session_send_rtcp(context, compound);
@@ -17,6 +22,9 @@ static void flush(void *context)
 
 cm_webrtc_transport cm_webrtc_transport_over(cm_rtc_session *session)
 {
-    return (cm_webrtc_transport){
-        .send_rtp = send_rtp, .send_rtcp = send_rtcp, .flush = flush, .context = session};
+    return (cm_webrtc_transport){.send_rtp = send_rtp,
+                                 .resend_rtp = resend_rtp,
+                                 .send_rtcp = send_rtcp,
+                                 .flush = flush,
+                                 .context = session};
 }

@@ -6,6 +6,6 @@
 #include "egress/webrtc/webrtc.h"
 #include "net/rtc.h"
 
-/* Good for as long as the session. Resends nothing as the same packet: the session's SRTP protects
- * no sequence number twice. */
+/* Good for as long as the session. A packet goes once more as it was if the session remembers its
+ * SSRC (cm_rtc_session_remember). */
 cm_webrtc_transport cm_webrtc_transport_over(cm_rtc_session *session);

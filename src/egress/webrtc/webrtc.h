@@ -23,10 +23,10 @@
  * the key stream would be used twice, and GCM would give away its authentication key. So it is
  * rebuilt from what it was made of and nothing else: the sealed frame, which opens as what it was
  * or not at all, and a record of sequence number, timestamp, transport-wide number and extensions
- * at the time. It is handed to transport->resend_rtp, which is for exactly that; a transport that
- * cannot prove to its cipher that it is the same packet leaves that NULL, and then nothing is sent
- * twice: the receiver asks for a keyframe in the end. A lost packet is sent at most 3 times more,
- * not twice within a round trip, and all of them within a tenth of the estimate.
+ * at the time. It is handed to transport->resend_rtp, which is for exactly that, and whose cipher
+ * looks whether it is the same packet (net/srtp.h); a transport that cannot leaves that NULL, and
+ * then nothing is sent twice: the receiver asks for a keyframe in the end. A lost packet is sent at
+ * most 3 times more, not twice within a round trip, and all of them within a tenth of the estimate.
  *
  * Life: made, started when the session is connected, cut or destroyed. Memory: about 3.5 KB a
  * viewer, and holds on the frames that he may still ask for, of the last half second and four round
