@@ -60,8 +60,22 @@ static void on_end(void *owner, const cm_rtsp_end *end)
     r->has_ended = true;
 }
 
-static const cm_rtsp_client_events EVENTS = {
-    .may_connect = may_connect, .on_playing = on_playing, .on_unit = on_unit, .on_end = on_end};
+static void on_sound(void *owner, const cm_ingest_sound *sound)
+{
+    const run *r = owner;
+    uint8_t storage[CM_SOUND_FORMAT_MAX];
+    cm_writer w = cm_writer_over(storage, sizeof storage);
+    CHECK(!r->has_ended);
+    CHECK(sound->bytes.size > 0 && sound->clock_rate > 0 && sound->duration > 0);
+    CHECK(cm_sound_format_write(&w, sound->format) == CM_OK);
+    touch(sound->bytes);
+}
+
+static const cm_rtsp_client_events EVENTS = {.may_connect = may_connect,
+                                             .on_playing = on_playing,
+                                             .on_unit = on_unit,
+                                             .on_sound = on_sound,
+                                             .on_end = on_end};
 
 static void on_readable(void *owner)
 {
@@ -103,7 +117,20 @@ static void send_answer(run *r, uint8_t kind, cm_slice rest)
     send_bytes(r, cm_writer_done(&w));
 }
 
-static void send_description(run *r, cm_slice fmtp)
+/* One of the codecs, each with a payload type of its own; or none. */
+static void write_sound(cm_writer *body, uint8_t kind)
+{
+    static const char *const SOUNDS[] = {
+        "",
+        "m=audio 0 RTP/AVP 0\r\na=control:s\r\n",
+        "m=audio 0 RTP/AVP 97\r\na=rtpmap:97 MPEG4-GENERIC/16000/1\r\na=control:s\r\n",
+        "m=audio 0 RTP/AVP 111\r\na=rtpmap:111 opus/48000/2\r\na=control:s\r\n",
+        "m=audio 0 RTP/AVP 8 99\r\na=rtpmap:8 PCMA/16000/2\r\na=control:s\r\n",
+    };
+    cm_write_text(body, SOUNDS[kind % CM_COUNT(SOUNDS)]);
+}
+
+static void send_description(run *r, uint8_t kind, cm_slice fmtp)
 {
     uint8_t storage[ANSWER_SIZE];
     uint8_t sdp[ANSWER_SIZE / 2];
@@ -115,12 +142,22 @@ static void send_description(run *r, cm_slice fmtp)
                     is_h265 ? '5' : '4');
     cm_write_slice(&body, cm_slice_from(fmtp, is_h265 ? 1 : 0));
     cm_write_text(&body, "\r\na=control:t\r\n");
+    write_sound(&body, kind);
     cm_write_format(&w, "RTSP/1.0 200 OK\r\nCSeq: %u\r\n", ++r->cseq);
     cm_rtsp_write_end(&w, cm_writer_done(&body));
     send_bytes(r, cm_writer_done(&w));
 }
 
-static void send_packet(run *r, uint8_t how, cm_slice payload)
+/* Of the two tracks. */
+typedef struct kind_of_packet {
+    uint8_t payload_type;
+    uint8_t channel;
+    uint32_t ssrc;
+} kind_of_packet;
+
+static const uint8_t SOUND_TYPES[4] = {0, 97, 111, 8};
+
+static void send_packet(run *r, uint8_t how, const kind_of_packet *kind, cm_slice payload)
 {
     uint8_t storage[ANSWER_SIZE];
     uint8_t framed[ANSWER_SIZE + 4];
@@ -128,17 +165,18 @@ static void send_packet(run *r, uint8_t how, cm_slice payload)
     cm_writer w = cm_writer_over(framed, sizeof framed);
     r->sequence = (uint16_t)(r->sequence + (how & 3));
     cm_rtp_write(&packet, &(cm_rtp_packet){.marker = (how & 4) != 0,
-                                           .payload_type = 96,
+                                           .payload_type = kind->payload_type,
                                            .sequence_number = r->sequence,
                                            .timestamp = r->sequence * 3000u,
-                                           .ssrc = how & 8 ? 2 : 1,
+                                           .ssrc = kind->ssrc + (how & 8 ? 1 : 0),
                                            .payload = payload});
     const cm_slice bytes = cm_writer_done(&packet);
     const cm_datagram datagram = {.bytes = bytes, .peer = r->client};
     size_t sent;
     if (r->udp != NULL && r->client.port != 0)
         CM_IGNORE(cm_udp_send(r->udp, &datagram, 1, &sent), "what does not fit is lost");
-    cm_rtsp_write_interleaved_header(&w, how & 16 ? 1 : 0, (uint16_t)bytes.size);
+    cm_rtsp_write_interleaved_header(&w, (uint8_t)(kind->channel + (how & 16 ? 1 : 0)),
+                                     (uint16_t)bytes.size);
     cm_write_slice(&w, bytes);
     send_bytes(r, cm_writer_done(&w));
 }
@@ -156,7 +194,7 @@ static void step(run *r, cm_reader *in)
         send_answer(r, how & 31, rest);
         break;
     case 2:
-        send_description(r, rest);
+        send_description(r, how & 31, rest);
         break;
     case 3:
         send_bytes(r, rest);
@@ -168,8 +206,14 @@ static void step(run *r, cm_reader *in)
     case 5: // the port that the client's packets are to go to: 40000 and up are its own
         r->client.port = (uint16_t)(size << 8 | how);
         break;
-    default:
-        send_packet(r, how, rest);
+    case 6:
+        send_packet(r, how, &(kind_of_packet){.payload_type = 96, .ssrc = 1}, rest);
+        break;
+    default: // sound: of the type that the size picks
+        send_packet(
+            r, how,
+            &(kind_of_packet){.payload_type = SOUND_TYPES[size % 4], .ssrc = 3, .channel = 2},
+            rest);
         break;
     }
     cm_sim_run_for(r->sim, CM_MS(2));

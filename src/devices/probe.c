@@ -185,14 +185,13 @@ static const cm_camera_events CAMERA_EVENTS = {may_connect, on_status, on_want_s
 
 static void use_sealers(probe *p, cm_sealer_set *set)
 {
-    for (unsigned stream = 0; stream < CM_PICTURE_STREAMS; stream++) {
+    for (unsigned stream = 0; stream < CM_STREAMS; stream++) {
         cm_sealer **sealers = set->sealers[stream];
         CM_IGNORE(cm_camera_take_sealers(p->camera, (cm_stream)stream, sealers[CM_OBJECT_FRAME],
                                          sealers[CM_OBJECT_STILL]),
                   "sealers of another camera are destroyed there, and the probe fails");
         sealers[CM_OBJECT_FRAME] = sealers[CM_OBJECT_STILL] = NULL;
     }
-    cm_sealer_set_clear(set); /* nobody listens to a probe */
 }
 
 /* They come before the camera is made, and are kept until it is. */

@@ -106,8 +106,10 @@ static void on_measure_timer(cm_timer *timer)
 {
     cm_camera *camera = CM_HOLDER(timer, cm_camera, measure_timer);
     bool is_changed = false;
-    for (size_t i = 0; i < CM_PICTURE_STREAMS; i++)
+    for (size_t i = 0; i < CM_PICTURE_STREAMS; i++) {
         is_changed |= cm_publish_measure(&camera->feeds[i]);
+        cm_sound_review(&camera->feeds[i]);
+    }
     if (is_changed)
         cm_camera_changed(camera);
 }
@@ -178,7 +180,7 @@ static cm_status login_copy_init(login_copy *copy, const cm_camera_login *login)
     return CM_OK;
 }
 
-static void on_want_sealers(void *owner, uint64_t epoch)
+void cm_camera_want_sealers(void *owner, uint64_t epoch)
 {
     cm_camera *camera = owner;
     camera->config.events->on_want_sealers(camera->config.owner, &camera->config.key, epoch);
@@ -199,7 +201,7 @@ static cm_status make_sources(cm_camera *camera, const login_copy *login)
                                          .loop = camera->config.loop,
                                          .camera = camera->config.key,
                                          .stream = (cm_stream)i,
-                                         .on_want_sealers = on_want_sealers,
+                                         .on_want_sealers = cm_camera_want_sealers,
                                          .owner = camera};
         if (has_stream(login, i) && feed->source == NULL)
             CM_TRY(cm_source_create(&config, &feed->source));
@@ -282,6 +284,7 @@ cm_status cm_camera_set_login(cm_camera *camera, const cm_camera_login *login, b
     camera->config.keep_always = keep_always;
     for (size_t i = 0; i < CM_PICTURE_STREAMS; i++)
         cm_feed_stop(&camera->feeds[i]);
+    cm_sound_forget(camera);
     use_login(camera, &copy);
     for (size_t i = 0; i < CM_PICTURE_STREAMS; i++)
         cm_feed_review(&camera->feeds[i]);
@@ -305,7 +308,9 @@ cm_status cm_camera_create(const cm_camera_config *config, cm_camera **out)
         cm_feed_init(&camera->feeds[i], camera, (cm_stream)i);
         camera->feeds[i].status->since = cm_loop_wall(config->loop);
     }
-    const cm_status status = cm_camera_set_login(camera, &config->login, config->keep_always);
+    cm_status status = cm_sound_create(camera);
+    if (status == CM_OK)
+        status = cm_camera_set_login(camera, &config->login, config->keep_always);
     if (status != CM_OK) {
         cm_camera_destroy(camera);
         return status;
@@ -337,6 +342,7 @@ void cm_camera_destroy(cm_camera *camera)
         cm_source_destroy(feed->source);
         free(feed->address);
     }
+    cm_sound_destroy(camera);
     cm_timer_stop(&camera->status_timer);
     cm_timer_stop(&camera->measure_timer);
     cm_timer_stop(&camera->limit_timer);
@@ -349,7 +355,10 @@ void cm_camera_destroy(cm_camera *camera)
 
 void cm_camera_want(cm_camera *camera, cm_stream stream, bool is_wanted)
 {
-    cm_feed_want(&camera->feeds[stream == CM_STREAM_SOUND ? CM_STREAM_MAIN : stream], is_wanted);
+    if (stream == CM_STREAM_SOUND)
+        cm_sound_want(camera, is_wanted);
+    else
+        cm_feed_want(&camera->feeds[stream], is_wanted);
 }
 
 cm_status cm_camera_take_sealers(cm_camera *camera, cm_stream stream, cm_sealer *frames,
@@ -370,5 +379,5 @@ const cm_camera_status *cm_camera_read_status(const cm_camera *camera)
 
 cm_source *cm_camera_source(cm_camera *camera, cm_stream stream)
 {
-    return stream != CM_STREAM_SOUND ? camera->feeds[stream].source : NULL;
+    return stream == CM_STREAM_SOUND ? camera->sound.source : camera->feeds[stream].source;
 }

@@ -3,6 +3,10 @@
  * reconnected with jittered back-off, its access units cut into granules and put into the streams'
  * sources, which seal them at once.
  *
+ * Its sound comes with a session that runs anyhow, whether anybody listens or not: it costs little,
+ * and a session can't be given a second track later. Of two sessions that have it main's is taken.
+ * It has a source of its own; a frame is laid out as media/sound.h says.
+ *
  * It knows no user and no store: addresses and login are handed to it, what it learns it tells
  * through events. Whether an address may be connected to is asked of the owner for each address
  * that a name resolved to, and then exactly that address is connected to.
@@ -21,6 +25,7 @@
 
 #include "ingest/cause.h"
 #include "ingest/unit.h"
+#include "media/sound.h"
 #include "media/source.h"
 #include "net/net.h"
 #include "proto/video/sets.h"
@@ -56,10 +61,21 @@ typedef struct cm_stream_status {
     uint64_t frames, bytes, packets_lost, reconnects, malformed; /* since create */
 } cm_stream_status;
 
+/* What is heard, as it is now. Why there is none stands in the stream's detail. */
+typedef struct cm_sound_status {
+    bool is_there; /* a session has it, or the last one had */
+    cm_sound_codec codec;
+    uint8_t channels;
+    uint32_t rate;                                   /* Hz */
+    cm_wall last_frame;                              /* us 0: none yet */
+    uint64_t frames, bytes, packets_lost, malformed; /* since create */
+} cm_sound_status;
+
 /* The camera's: that of the main stream, or of sub while main is not wanted. */
 typedef struct cm_camera_status {
     cm_camera_key key;
     cm_stream_status streams[CM_PICTURE_STREAMS];
+    cm_sound_status sound;
 } cm_camera_status;
 
 /*
@@ -116,9 +132,11 @@ void cm_camera_destroy(cm_camera *camera);
 /* Another address or login: connects anew. The same ones: what runs goes on, what waits after a
  * failure tries again at once. CM_REFUSE as above: the former ones stay. */
 cm_status cm_camera_set_login(cm_camera *camera, const cm_camera_login *login, bool keep_always);
-/* Counted: each true is matched by a false. */
+/* Counted: each true is matched by a false. Who wants sound wants the session that has it, or is
+ * likely to: one that is wanted for its pictures before one that is not, main before sub. */
 void cm_camera_want(cm_camera *camera, cm_stream stream, bool is_wanted);
-/* Takes both, also on failure. CM_ABSENT: no such stream. See cm_source_take_sealers. */
+/* Takes both, also on failure; of sound there are no `stills`. CM_ABSENT: no such stream. See
+ * cm_source_take_sealers. */
 cm_status cm_camera_take_sealers(cm_camera *camera, cm_stream stream, cm_sealer *frames,
                                  cm_sealer *stills);
 
@@ -149,6 +167,8 @@ struct cm_camera_push {
 cm_status cm_camera_push_begin(cm_camera *camera, const cm_camera_key *key, cm_camera_push *push);
 /* The next access unit, as of a session that begins: sealed and published at once. */
 void cm_camera_push_unit(cm_camera_push *push, const cm_ingest_unit *unit);
+/* A frame of sound, in its order. */
+void cm_camera_push_sound(cm_camera_push *push, const cm_ingest_sound *sound);
 /* One was left out: it goes on at the next keyframe. */
 void cm_camera_push_skip(cm_camera_push *push);
 /* No pictures come, though whoever brings them is there; the next one says that they do again. */

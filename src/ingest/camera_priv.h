@@ -4,6 +4,7 @@
  *   feed.c     one stream of it: when it connects, over what, and when it tries again
  *   push.c     one stream whose pictures are brought
  *   publish.c  one stream's access units into its source
+ *   sound.c    the camera's sound into its source, whichever session has it
  */
 #pragma once
 
@@ -42,6 +43,7 @@ typedef struct cm_feed {
     bool is_udp;                  /* to be tried next */
     bool takes_any_port;
     bool has_flipped; /* the other transport was tried since it was live */
+    bool lacks_sound; /* its last session had none */
     unsigned failures;
     cm_instant live_since;
 
@@ -55,10 +57,22 @@ typedef struct cm_feed {
     uint64_t measured_bytes;
 } cm_feed;
 
+/* What a camera sounds like. */
+typedef struct cm_camera_sound {
+    cm_source *source;
+    cm_capture_clock clock;
+    cm_media_time last_media;
+    const cm_feed *from; /* whose session it comes from; NULL: none now */
+    cm_instant last_frame;
+    unsigned wants;
+    cm_feed *wanted_from; /* that is wanted for it; NULL: none */
+} cm_camera_sound;
+
 struct cm_camera {
     cm_camera_config config; /* its login is not used: see below */
     cm_camera_status status;
     cm_feed feeds[CM_PICTURE_STREAMS];
+    cm_camera_sound sound;
     char *user;             /* never NULL */
     char *password;         /* never NULL; wiped */
     cm_timer status_timer;  /* tells of a change, outside of anybody's call */
@@ -73,6 +87,8 @@ struct cm_camera {
 
 /* Something in its status changed. */
 void cm_camera_changed(cm_camera *camera);
+/* What its sources ask for; the camera is their owner. */
+void cm_camera_want_sealers(void *owner, uint64_t epoch);
 
 /* ---- feed.c ---- */
 
@@ -99,3 +115,16 @@ void cm_publish_begin(cm_feed *feed); /* a session begins */
 void cm_publish_unit(cm_feed *feed, const cm_ingest_unit *unit);
 /* Brings rates and counters in the status up to date; true if anything changed. */
 bool cm_publish_measure(cm_feed *feed);
+
+/* ---- sound.c ---- */
+
+cm_status cm_sound_create(cm_camera *camera);
+void cm_sound_destroy(cm_camera *camera);
+void cm_sound_put(cm_feed *feed, const cm_ingest_sound *sound);
+/* The feed's session plays, or something about its sound changed since. */
+void cm_sound_review(cm_feed *feed);
+/* The feed's session is over. */
+void cm_sound_end(cm_feed *feed);
+void cm_sound_want(cm_camera *camera, bool is_wanted);
+/* Another address or login: nothing is known of the camera. */
+void cm_sound_forget(cm_camera *camera);

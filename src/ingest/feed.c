@@ -93,10 +93,13 @@ static void drop_client(cm_feed *feed)
     cm_rtsp_client_counters last;
     if (feed->client == NULL)
         return;
+    cm_sound_end(feed);
     cm_rtsp_client_read_counters(feed->client, &last);
     feed->past.bytes += last.bytes;
     feed->past.packets_lost += last.packets_lost;
     feed->past.malformed += last.malformed;
+    feed->past.sound_packets_lost += last.sound_packets_lost;
+    feed->past.sound_malformed += last.sound_malformed;
     cm_rtsp_client_destroy(feed->client);
     feed->client = NULL;
     cm_source_stop(feed->source);
@@ -177,6 +180,7 @@ static void on_playing(void *owner, bool is_udp)
     cm_feed *feed = owner;
     cm_connect_ticket_give_back(feed->camera->config.gate, &feed->ticket);
     feed->status->is_udp = is_udp;
+    cm_sound_review(feed);
 }
 
 static void on_unit(void *owner, const cm_ingest_unit *unit)
@@ -184,8 +188,16 @@ static void on_unit(void *owner, const cm_ingest_unit *unit)
     cm_publish_unit(owner, unit);
 }
 
-static const cm_rtsp_client_events CLIENT_EVENTS = {
-    .may_connect = may_connect, .on_playing = on_playing, .on_unit = on_unit, .on_end = on_end};
+static void on_sound(void *owner, const cm_ingest_sound *sound)
+{
+    cm_sound_put(owner, sound);
+}
+
+static const cm_rtsp_client_events CLIENT_EVENTS = {.may_connect = may_connect,
+                                                    .on_playing = on_playing,
+                                                    .on_unit = on_unit,
+                                                    .on_sound = on_sound,
+                                                    .on_end = on_end};
 
 static void start_client(cm_feed *feed)
 {
@@ -283,7 +295,8 @@ void cm_feed_note_picture(cm_feed *feed)
     feed->live_since = cm_loop_now(feed->camera->config.loop);
     feed->has_flipped = false;
     feed->is_udp = feed->status->is_udp; /* what works is tried first */
-    cm_feed_set_state(feed, CM_CAMERA_LIVE, CM_CAUSE_NONE, "");
+    cm_feed_set_state(feed, CM_CAMERA_LIVE, CM_CAUSE_NONE,
+                      feed->client != NULL ? cm_rtsp_client_sound_refusal(feed->client) : "");
 }
 
 void cm_feed_init(cm_feed *feed, cm_camera *camera, cm_stream which)

@@ -9,6 +9,7 @@ static void rest(cm_feed *feed, cm_camera_cause cause, const char *detail)
     feed->push->camera = NULL;
     feed->push = NULL;
     cm_source_stop(feed->source);
+    cm_sound_end(feed);
     cm_feed_set_state(feed, CM_CAMERA_OFF, cause, detail);
 }
 
@@ -48,6 +49,13 @@ void cm_camera_push_unit(cm_camera_push *push, const cm_ingest_unit *unit)
     cm_feed *feed = feed_of(push);
     if (feed != NULL)
         cm_publish_unit(feed, unit);
+}
+
+void cm_camera_push_sound(cm_camera_push *push, const cm_ingest_sound *sound)
+{
+    cm_feed *feed = feed_of(push);
+    if (feed != NULL)
+        cm_sound_put(feed, sound);
 }
 
 void cm_camera_push_skip(cm_camera_push *push)

@@ -1088,15 +1088,16 @@ static void the_table_of_states(void **state)
     (void)state;
     /* Rows: from. Columns: to, in the order of the enum. */
     static const char *const ROWS[CM_RTSP_CLIENT_STATES] = {
-        ".x......x", /* new */
-        "..x.....x", /* resolving */
-        "...x....x", /* connecting */
-        ".x..x...x", /* asking */
-        ".x...x..x", /* describing */
-        ".x..x.x.x", /* setting up */
-        ".x.....xx", /* starting */
-        ".x......x", /* playing */
-        ".........", /* ended */
+        ".x.......x", /* new */
+        "..x......x", /* resolving */
+        "...x.....x", /* connecting */
+        ".x..x....x", /* asking */
+        ".x...x...x", /* describing */
+        ".x..x.xx.x", /* setting up */
+        ".x.....x.x", /* setting up sound */
+        ".x......xx", /* starting */
+        ".x.......x", /* playing */
+        "..........", /* ended */
     };
     for (int from = 0; from < CM_RTSP_CLIENT_STATES; from++) {
         for (int to = 0; to < CM_RTSP_CLIENT_STATES; to++)

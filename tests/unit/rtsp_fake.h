@@ -22,6 +22,20 @@
     "a=fmtp:96 packetization-mode=1;sprop-parameter-sets=Z0LADNkBQfsBEAAAAwAQAAADAoDxQqSA,"        \
     "aMuDyyA=\r\na=control:trackID=1\r\n"
 
+/* A second track, trackID=2 in the description: of sound. */
+typedef struct fake_sound {
+    cm_udp *rtp, *rtcp;
+    cm_address client; /* where its RTP goes over UDP */
+    size_t setups;
+    char transport[128]; /* asked for */
+    const char *reply;   /* the Transport line; NULL: the plain thing */
+    uint16_t status;     /* of the answer to SETUP; 0: 200 */
+    uint16_t channel;
+    uint16_t sequence;
+    uint32_t ssrc;
+    uint8_t payload_type;
+} fake_sound;
+
 typedef struct fake fake;
 struct fake {
     cm_net *net;
@@ -41,7 +55,8 @@ struct fake {
     char transport[128]; /* asked for */
     bool had_login;      /* the newest request had an Authorization */
     bool had_basic;
-    size_t interleaved; /* frames that came */
+    size_t interleaved;   /* frames that came */
+    size_t reports_on[4]; /* of them, by channel */
     uint8_t interleaved_channel;
     size_t datagrams, reports; /* on its UDP ports */
     size_t responses;
@@ -62,6 +77,7 @@ struct fake {
     uint16_t sequence;
     uint32_t ssrc;
     uint8_t payload_type;
+    fake_sound sound;
 };
 
 static inline void fake_send(fake *f, cm_slice bytes)
@@ -150,6 +166,33 @@ static inline void fake_answer_setup(fake *f, const cm_rtsp_message *request)
     fake_answer(f, request, 200, line, NULL);
 }
 
+static inline void fake_answer_sound_setup(fake *f, const cm_rtsp_message *request)
+{
+    char line[256];
+    cm_slice value;
+    cm_rtsp_transport asked;
+    fake_sound *s = &f->sound;
+    s->setups++;
+    assert_true(cm_rtsp_find(request, CM_TEXT("Session"), &value));
+    assert_true(cm_rtsp_find(request, CM_TEXT("Transport"), &value));
+    assert_int_equal(cm_slice_to_cstr(value, s->transport, sizeof s->transport), CM_OK);
+    assert_int_equal(cm_rtsp_transport_next(&value, &asked), CM_OK);
+    s->channel = asked.interleaved.rtp;
+    (void)snprintf(line, sizeof line, "Transport: RTP/AVP/TCP;unicast;interleaved=%u-%u\r\n",
+                   asked.interleaved.rtp, asked.interleaved.rtcp);
+    if (!asked.is_tcp) {
+        s->client = cm_tcp_peer(f->tcp);
+        s->client.port = asked.client_port.rtp;
+        cm_udp_config config = {
+            .local = cm_tcp_local(f->tcp), .on_datagrams = fake_on_rtcp, .owner = f};
+        assert_int_equal(cm_udp_open_pair(f->net, &config, &config, &s->rtp, &s->rtcp), CM_OK);
+        (void)snprintf(line, sizeof line, "Transport: RTP/AVP;unicast;server_port=%u-%u\r\n",
+                       cm_udp_local(s->rtp).port, cm_udp_local(s->rtcp).port);
+    }
+    fake_answer(f, request, s->status != 0 ? s->status : 200, s->reply != NULL ? s->reply : line,
+                NULL);
+}
+
 static inline void fake_take_request(fake *f, const cm_rtsp_message *request)
 {
     const cm_rtsp_method method = cm_rtsp_method_of(request->method);
@@ -166,6 +209,8 @@ static inline void fake_take_request(fake *f, const cm_rtsp_message *request)
                     f->describe_headers != NULL ? f->describe_headers
                                                 : "Content-Type: application/sdp\r\n",
                     f->sdp != NULL ? f->sdp : FAKE_SDP);
+    else if (method == CM_RTSP_SETUP && strstr(f->uris[method], "trackID=2") != NULL)
+        fake_answer_sound_setup(f, request);
     else if (method == CM_RTSP_SETUP)
         fake_answer_setup(f, request);
     else if (method == CM_RTSP_OPTIONS)
@@ -187,6 +232,7 @@ static inline void fake_take(fake *f, const cm_rtsp_message *message)
     } else {
         f->interleaved++;
         f->interleaved_channel = message->channel;
+        f->reports_on[message->channel % 4]++;
     }
 }
 
@@ -236,6 +282,7 @@ static inline void fake_close(fake *f)
 static inline void fake_init(fake *f, cm_net *net, const cm_address *at)
 {
     *f = (fake){.net = net, .ssrc = 77, .payload_type = 96, .sequence = 65530};
+    f->sound = (fake_sound){.ssrc = 78, .sequence = 65533};
     cm_buffer_init(&f->in, CM_RTSP_BUFFER_SIZE);
     assert_int_equal(cm_rtsp_hasher_create(&f->hasher), CM_OK);
     const cm_tcp_listener_config config = {.address = *at, .on_accept = fake_on_accept, .owner = f};
@@ -247,6 +294,8 @@ static inline void fake_deinit(fake *f)
     cm_tcp_close(f->tcp);
     cm_udp_close(f->rtp);
     cm_udp_close(f->rtcp);
+    cm_udp_close(f->sound.rtp);
+    cm_udp_close(f->sound.rtcp);
     cm_tcp_listener_close(f->listener);
     cm_buffer_deinit(&f->in);
     cm_rtsp_hasher_destroy(f->hasher);
@@ -292,4 +341,41 @@ static inline void fake_send_frame(fake *f, cm_slice payload, uint32_t timestamp
 static inline void fake_send_picture(fake *f, bool is_keyframe, uint32_t timestamp)
 {
     fake_send_frame(f, is_keyframe ? FAKE_IDR : FAKE_SLICE, timestamp, true);
+}
+
+/* ---- sound ---- */
+
+/* A description of the video above and a second media, in this order unless `is_first`. */
+#define FAKE_VIDEO_MEDIA                                                                           \
+    "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"                                           \
+    "a=fmtp:96 packetization-mode=1;sprop-parameter-sets=Z0LADNkBQfsBEAAAAwAQAAADAoDxQqSA,"        \
+    "aMuDyyA=\r\na=control:trackID=1\r\n"
+#define FAKE_SDP_HEAD        "v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=control:*\r\n"
+#define FAKE_SDP_WITH(audio) FAKE_SDP_HEAD FAKE_VIDEO_MEDIA audio "a=control:trackID=2\r\n"
+#define FAKE_PCMU            "m=audio 0 RTP/AVP 0\r\n" /* static: without rtpmap */
+
+static inline void fake_send_sound(fake *f, cm_slice payload, uint32_t timestamp)
+{
+    uint8_t packet[4096];
+    uint8_t framed[4100];
+    fake_sound *s = &f->sound;
+    cm_writer w = cm_writer_over(packet, sizeof packet);
+    cm_rtp_write(&w, &(cm_rtp_packet){.marker = true,
+                                      .payload_type = s->payload_type,
+                                      .sequence_number = s->sequence++,
+                                      .timestamp = timestamp,
+                                      .ssrc = s->ssrc,
+                                      .payload = payload});
+    assert_false(w.failed);
+    const cm_slice bytes = cm_writer_done(&w);
+    if (s->rtp != NULL) {
+        size_t sent;
+        const cm_datagram datagram = {.bytes = bytes, .peer = s->client};
+        assert_int_equal(cm_udp_send(s->rtp, &datagram, 1, &sent), CM_OK);
+        return;
+    }
+    w = cm_writer_over(framed, sizeof framed);
+    cm_rtsp_write_interleaved_header(&w, (uint8_t)s->channel, (uint16_t)bytes.size);
+    cm_write_slice(&w, bytes);
+    fake_send(f, cm_writer_done(&w));
 }

@@ -24,6 +24,7 @@ enum {
     URL_MAX = CM_RTSP_URL_SIZE_MAX + 1,
     OUT_MAX = 32768,
     VIDEO_REORDER_BYTES = 65536,
+    SOUND_REORDER_BYTES = 8192,
 };
 
 #define BIT(state) (1u << (state))
@@ -50,9 +51,15 @@ static const state_row STATES[CM_RTSP_CLIENT_STATES] = {
                                        END,
                                    ANSWER_SECONDS},
     [CM_RTSP_CLIENT_SETTING_UP] = {"setting-up",
-                                   BIT(CM_RTSP_CLIENT_STARTING) | BIT(CM_RTSP_CLIENT_DESCRIBING) |
+                                   BIT(CM_RTSP_CLIENT_SETTING_UP_SOUND) |
+                                       BIT(CM_RTSP_CLIENT_STARTING) |
+                                       BIT(CM_RTSP_CLIENT_DESCRIBING) |
                                        BIT(CM_RTSP_CLIENT_RESOLVING) | END,
                                    ANSWER_SECONDS},
+    [CM_RTSP_CLIENT_SETTING_UP_SOUND] = {"setting-up-sound",
+                                         BIT(CM_RTSP_CLIENT_STARTING) |
+                                             BIT(CM_RTSP_CLIENT_RESOLVING) | END,
+                                         ANSWER_SECONDS},
     [CM_RTSP_CLIENT_STARTING] = {"starting",
                                  BIT(CM_RTSP_CLIENT_PLAYING) | BIT(CM_RTSP_CLIENT_RESOLVING) | END,
                                  ANSWER_SECONDS},
@@ -110,6 +117,7 @@ static void leave(cm_rtsp_client *c)
         cm_client_teardown_send(c);
     cm_client_close_connection(c);
     cm_client_udp_close(&c->video);
+    cm_client_udp_close(&c->sound.track);
 }
 
 void cm_client_end(cm_rtsp_client *c, cm_camera_cause cause, const char *format, ...)
@@ -211,7 +219,10 @@ static void on_timer(cm_timer *timer)
         /* Some don't know OPTIONS, and say nothing. */
         cm_client_set_state(c, CM_RTSP_CLIENT_DESCRIBING);
         cm_client_request_send(c, CM_RTSP_DESCRIBE);
-    } else {
+    } else if (c->state == CM_RTSP_CLIENT_SETTING_UP_SOUND) {
+        cm_client_sound_give_up(c, "it does not answer when asked for its sound");
+        cm_client_play(c);
+    } else if (!cm_client_sound_forgo(c)) {
         cm_client_end(c, CM_CAUSE_TIMEOUT, "no answer while %s", STATES[c->state].name);
     }
 }
@@ -263,6 +274,8 @@ cm_status cm_rtsp_client_create(const cm_rtsp_client_config *config, cm_rtsp_cli
     init_track(c, &c->video, VIDEO_REORDER_BYTES);
     c->video.put = cm_client_video_put;
     c->video.restart = cm_client_video_restart;
+    init_track(c, &c->sound.track, SOUND_REORDER_BYTES);
+    cm_client_sound_init(c);
     cm_buffer_init(&c->in, CM_RTSP_BUFFER_SIZE);
     cm_buffer_init(&c->out, OUT_MAX);
     cm_buffer_init(&c->unit, CM_VIDEO_MAX_UNIT_BYTES);
@@ -293,6 +306,8 @@ void cm_rtsp_client_destroy(cm_rtsp_client *client)
     cm_buffer_deinit(&client->url);
     cm_buffer_deinit(&client->base);
     cm_buffer_deinit(&client->video.url);
+    cm_buffer_deinit(&client->sound.track.url);
+    cm_buffer_deinit(&client->sound.unit);
     cm_buffer_deinit(&client->in);
     cm_buffer_deinit(&client->out);
     cm_buffer_deinit(&client->unit);
@@ -304,4 +319,7 @@ void cm_rtsp_client_read_counters(const cm_rtsp_client *client, cm_rtsp_client_c
     *out = client->counters;
     out->bytes = client->video.media.bytes;
     out->packets_lost = client->video.media.packets_lost;
+    out->sound_bytes = client->sound.track.media.bytes;
+    out->sound_packets_lost = client->sound.track.media.packets_lost;
+    out->sound_malformed = client->sound.malformed;
 }

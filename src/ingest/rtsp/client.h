@@ -1,16 +1,18 @@
 /*
- * client: one RTSP session (RFC 2326) that receives the H.264 or H.265 video of one address: from
- * looking the name up to TEARDOWN, or to the failure that ended it. It never reconnects by itself,
- * except for a redirect, and where a camera hangs up while it asks for a password. When to try
- * again, and over which transport, is the owner's business (ingest/stream.h).
+ * client: one RTSP session (RFC 2326) that receives the H.264 or H.265 video of one address, and
+ * its sound if it has one that we know (PCMU, PCMA, AAC, Opus): from looking the name up to
+ * TEARDOWN, or to the failure that ended it. Sound never costs the pictures: what is wrong with it
+ * is said (cm_rtsp_client_sound), and the video plays alone. It never reconnects by itself, except
+ * for a redirect, and where a camera hangs up while it asks for a password. When to try again, and
+ * over which transport, is the owner's business (ingest/stream.h).
  *
  * Probing an address is a weapon: each address that the name resolved to is shown to may_connect,
  * and exactly what it allowed is connected to; so for each redirect.
  *
  * Life: create starts it; after on_end nothing more is heard and the owner destroys it. Destroy at
- * any time but inside may_connect, on_playing and on_unit; TEARDOWN is sent then, not waited for.
- * Owner: one stream on one loop. Bounds: bytes a turn and a second, size of messages and access
- * units, malformed packets; who passes one is dropped, and `is_abusive` is said of it.
+ * any time but inside may_connect, on_playing, on_unit and on_sound; TEARDOWN is sent then, not
+ * waited for. Owner: one stream on one loop. Bounds: bytes a turn and a second, size of messages
+ * and access units, malformed packets; who passes one is dropped, and `is_abusive` is said of it.
  */
 #pragma once
 
@@ -31,6 +33,8 @@ typedef struct cm_rtsp_client_events {
     bool (*may_connect)(void *owner, const cm_address *address);
     void (*on_playing)(void *owner, bool is_udp); /* PLAY was answered */
     void (*on_unit)(void *owner, const cm_ingest_unit *unit);
+    /* NULL: the sound is left where it is. */
+    void (*on_sound)(void *owner, const cm_ingest_sound *sound);
     void (*on_end)(void *owner, const cm_rtsp_end *end); /* in a turn of its own */
 } cm_rtsp_client_events;
 
@@ -54,10 +58,16 @@ typedef struct cm_rtsp_client cm_rtsp_client;
 cm_status cm_rtsp_client_create(const cm_rtsp_client_config *config, cm_rtsp_client **out);
 void cm_rtsp_client_destroy(cm_rtsp_client *client); /* NULL is fine */
 
+/* What the session's sound is, once it plays; NULL: there is none. */
+const cm_sound_format *cm_rtsp_client_sound(const cm_rtsp_client *client);
+/* Why there is none although the camera offers one: printable English; "" if there is no why. */
+const char *cm_rtsp_client_sound_refusal(const cm_rtsp_client *client);
+
 typedef struct cm_rtsp_client_counters {
-    uint64_t bytes;        /* of RTP packets */
-    uint64_t packets_lost; /* numbers that never came */
-    uint64_t malformed;
+    uint64_t bytes;                                            /* of RTP packets of the video */
+    uint64_t packets_lost;                                     /* numbers that never came */
+    uint64_t malformed;                                        /* messages too */
+    uint64_t sound_bytes, sound_packets_lost, sound_malformed; /* the same of the sound */
 } cm_rtsp_client_counters;
 void cm_rtsp_client_read_counters(const cm_rtsp_client *client, cm_rtsp_client_counters *out);
 
@@ -67,10 +77,11 @@ typedef enum cm_rtsp_client_state {
     CM_RTSP_CLIENT_NEW,
     CM_RTSP_CLIENT_RESOLVING,
     CM_RTSP_CLIENT_CONNECTING,
-    CM_RTSP_CLIENT_ASKING,     /* OPTIONS is out */
-    CM_RTSP_CLIENT_DESCRIBING, /* DESCRIBE is out */
-    CM_RTSP_CLIENT_SETTING_UP, /* SETUP is out */
-    CM_RTSP_CLIENT_STARTING,   /* PLAY is out */
+    CM_RTSP_CLIENT_ASKING,           /* OPTIONS is out */
+    CM_RTSP_CLIENT_DESCRIBING,       /* DESCRIBE is out */
+    CM_RTSP_CLIENT_SETTING_UP,       /* SETUP is out */
+    CM_RTSP_CLIENT_SETTING_UP_SOUND, /* a second one */
+    CM_RTSP_CLIENT_STARTING,         /* PLAY is out */
     CM_RTSP_CLIENT_PLAYING,
     CM_RTSP_CLIENT_ENDED,
     CM_RTSP_CLIENT_STATES,

@@ -2,11 +2,9 @@
 #include "base/text.h"
 #include "ingest/rtsp/client_priv.h"
 #include "proto/sdp/fmtp.h"
-#include "proto/sdp/sdp.h"
 
 enum {
     REDIRECTS_MAX = 3,
-    ENCODING_SHOWN_MAX = 16,
 };
 
 /* ---- refusals ---- */
@@ -42,6 +40,8 @@ static void take_challenge(cm_rtsp_client *c, const cm_rtsp_message *message)
     if (status == CM_OK) {
         c->waiting.refusals++;
         cm_client_request_send(c, c->waiting.method);
+    } else if (c->state == CM_RTSP_CLIENT_SETTING_UP_SOUND) {
+        cm_client_sound_take_setup(c, message);
     } else if (status == CM_ABSENT) {
         cm_client_end(c, CM_CAUSE_WRONG_PASSWORD, "asks for a login of a kind we do not know");
     } else if (c->config.user.size == 0) {
@@ -109,7 +109,7 @@ static cm_status set_base(cm_rtsp_client *c, const cm_rtsp_message *message, con
     return cm_buffer_add(&c->base, base);
 }
 
-static cm_status set_track_url(cm_client_track *track, cm_slice control)
+cm_status cm_client_set_track_url(cm_client_track *track, cm_slice control)
 {
     uint8_t storage[2 * CM_RTSP_URL_SIZE_MAX];
     cm_writer w = cm_writer_over(storage, sizeof storage);
@@ -130,17 +130,23 @@ static const cm_sdp_payload *find_video(const cm_sdp_media *media, cm_video_code
     return NULL;
 }
 
-/* The codec's name comes from the camera: letters, digits and a few signs of it are shown. */
-static void end_unsupported(cm_rtsp_client *c, cm_slice encoding)
+cm_client_shown cm_client_show(cm_slice encoding)
 {
-    char shown[ENCODING_SHOWN_MAX + 1] = "";
+    cm_client_shown shown = {""};
     size_t size = 0;
-    for (size_t i = 0; i < encoding.size && size < ENCODING_SHOWN_MAX; i++) {
+    for (size_t i = 0; i < encoding.size && size < sizeof shown.text - 1; i++) {
         const uint8_t b = encoding.bytes[i];
         if ((b >= '0' && b <= '9') || (b >= 'A' && b <= 'Z') || (b >= 'a' && b <= 'z') || b == '-')
-            shown[size++] = (char)b;
+            shown.text[size++] = (char)b;
     }
-    cm_client_end(c, CM_CAUSE_CODEC_UNSUPPORTED, "%s", size > 0 ? shown : "a codec without a name");
+    return shown;
+}
+
+static void end_unsupported(cm_rtsp_client *c, cm_slice encoding)
+{
+    const cm_client_shown shown = cm_client_show(encoding);
+    cm_client_end(c, CM_CAUSE_CODEC_UNSUPPORTED, "%s",
+                  shown.text[0] != '\0' ? shown.text : "a codec without a name");
 }
 
 /* What format parameters say of a stream, whichever its codec. */
@@ -213,6 +219,7 @@ static const cm_sdp_media *choose_media(cm_rtsp_client *c, const cm_sdp *sdp)
 static void set_up(cm_rtsp_client *c)
 {
     cm_client_udp_close(&c->video);
+    cm_client_udp_close(&c->sound.track);
     if (c->is_udp && cm_client_udp_open(&c->video) != CM_OK)
         c->is_udp = false; /* no pair of ports is free here */
     cm_client_set_state(c, CM_RTSP_CLIENT_SETTING_UP);
@@ -234,10 +241,12 @@ static void take_describe(cm_rtsp_client *c, const cm_rtsp_message *message)
     const cm_sdp_media *media = choose_media(c, &sdp);
     if (media == NULL)
         return;
-    if (set_base(c, message, &sdp) != CM_OK || set_track_url(&c->video, media->control) != CM_OK) {
+    if (set_base(c, message, &sdp) != CM_OK ||
+        cm_client_set_track_url(&c->video, media->control) != CM_OK) {
         cm_client_end(c, CM_CAUSE_PROTOCOL, "its description has no usable address");
         return;
     }
+    cm_client_sound_choose(c, &sdp, media);
     set_up(c);
 }
 
@@ -268,12 +277,12 @@ static cm_status take_session(cm_rtsp_client *c, const cm_rtsp_message *message)
     return CM_OK;
 }
 
-/* What was asked for stands where the camera does not say otherwise. */
-static void use_channels(cm_client_track *track, const cm_rtsp_transport *transport)
+void cm_client_use_channels(cm_client_track *track, const cm_rtsp_transport *transport,
+                            uint8_t first_asked)
 {
     cm_rtsp_scanner *scanner = &track->client->scanner;
-    track->rtp_channel = 0;
-    track->rtcp_channel = 1;
+    track->rtp_channel = first_asked;
+    track->rtcp_channel = (uint8_t)(first_asked + 1);
     if (transport->interleaved.is_said) {
         track->rtp_channel = (uint8_t)transport->interleaved.rtp;
         track->rtcp_channel = (uint8_t)transport->interleaved.rtcp;
@@ -284,16 +293,17 @@ static void use_channels(cm_client_track *track, const cm_rtsp_transport *transp
         scanner->channel_max = track->rtcp_channel;
 }
 
-static void play(cm_rtsp_client *c)
+void cm_client_play(cm_rtsp_client *c)
 {
     cm_client_set_state(c, CM_RTSP_CLIENT_STARTING);
     cm_client_udp_punch(&c->video);
+    cm_client_udp_punch(&c->sound.track);
     cm_client_request_send(c, CM_RTSP_PLAY);
 }
 
 /* It answered with another transport than was asked for: ask for that one. Over TCP a reply that
  * merely leaves out the channels, or "/TCP", is taken as meant. */
-static bool wants_other(const cm_rtsp_client *c, const cm_rtsp_transport *transport)
+bool cm_client_wants_other(const cm_rtsp_client *c, const cm_rtsp_transport *transport)
 {
     if (cm_client_is_over_udp(c))
         return transport->is_tcp;
@@ -307,10 +317,19 @@ static void describe_anew(cm_rtsp_client *c)
     describe(c);
 }
 
+cm_rtsp_transport cm_client_transport_of(const cm_rtsp_client *c, const cm_rtsp_message *message)
+{
+    const cm_rtsp_transport asked = {.is_tcp = !cm_client_is_over_udp(c)};
+    cm_slice value;
+    cm_rtsp_transport said;
+    if (!cm_rtsp_find(message, CM_TEXT("Transport"), &value) ||
+        cm_rtsp_transport_next(&value, &said) != CM_OK)
+        return asked;
+    return said;
+}
+
 static void take_setup(cm_rtsp_client *c, const cm_rtsp_message *message)
 {
-    cm_slice value = {0};
-    cm_rtsp_transport transport = {.is_tcp = !cm_client_is_over_udp(c)};
     if (message->status == 461 && switch_transport(c)) {
         describe_anew(c);
         return;
@@ -323,10 +342,8 @@ static void take_setup(cm_rtsp_client *c, const cm_rtsp_message *message)
         cm_client_end(c, CM_CAUSE_PROTOCOL, "its session has no usable name");
         return;
     }
-    if (cm_rtsp_find(message, CM_TEXT("Transport"), &value) &&
-        cm_rtsp_transport_next(&value, &transport) != CM_OK)
-        transport = (cm_rtsp_transport){.is_tcp = !cm_client_is_over_udp(c)};
-    if (transport.is_multicast || wants_other(c, &transport)) {
+    const cm_rtsp_transport transport = cm_client_transport_of(c, message);
+    if (transport.is_multicast || cm_client_wants_other(c, &transport)) {
         if (switch_transport(c))
             describe_anew(c);
         else
@@ -336,8 +353,9 @@ static void take_setup(cm_rtsp_client *c, const cm_rtsp_message *message)
     if (cm_client_is_over_udp(c))
         cm_client_udp_set_peer(&c->video, &transport);
     else
-        use_channels(&c->video, &transport);
-    play(c);
+        cm_client_use_channels(&c->video, &transport, CM_CLIENT_VIDEO_CHANNEL);
+    if (!cm_client_sound_set_up(c))
+        cm_client_play(c);
 }
 
 /* ---- PLAY and after ---- */
@@ -345,7 +363,8 @@ static void take_setup(cm_rtsp_client *c, const cm_rtsp_message *message)
 static void take_play(cm_rtsp_client *c, const cm_rtsp_message *message)
 {
     if (message->status != 200) {
-        refuse(c, CM_RTSP_PLAY, message->status);
+        if (!cm_client_sound_forgo(c))
+            refuse(c, CM_RTSP_PLAY, message->status);
         return;
     }
     cm_client_set_state(c, CM_RTSP_CLIENT_PLAYING);
@@ -377,6 +396,7 @@ static const struct {
     [CM_RTSP_CLIENT_ASKING] = {CM_RTSP_OPTIONS, take_options},
     [CM_RTSP_CLIENT_DESCRIBING] = {CM_RTSP_DESCRIBE, take_describe},
     [CM_RTSP_CLIENT_SETTING_UP] = {CM_RTSP_SETUP, take_setup},
+    [CM_RTSP_CLIENT_SETTING_UP_SOUND] = {CM_RTSP_SETUP, cm_client_sound_take_setup},
     [CM_RTSP_CLIENT_STARTING] = {CM_RTSP_PLAY, take_play},
 };
 
@@ -388,11 +408,12 @@ static bool is_redirect(uint16_t status)
 static void take_awaited(cm_rtsp_client *c, const cm_rtsp_message *message)
 {
     const take_fn take = ANSWERS[c->state].take;
+    const bool is_of_sound = c->state == CM_RTSP_CLIENT_SETTING_UP_SOUND;
     if (message->status == 401) {
         take_challenge(c, message);
         return;
     }
-    if (is_redirect(message->status)) {
+    if (is_redirect(message->status) && !is_of_sound) {
         cm_client_redirect(c, message);
         return;
     }

@@ -126,6 +126,7 @@ void cm_client_reopen(cm_rtsp_client *c)
 {
     cm_client_close_connection(c);
     cm_client_udp_close(&c->video);
+    cm_client_udp_close(&c->sound.track);
     cm_client_resolve(c);
 }
 
@@ -179,6 +180,8 @@ static const input_rule INPUTS[CM_RTSP_CLIENT_STATES][3] = {
     [CM_RTSP_CLIENT_DESCRIBING] =
         {[CM_RTSP_REQUEST] = INPUT_TAKEN, [CM_RTSP_RESPONSE] = INPUT_TAKEN},
     [CM_RTSP_CLIENT_SETTING_UP] =
+        {[CM_RTSP_REQUEST] = INPUT_TAKEN, [CM_RTSP_RESPONSE] = INPUT_TAKEN},
+    [CM_RTSP_CLIENT_SETTING_UP_SOUND] =
         {[CM_RTSP_REQUEST] = INPUT_TAKEN, [CM_RTSP_RESPONSE] = INPUT_TAKEN},
     /* The first packets may be faster than the answer to PLAY. */
     [CM_RTSP_CLIENT_STARTING] = {[CM_RTSP_REQUEST] = INPUT_TAKEN,
@@ -238,6 +241,8 @@ static void on_closed(cm_rtsp_client *c)
         cm_client_reopen(c);
         return;
     }
+    if (cm_client_sound_forgo(c))
+        return;
     cm_client_end(c, CM_CAUSE_CLOSED, "it closed the connection while %s",
                   cm_rtsp_client_state_name(c->state));
 }

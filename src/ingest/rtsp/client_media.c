@@ -25,6 +25,15 @@ void cm_client_media_init(cm_client_track *track, uint8_t payload_type, bool is_
 
 /* ---- which packets are ours ---- */
 
+/* The session's other track; NULL: there is none. */
+static cm_client_track *other_of(cm_client_track *track)
+{
+    cm_rtsp_client *c = track->client;
+    if (track != &c->video)
+        return &c->video;
+    return c->sound.is_chosen ? &c->sound.track : NULL;
+}
+
 /* Everything that was counted belongs to the former source. */
 static void restart(cm_client_track *track, uint32_t ssrc)
 {
@@ -58,12 +67,14 @@ static bool may_replace(cm_client_track *track, const cm_rtp_packet *packet)
     return follows;
 }
 
-static bool is_payload_ours(cm_client_media *m, uint8_t type)
+static bool is_payload_ours(cm_client_track *track, uint8_t type)
 {
+    cm_client_media *m = &track->media;
+    const cm_client_track *other = other_of(track);
     if (type == m->payload_type)
         return true;
     /* Some send another number than they describe. */
-    if (m->packets > 0 || !m->is_only_type)
+    if (m->packets > 0 || !m->is_only_type || (other != NULL && type == other->media.payload_type))
         return false;
     m->payload_type = type;
     return true;
@@ -74,7 +85,7 @@ bool cm_client_media_admit(cm_client_track *track, const cm_rtp_packet *packet, 
     cm_rtsp_client *c = track->client;
     cm_client_media *m = &track->media;
     const cm_instant now = cm_loop_now(c->config.loop);
-    if (!is_payload_ours(m, packet->payload_type))
+    if (!is_payload_ours(track, packet->payload_type))
         return false;
     if (!m->has_ssrc || packet->ssrc != m->ssrc) {
         if (m->has_ssrc && !may_replace(track, packet))
@@ -132,40 +143,65 @@ void cm_client_video_put(cm_rtsp_client *c, const cm_rtp_packet *packet, bool ga
 
 /* ---- interleaved ---- */
 
-static void take_rtp(cm_client_track *track, cm_slice bytes)
-{
-    cm_rtp_packet packet;
-    uint64_t sequence;
-    if (cm_rtp_parse(bytes, &packet) != CM_OK)
-        cm_client_count_malformed(track->client);
-    else if (cm_client_media_admit(track, &packet, &sequence))
-        cm_client_media_deliver(track, &packet, sequence);
-}
-
 /* Some answer one pair of channels and use another: if nothing has come on the one that was agreed,
  * an even one with packets of our type is taken for it. */
-static bool is_adopted(cm_client_track *track, uint8_t channel, cm_slice bytes)
+static bool is_adopted(cm_client_track *track, uint8_t channel, const cm_rtp_packet *packet)
 {
-    cm_rtp_packet packet;
-    if (track->media.packets > 0 || channel % 2 != 0 || cm_rtp_parse(bytes, &packet) != CM_OK ||
-        packet.payload_type != track->media.payload_type)
+    if (track->media.packets > 0 || channel % 2 != 0 ||
+        packet->payload_type != track->media.payload_type)
         return false;
     track->rtp_channel = channel;
     track->rtcp_channel = (uint8_t)(channel + 1);
     return true;
 }
 
+/* Whose packet it is: by channel and type, as some have all on one channel; then by type alone
+ * where nothing came yet; then by channel. NULL: nobody's. */
+static cm_client_track *track_of(cm_rtsp_client *c, uint8_t channel, const cm_rtp_packet *packet)
+{
+    cm_client_track *const tracks[] = {&c->video, other_of(&c->video)};
+    const size_t count = tracks[1] != NULL ? 2 : 1;
+    for (size_t i = 0; i < count; i++)
+        if (channel == tracks[i]->rtp_channel &&
+            packet->payload_type == tracks[i]->media.payload_type)
+            return tracks[i];
+    for (size_t i = 0; i < count; i++)
+        if (is_adopted(tracks[i], channel, packet))
+            return tracks[i];
+    for (size_t i = 0; i < count; i++)
+        if (channel == tracks[i]->rtp_channel)
+            return tracks[i];
+    return NULL;
+}
+
+static void take_rtp(cm_rtsp_client *c, uint8_t channel, cm_slice bytes)
+{
+    cm_rtp_packet packet;
+    uint64_t sequence;
+    if (cm_rtp_parse(bytes, &packet) != CM_OK) {
+        if (channel == c->video.rtp_channel)
+            cm_client_count_malformed(c);
+        else if (c->sound.is_chosen && channel == c->sound.track.rtp_channel)
+            cm_client_sound_count_malformed(c);
+        return;
+    }
+    cm_client_track *track = track_of(c, channel, &packet);
+    if (track != NULL && cm_client_media_admit(track, &packet, &sequence))
+        cm_client_media_deliver(track, &packet, sequence);
+}
+
 void cm_client_take_interleaved(cm_rtsp_client *c, uint8_t channel, cm_slice bytes)
 {
-    cm_client_track *track = &c->video;
     if (cm_client_is_over_udp(c))
         return;
-    if (channel == track->rtp_channel)
-        take_rtp(track, bytes);
-    else if (channel == track->rtcp_channel)
-        cm_client_media_take_rtcp(track, bytes);
-    else if (is_adopted(track, channel, bytes))
-        take_rtp(track, bytes);
+    const bool is_reports_of_video = channel == c->video.rtcp_channel;
+    const bool is_reports_of_sound = c->sound.is_chosen && channel == c->sound.track.rtcp_channel;
+    if (is_reports_of_video)
+        cm_client_media_take_rtcp(&c->video, bytes);
+    if (is_reports_of_sound)
+        cm_client_media_take_rtcp(&c->sound.track, bytes);
+    if (!is_reports_of_video && !is_reports_of_sound)
+        take_rtp(c, channel, bytes);
 }
 
 /* ---- RTCP ---- */
@@ -216,4 +252,6 @@ void cm_client_report_send(cm_rtsp_client *c)
     const cm_instant now = cm_loop_now(c->config.loop);
     c->report_due = cm_instant_after(now, CM_SECONDS(REPORT_SECONDS));
     send_report(&c->video, now);
+    if (c->sound.is_chosen)
+        send_report(&c->sound.track, now);
 }

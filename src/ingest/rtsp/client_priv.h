@@ -5,12 +5,14 @@
  *   client_request.c  requests, login, keepalive, answers to the camera's own requests
  *   client_answer.c   what each answer means in each state
  *   client_media.c    RTP and RTCP in, reports out
+ *   client_sound.c    the sound: which one, its SETUP, its frames, its end
  *   client_udp.c      the pair of sockets, order, who may send to it
  */
 #pragma once
 
 #include "base/buffer.h"
 #include "ingest/rtsp/client.h"
+#include "proto/aac/depacketize.h"
 #include "proto/rtcp/reception.h"
 #include "proto/rtp/reorder.h"
 #include "proto/rtp/rtp.h"
@@ -18,11 +20,13 @@
 #include "proto/rtsp/headers.h"
 #include "proto/rtsp/transport.h"
 #include "proto/rtsp/url.h"
+#include "proto/sdp/sdp.h"
 
 enum {
     CM_CLIENT_SESSION_ID_MAX = 128,
     CM_CLIENT_CHALLENGE_SIZE = 768,
     CM_CLIENT_CNONCE_SIZE = 17,
+    CM_CLIENT_REFUSAL_SIZE = 64,
 };
 
 /* A request that waits for its answer. */
@@ -93,6 +97,22 @@ struct cm_client_track {
     cm_client_media media;
 };
 
+/* The session's sound. */
+typedef struct cm_client_sound {
+    bool is_chosen; // the camera offers one that we know, and it was not given up
+    bool is_set_up; // a SETUP of it went out in this session
+    /* This camera's sessions fail with sound in them: without it from here on. */
+    bool is_forgone;
+    char refusal[CM_CLIENT_REFUSAL_SIZE]; // why there is none
+    cm_sound_format format;
+    cm_client_track track;
+    cm_aac_depacketizer aac;
+    cm_buffer unit; // an access unit in fragments
+    uint64_t malformed;
+    cm_instant window_began; // of what follows
+    unsigned window_malformed;
+} cm_client_sound;
+
 struct cm_rtsp_client {
     cm_rtsp_client_config config;
     cm_rtsp_client_state state;
@@ -135,6 +155,7 @@ struct cm_rtsp_client {
     cm_client_track video;
     cm_video_depacketizer depacketizer;
     cm_buffer unit;
+    cm_client_sound sound;
     uint32_t report_ssrc;
     char cname[CM_CLIENT_CNONCE_SIZE];
     cm_instant report_due;
@@ -191,6 +212,8 @@ void cm_client_take_request(cm_rtsp_client *c, const cm_rtsp_message *message);
 /* ---- client.c, again: where the depacketizer hands out ---- */
 
 void cm_client_on_unit(void *client, const cm_video_unit *unit);
+/* It sent sound that makes no sense. Too much of that ends the sound. */
+void cm_client_sound_count_malformed(cm_rtsp_client *c);
 /* The session's media come over UDP. */
 static inline bool cm_client_is_over_udp(const cm_rtsp_client *c)
 {
@@ -218,6 +241,41 @@ void cm_client_media_deliver(cm_client_track *track, const cm_rtp_packet *packet
                              uint64_t sequence);
 void cm_client_media_take_rtcp(cm_client_track *track, cm_slice bytes);
 void cm_client_report_send(cm_rtsp_client *c);
+
+/* ---- client_sound.c ---- */
+
+void cm_client_sound_init(cm_rtsp_client *c);
+/* The first of the description's sounds that we know, if any: its format, its track. */
+void cm_client_sound_choose(cm_rtsp_client *c, const cm_sdp *sdp, const cm_sdp_media *video);
+/* Asks for it if there is one: true. Else the session can play. */
+bool cm_client_sound_set_up(cm_rtsp_client *c);
+void cm_client_sound_take_setup(cm_rtsp_client *c, const cm_rtsp_message *message);
+/* There is no sound in this session, for this reason. */
+void cm_client_sound_give_up(cm_rtsp_client *c, const char *format, ...) CM_PRINTF(2, 3);
+/* The session failed after sound was asked for: true if it begins once more, without. */
+bool cm_client_sound_forgo(cm_rtsp_client *c);
+
+/* ---- client_answer.c, again: what is the same for both tracks ---- */
+
+cm_status cm_client_set_track_url(cm_client_track *track, cm_slice control);
+/* What was asked for stands where the camera does not say otherwise. */
+void cm_client_use_channels(cm_client_track *track, const cm_rtsp_transport *transport,
+                            uint8_t first_asked);
+/* The camera's answer to SETUP; without a Transport line that makes sense, what was asked for. */
+cm_rtsp_transport cm_client_transport_of(const cm_rtsp_client *c, const cm_rtsp_message *message);
+/* It answered with another transport than was asked for. */
+bool cm_client_wants_other(const cm_rtsp_client *c, const cm_rtsp_transport *transport);
+/* Letters, digits and a few signs of a codec's name, which comes from the camera. */
+typedef struct cm_client_shown {
+    char text[17];
+} cm_client_shown;
+cm_client_shown cm_client_show(cm_slice encoding);
+/* All that was wanted is set up. */
+void cm_client_play(cm_rtsp_client *c);
+
+/* ---- client_request.c, again ---- */
+
+enum { CM_CLIENT_VIDEO_CHANNEL = 0, CM_CLIENT_SOUND_CHANNEL = 2 }; /* what we ask for */
 
 /* ---- client_udp.c ---- */
 

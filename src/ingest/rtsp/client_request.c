@@ -8,8 +8,6 @@ enum {
     ANSWER_SIZE = 1024,
     LOGIN_TRIES = 2, /* answers to challenges in one request */
     KEEPALIVE_MARGIN_S = 5,
-    INTERLEAVED_RTP = 0, /* channels we ask for; the camera may say others */
-    INTERLEAVED_RTCP = 1,
 };
 
 /* ---- the login ---- */
@@ -70,11 +68,17 @@ static void write_authorization(cm_rtsp_client *c, cm_writer *w, cm_rtsp_method 
 
 /* ---- requests ---- */
 
+/* Whose SETUP it is. */
+static const cm_client_track *track_of(const cm_rtsp_client *c)
+{
+    return c->state == CM_RTSP_CLIENT_SETTING_UP_SOUND ? &c->sound.track : &c->video;
+}
+
 static cm_slice uri_of(const cm_rtsp_client *c, cm_rtsp_method method)
 {
     const cm_slice base = cm_buffer_data(&c->base);
     if (method == CM_RTSP_SETUP)
-        return cm_buffer_data(&c->video.url);
+        return cm_buffer_data(&track_of(c)->url);
     if (method == CM_RTSP_DESCRIBE || base.size == 0)
         return cm_buffer_data(&c->url);
     return base;
@@ -84,10 +88,12 @@ static void write_transport(const cm_rtsp_client *c, cm_writer *w)
 {
     uint8_t storage[128];
     cm_writer value = cm_writer_over(storage, sizeof storage);
-    const cm_client_udp *udp = c->video.udp;
+    const cm_client_udp *udp = track_of(c)->udp;
+    const uint16_t channel =
+        track_of(c) == &c->video ? CM_CLIENT_VIDEO_CHANNEL : CM_CLIENT_SOUND_CHANNEL;
     cm_rtsp_transport transport = {.is_tcp = udp == NULL};
     if (udp == NULL)
-        transport.interleaved = (cm_rtsp_pair){true, INTERLEAVED_RTP, INTERLEAVED_RTCP};
+        transport.interleaved = (cm_rtsp_pair){true, channel, (uint16_t)(channel + 1)};
     else
         transport.client_port =
             (cm_rtsp_pair){true, cm_udp_local(udp->rtp).port, cm_udp_local(udp->rtcp).port};

@@ -48,7 +48,10 @@ static void take_rtp(cm_client_udp *u, const cm_datagram *datagram)
     cm_rtp_packet packet;
     uint64_t sequence;
     if (cm_rtp_parse(datagram->bytes, &packet) != CM_OK) {
-        cm_client_count_malformed(track->client);
+        if (track == &track->client->video)
+            cm_client_count_malformed(track->client);
+        else
+            cm_client_sound_count_malformed(track->client);
         return;
     }
     if (!cm_client_media_admit(track, &packet, &sequence))
