@@ -268,7 +268,7 @@ def main():
     if not ONLY_VIEWERS:
         measure_seals(figures)
     scenes = os.path.join(rig.ROOT, "build/bench/scenes")
-    with Process(LOAD, [program("bench_simcam"), "--cameras", CAMERAS, "--auth", "none", "--port",
+    with Process(LOAD, [program("bench_simcam"), "--cameras", CAMERAS, "--auth", "none", "--sound", "none", "--port",
                         0, "--helper", os.path.join(rig.BUILD, "casement-helper"), "--cache",
                         scenes], "cameras.log") as cameras:
         say("starting 50 cameras and the server")

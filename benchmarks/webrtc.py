@@ -109,7 +109,7 @@ def main():
     os.makedirs(rig.SCRATCH)
     figures, about = Figures(), machine()
     scenes = os.path.join(rig.ROOT, "build/bench/scenes")
-    with Process(LOAD, [program("bench_simcam"), "--cameras", CAMERAS, "--auth", "none", "--port",
+    with Process(LOAD, [program("bench_simcam"), "--cameras", CAMERAS, "--auth", "none", "--sound", "none", "--port",
                         0, "--helper", os.path.join(rig.BUILD, "casement-helper"), "--cache",
                         scenes], "cameras.log") as cameras:
         say(f"starting {CAMERAS} cameras and the server")

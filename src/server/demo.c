@@ -104,6 +104,7 @@ static cm_status start_simcam(cm_demo *demo)
     for (size_t i = 0; i < CAMERAS; i++)
         names[i] = cm_slice_of(DEMO_CAMERAS[i].name);
     cm_simcam_config config = {
+        .sound = CM_SIMCAM_SOUND_PCMU,
         .camera_count = CAMERAS,
         .names = names,
         .name_count = CAMERAS,

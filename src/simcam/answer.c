@@ -18,6 +18,7 @@ enum {
 
 static const char REALM[] = "casement simcam";
 static const char TRACK[] = "trackID=0";
+static const char SOUND_TRACK[] = "trackID=1";
 
 /* One request and what is being said to it. */
 typedef struct exchange {
@@ -25,6 +26,7 @@ typedef struct exchange {
     const cm_rtsp_message *request;
     cm_simcam_camera *camera; /* that the address names; NULL for "*" */
     cm_simcam_stream stream;
+    bool is_of_sound; /* its track of sound is */
     uint16_t status;
     uint8_t headers_storage[HEADER_SIZE];
     cm_writer headers; /* written as "name: value" lines by the handlers */
@@ -39,7 +41,7 @@ static void refuse(exchange *x, uint16_t status)
 
 /* ---- whom ---- */
 
-/* "/cam12", "/cam12/sub", each with "/trackID=0" or a query behind it. */
+/* "/cam12", "/cam12/sub", each with "/trackID=0", "/trackID=1" or a query behind it. */
 static cm_status find_camera(exchange *x, cm_slice path)
 {
     path = cm_slice_part(path, 0, cm_slice_find(path, '?'));
@@ -55,7 +57,10 @@ static cm_status find_camera(exchange *x, cm_slice path)
     const bool is_sub = cm_slice_equal(next, CM_TEXT("sub"));
     if (is_sub)
         next = cm_slice_cut(&path, '/');
-    CM_ENSURE(next.size == 0 || cm_slice_equal(next, cm_slice_of(TRACK)), CM_ABSENT);
+    x->is_of_sound = x->session->simcam->sound != CM_SIMCAM_SOUND_NONE &&
+                     cm_slice_equal(next, cm_slice_of(SOUND_TRACK));
+    CM_ENSURE(next.size == 0 || x->is_of_sound || cm_slice_equal(next, cm_slice_of(TRACK)),
+              CM_ABSENT);
     x->camera = &x->session->simcam->cameras[number - 1];
     x->stream = is_sub ? CM_SIMCAM_SUB : CM_SIMCAM_MAIN;
     return CM_OK;
@@ -171,6 +176,9 @@ static void write_description(exchange *x, const cm_scene *scene)
                                    .direction = CM_SDP_DIRECTION_UNSAID,
                                    .payload_count = 1,
                                    .payloads = {payload}};
+    if (x->session->simcam->sound != CM_SIMCAM_SOUND_NONE)
+        cm_simcam_sound_describe(x->session->simcam, cm_slice_of(SOUND_TRACK),
+                                 &sdp.medias[sdp.media_count++]);
     cm_sdp_write(&x->body, &sdp);
 }
 
@@ -199,26 +207,36 @@ static cm_status choose_transport(cm_slice offered, cm_rtsp_transport *out)
     return CM_ABSENT;
 }
 
-static void set_transport(cm_simcam_session *session, cm_rtsp_transport *t)
+/* What is asked for, as it is answered. */
+static void answer_way(const cm_simcam_session *session, cm_rtsp_transport *t, uint32_t ssrc)
 {
-    const cm_address local[2] = {cm_udp_local(session->simcam->udp[0]),
-                                 cm_udp_local(session->simcam->udp[1])};
-    session->is_tcp = t->is_tcp;
+    const cm_simcam *simcam = session->simcam;
     t->has_ssrc = true;
-    t->ssrc = session->ssrc;
+    t->ssrc = ssrc;
     t->mode = (cm_slice){0};
     t->destination = (cm_slice){0};
+    if (t->is_tcp)
+        t->interleaved.rtcp = (uint16_t)(t->interleaved.rtp + 1);
+    else
+        t->server_port = (cm_rtsp_pair){.is_said = true,
+                                        .rtp = cm_udp_local(simcam->udp[0]).port,
+                                        .rtcp = cm_udp_local(simcam->udp[1]).port};
+}
+
+static void set_transport(cm_simcam_session *session, cm_rtsp_transport *t)
+{
+    session->is_tcp = t->is_tcp;
     if (t->is_tcp) {
-        session->channel = (uint8_t)(t->interleaved.is_said ? t->interleaved.rtp : 0);
-        t->interleaved = (cm_rtsp_pair){
-            .is_said = true, .rtp = session->channel, .rtcp = (uint16_t)(session->channel + 1)};
-        return;
+        t->interleaved.rtp = t->interleaved.is_said ? t->interleaved.rtp : 0;
+        t->interleaved.is_said = true;
+        session->channel = (uint8_t)t->interleaved.rtp;
+    } else {
+        for (size_t i = 0; i < 2; i++) /* only ever to where the request came from */
+            session->peers[i] = cm_tcp_peer(session->tcp);
+        session->peers[0].port = t->client_port.rtp;
+        session->peers[1].port = t->client_port.rtcp;
     }
-    for (size_t i = 0; i < 2; i++) /* only ever to where the request came from */
-        session->peers[i] = cm_tcp_peer(session->tcp);
-    session->peers[0].port = t->client_port.rtp;
-    session->peers[1].port = t->client_port.rtcp;
-    t->server_port = (cm_rtsp_pair){.is_said = true, .rtp = local[0].port, .rtcp = local[1].port};
+    answer_way(session, t, session->ssrc);
 }
 
 static void write_session(exchange *x)
@@ -236,6 +254,36 @@ static bool is_busy(const cm_simcam_camera *camera)
            camera->session_count >= camera->simcam->sessions_max;
 }
 
+static void write_transport(exchange *x, const cm_rtsp_transport *transport)
+{
+    uint8_t storage[HEADER_SIZE];
+    cm_writer w = cm_writer_over(storage, sizeof storage);
+    cm_rtsp_transport_write(&w, transport);
+    cm_rtsp_write_header(&x->headers, "Transport", cm_writer_done(&w));
+    write_session(x);
+}
+
+/* A second track, by the way of the first. */
+static void set_up_sound(exchange *x, cm_rtsp_transport *transport)
+{
+    cm_simcam_session *session = x->session;
+    if (session->state != CM_SIMCAM_READY || session->camera != x->camera ||
+        session->stream != x->stream) {
+        refuse(x, 455);
+        return;
+    }
+    if (transport->is_tcp != session->is_tcp) {
+        refuse(x, 461);
+        return;
+    }
+    if (transport->is_tcp && !transport->interleaved.is_said)
+        transport->interleaved = (cm_rtsp_pair){true, (uint16_t)(session->channel + 2),
+                                                (uint16_t)(session->channel + 3)};
+    cm_simcam_sound_set_up(session, transport);
+    answer_way(session, transport, session->sound.ssrc);
+    write_transport(x, transport);
+}
+
 static void answer_setup(exchange *x)
 {
     cm_simcam_session *session = x->session;
@@ -245,6 +293,10 @@ static void answer_setup(exchange *x)
         choose_transport(value, &transport) != CM_OK ||
         (transport.is_tcp && transport.interleaved.is_said && transport.interleaved.rtp > 254)) {
         refuse(x, 461);
+        return;
+    }
+    if (x->is_of_sound) {
+        set_up_sound(x, &transport);
         return;
     }
     cm_simcam_session_enter(session, CM_SIMCAM_FRESH);
@@ -257,11 +309,7 @@ static void answer_setup(exchange *x)
     session->stream = x->stream;
     cm_simcam_session_enter(session, CM_SIMCAM_READY);
     set_transport(session, &transport);
-    uint8_t storage[HEADER_SIZE];
-    cm_writer w = cm_writer_over(storage, sizeof storage);
-    cm_rtsp_transport_write(&w, &transport);
-    cm_rtsp_write_header(&x->headers, "Transport", cm_writer_done(&w));
-    write_session(x);
+    write_transport(x, &transport);
 }
 
 static void answer_play(exchange *x)

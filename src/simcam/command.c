@@ -42,6 +42,7 @@ typedef struct command {
     const char *password_file;
     const char *auth;
     const char *names;
+    const char *sound;
     const char *cache;
     const char *helper;
     cm_trouble_wish wishes[WISHES_MAX];
@@ -67,9 +68,10 @@ static const char USAGE[] =
     "usage: casement simcam [--cameras N] [--listen ADDRESS:PORT | --port N]\n"
     "    [--auth digest|digest-sha256|digest-md5|basic|none] [--user NAME --password-file FILE]\n"
     "    [--names \"Front door,Garden\"] [--variants 1-4] [--fps N] [--gop N] [--kbps N]\n"
-    "    [--first-code N] [--fault camN:KIND[=VALUE][@STARTs][+LENGTHs]]... [--cache DIR]\n"
-    "    [--helper PROGRAM] [--list]\n"
-    "kinds: stall drop clock parameters garbage lie flood password busy stale close none\n"
+    "    [--sound pcmu|pcma|none] [--first-code N]\n"
+    "    [--fault camN:KIND[=VALUE][@STARTs][+LENGTHs]]... [--cache DIR] [--helper PROGRAM]\n"
+    "    [--list]\n"
+    "kinds: stall mute drop clock parameters garbage lie flood password busy stale close none\n"
     "Further faults are read from standard input, one a line.\n";
 
 /* ---- options ---- */
@@ -103,7 +105,7 @@ static cm_status read_option(command *c, const char *name, const char *value)
     } TEXTS[] = {
         {"--listen", &c->listen}, {"--user", &c->user},   {"--password-file", &c->password_file},
         {"--auth", &c->auth},     {"--names", &c->names}, {"--cache", &c->cache},
-        {"--helper", &c->helper},
+        {"--helper", &c->helper}, {"--sound", &c->sound},
     };
     if (strcmp(name, "--fault") == 0)
         return add_wish(c, value);
@@ -352,6 +354,8 @@ static cm_status start(command *c, cm_simcam_auth auth)
         .scene_count = c->variants,
         .utc_offset_s = utc_offset_s(),
     };
+    if (cm_simcam_sound_parse(cm_slice_of(c->sound), &config.sound) != CM_OK)
+        return complain("--sound", c->sound);
     for (size_t stream = 0; stream < CM_SIMCAM_STREAMS; stream++)
         config.scenes[stream] = (const cm_scene *const *)c->scenes[stream];
     CM_TRY(read_address(c, &config.listen));
@@ -428,6 +432,7 @@ int cm_simcam_main(int count, char **arguments)
                  .gop = 40,
                  .kbps = 2000,
                  .variants = SCENES_MAX,
+                 .sound = "pcmu",
                  .port = 8554,
                  .signal_file = -1};
     cm_buffer_init(&c.lines, LINE_MAX_SIZE);

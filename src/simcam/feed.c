@@ -339,4 +339,5 @@ void cm_simcam_feed(cm_simcam_camera *camera, uint32_t counter, cm_wall now)
     for (size_t stream = 0; stream < CM_SIMCAM_STREAMS; stream++)
         if (!cm_list_is_empty(&camera->viewers[stream]))
             feed_stream(camera, stream, counter, now);
+    cm_simcam_sound_feed(camera, now);
 }

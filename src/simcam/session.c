@@ -47,6 +47,7 @@ void cm_simcam_session_enter(cm_simcam_session *session, cm_simcam_state state)
     if (session->state != CM_SIMCAM_FRESH && state == CM_SIMCAM_FRESH) {
         session->camera->session_count--;
         session->camera = NULL;
+        session->sound.is_set_up = false;
     }
     if (session->state == CM_SIMCAM_FRESH && state != CM_SIMCAM_FRESH) {
         session->camera->session_count++;

@@ -153,6 +153,7 @@ static cm_status init(cm_simcam *s, cm_net *net, const cm_simcam_config *c)
     s->utc_offset_s = c->utc_offset_s;
     s->sessions_max = c->sessions_max > 0 ? c->sessions_max : SESSIONS_DEFAULT;
     s->fps = c->scenes[0][0]->fps;
+    s->sound = c->sound;
     s->camera_count = c->camera_count;
     cm_list_init(&s->sessions);
     cm_buffer_init(&s->packets, PACKETS_MAX);
@@ -195,6 +196,8 @@ void cm_simcam_destroy(cm_simcam *s)
     cm_rtsp_hasher_destroy(s->hasher);
     cm_darkroom_destroy(s->darkroom);
     cm_buffer_deinit(&s->packets);
+    for (size_t i = 0; i < CM_TONES; i++)
+        cm_sound_loop_deinit(&s->sound_loops[i]);
     if (s->password.bytes != NULL)
         cm_secret_wipe((void *)(uintptr_t)s->password.bytes, s->password.size);
     free((void *)(uintptr_t)s->password.bytes);

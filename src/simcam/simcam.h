@@ -31,6 +31,16 @@ typedef enum cm_simcam_auth {
     CM_SIMCAM_AUTHS,
 } cm_simcam_auth;
 
+/* One for all cameras; each has a tone of its own (simcam/tone.h). */
+typedef enum cm_simcam_sound {
+    CM_SIMCAM_SOUND_NONE,
+    CM_SIMCAM_SOUND_PCMU,
+    CM_SIMCAM_SOUND_PCMA,
+    CM_SIMCAM_SOUNDS,
+} cm_simcam_sound;
+/* "none", "pcmu", "pcma". CM_REFUSE: another word. */
+cm_status cm_simcam_sound_parse(cm_slice name, cm_simcam_sound *out);
+
 typedef enum cm_simcam_stream { CM_SIMCAM_MAIN, CM_SIMCAM_SUB, CM_SIMCAM_STREAMS } cm_simcam_stream;
 
 /* Borrowed for the call, but for the scenes. */
@@ -46,6 +56,7 @@ typedef struct cm_simcam_config {
     /* Camera N shows scene (N - 1) modulo their number. All with the same frame rate. */
     const cm_scene *const *scenes[CM_SIMCAM_STREAMS];
     size_t scene_count;
+    cm_simcam_sound sound; /* a second track of every stream */
     int32_t utc_offset_s;  /* of the clock on the picture */
     uint32_t sessions_max; /* at once per camera; 0 means 64 */
 } cm_simcam_config;
@@ -62,6 +73,7 @@ cm_status cm_simcam_trouble(cm_simcam *simcam, const cm_trouble_wish *wish);
 typedef struct cm_simcam_counters {
     uint64_t sessions; /* playing now */
     uint64_t pictures; /* sent, each to each viewer */
+    uint64_t sounds;   /* frames of sound, the same */
     uint64_t bytes;    /* of RTP */
     uint64_t skipped;  /* pictures not sent to a viewer that was slow */
     uint64_t refused;  /* requests: 401, 453 */

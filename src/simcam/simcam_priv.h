@@ -1,6 +1,7 @@
 /*
  * simcam_priv: what the files of the simulated cameras' server share. simcam.c has the wheel and
- * the cameras, session.c the connections, answer.c what is said on them, feed.c the pictures.
+ * the cameras, session.c the connections, answer.c what is said on them, feed.c the pictures,
+ * sound.c the sound.
  *
  * Everything lives on the loop of simcam->net.
  */
@@ -12,8 +13,11 @@
 #include "proto/rtsp/headers.h"
 #include "proto/rtsp/message.h"
 #include "proto/rtsp/transport.h"
+#include "proto/sdp/sdp.h"
 #include "simcam/picture.h"
 #include "simcam/simcam.h"
+#include "simcam/sound_loop.h"
+#include "simcam/tone.h"
 
 enum {
     CM_SIMCAM_NAME_SIZE = 64,
@@ -55,6 +59,22 @@ typedef enum cm_simcam_state {
     CM_SIMCAM_STATES,
 } cm_simcam_state;
 
+/* The second track of a session. */
+typedef struct cm_simcam_sound_track {
+    bool is_set_up;
+    bool has_spoken;
+    bool is_reported;
+    uint8_t channel;     /* of RTP over TCP */
+    cm_address peers[2]; /* over UDP */
+    uint32_t ssrc;
+    uint16_t sequence;
+    uint32_t timestamp_base;
+    uint64_t next; /* frame, counted from 1970 */
+    uint32_t packet_count;
+    uint32_t octet_count;
+    cm_instant reported;
+} cm_simcam_sound_track;
+
 typedef struct cm_simcam_session {
     cm_simcam *simcam;
     cm_list node;
@@ -81,6 +101,7 @@ typedef struct cm_simcam_session {
     uint32_t octet_count;
     cm_instant reported; /* last sender report */
     cm_instant heard;    /* last request or RTCP */
+    cm_simcam_sound_track sound;
 } cm_simcam_session;
 
 struct cm_simcam {
@@ -100,6 +121,8 @@ struct cm_simcam {
     cm_slice password;
     int32_t utc_offset_s;
     uint32_t sessions_max;
+    cm_simcam_sound sound;
+    cm_sound_loop sound_loops[CM_TONES];
     uint32_t fps;
     cm_timer timer;
     cm_instant started;     /* of tick 0 */
@@ -135,3 +158,12 @@ cm_status cm_simcam_answer(cm_simcam_session *session, const cm_rtsp_message *re
 void cm_simcam_feed(cm_simcam_camera *camera, uint32_t counter, cm_wall now);
 /* The RTP timestamp of a moment, for this session. */
 uint32_t cm_simcam_timestamp(const cm_simcam_session *session, cm_wall now);
+
+/* ---- sound.c ---- */
+
+/* The media of a description. */
+void cm_simcam_sound_describe(const cm_simcam *simcam, cm_slice control, cm_sdp_media *out);
+/* The session, which has a stream, gets its sound the same way. */
+void cm_simcam_sound_set_up(cm_simcam_session *session, const cm_rtsp_transport *transport);
+/* What was heard until `now`, to all viewers. */
+void cm_simcam_sound_feed(cm_simcam_camera *camera, cm_wall now);

@@ -13,6 +13,7 @@ static const struct {
 } KINDS[CM_TROUBLE_COUNT] = {
     [CM_TROUBLE_NONE] = {"none", 0, 0},
     [CM_TROUBLE_STALL] = {"stall", 0, 0},
+    [CM_TROUBLE_MUTE] = {"mute", 0, 0},
     [CM_TROUBLE_DROP] = {"drop", 10, 100},
     [CM_TROUBLE_CLOCK] = {"clock", 3600, LARGEST_VALUE},
     [CM_TROUBLE_PARAMETERS] = {"parameters", 0, 0},

@@ -18,6 +18,7 @@
 typedef enum cm_trouble_kind {
     CM_TROUBLE_NONE,
     CM_TROUBLE_STALL, /* sessions stay, no pictures come */
+    CM_TROUBLE_MUTE,  /* pictures come, but no sound */
     CM_TROUBLE_DROP,  /* VALUE per cent of packets are not sent (10) */
     CM_TROUBLE_CLOCK, /* RTP timestamps jump ahead by VALUE seconds (3600), and back at the end */
     CM_TROUBLE_PARAMETERS, /* other parameter sets and pictures in band: those of the other stream

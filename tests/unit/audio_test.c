@@ -22,6 +22,43 @@ static void laws_are_known_by_their_names(void **state)
     assert_int_equal(law, CM_G711_A_LAW);
 }
 
+/* ITU-T G.711 tables 1 and 2: ends, zero, and the first and last of some segments. */
+static void samples_are_encoded_as_the_tables_say(void **state)
+{
+    (void)state;
+    static const struct {
+        int16_t sample;
+        uint8_t mu, a;
+    } ROWS[] = {
+        {0, 0xff, 0xd5},    {-1, 0x7e, 0x55},     {32767, 0x80, 0xaa}, {-32768, 0x00, 0x2a},
+        {1000, 0xce, 0xfa}, {-1000, 0x4e, 0x7a},  {100, 0xf2, 0xd3},   {-100, 0x72, 0x53},
+        {8031, 0xa0, 0x8a}, {-20000, 0x0c, 0x26},
+    };
+    for (size_t i = 0; i < CM_COUNT(ROWS); i++) {
+        assert_int_equal(cm_g711_encode(CM_G711_MU_LAW, ROWS[i].sample), ROWS[i].mu);
+        assert_int_equal(cm_g711_encode(CM_G711_A_LAW, ROWS[i].sample), ROWS[i].a);
+    }
+}
+
+static void every_byte_comes_back(void **state)
+{
+    (void)state;
+    for (int law = CM_G711_MU_LAW; law <= CM_G711_A_LAW; law++) {
+        for (int byte = 0; byte < 256; byte++) {
+            const int16_t sample = cm_g711_decode((cm_g711_law)law, (uint8_t)byte);
+            /* The negative zero of mu-law is the positive one. */
+            const int expected = law == CM_G711_MU_LAW && byte == 0x7f ? 0xff : byte;
+            assert_int_equal(cm_g711_encode((cm_g711_law)law, sample), expected);
+        }
+        for (int sample = INT16_MIN; sample <= INT16_MAX; sample++) {
+            const uint8_t byte = cm_g711_encode((cm_g711_law)law, (int16_t)sample);
+            const int error = cm_g711_decode((cm_g711_law)law, byte) - sample;
+            assert_in_range(error + 1100, 0, 2200);
+            assert_true(sample > 600 || sample < -600 || (error <= 36 && error >= -36));
+        }
+    }
+}
+
 static void a_payload_lasts_as_many_ticks_as_it_has_samples(void **state)
 {
     (void)state;
@@ -159,6 +196,8 @@ int main(void)
 {
     const struct CMUnitTest cases[] = {
         cmocka_unit_test(laws_are_known_by_their_names),
+        cmocka_unit_test(samples_are_encoded_as_the_tables_say),
+        cmocka_unit_test(every_byte_comes_back),
         cmocka_unit_test(a_payload_lasts_as_many_ticks_as_it_has_samples),
         cmocka_unit_test(every_configuration_has_its_mode_and_frame_size),
         cmocka_unit_test(frames_are_found_in_every_way_of_packing),

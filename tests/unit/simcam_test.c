@@ -1,14 +1,17 @@
 /* simcam: the server in virtual time, and the wishes for trouble. One behaviour a case. */
 #include "simcam_scenes.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "base/buffer.h"
 #include "net/sim.h"
+#include "proto/g711/g711.h"
 #include "proto/rtp/rtp.h"
 #include "proto/rtsp/message.h"
 #include "simcam/simcam.h"
 #include "simcam/stamp.h"
+#include "simcam/tone.h"
 
 /* ---- wishes ---- */
 
@@ -126,6 +129,12 @@ typedef struct viewer {
     uint64_t foreign; /* stamps of another camera */
     uint64_t jumps;   /* in the counter */
     uint16_t camera;  /* expected */
+    /* Of the second track. */
+    uint64_t sounds, sound_gaps, sound_jumps, reports;
+    uint16_t last_sound;
+    uint32_t sound_ticks; /* of the newest */
+    uint8_t second[8000]; /* the last whole one, beginning at the beep */
+    size_t heard;
 } viewer;
 
 typedef struct town {
@@ -152,6 +161,21 @@ static void take_packet(viewer *v, cm_slice bytes)
     v->jumps += v->stamps > 0 && stamp.code.counter != v->last_stamp.code.counter + 1;
     v->last_stamp = stamp;
     v->stamps++;
+}
+
+static void take_sound(viewer *v, cm_slice bytes)
+{
+    cm_rtp_packet packet;
+    assert_int_equal(cm_rtp_parse(bytes, &packet), CM_OK);
+    assert_int_equal(packet.payload_type, 0);
+    assert_int_equal(packet.payload.size, 320);
+    v->sound_jumps += v->sounds > 0 && packet.timestamp - v->sound_ticks != 320;
+    v->sound_gaps += v->sounds > 0 && packet.sequence_number != (uint16_t)(v->last_sound + 1);
+    v->last_sound = packet.sequence_number;
+    v->sound_ticks = packet.timestamp;
+    for (size_t i = 0; i < packet.payload.size; i++)
+        v->second[v->heard++ % sizeof v->second] = packet.payload.bytes[i];
+    v->sounds++;
 }
 
 static void take_answer(viewer *v, const cm_rtsp_message *message)
@@ -186,6 +210,10 @@ static void on_readable(void *owner)
             take_answer(v, &message);
         else if (message.channel == 0)
             take_packet(v, message.body);
+        else if (message.channel == 2)
+            take_sound(v, message.body);
+        else if (message.channel == 3)
+            v->reports++;
         cm_buffer_consume(&v->in, consumed);
     }
 }
@@ -196,7 +224,7 @@ static void on_connected(void *owner, cm_status status)
     assert_int_equal(status, CM_OK);
 }
 
-static void town_open(town *t, uint32_t cameras, uint32_t sessions_max)
+static void town_open_with(town *t, uint32_t cameras, uint32_t sessions_max, cm_simcam_sound sound)
 {
     cm_address here;
     cm_address there;
@@ -215,8 +243,14 @@ static void town_open(town *t, uint32_t cameras, uint32_t sessions_max)
                                      .auth = CM_SIMCAM_AUTH_NONE,
                                      .scenes = {scenes, scenes},
                                      .scene_count = 1,
+                                     .sound = sound,
                                      .sessions_max = sessions_max};
     assert_int_equal(cm_simcam_create(t->cameras, &config, &t->simcam), CM_OK);
+}
+
+static void town_open(town *t, uint32_t cameras, uint32_t sessions_max)
+{
+    town_open_with(t, cameras, sessions_max, CM_SIMCAM_SOUND_NONE);
 }
 
 static void town_close(town *t)
@@ -230,13 +264,14 @@ static void town_close(town *t)
     cm_scene_destroy(t->scene);
 }
 
-static void say(town *t, viewer *v, const char *method, uint32_t camera, const char *headers)
+static void say_to(town *t, viewer *v, const char *method, uint32_t camera, const char *track,
+                   const char *headers)
 {
     char text[512];
-    const int size =
-        snprintf(text, sizeof text, "%s rtsp://10.0.0.1/cam%u RTSP/1.0\r\nCSeq: 1\r\n%s%s%s%s\r\n",
-                 method, camera, v->session[0] != '\0' ? "Session: " : "", v->session,
-                 v->session[0] != '\0' ? "\r\n" : "", headers);
+    const int size = snprintf(text, sizeof text,
+                              "%s rtsp://10.0.0.1/cam%u%s RTSP/1.0\r\nCSeq: 1\r\n%s%s%s%s\r\n",
+                              method, camera, track, v->session[0] != '\0' ? "Session: " : "",
+                              v->session, v->session[0] != '\0' ? "\r\n" : "", headers);
     const cm_slice part = cm_slice_over(text, (size_t)size);
     size_t taken;
     assert_int_equal(cm_tcp_write(v->tcp, &part, 1, &taken), CM_OK);
@@ -244,6 +279,11 @@ static void say(town *t, viewer *v, const char *method, uint32_t camera, const c
     const unsigned before = v->answers;
     cm_sim_run_for(t->sim, CM_MS(10));
     assert_int_equal(v->answers, before + 1);
+}
+
+static void say(town *t, viewer *v, const char *method, uint32_t camera, const char *headers)
+{
+    say_to(t, v, method, camera, "", headers);
 }
 
 static void viewer_connect(town *t, viewer *v, uint32_t camera)
@@ -271,6 +311,121 @@ static void viewer_close(viewer *v)
 {
     cm_tcp_close(v->tcp);
     cm_buffer_deinit(&v->in);
+}
+
+/* ---- sound ---- */
+
+enum {
+    SOUND_PORTION = 960
+}; /* bytes of a beep and some more: left out when a tone is looked for */
+
+/* How strongly `hz` is in the second, without its beep (Goertzel). */
+static double strength(const viewer *v, unsigned hz)
+{
+    const double turn = 2 * M_PI * hz / 8000;
+    double before = 0, last = 0;
+    for (size_t i = SOUND_PORTION; i < sizeof v->second; i++) {
+        const double now =
+            cm_g711_decode(CM_G711_MU_LAW, v->second[i]) + 2 * cos(turn) * last - before;
+        before = last;
+        last = now;
+    }
+    return before * before + last * last - 2 * cos(turn) * before * last;
+}
+
+static unsigned strongest_tone(const viewer *v)
+{
+    unsigned best = 0;
+    for (unsigned tone = 0; tone < CM_TONES; tone++)
+        if (strength(v, cm_tone_hz(tone)) > strength(v, cm_tone_hz(best)))
+            best = tone;
+    return best;
+}
+
+static void each_camera_is_known_by_its_sound(void **state)
+{
+    (void)state;
+    town t;
+    viewer v[3];
+    town_open_with(&t, 3, 0, CM_SIMCAM_SOUND_PCMU);
+    for (uint32_t i = 0; i < 3; i++) {
+        viewer_connect(&t, &v[i], i + 1);
+        say_to(&t, &v[i], "SETUP", i + 1, "/trackID=1",
+               "Transport: RTP/AVP/TCP;interleaved=2-3\r\n");
+        assert_int_equal(v[i].status, 200);
+        say(&t, &v[i], "PLAY", i + 1, "");
+    }
+    /* As long as it takes until the frame that begins a second is the first of a round. */
+    cm_sim_run_for(t.sim, CM_SECONDS(60));
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_in_range(v[i].sounds, 60 * 25 - 3, 60 * 25 + 3);
+        assert_int_equal(v[i].sound_gaps, 0);
+        assert_int_equal(v[i].sound_jumps, 0);
+        assert_in_range(v[i].reports, 12, 13);
+        assert_int_equal(strongest_tone(&v[i]), cm_tone_of((uint16_t)(100 + i)));
+        assert_in_range(v[i].stamps, 60 * 20 - 2, 60 * 20 + 6);
+        viewer_close(&v[i]);
+    }
+    town_close(&t);
+}
+
+static void sound_has_its_troubles(void **state)
+{
+    (void)state;
+    town t;
+    viewer v;
+    town_open_with(&t, 1, 0, CM_SIMCAM_SOUND_PCMU);
+    viewer_connect(&t, &v, 1);
+    say_to(&t, &v, "SETUP", 1, "/trackID=1", "Transport: RTP/AVP/TCP;interleaved=2-3\r\n");
+    say(&t, &v, "PLAY", 1, "");
+    cm_sim_run_for(t.sim, CM_SECONDS(2));
+    cm_trouble_wish wish;
+    assert_int_equal(cm_trouble_parse(CM_TEXT("cam1:mute+4s"), &wish), CM_OK);
+    assert_int_equal(cm_simcam_trouble(t.simcam, &wish), CM_OK);
+    cm_sim_run_for(t.sim, CM_MS(100));
+    const uint64_t sounds = v.sounds, pictures = v.stamps;
+    cm_sim_run_for(t.sim, CM_SECONDS(3));
+    assert_int_equal(v.sounds, sounds);
+    assert_true(v.stamps > pictures + 50);
+    cm_sim_run_for(t.sim, CM_SECONDS(3)); /* what was missed for longer than a second is left out */
+    assert_in_range(v.sounds, sounds + 65, sounds + 85);
+    assert_int_equal(v.sound_gaps, 0);
+    assert_int_equal(v.sound_jumps, 1);
+    assert_int_equal(cm_trouble_parse(CM_TEXT("cam1:drop=50"), &wish), CM_OK);
+    assert_int_equal(cm_simcam_trouble(t.simcam, &wish), CM_OK);
+    cm_sim_run_for(t.sim, CM_SECONDS(20));
+    assert_in_range(v.sound_gaps, 80, 170);
+    viewer_close(&v);
+    town_close(&t);
+}
+
+static void sound_is_set_up_behind_the_pictures(void **state)
+{
+    (void)state;
+    static const char TRANSPORT[] = "Transport: RTP/AVP/TCP;interleaved=2-3\r\n";
+    town t;
+    viewer v;
+    town_open_with(&t, 2, 0, CM_SIMCAM_SOUND_PCMA);
+    viewer_connect(&t, &v, 1);
+    say_to(&t, &v, "SETUP", 2, "/trackID=1", TRANSPORT); /* another camera's */
+    assert_int_equal(v.status, 455);
+    say_to(&t, &v, "SETUP", 1, "/sub/trackID=1", TRANSPORT); /* another stream's */
+    assert_int_equal(v.status, 455);
+    say_to(&t, &v, "SETUP", 1, "/trackID=1",
+           "Transport: RTP/AVP;unicast;client_port=5000-5001\r\n");
+    assert_int_equal(v.status, 461);
+    say_to(&t, &v, "SETUP", 1, "/trackID=2", TRANSPORT);
+    assert_int_equal(v.status, 404);
+    say_to(&t, &v, "SETUP", 1, "/trackID=1", TRANSPORT);
+    assert_int_equal(v.status, 200);
+    viewer_close(&v);
+    town_close(&t);
+    town_open(&t, 1, 0); /* without sound there is no such track */
+    viewer_connect(&t, &v, 1);
+    say_to(&t, &v, "SETUP", 1, "/trackID=1", TRANSPORT);
+    assert_int_equal(v.status, 404);
+    viewer_close(&v);
+    town_close(&t);
 }
 
 static void each_viewer_sees_every_picture_of_its_camera_for_minutes(void **state)
@@ -397,6 +552,9 @@ int main(void)
         cmocka_unit_test(what_happens_once_is_over_at_once),
         cmocka_unit_test(wishes_are_bounded_and_none_ends_all),
         cmocka_unit_test(each_viewer_sees_every_picture_of_its_camera_for_minutes),
+        cmocka_unit_test(each_camera_is_known_by_its_sound),
+        cmocka_unit_test(sound_has_its_troubles),
+        cmocka_unit_test(sound_is_set_up_behind_the_pictures),
         cmocka_unit_test(trouble_comes_and_goes_on_one_camera_only),
         cmocka_unit_test(a_camera_has_only_so_many_sessions),
         cmocka_unit_test(a_wall_clock_that_jumps_disturbs_no_picture),

@@ -31,5 +31,9 @@ const char *cm_g711_encoding(cm_g711_law law);
  */
 cm_status cm_g711_duration(cm_slice payload, uint8_t channels, uint32_t *samples);
 
+/* One sample, 16 bits of which G.711 keeps the upper 14 (mu-law) or 13 (A-law). */
+uint8_t cm_g711_encode(cm_g711_law law, int16_t sample);
+int16_t cm_g711_decode(cm_g711_law law, uint8_t byte);
+
 /* The byte that is silence: to fill what was lost. */
 uint8_t cm_g711_silence(cm_g711_law law);

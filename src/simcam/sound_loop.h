@@ -1,0 +1,24 @@
+/*
+ * sound_loop: a camera's sound, encoded once and played round and round: a whole number of seconds
+ * in frames of one length, so that a moment of the day names a frame.
+ *
+ * Life: made, then only read; any number of cameras share it. Freed by its maker.
+ */
+#pragma once
+
+#include "base/slice.h"
+#include "proto/g711/g711.h"
+
+typedef struct cm_sound_loop {
+    uint32_t frame_ticks; /* of the RTP clock */
+    uint32_t frame_us;
+    size_t frame_count;
+    cm_slice *frames; /* RTP payloads */
+    uint8_t *bytes;   /* what they borrow */
+} cm_sound_loop;
+
+/* A second of the tone at 8,000 Hz in frames of 40 ms. CM_BROKEN without memory. */
+cm_status cm_sound_loop_g711(cm_g711_law law, unsigned tone, cm_sound_loop *out);
+void cm_sound_loop_deinit(cm_sound_loop *loop);
+/* The frame that begins `number` frame lengths after 1970. */
+cm_slice cm_sound_loop_frame(const cm_sound_loop *loop, uint64_t number);
