@@ -146,6 +146,8 @@ json_t *cm_session_json(const cm_who *who);
 json_t *cm_camera_json(const cm_stored_camera *camera, const cm_camera_status *status,
                        size_t viewers, cm_rights rights, bool is_owner);
 json_t *cm_rights_json(cm_rights rights);
+/* False: the camera is not heard now. Without an AAC configuration, which comes with the sound. */
+bool cm_sound_format_of(const cm_sound_status *status, cm_sound_format *out);
 
 /* ---- handlers, one file per resource: named by routes.h ---- */
 #define CM_ROUTE(id, method, path, permission, body, body_max, summary) cm_call_step cm_route_##id;

@@ -62,12 +62,29 @@ static json_t *stream_json(const cm_stream_status *stream)
                      cm_time_json(stream->last_frame));
 }
 
+bool cm_sound_format_of(const cm_sound_status *status, cm_sound_format *out)
+{
+    if (!status->is_there)
+        return false;
+    *out = (cm_sound_format){
+        .codec = status->codec, .channels = status->channels, .rate = status->rate};
+    return true;
+}
+
 /* The stream that speaks for the camera: main, unless nobody wants it and sub is at work. */
 static const cm_stream_status *speaker_of(const cm_camera_status *status)
 {
     const cm_stream_status *main_stream = &status->streams[CM_STREAM_MAIN];
     const cm_stream_status *sub = &status->streams[CM_STREAM_SUB];
     return main_stream->state == CM_CAMERA_STOPPED && sub->is_configured ? sub : main_stream;
+}
+
+static json_t *sound_json(const cm_sound_status *sound)
+{
+    if (!sound->is_there)
+        return json_null();
+    return json_pack("{s:s, s:I, s:I}", "codec", cm_sound_codec_name(sound->codec), "rate",
+                     (json_int_t)sound->rate, "channels", (json_int_t)sound->channels);
 }
 
 static void add_status(json_t *json, const cm_camera_status *status)
@@ -86,6 +103,7 @@ static void add_status(json_t *json, const cm_camera_status *status)
     json_object_set_new(json, "streams",
                         json_pack("{s:o, s:o}", "main", stream_json(&s->streams[CM_STREAM_MAIN]),
                                   "sub", stream_json(&s->streams[CM_STREAM_SUB])));
+    json_object_set_new(json, "sound", sound_json(&s->sound));
 }
 
 json_t *cm_camera_json(const cm_stored_camera *camera, const cm_camera_status *status,
@@ -143,7 +161,8 @@ typedef struct viewer_count {
 static void count_viewer(void *owner, const cm_watching *watching)
 {
     viewer_count *v = owner;
-    v->count += cm_camera_key_equal(&watching->camera, v->camera) ? 1 : 0;
+    const bool sees = (watching->streams & cm_streams_within(CM_RIGHT_VIEW)) != 0;
+    v->count += sees && cm_camera_key_equal(&watching->camera, v->camera) ? 1 : 0;
 }
 
 /* On the control loop, where states are known. */

@@ -343,15 +343,23 @@ void cm_api_home_changed(cm_api *api, const cm_home_id *home)
     }
 }
 
+/* "sound" of one who hears and does not see by the same session. */
+static const char *stream_name(uint32_t streams)
+{
+    if ((streams >> CM_STREAM_MAIN & 1) == 1)
+        return "main";
+    return (streams >> CM_STREAM_SUB & 1) == 1 ? "sub" : "sound";
+}
+
 static json_t *viewers_json(const cm_camera_key *camera, const cm_watching *viewers, size_t count)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
-        const bool is_main = (viewers[i].streams >> CM_STREAM_MAIN & 1) == 1;
+        const bool hears = (viewers[i].streams >> CM_STREAM_SOUND & 1) == 1;
         json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s, s:o}", "account", viewers[i].account.text, "name",
-                            viewers[i].account_name, "stream", is_main ? "main" : "sub", "since",
-                            cm_time_json(viewers[i].since)));
+            list, json_pack("{s:s, s:s, s:s, s:b, s:o}", "account", viewers[i].account.text, "name",
+                            viewers[i].account_name, "stream", stream_name(viewers[i].streams),
+                            "sound", hears, "since", cm_time_json(viewers[i].since)));
     }
     return json_pack("{s:s, s:s, s:o}", "home", camera->home.text, "id", camera->camera.text,
                      "viewers", list);

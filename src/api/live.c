@@ -1,5 +1,5 @@
-/* Live pictures: a viewer session of grants on one side, an MP4 viewer on the other, and the cut
- * between them. */
+/* Live pictures, and live sound: a viewer session of grants on one side, an MP4 viewer on the
+ * other, and the cut between them. */
 #include <stdlib.h>
 
 #include "api/api_priv.h"
@@ -9,6 +9,8 @@ typedef struct live {
     cm_api *api;
     cm_camera_key camera;
     cm_stream stream;
+    bool has_format; /* of sound: what the camera sounds like */
+    cm_sound_format format;
     cm_http_request *request; /* until the first lease: then it is the viewer's */
     cm_viewer_session *session;
     cm_mp4_viewer *viewer;
@@ -42,6 +44,42 @@ static const cm_mp4_events MP4_EVENTS = {on_stale, on_response_end};
 
 /* ---- from grants ---- */
 
+/* Nothing is said of what may not be seen or heard. */
+static void respond_nothing_there(live *l)
+{
+    static const cm_http_problem NO_CAMERA = {
+        .status = 404,
+        .type = "no-such-camera",
+        .title = "No such camera",
+        .detail = "There is no such camera here, or you may not see it."};
+    static const cm_http_problem NO_SOUND = {
+        .status = 404,
+        .type = "no-sound",
+        .title = "No sound",
+        .detail = "There is no sound of such a camera here, or you may not hear it."};
+    cm_http_respond_problem(l->request, l->stream == CM_STREAM_SOUND ? &NO_SOUND : &NO_CAMERA);
+    l->request = NULL;
+}
+
+/* False: a problem was answered. Pictures are waited for, and so is sound that is known of. */
+static bool is_playable(live *l)
+{
+    static const cm_http_problem OTHER_CODEC = {
+        .status = 409,
+        .type = "sound-not-playable",
+        .title = "This sound is not told as MP4",
+        .detail = "This camera's sound is no AAC. WebRTC carries G.711 and Opus (whep)."};
+    if (l->stream != CM_STREAM_SOUND)
+        return true;
+    if (!l->has_format) {
+        respond_nothing_there(l);
+    } else if (l->format.codec != CM_SOUND_AAC) {
+        cm_http_respond_problem(l->request, &OTHER_CODEC);
+        l->request = NULL;
+    }
+    return l->request != NULL;
+}
+
 static void begin_viewing(live *l, cm_lease *lease)
 {
     const cm_mp4_config config = {
@@ -53,6 +91,11 @@ static void begin_viewing(live *l, cm_lease *lease)
         .events = &MP4_EVENTS,
         .owner = l,
     };
+    if (!is_playable(l)) {
+        cm_lease_destroy(lease);
+        live_free(l);
+        return;
+    }
     l->request = NULL;
     if (cm_mp4_viewer_create(&config, lease, &l->viewer) != CM_OK) {
         live_free(l);
@@ -70,16 +113,6 @@ static void on_lease(void *owner, cm_lease *lease)
         begin_viewing(l, lease);
 }
 
-static void respond_no_such_camera(cm_http_request *request)
-{
-    cm_http_respond_problem(
-        request,
-        &(cm_http_problem){.status = 404,
-                           .type = "no-such-camera",
-                           .title = "No such camera",
-                           .detail = "There is no such camera here, or you may not see it."});
-}
-
 /* Refused, or cut while watching: what is on its way dies with the connection. */
 static void on_end(void *owner, cm_grant_reason reason)
 {
@@ -89,7 +122,7 @@ static void on_end(void *owner, cm_grant_reason reason)
     if (l->viewer != NULL)
         cm_mp4_viewer_cut(l->viewer);
     else
-        respond_no_such_camera(l->request);
+        respond_nothing_there(l);
     live_free(l);
 }
 
@@ -104,7 +137,7 @@ static void on_gone(void *owner)
 
 static const cm_http_events WAITING_EVENTS = {NULL, on_gone};
 
-void cm_route_live(cm_call *call)
+static void open_session(cm_call *call)
 {
     static const cm_call_fault BUSY = {503,
                                        "too-many-viewers",
@@ -112,28 +145,70 @@ void cm_route_live(cm_call *call)
                                        "This account has too many pictures open: close some.",
                                        NULL,
                                        5};
-    cm_camera_key camera;
-    cm_stream stream;
-    if (!cm_call_camera(call, 0, &camera) || !cm_call_stream(call, &stream))
-        return;
-    live *l = calloc(1, sizeof *l);
-    if (l == NULL) {
-        cm_call_fail(call, CM_FULL, "absent");
+    live *l = call->data;
+    if (call->request == NULL) {
+        cm_call_free(call);
         return;
     }
-    *l = (live){.api = call->api, .camera = camera, .stream = stream, .request = call->request};
-    cm_list_add_last(&call->api->lives, &l->node);
+    const bool is_sound = l->stream == CM_STREAM_SOUND;
     const cm_viewer_ask ask = {.asker = call->asker,
-                               .camera = camera,
-                               .streams = UINT32_C(1) << stream,
-                               .wanted = CM_RIGHT_VIEW};
+                               .camera = l->camera,
+                               .streams = UINT32_C(1) << l->stream,
+                               .wanted =
+                                   is_sound ? CM_RIGHT_VIEW | CM_RIGHT_LISTEN : CM_RIGHT_VIEW};
     if (cm_viewer_session_open(call->api->config.grants, call->api->config.loop, &ask,
                                &VIEWER_EVENTS, l, &l->session) != CM_OK) {
-        live_free(l);
         cm_call_problem(call, &BUSY);
         return;
     }
-    cm_http_watch(cm_call_release(call), &WAITING_EVENTS, l);
+    cm_list_add_last(&call->api->lives, &l->node);
+    call->data = NULL;
+    call->free_data = NULL;
+    l->request = cm_call_release(call);
+    cm_http_watch(l->request, &WAITING_EVENTS, l);
+}
+
+static void free_unopened(void *data)
+{
+    live_free(data);
+}
+
+/* NULL: a problem was answered. */
+static live *begin(cm_call *call, cm_stream stream)
+{
+    cm_camera_key camera;
+    if (!cm_call_camera(call, 0, &camera))
+        return NULL;
+    live *l = calloc(1, sizeof *l);
+    if (l == NULL) {
+        cm_call_fail(call, CM_FULL, "absent");
+        return NULL;
+    }
+    *l = (live){.api = call->api, .camera = camera, .stream = stream};
+    cm_list_init(&l->node);
+    call->data = l;
+    call->free_data = free_unopened;
+    return l;
+}
+
+void cm_route_live(cm_call *call)
+{
+    cm_stream stream;
+    if (cm_call_stream(call, &stream) && begin(call, stream) != NULL)
+        open_session(call);
+}
+
+static void read_format(cm_call *call)
+{
+    live *l = call->data;
+    const cm_camera_status *status = cm_fleet_status(call->api->config.fleet, &l->camera);
+    l->has_format = status != NULL && cm_sound_format_of(&status->sound, &l->format);
+}
+
+void cm_route_sound(cm_call *call)
+{
+    if (begin(call, CM_STREAM_SOUND) != NULL)
+        cm_call_on_control(call, read_format, open_session);
 }
 
 void cm_lives_end(cm_api *api)

@@ -31,6 +31,8 @@ CM_ROUTE(camera_delete, DELETE, "/api/v1/cameras/{camera}", OWNER, NONE, 0,
          "Remove a camera; its keys are destroyed")
 CM_ROUTE(live, GET, "/api/v1/cameras/{camera}/live.mp4", VIEW, NONE, 0,
          "Live pictures as fragmented MP4")
+CM_ROUTE(sound, GET, "/api/v1/cameras/{camera}/sound.mp4", VIEW, NONE, 0,
+         "Live sound as fragmented MP4, with the right to listen")
 CM_ROUTE(whep, POST, "/api/v1/cameras/{camera}/whep", VIEW, SDP, 65536,
          "Live pictures by WebRTC: offer in, answer out")
 CM_ROUTE(whep_change, PATCH, "/api/v1/cameras/{camera}/whep/{viewer}", VIEW, SDP_FRAGMENT, 16384,

@@ -11,6 +11,8 @@
 static void whep_free(cm_whep *whep)
 {
     cm_fleet_unwant(whep->wish);
+    cm_fleet_unwant(whep->sound_wish);
+    cm_webrtc_sound_destroy(whep->sound); /* says goodbye over what is freed next */
     cm_viewer_session_close(whep->session);
     cm_lease_destroy(whep->lease);
     cm_rtc_session_destroy(whep->rtc);
@@ -53,6 +55,13 @@ cm_whep *cm_whep_find(cm_api *api, const cm_call *call)
     return NULL;
 }
 
+/* Nothing more is heard; the pictures go on. */
+static void end_sound(cm_whep *whep)
+{
+    cm_webrtc_sound_destroy(whep->sound);
+    whep->sound = NULL;
+}
+
 /* ---- from the viewer of egress ---- */
 
 static void on_stale(void *owner)
@@ -87,6 +96,24 @@ static cm_webrtc_estimate_config rates_of(const cm_whep *whep)
                    : (cm_webrtc_estimate_config){.start_bits_per_second = 4000000};
 }
 
+/* Under a lease of its own, made of the one that is at hand. Without it the pictures go on. */
+static void begin_sound(cm_whep *whep)
+{
+    const cm_webrtc_sound_config config = {.hub = whep->api->config.hub,
+                                           .loop = whep->api->config.loop,
+                                           .transport = &whep->transport,
+                                           .estimator = &whep->estimator,
+                                           .media = whep->sound_media,
+                                           .on_stale = on_stale,
+                                           .owner = whep};
+    cm_lease *lease;
+    if (!whep->has_sound || cm_lease_narrow(whep->lease, CM_STREAM_SOUND, &lease) != CM_OK ||
+        cm_webrtc_sound_create(&config, lease, &whep->sound) != CM_OK)
+        return;
+    if (cm_webrtc_sound_start(whep->sound) != CM_OK)
+        end_sound(whep);
+}
+
 static void on_connected(void *owner)
 {
     cm_whep *whep = owner;
@@ -103,6 +130,7 @@ static void on_connected(void *owner)
                                      .start_bits_per_second = (uint32_t)rates.start_bits_per_second,
                                      .events = &VIEWER_EVENTS,
                                      .owner = whep};
+    begin_sound(whep);
     cm_lease *lease = whep->lease;
     whep->lease = NULL;
     cm_status status = cm_webrtc_viewer_create(&config, lease, &whep->viewer);
@@ -115,8 +143,10 @@ static void on_connected(void *owner)
 static void on_rtcp(void *owner, cm_slice compound)
 {
     cm_whep *whep = owner;
+    if (whep->sound != NULL)
+        cm_webrtc_sound_rtcp(whep->sound, compound);
     if (whep->viewer != NULL)
-        cm_webrtc_viewer_rtcp(whep->viewer, compound);
+        cm_webrtc_viewer_rtcp(whep->viewer, compound); /* may be the end of all */
 }
 
 /* A viewer of pictures sends none. */
@@ -185,6 +215,9 @@ static void begin(cm_whep *whep)
     cm_buffer_deinit(&whep->offer);
     if (status == CM_OK) {
         whep->wish = cm_fleet_want(whep->api->config.fleet, &whep->camera, whep->stream);
+        if (whep->has_sound)
+            whep->sound_wish =
+                cm_fleet_want(whep->api->config.fleet, &whep->camera, CM_STREAM_SOUND);
         respond_answer(whep, cm_buffer_data(&answer));
     } else if (status == CM_REFUSE) {
         respond_problem(whep, 400, "bad-offer", "Offer not understood", detail);
@@ -201,9 +234,22 @@ static void begin(cm_whep *whep)
 
 /* ---- from grants ---- */
 
+/* One without the right to listen is the end of the sound. */
+static void renew_sound(cm_whep *whep, const cm_lease *lease)
+{
+    cm_lease *narrow;
+    if (whep->sound == NULL)
+        return;
+    if (cm_lease_narrow(lease, CM_STREAM_SOUND, &narrow) == CM_OK)
+        cm_webrtc_sound_renew(whep->sound, narrow);
+    else
+        end_sound(whep);
+}
+
 static void on_lease(void *owner, cm_lease *lease)
 {
     cm_whep *whep = owner;
+    renew_sound(whep, lease);
     if (whep->viewer != NULL) {
         cm_webrtc_viewer_renew(whep->viewer, lease);
         return;
@@ -222,6 +268,7 @@ static void on_end(void *owner, cm_grant_reason reason)
         cm_log_camera(CM_LOG_ERROR, "whep", &whep->camera, "event=evidence-alarm");
     respond_problem(whep, 404, "no-such-camera", "No such camera",
                     "There is no such camera here, or you may not see it.");
+    end_sound(whep);
     if (whep->viewer != NULL)
         cm_webrtc_viewer_cut(whep->viewer);
     whep_free(whep);
@@ -244,6 +291,7 @@ static void read_codec(cm_call *call)
 {
     cm_whep *whep = call->data;
     const cm_camera_status *status = cm_fleet_status(call->api->config.fleet, &whep->camera);
+    whep->has_format = status != NULL && cm_sound_format_of(&status->sound, &whep->format);
     if (status != NULL)
         CM_IGNORE(cm_slice_to_cstr(cm_slice_of(status->streams[whep->stream].codec), whep->codec,
                                    sizeof whep->codec),
@@ -263,10 +311,11 @@ static void open_session(cm_call *call)
         cm_call_free(call);
         return;
     }
-    const cm_viewer_ask ask = {.asker = call->asker,
-                               .camera = whep->camera,
-                               .streams = UINT32_C(1) << whep->stream,
-                               .wanted = CM_RIGHT_VIEW};
+    const cm_viewer_ask ask = {
+        .asker = call->asker,
+        .camera = whep->camera,
+        .streams = UINT32_C(1) << whep->stream | (uint32_t)whep->is_sound_wished << CM_STREAM_SOUND,
+        .wanted = whep->is_sound_wished ? CM_RIGHT_VIEW | CM_RIGHT_LISTEN : CM_RIGHT_VIEW};
     if (cm_viewer_session_open(call->api->config.grants, call->api->config.loop, &ask,
                                &SESSION_EVENTS, whep, &whep->session) != CM_OK) {
         cm_call_problem(call, &BUSY);
@@ -310,6 +359,7 @@ void cm_route_whep(cm_call *call)
                       .camera = camera,
                       .stream = stream,
                       .asker = call->asker,
+                      .is_sound_wished = cm_whep_wishes_sound(cm_buffer_data(&call->text)),
                       .offer = call->text};
     cm_buffer_init(&call->text, 0); /* its bytes are the session's */
     cm_list_init(&whep->node);

@@ -10,6 +10,7 @@
 
 #include "api/api_priv.h"
 #include "egress/webrtc/estimate.h"
+#include "egress/webrtc/sound.h"
 
 typedef struct cm_whep {
     cm_list node; /* in api->wheps */
@@ -24,6 +25,14 @@ typedef struct cm_whep {
     char codec[CM_CODEC_SIZE];
     cm_webrtc_media media; /* what was negotiated */
     char mid[CM_RTP_ELEMENT_MAX + 1];
+    /* The sound: wished for by the offer, known of the camera, allowed by the lease, or not there.
+     */
+    bool is_sound_wished;
+    bool has_format; /* what the camera sounds like */
+    cm_sound_format format;
+    bool has_sound; /* it was answered that it comes */
+    cm_webrtc_sound_media sound_media;
+    char sound_mid[CM_RTP_ELEMENT_MAX + 1];
     char remote_ufrag[CM_ICE_REMOTE_UFRAG_MAX + 1]; /* of the present ICE session */
     cm_webrtc_transport transport;
     cm_webrtc_estimate estimate; /* of what the path carries */
@@ -32,14 +41,20 @@ typedef struct cm_whep {
     cm_lease *lease; /* the newest, until there is a viewer, who takes it */
     cm_rtc_session *rtc;
     cm_webrtc_viewer *viewer;
+    cm_webrtc_sound *sound;
     cm_fleet_wish *wish;
+    cm_fleet_wish *sound_wish;
 } cm_whep;
 
 /* ---- whep_sdp.c: from the offer to the answer ---- */
 
-/* Reads whep->offer, makes whep->rtc and whep->media of it, and writes the answer. CM_REFUSE:
- * `detail`, which has room for CM_WHEP_DETAIL_SIZE, says what is wrong. CM_ABSENT: the offer has
- * not the codec of the stream; `detail` names what both have. CM_FULL: too many sessions. */
+/* Does the offer ask for sound at all? Says nothing of whether it may be had. */
+bool cm_whep_wishes_sound(cm_slice offer);
+
+/* Reads whep->offer, makes whep->rtc and whep->media of it, whep->sound_media where whep->lease
+ * allows it, and writes the answer. CM_REFUSE: `detail`, which has room for CM_WHEP_DETAIL_SIZE,
+ * says what is wrong. CM_ABSENT: the offer has not the codec of the stream; `detail` names what
+ * both have. CM_FULL: too many sessions. */
 enum { CM_WHEP_DETAIL_SIZE = 256 };
 cm_status cm_whep_answer(cm_whep *whep, const cm_rtc_events *events, cm_buffer *answer,
                          char detail[CM_WHEP_DETAIL_SIZE]);

@@ -71,7 +71,7 @@ static size_t list_wants(const cm_whep *whep, cm_sdp_want wants[CM_VIDEO_CODECS]
     return 2;
 }
 
-/* ---- pictures: one m-line of video; all else is rejected ---- */
+/* ---- pictures: one m-line of video; further ones are rejected ---- */
 
 static cm_status accept_video(negotiation *n, const cm_sdp_want *want, size_t *index_out)
 {
@@ -151,7 +151,7 @@ static uint32_t draw_ssrc(cm_whep *whep)
     return (uint32_t)cm_random_below(cm_loop_random(whep->api->config.loop), UINT32_MAX) + 1;
 }
 
-static void name_streams(cm_whep *whep, negotiation *n, size_t index)
+static void name_pictures(cm_whep *whep, negotiation *n, size_t index)
 {
     cm_sdp_answer_media *media = &n->answer.medias[index];
     const cm_slice mid = n->offer.medias[index].mid;
@@ -175,6 +175,91 @@ static void name_streams(cm_whep *whep, negotiation *n, size_t index)
     };
     if (whep->mid[0] == '\0')
         whep->media.extensions.mid = 0;
+}
+
+/* ---- sound: one m-line of audio, if it may be had; else they are silent ---- */
+
+bool cm_whep_wishes_sound(cm_slice offer)
+{
+    while (offer.size > 0)
+        if (cm_slice_starts(cm_slice_cut(&offer, '\n'), CM_TEXT("m=audio ")))
+            return true;
+    return false;
+}
+
+static cm_sdp_codec sdp_codec(cm_sound_codec codec)
+{
+    switch (codec) {
+    case CM_SOUND_PCMU:
+        return CM_SDP_PCMU;
+    case CM_SOUND_PCMA:
+        return CM_SDP_PCMA;
+    default:
+        return CM_SDP_OPUS;
+    }
+}
+
+/* The right is the lease's, and nobody else's to judge. */
+static bool may_hear(const cm_whep *whep)
+{
+    return whep->has_format && cm_webrtc_sound_may_carry(&whep->format) &&
+           cm_lease_allows(whep->lease, CM_STREAM_SOUND, CM_RIGHT_LISTEN);
+}
+
+static cm_status accept_sound(const cm_whep *whep, negotiation *n, size_t index)
+{
+    CM_ENSURE(may_hear(whep), CM_ABSENT);
+    const cm_sdp_want want = {.codec = sdp_codec(whep->format.codec),
+                              .is_stereo = whep->format.channels > 1};
+    const cm_sdp_terms terms = {.wants = &want, .want_count = 1, .may_send = true};
+    return cm_sdp_answer_accept(&n->answer, &n->offer, index, &terms);
+}
+
+/* A peer that asks for sound where there is none goes on with its pictures: some (aiortc) give up
+ * an answer that rejects a line they offered, none one that leaves it inactive. */
+static void accept_silence(negotiation *n, size_t index)
+{
+    static const cm_sdp_want WANTS[] = {
+        {.codec = CM_SDP_OPUS}, {.codec = CM_SDP_PCMU}, {.codec = CM_SDP_PCMA}};
+    const cm_sdp_terms terms = {.wants = WANTS, .want_count = CM_COUNT(WANTS), .may_idle = true};
+    CM_IGNORE(cm_sdp_answer_accept(&n->answer, &n->offer, index, &terms), "it is rejected then");
+}
+
+static void name_sound(cm_whep *whep, negotiation *n, size_t index)
+{
+    cm_sdp_answer_media *media = &n->answer.medias[index];
+    do
+        media->ssrc = draw_ssrc(whep);
+    while (media->ssrc == whep->media.ssrc || media->ssrc == whep->media.rtx_ssrc);
+    media->stream_id = cm_slice_of(whep->camera.camera.text); /* the pictures': shown in step */
+    media->track_id = CM_TEXT("audio");
+    whep->sound_mid[0] = '\0';
+    CM_IGNORE(cm_slice_to_cstr(n->offer.medias[index].mid, whep->sound_mid, sizeof whep->sound_mid),
+              "left empty");
+    whep->sound_media = (cm_webrtc_sound_media){
+        .codec = whep->format.codec,
+        .payload_type = media->choices[0].type,
+        .ssrc = media->ssrc,
+        .extensions = media->extensions,
+        .mid = cm_slice_of(whep->sound_mid),
+        .cname = cm_slice_of(whep->id),
+    };
+    if (whep->sound_mid[0] == '\0')
+        whep->sound_media.extensions.mid = 0;
+}
+
+static void negotiate_sound(cm_whep *whep, negotiation *n)
+{
+    for (size_t i = 0; i < n->offer.media_count; i++) {
+        if (n->offer.medias[i].kind != CM_SDP_AUDIO)
+            continue;
+        if (!whep->has_sound && accept_sound(whep, n, i) == CM_OK) {
+            whep->has_sound = true;
+            name_sound(whep, n, i);
+        } else {
+            accept_silence(n, i);
+        }
+    }
 }
 
 /* ---- the transport ---- */
@@ -266,7 +351,8 @@ static cm_status negotiate(cm_whep *whep, negotiation *n, const cm_rtc_events *e
         status = accept_video(n, &wants[i], &index);
     if (status != CM_OK)
         return refuse_video(whep, n, detail);
-    name_streams(whep, n, index);
+    name_pictures(whep, n, index);
+    negotiate_sound(whep, n);
     status = open_transport(whep, n, events);
     if (status != CM_OK)
         return status;

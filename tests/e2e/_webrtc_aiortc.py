@@ -1,11 +1,15 @@
 #!/usr/bin/python3
 """A WHEP viewer made of aiortc (Debian's python3-aiortc): prints `frame CAMERA COUNTER` for each
 decoded picture (`frame none` when its code can't be read), `state NAME` for each state of the
-connection, and `session URL` once it is answered. Ends when standard input does.
+connection, and `session URL` once it is answered. With `sound` it asks for that too, and prints how
+its line was answered, `audio DIRECTION`, and `tone HZ` for each half second of it. Ends when
+standard input does.
 
-  _webrtc_aiortc.py URL TOKEN [wrong-fingerprint]"""
+  _webrtc_aiortc.py URL TOKEN [wrong-fingerprint|sound]"""
 
+import array
 import asyncio
+import re
 import sys
 import urllib.error
 import urllib.request
@@ -52,6 +56,27 @@ async def watch(track):
         say("frame", *(code_of(frame) or ["none"]))
 
 
+def pitch_of(samples, rate):
+    """Of a pure tone: how often it rises through zero."""
+    rises = sum(a < 0 <= b for a, b in zip(samples, samples[1:]))
+    return round(rises * rate / len(samples))
+
+
+async def listen(track):
+    samples = array.array("h")
+    while True:
+        try:
+            frame = await track.recv()
+        except aiortc.mediastreams.MediaStreamError:
+            say("silent")
+            return
+        plane = array.array("h", bytes(frame.planes[0])[:frame.samples * 2 * len(frame.layout.channels)])
+        samples += plane[::len(frame.layout.channels)]
+        if len(samples) >= frame.sample_rate / 2:
+            say("tone", pitch_of(samples, frame.sample_rate) if max(samples) > 1000 else 0)
+            del samples[:]
+
+
 async def until_input_ends():
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
@@ -59,6 +84,8 @@ async def until_input_ends():
 async def main(url, token, *more):
     connection = aiortc.RTCPeerConnection()
     connection.addTransceiver("video", direction="recvonly")
+    if "sound" in more:
+        connection.addTransceiver("audio", direction="recvonly")
     connection.on("connectionstatechange", lambda: say("state", connection.connectionState))
     await connection.setLocalDescription(await connection.createOffer())
     offer = connection.localDescription.sdp
@@ -67,10 +94,15 @@ async def main(url, token, *more):
                  if line.startswith("a=fingerprint:") else line for line in offer.split("\r\n")]
         offer = "\r\n".join(lines)
     answer = post(url, token, offer)
+    for line in re.findall(r"^m=audio.*?^a=(\w+only|sendrecv|inactive)", answer, re.M | re.S):
+        say("audio", line)
     await connection.setRemoteDescription(aiortc.RTCSessionDescription(answer, "answer"))
-    watching = asyncio.ensure_future(watch(connection.getReceivers()[0].track))
+    takers = {"video": watch, "audio": listen}
+    tracks = [receiver.track for receiver in connection.getReceivers()]  # None of a line that is inactive
+    tasks = [asyncio.ensure_future(takers[track.kind](track)) for track in tracks if track]
     await until_input_ends()
-    watching.cancel()
+    for task in tasks:
+        task.cancel()
     await connection.close()
 
 asyncio.run(main(*sys.argv[1:]))

@@ -394,6 +394,24 @@ static void both_medias_of_a_bundle_are_taken_with_one_set_of_candidates(void **
     assert_true(first < strstr((const char *)text.bytes, "m=audio"));
 }
 
+/* Some peers give up when a line of theirs is rejected. */
+static void a_line_may_be_taken_and_left_idle(void **state)
+{
+    (void)state;
+    cm_sdp_terms terms = SEND_AUDIO;
+    terms.may_send = terms.may_receive = false;
+    terms.may_idle = true;
+    parse(CHROME_WHEP);
+    begin_answer();
+    assert_int_equal(cm_sdp_answer_accept(&answer, &offer, 0, &SEND_VIDEO), CM_OK);
+    assert_int_equal(cm_sdp_answer_accept(&answer, &offer, 1, &terms), CM_OK);
+    assert_int_equal(answer.medias[1].direction, CM_SDP_INACTIVE);
+    const cm_slice text = written();
+    assert_says(text, "m=audio 9 ", true);
+    assert_says(text, "a=inactive\r\n", true);
+    assert_says(text, "m=audio 0 ", false);
+}
+
 static void what_cannot_be_taken_stays_rejected(void **state)
 {
     (void)state;
@@ -772,6 +790,7 @@ int main(void)
         cmocka_unit_test(the_first_media_taken_has_the_transport_and_the_candidates),
         cmocka_unit_test(both_medias_of_a_bundle_are_taken_with_one_set_of_candidates),
         cmocka_unit_test(what_cannot_be_taken_stays_rejected),
+        cmocka_unit_test(a_line_may_be_taken_and_left_idle),
         cmocka_unit_test(the_direction_is_what_both_may_do),
         cmocka_unit_test(numbers_nobody_reports_on_are_not_negotiated),
         cmocka_unit_test(two_streams_of_one_format_list_it_once),

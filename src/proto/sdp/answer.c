@@ -40,7 +40,7 @@ cm_status cm_sdp_answer_accept(cm_sdp_answer *answer, const cm_sdp_offer *offer,
         offered->direction == CM_SDP_SENDRECV || offered->direction == CM_SDP_RECVONLY;
     media.direction =
         direction_of(terms->may_send && they_receive, terms->may_receive && they_send);
-    CM_ENSURE(media.direction != CM_SDP_INACTIVE, CM_REFUSE);
+    CM_ENSURE(media.direction != CM_SDP_INACTIVE || terms->may_idle, CM_REFUSE);
     cm_sdp_feedback feedback = 0;
     for (size_t i = 0; i < terms->want_count; i++) {
         cm_sdp_choice choice;

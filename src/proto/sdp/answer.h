@@ -57,12 +57,13 @@ typedef struct cm_sdp_terms {
     size_t want_count;
     bool may_send;
     bool may_receive;
+    bool may_idle; // with neither it is taken all the same, as inactive
 } cm_sdp_terms;
 
 /*
  * Takes the offer's m-line `index` on these terms: formats, direction (what both sides may do),
  * extensions. CM_ABSENT: it is not usable or offers none of the formats. CM_REFUSE: neither side
- * could send. It stays rejected then.
+ * could send, and it may not idle. It stays rejected then.
  */
 cm_status cm_sdp_answer_accept(cm_sdp_answer *answer, const cm_sdp_offer *offer, size_t index,
                                const cm_sdp_terms *terms);
