@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """A WHEP viewer made of GStreamer's webrtcbin: writes the H.264 that it depacketizes to a file, and
-prints `state NAME` for each state of the connection. Ends when standard input does.
+prints `state NAME` for each state of the connection. With another file it asks for sound of PCMU too,
+and writes its samples there. Ends when standard input does.
 
-  _webrtc_gstreamer.py URL TOKEN FILE"""
+  _webrtc_gstreamer.py URL TOKEN FILE [SOUND-FILE]"""
 
 import sys
 import urllib.request
@@ -13,9 +14,11 @@ gi.require_version("GstWebRTC", "1.0")
 gi.require_version("GstSdp", "1.0")
 from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # pylint: disable=wrong-import-position
 
-URL, TOKEN, FILE = sys.argv[1:]
+URL, TOKEN, FILE = sys.argv[1:4]
+SOUND_FILE = sys.argv[4] if len(sys.argv) > 4 else None
 CAPS = ("application/x-rtp,media=video,encoding-name=H264,payload=96,clock-rate=90000,"
         "packetization-mode=(string)1,profile-level-id=(string)42e01f")
+SOUND_CAPS = "application/x-rtp,media=audio,encoding-name=PCMU,payload=0,clock-rate=8000"
 
 
 def say(*words):
@@ -43,7 +46,10 @@ def on_gathered(webrtc, _):
 def on_pad(_, pad, pipeline):
     if pad.direction != Gst.PadDirection.SRC:
         return
+    is_sound = pad.get_current_caps().get_structure(0).get_string("media") == "audio"
     taker = Gst.parse_bin_from_description(
+        "rtppcmudepay ! mulawdec ! audioconvert ! audio/x-raw,format=S16LE,rate=8000,channels=1 ! "
+        f"filesink buffer-mode=2 async=false location={SOUND_FILE}" if is_sound else
         "rtph264depay ! h264parse config-interval=-1 ! "
         f"video/x-h264,stream-format=byte-stream,alignment=au ! filesink buffer-mode=2 location={FILE}", True)
     pipeline.add(taker)
@@ -63,6 +69,9 @@ def main():
     agent.emit("add-local-ip-address", "127.0.0.1")
     webrtc.emit("add-transceiver", GstWebRTC.WebRTCRTPTransceiverDirection.RECVONLY,
                 Gst.Caps.from_string(CAPS))
+    if SOUND_FILE:
+        webrtc.emit("add-transceiver", GstWebRTC.WebRTCRTPTransceiverDirection.RECVONLY,
+                    Gst.Caps.from_string(SOUND_CAPS))
     webrtc.connect("pad-added", on_pad, pipeline)
     webrtc.connect("notify::ice-gathering-state", on_gathered)
     webrtc.connect("notify::connection-state",

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # casement-test: full
 """Sound, from cameras of GStreamer's that hum a tone each to programs that are not ours: aiortc hears
-G.711 and Opus, ffmpeg decodes sound.mp4. That each hears its own camera's tone; that nothing at all
+G.711 and Opus, GStreamer G.711, and ffmpeg decodes sound.mp4. That each hears its own camera's tone; that nothing at all
 comes without the right to listen; and that taking it away ends the sound and leaves the picture."""
 
 import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 
 from _server import Program, Server, check, command, finish, record, until
@@ -84,6 +85,24 @@ def each_tone_is_its_own(server):
         check(f"it is {camera}'s tone", is_pitch(hearer.tones[2:], TONES[camera][1]), hearer.tones)
         check("and sees pictures beside it", hearer.sees(20), hearer)
         hearer.leave()
+
+
+def gstreamer(server):
+    """webrtcbin: of a camera that sounds, and of one that does not, whose pictures it gets all the same."""
+    for camera, is_heard in (("door", True), ("cellar", False)):
+        with tempfile.NamedTemporaryFile() as film, tempfile.NamedTemporaryFile() as sound:
+            viewer = Program(SYSTEM_PYTHON, os.path.join(HERE, "_webrtc_gstreamer.py"),
+                             f"{server.origin}/api/v1/cameras/{camera}/whep", token_of(server, "anna", camera, "view,listen"),
+                             film.name, sound.name)
+            until(lambda: os.path.getsize(film.name) > 50000 and os.path.getsize(sound.name) > (32000 if is_heard else -1), 30)
+            viewer.process.stdin.close()
+            until(lambda: viewer.process.poll() is not None, 10)
+            viewer.end()
+            samples = memoryview(sound.read()[8000:32000]).cast("h")  # a second and a half, behind the beginning
+            check(f"GStreamer sees {camera}", os.path.getsize(film.name) > 50000, viewer.output + viewer.log[-800:])
+            rises = sum(a < 0 <= b for a, b in zip(samples, samples[1:]))
+            pitch = rises * 8000 / len(samples) if samples else 0
+            check(f"and hears {'its tone' if is_heard else 'nothing'}", abs(pitch - TONES[camera][1]) < 15, pitch)
 
 
 def pitch_of(data):
@@ -167,6 +186,7 @@ def main():
     until(lambda: known() == {name: codec for name, (codec, _) in TONES.items()}, 40)
     check("each camera says what it sounds like", known() == {name: codec for name, (codec, _) in TONES.items()}, known())
     each_tone_is_its_own(server)
+    gstreamer(server)
     as_mp4(server)
     without_the_right(server)
     the_cut(server, owner)
