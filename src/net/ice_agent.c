@@ -231,6 +231,7 @@ void cm_ice_agent_init(cm_ice_agent *agent, cm_ice *ice, cm_random *random, bool
                        cm_instant now)
 {
     *agent = (cm_ice_agent){.ice = ice, .random = random, .consented = now};
+    cm_random_fill(random, agent->tag, sizeof agent->tag);
     cm_ice_take_role(ice, random, is_peer_lite ? CM_ICE_CONTROLLING : CM_ICE_CONTROLLED);
 }
 
@@ -337,6 +338,7 @@ static cm_status write_check(cm_ice_agent *agent, cm_stun_hasher *hasher, cm_ice
 static void draw_transaction(const cm_ice_agent *agent, cm_ice_pair *pair)
 {
     cm_random_fill(agent->random, pair->transaction, sizeof pair->transaction);
+    cm_slice_copy(cm_ice_agent_tag(agent), pair->transaction, sizeof pair->transaction);
 }
 
 /* RFC 7675 5.1: each has a transaction of its own, and is not repeated. */
@@ -530,6 +532,16 @@ cm_status cm_ice_agent_answered(cm_ice_agent *agent, cm_stun_hasher *hasher, siz
         succeeded(agent, pair, answer->now);
     nominate_if_ready(agent, answer->now);
     return message->class == CM_STUN_ERROR ? CM_REFUSE : CM_OK;
+}
+
+cm_slice cm_ice_agent_tag(const cm_ice_agent *agent)
+{
+    return cm_slice_over(agent->tag, sizeof agent->tag);
+}
+
+cm_slice cm_ice_tag_of(const cm_stun_message *answer)
+{
+    return cm_slice_over(answer->transaction, CM_ICE_TAG_SIZE);
 }
 
 bool cm_ice_agent_selected(const cm_ice_agent *agent, size_t *base, cm_address *peer)

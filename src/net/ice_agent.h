@@ -23,6 +23,7 @@ enum {
     CM_ICE_SENDS_MAX = 5,
     CM_ICE_REMOTE_PWD_MAX = 256, /* RFC 8839 5.4 */
     CM_ICE_CHECK_MAX = 100 + CM_ICE_REMOTE_UFRAG_MAX,
+    CM_ICE_TAG_SIZE = 4,
 };
 
 /* Where we send from: a socket, or the relay that stands for one. */
@@ -61,6 +62,7 @@ typedef struct cm_ice_pair {
 typedef struct cm_ice_agent { /* private */
     cm_ice *ice;
     cm_random *random;
+    uint8_t tag[CM_ICE_TAG_SIZE]; /* random: all its transactions begin so */
     cm_ice_base bases[CM_ICE_BASES_MAX];
     size_t base_count;
     cm_ice_pair pairs[CM_ICE_PAIRS_MAX];
@@ -126,6 +128,10 @@ void cm_ice_agent_switched(cm_ice_agent *agent, cm_instant now);
  * answer to anything. CM_FOREIGN: it came from elsewhere than it was asked, or is not authentic. */
 cm_status cm_ice_agent_answered(cm_ice_agent *agent, cm_stun_hasher *hasher, size_t base,
                                 const cm_ice_check *answer);
+
+/* By which the owner finds whose answer has come: borrowed for life. */
+cm_slice cm_ice_agent_tag(const cm_ice_agent *agent);
+cm_slice cm_ice_tag_of(const cm_stun_message *answer); /* likewise, as long as the answer */
 
 /* Where media goes; false: no pair is nominated. */
 bool cm_ice_agent_selected(const cm_ice_agent *agent, size_t *base, cm_address *peer);

@@ -11,7 +11,9 @@ enum {
     RECEIVE_BUFFER = 1024 * 1024,  /* bytes, of a port: a few keyframes of those who publish */
     SEND_BUFFER = 4 * 1024 * 1024, /* some batches, on a link slower than we are */
     PRIORITY_HOST = 126,           /* RFC 8445 5.1.2.2 */
-    PRIORITY_TCP = 90,             /* of a host as well, below all of UDP: RFC 6544 4.2 */
+    PRIORITY_REFLEXIVE = 100,
+    PRIORITY_RELAYED = 0,
+    PRIORITY_TCP = 90, /* of a host as well, below all of UDP: RFC 6544 4.2 */
     PREFERENCE_MAX = 65535,
     DIRECTION_PASSIVE = 4,
     DIRECTION_SHIFT = 13,
@@ -24,6 +26,8 @@ enum {
 static void on_datagrams(void *owner, const cm_datagram *datagrams, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
+        if (cm_rtc_gather_receive(owner, &datagrams[i]))
+            continue;
         const cm_rtc_route route = {
             .port = owner, .local = datagrams[i].local, .peer = datagrams[i].peer};
         cm_rtc_receive(&route, datagrams[i].bytes);
@@ -66,13 +70,14 @@ static cm_status init(cm_rtc_endpoint *endpoint, const cm_rtc_endpoint_config *c
 {
     cm_random *random = cm_loop_random(endpoint->loop);
     cm_rtc_tcp_init(endpoint);
+    cm_rtc_checks_init(endpoint);
     CM_TRY(cm_rtc_arena_create(endpoint));
     CM_TRY(cm_stun_hasher_create(&endpoint->hasher));
     CM_TRY(cm_rtc_table_init(&endpoint->names, random, endpoint->sessions_max));
     CM_TRY(cm_rtc_table_init(&endpoint->pairs, random, 2 * endpoint->sessions_max));
     for (size_t i = 0; i < config->address_count; i++)
         CM_TRY(open_port(endpoint, &config->addresses[i]));
-    return CM_OK;
+    return cm_rtc_gather_create(endpoint, config);
 }
 
 cm_status cm_rtc_endpoint_create(const cm_rtc_endpoint_config *config, cm_rtc_endpoint **out)
@@ -102,6 +107,8 @@ void cm_rtc_endpoint_destroy(cm_rtc_endpoint *endpoint)
     if (endpoint == NULL)
         return;
     assert(endpoint->counters.sessions == 0);
+    cm_rtc_gather_destroy(endpoint->gather); /* it says goodbye by a port */
+    cm_rtc_checks_deinit(endpoint);
     for (size_t i = 0; i < endpoint->port_count; i++)
         cm_udp_close(endpoint->ports[i].udp);
     cm_rtc_tcp_deinit(endpoint);
@@ -120,29 +127,52 @@ typedef struct candidates {
 } candidates;
 
 /* RFC 8445 5.1.2.1, RFC 6544 4.2: the sooner it was added, the better. */
-static uint32_t priority_of(size_t index, bool is_tcp)
+static uint32_t priority_of(size_t index, const cm_rtc_candidate *c)
 {
+    static const uint8_t TYPES[] = {[CM_RTC_HOST] = PRIORITY_HOST,
+                                    [CM_RTC_REFLEXIVE] = PRIORITY_REFLEXIVE,
+                                    [CM_RTC_RELAYED] = PRIORITY_RELAYED};
     const uint32_t rank = (uint32_t)index;
-    const uint32_t type = is_tcp ? PRIORITY_TCP : PRIORITY_HOST;
-    const uint32_t preference = is_tcp
+    const uint32_t type = c->is_tcp ? PRIORITY_TCP : TYPES[c->type];
+    const uint32_t preference = c->is_tcp
                                     ? (DIRECTION_PASSIVE + 1u) * (1u << DIRECTION_SHIFT) - 1 - rank
                                     : PREFERENCE_MAX - rank;
     return type << 24 | preference << 8 | (256 - COMPONENT);
 }
 
-static void add_candidate(candidates *c, const cm_address *address, bool is_tcp)
+static void add(candidates *c, const cm_rtc_candidate *as)
 {
     for (size_t i = 0; i < c->count; i++) {
-        if (c->list[i].is_tcp == is_tcp && cm_address_equal(&c->list[i].address, address))
+        if (c->list[i].is_tcp == as->is_tcp && cm_address_equal(&c->list[i].address, &as->address))
             return;
     }
     if (c->count == CM_RTC_CANDIDATES_MAX)
         return;
-    c->list[c->count] = (cm_rtc_candidate){.address = *address,
-                                           .priority = priority_of(c->count, is_tcp),
-                                           .foundation = (unsigned)c->count + 1,
-                                           .is_tcp = is_tcp};
+    c->list[c->count] = *as;
+    c->list[c->count].priority = priority_of(c->count, as);
+    c->list[c->count].foundation = (unsigned)c->count + 1;
     c->count++;
+}
+
+static void add_candidate(candidates *c, const cm_address *address, bool is_tcp)
+{
+    add(c, &(cm_rtc_candidate){.address = *address, .is_tcp = is_tcp});
+}
+
+static void add_reflexive(candidates *c, const cm_rtc_gather *gather)
+{
+    if (gather != NULL && gather->has_reflexive)
+        add(c, &(cm_rtc_candidate){.type = CM_RTC_REFLEXIVE,
+                                   .address = gather->reflexive,
+                                   .related = gather->base});
+}
+
+static void add_relayed(candidates *c, const cm_rtc_gather *gather)
+{
+    cm_rtc_candidate relayed = {.type = CM_RTC_RELAYED};
+    if (gather != NULL && gather->client != NULL &&
+        cm_turn_addresses(gather->client, &relayed.address, &relayed.related) == CM_OK)
+        add(c, &relayed);
 }
 
 static cm_address loopback(const cm_address *any)
@@ -197,9 +227,11 @@ size_t cm_rtc_endpoint_candidates(const cm_rtc_endpoint *endpoint,
             address.port = first_port(endpoint, address.is_v6);
         add_candidate(&c, &address, false);
     }
-    const size_t udp_count = c.count;
-    for (size_t i = 0; i < udp_count && endpoint->takes_tcp; i++)
+    const size_t host_count = c.count;
+    add_reflexive(&c, endpoint->gather);
+    for (size_t i = 0; i < host_count && endpoint->takes_tcp; i++)
         add_candidate(&c, &out[i].address, true);
+    add_relayed(&c, endpoint->gather);
     return c.count;
 }
 
@@ -211,4 +243,10 @@ const char *cm_rtc_endpoint_fingerprint(const cm_rtc_endpoint *endpoint)
 const cm_rtc_counters *cm_rtc_endpoint_counters(const cm_rtc_endpoint *endpoint)
 {
     return &endpoint->counters;
+}
+
+const cm_turn_counters *cm_rtc_endpoint_turn_counters(const cm_rtc_endpoint *endpoint)
+{
+    const cm_rtc_gather *gather = endpoint->gather;
+    return gather != NULL && gather->client != NULL ? cm_turn_read_counters(gather->client) : NULL;
 }

@@ -4,7 +4,10 @@
  * or one that publishes): ICE, DTLS and SRTP with both components on one pair (RFC 8843, RFC 5761).
  * What the RTP says is egress/webrtc's and ingest's; what was offered and answered is the API's.
  *
- * We are a lite agent (RFC 8445, 2.5): we answer checks. A session is found by our random ufrag in
+ * We are a lite agent (RFC 8445, 2.5): we answer checks. Behind a NAT that nobody forwards a port
+ * through, with a STUN or TURN server's help, a session can be a full one: cm_rtc_session_check().
+ *
+ * A session is found by our random ufrag in
  * the check; only then, and only if its MESSAGE-INTEGRITY fits our random password, is the address
  * it came from remembered, as proven. DTLS and SRTP are taken from proven addresses of their own
  * session alone. A stranger gets no byte back and costs no memory; on TCP a bounded number of them
@@ -17,12 +20,14 @@
 #include "net/dtls.h"
 #include "net/ice.h"
 #include "net/net.h"
+#include "net/turn.h"
 
 enum {
     CM_RTC_ADDRESSES_MAX = 8,
     CM_RTC_CANDIDATES_MAX = 32,
-    /* Of RTP before it is protected: with the tag what IPv6's 1,280 bytes have room for. */
-    CM_RTC_PACKET_MAX = 1216,
+    /* Of RTP before it is protected: with the tag, and TURN's ChannelData around it, what IPv6's
+     * 1,280 bytes have room for. */
+    CM_RTC_PACKET_MAX = 1212,
     CM_RTC_RTCP_MAX = CM_RTC_PACKET_MAX + CM_SRTP_RTP_OVERHEAD - CM_SRTP_RTCP_OVERHEAD,
 };
 
@@ -43,6 +48,13 @@ const char *cm_rtc_cause_name(cm_rtc_cause cause);
 
 typedef struct cm_rtc_endpoint cm_rtc_endpoint;
 
+/* One that helps peers to find us. Its name is looked up, and the address found is used as it is;
+ * when it falls silent the name is looked up again. */
+typedef struct cm_rtc_server {
+    cm_slice host; /* name or address; empty: there is none. Borrowed for life, as all here */
+    uint16_t port;
+} cm_rtc_server;
+
 typedef struct cm_rtc_endpoint_config {
     cm_net *net;
     const cm_dtls_identity *identity; /* borrowed for life */
@@ -56,16 +68,29 @@ typedef struct cm_rtc_endpoint_config {
     size_t announced_count; /* at most CM_RTC_ADDRESSES_MAX */
     size_t sessions_max;    /* 0: 1,024 */
     bool takes_tcp;         /* listens on the same ports for ICE over TCP too */
+    /* With either of these its sessions may be full agents. */
+    cm_rtc_server stun;
+    cm_rtc_server turn;
+    cm_slice turn_username;
+    cm_slice turn_password;
 } cm_rtc_endpoint_config;
 
-/* CM_REFUSE: an address is in use or not ours. CM_BROKEN. */
+/* CM_REFUSE: an address is in use or not ours, or TURN's user or password is none. CM_BROKEN. */
 cm_status cm_rtc_endpoint_create(const cm_rtc_endpoint_config *config, cm_rtc_endpoint **out);
 /* After its sessions, and not inside one of their events. NULL is fine. */
 void cm_rtc_endpoint_destroy(cm_rtc_endpoint *endpoint);
 
-/* For a=candidate: all of type host, component 1 (the other one is muxed into it). */
+typedef enum cm_rtc_candidate_type {
+    CM_RTC_HOST,
+    CM_RTC_REFLEXIVE, /* as a STUN or TURN server sees us */
+    CM_RTC_RELAYED,   /* of the TURN server's */
+} cm_rtc_candidate_type;
+
+/* For a=candidate: component 1 (the other one is muxed into it). */
 typedef struct cm_rtc_candidate {
+    cm_rtc_candidate_type type;
     cm_address address;
+    cm_address related; /* raddr, rport; of hosts none */
     uint32_t priority;
     unsigned foundation;
     bool is_tcp; /* "tcp" and "tcptype passive" */
@@ -92,7 +117,10 @@ typedef struct cm_rtc_counters {
     uint64_t checks_forged;    /* MESSAGE-INTEGRITY is wrong or missing */
     uint64_t checks_excessive; /* more than a session may send */
     uint64_t checks_taken;     /* authentic, but another session lives at that address */
-    uint64_t paths_moved;      /* a nomination after the first */
+    uint64_t checks_sent;      /* by full agents, as the next two */
+    uint64_t checks_succeeded;
+    uint64_t candidates_refused; /* addresses of a peer's that may not be checked, or too many */
+    uint64_t paths_moved;        /* a nomination after the first */
 
     uint64_t connections;  /* TCP, accepted */
     uint64_t datagrams_in; /* and frames on TCP */
@@ -114,6 +142,8 @@ typedef struct cm_rtc_counters {
     cm_dtls_counters dtls;
 } cm_rtc_counters;
 const cm_rtc_counters *cm_rtc_endpoint_counters(const cm_rtc_endpoint *endpoint);
+/* NULL: no TURN server was named, or its name is not found yet. */
+const cm_turn_counters *cm_rtc_endpoint_turn_counters(const cm_rtc_endpoint *endpoint);
 
 /* ---- session ---- */
 
@@ -156,6 +186,31 @@ const cm_ice_credentials *cm_rtc_session_local(const cm_rtc_session *session);
 /* ICE restart: other credentials of ours, the peer's other ufrag. Keys, path and streams go on; see
  * cm_ice_restart. CM_REFUSE: no ufrag, or the session has ended; nothing has changed then. */
 cm_status cm_rtc_session_restart(cm_rtc_session *session, cm_slice remote_ufrag);
+
+/*
+ * From here on it is a full agent, with checks of its own: after create, and after each restart.
+ * `remote_pwd`: the peer's a=ice-pwd. A lite peer is nominated a pair by us. CM_ABSENT: the
+ * endpoint has neither STUN nor TURN server; the session stays lite. CM_REFUSE: that is no
+ * password.
+ */
+cm_status cm_rtc_session_check(cm_rtc_session *session, cm_slice remote_pwd, bool is_peer_lite);
+/* For a=ice-lite. */
+bool cm_rtc_session_is_lite(const cm_rtc_session *session);
+
+/* An address of the peer's, over UDP. */
+typedef struct cm_rtc_remote {
+    cm_address address;
+    uint32_t priority;
+} cm_rtc_remote;
+
+/*
+ * Addresses to be checked. What a peer names may be anybody's: those of this machine and its
+ * servers, of loopback (unless the endpoint is bound to it), link-local, multicast and reserved
+ * ones and ports below 1024 are passed over, and so are those beyond the agent's bounds; counted. A
+ * lite session does nothing with them.
+ */
+void cm_rtc_session_add_remotes(cm_rtc_session *session, const cm_rtc_remote *remotes,
+                                size_t count);
 
 cm_rtc_endpoint *cm_rtc_session_endpoint(const cm_rtc_session *session);
 bool cm_rtc_session_is_connected(const cm_rtc_session *session);

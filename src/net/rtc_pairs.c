@@ -55,8 +55,13 @@ void cm_rtc_names_update(cm_rtc_session *session)
         if (i >= count)
             continue;
         name->ufrag = ufrags[i];
-        cm_list_add_last(bucket_of(&session->endpoint->names, name->ufrag), &name->node);
+        cm_rtc_name_add(session->endpoint, name);
     }
+}
+
+void cm_rtc_name_add(cm_rtc_endpoint *endpoint, cm_rtc_name *name)
+{
+    cm_list_add_last(bucket_of(&endpoint->names, name->ufrag), &name->node);
 }
 
 cm_rtc_session *cm_rtc_find_name(const cm_rtc_endpoint *endpoint, cm_slice ufrag)
@@ -74,8 +79,8 @@ cm_rtc_session *cm_rtc_find_name(const cm_rtc_endpoint *endpoint, cm_slice ufrag
 
 bool cm_rtc_route_equal(const cm_rtc_route *a, const cm_rtc_route *b)
 {
-    return a->port == b->port && a->stream == b->stream && cm_address_equal(&a->peer, &b->peer) &&
-           cm_address_same_host(&a->local, &b->local);
+    return a->port == b->port && a->stream == b->stream && a->is_relayed == b->is_relayed &&
+           cm_address_equal(&a->peer, &b->peer) && cm_address_same_host(&a->local, &b->local);
 }
 
 static cm_list *bucket_of_route(const cm_rtc_route *route)
@@ -84,6 +89,7 @@ static cm_list *bucket_of_route(const cm_rtc_route *route)
     uint8_t key[ROUTE_KEY_SIZE];
     cm_writer w = cm_writer_over(key, sizeof key);
     cm_write_u8(&w, (uint8_t)(route->port - endpoint->ports));
+    cm_write_u8(&w, route->is_relayed);
     cm_write_u16(&w, route->peer.port);
     cm_write_slice(&w, cm_address_bytes(&route->peer));
     cm_write_slice(&w, cm_address_bytes(&route->local));
@@ -149,6 +155,8 @@ cm_rtc_pair *cm_rtc_prove_pair(cm_rtc_session *session, const cm_rtc_route *rout
         cm_list_add_last(bucket_of_route(route), &pair->node);
     }
     pair->heard = now;
+    if (route->is_relayed)
+        cm_rtc_relay_bind(session->endpoint, &route->peer);
     return pair;
 }
 

@@ -1,12 +1,14 @@
 /*
  * rtc_priv: the parts of an endpoint: sockets and candidates (rtc.c), what arrives (rtc_receive.c),
  * who is known by which name and address (rtc_pairs.c), sessions from beginning to end
- * (rtc_session.c), what is sent (rtc_send.c), connections (rtc_tcp.c). Only these include it.
+ * (rtc_session.c), what is sent (rtc_send.c), connections (rtc_tcp.c), servers that help
+ * (rtc_gather.c), checks of full agents (rtc_checks.c). Only these include it.
  */
 #pragma once
 
 #include "base/buffer.h"
 #include "base/list.h"
+#include "net/ice_agent.h"
 #include "net/rtc.h"
 
 enum {
@@ -31,6 +33,7 @@ typedef struct cm_rtc_port {
 typedef struct cm_rtc_route {
     cm_rtc_port *port;
     struct cm_rtc_stream *stream; /* NULL: UDP */
+    bool is_relayed;              /* by the TURN server; `local` is its address for us */
     cm_address local;
     cm_address peer;
 } cm_rtc_route;
@@ -92,6 +95,51 @@ typedef struct cm_rtc_pair {
     cm_instant heard; /* the last check from there */
 } cm_rtc_pair;
 
+/* ---- servers that help ---- */
+
+/* A STUN or TURN server. */
+typedef struct cm_rtc_helper {
+    struct cm_rtc_gather *gather;
+    cm_rtc_server config;
+    cm_resolve *resolve; /* while its name is looked up */
+    bool is_found;
+    bool has_told;     /* in the log, that it is not to be found */
+    cm_rtc_port *port; /* through which it is asked: of its family */
+    cm_address address;
+    cm_timer timer;
+    unsigned silent; /* requests without an answer, one after the other */
+    uint8_t transaction[CM_STUN_TRANSACTION_SIZE];
+} cm_rtc_helper;
+
+typedef struct cm_rtc_gather {
+    cm_rtc_endpoint *endpoint;
+    cm_rtc_helper stun;
+    cm_rtc_helper turn;
+    cm_slice username, password;
+    cm_turn *client; /* NULL: no TURN server, or it is not found yet */
+    bool has_reflexive;
+    cm_address reflexive;
+    cm_address base; /* of ours that it is seen for */
+} cm_rtc_gather;
+
+/* What makes a session a full agent. */
+typedef struct cm_rtc_checker {
+    cm_rtc_session *session;
+    cm_ice_agent agent;
+    cm_rtc_name name; /* the tag of its transactions */
+    cm_timer timer;   /* when its agent has something to do */
+    cm_list node;     /* in one of the endpoint's lists of those that wait for their turn */
+} cm_rtc_checker;
+
+/* Checks of all sessions together have a pace (RFC 8445 14.2). */
+typedef struct cm_rtc_pace {
+    cm_list triggered; /* checkers */
+    cm_list ordinary;
+    cm_instant triggered_at; /* the last ones */
+    cm_instant ordinary_at;
+    cm_timer timer; /* runs while somebody waits */
+} cm_rtc_pace;
+
 /* ---- objects ---- */
 
 struct cm_rtc_endpoint {
@@ -111,7 +159,9 @@ struct cm_rtc_endpoint {
     cm_list strange_streams; /* the others, oldest first */
     size_t strangers;        /* their number */
     cm_list closed_streams;
-    cm_timer reap; /* of the closed ones */
+    cm_timer reap;         /* of the closed ones */
+    cm_rtc_gather *gather; /* NULL: all sessions are lite */
+    cm_rtc_pace pace;
     cm_rtc_arena *arena;
     cm_timer flush; /* runs while there is something in it */
     cm_rtc_counters counters;
@@ -140,6 +190,7 @@ struct cm_rtc_session {
     bool is_nominated; /* the peer chose it */
     bool is_confirmed; /* the peer has shown that it has the keys */
     cm_timer timer;    /* until connected: the end of the wait. Then: when consent may run out */
+    cm_rtc_checker *checker; /* NULL: a lite agent */
     cm_dtls *dtls;
     cm_srtp *srtp; /* NULL before there are keys */
     uint32_t remembered_ssrc; /* whose packets may go once more as they were; 0: none */
@@ -153,6 +204,7 @@ void cm_rtc_table_deinit(cm_rtc_table *table);
 
 /* Brings the session's names in line with its credentials. */
 void cm_rtc_names_update(cm_rtc_session *session);
+void cm_rtc_name_add(cm_rtc_endpoint *endpoint, cm_rtc_name *name);
 cm_rtc_session *cm_rtc_find_name(const cm_rtc_endpoint *endpoint, cm_slice ufrag);
 
 bool cm_rtc_route_equal(const cm_rtc_route *a, const cm_rtc_route *b);
@@ -183,6 +235,32 @@ void cm_rtc_arena_destroy(cm_rtc_endpoint *endpoint);
 void cm_rtc_arena_drop(const cm_rtc_session *session, const cm_rtc_stream *stream);
 /* At once, beside the arena: answers to checks, and DTLS. */
 void cm_rtc_send_now(const cm_rtc_route *route, cm_slice datagram);
+
+/* ---- rtc_gather.c ---- */
+
+/* Sets endpoint->gather where a server is named. */
+cm_status cm_rtc_gather_create(cm_rtc_endpoint *endpoint, const cm_rtc_endpoint_config *config);
+void cm_rtc_gather_destroy(cm_rtc_gather *gather); /* NULL is fine */
+/* Takes what a server has sent; false: it is a peer's. */
+bool cm_rtc_gather_receive(cm_rtc_port *port, const cm_datagram *datagram);
+/* The relay: its port, and the address that it gave us. CM_ABSENT: there is none (now). */
+cm_status cm_rtc_relay(const cm_rtc_endpoint *endpoint, cm_address *relayed);
+cm_status cm_rtc_relay_send(cm_rtc_endpoint *endpoint, const cm_address *peer, cm_slice datagram);
+/* The peer is worth a channel. */
+void cm_rtc_relay_bind(cm_rtc_endpoint *endpoint, const cm_address *peer);
+/* 0: none. */
+uint16_t cm_rtc_relay_channel(cm_rtc_endpoint *endpoint, const cm_address *peer);
+
+/* ---- rtc_checks.c ---- */
+
+void cm_rtc_checks_init(cm_rtc_endpoint *endpoint);
+void cm_rtc_checks_deinit(cm_rtc_endpoint *endpoint);
+void cm_rtc_checker_destroy(cm_rtc_checker *checker); /* NULL is fine */
+/* An authentic check came by this pair, and was answered. As cm_rtc_session_proven(). */
+void cm_rtc_checker_checked(cm_rtc_session *session, cm_rtc_pair *pair, const cm_ice_check *check,
+                            const cm_ice_outcome *outcome);
+/* An answer to a check, perhaps. May call events. */
+void cm_rtc_take_answer(const cm_rtc_route *route, const cm_stun_message *answer);
 
 /* ---- rtc_tcp.c ---- */
 

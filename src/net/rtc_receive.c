@@ -24,7 +24,7 @@ static void count_refusal(cm_rtc_counters *counters, cm_status status)
 
 /* An authentic check, whose answer is made. */
 static void take_check(cm_rtc_session *session, const cm_rtc_route *route,
-                       const cm_ice_outcome *outcome, cm_slice answer)
+                       const cm_ice_check *check, const cm_ice_outcome *outcome, cm_slice answer)
 {
     cm_rtc_counters *counters = &session->endpoint->counters;
     if (outcome->is_confirmed)
@@ -43,17 +43,25 @@ static void take_check(cm_rtc_session *session, const cm_rtc_route *route,
         cm_rtc_stream_prove(route->stream);
     counters->checks++;
     cm_rtc_send_now(route, answer);
-    cm_rtc_session_proven(session, pair, outcome->is_nominated);
+    /* Connections are the peer's to make, and to nominate: we check none. */
+    if (session->checker != NULL && route->stream == NULL)
+        cm_rtc_checker_checked(session, pair, check, outcome);
+    else
+        cm_rtc_session_proven(session, pair, outcome->is_nominated);
 }
 
 static void receive_stun(const cm_rtc_route *route, cm_slice datagram)
 {
     cm_rtc_endpoint *endpoint = route->port->endpoint;
     cm_stun_message request;
-    /* Indications keep a NAT's binding alive and say nothing; of answers we expect none. */
-    if (cm_stun_parse(datagram, &request) != CM_OK || request.class != CM_STUN_REQUEST ||
+    /* Indications keep a NAT's binding alive and say nothing. */
+    if (cm_stun_parse(datagram, &request) != CM_OK || request.class == CM_STUN_INDICATION ||
         request.method != CM_STUN_BINDING) {
         endpoint->counters.malformed++;
+        return;
+    }
+    if (request.class != CM_STUN_REQUEST) {
+        cm_rtc_take_answer(route, &request);
         return;
     }
     cm_rtc_session *session = cm_rtc_find_name(endpoint, cm_ice_ufrag_of(&request));
@@ -71,7 +79,7 @@ static void receive_stun(const cm_rtc_route *route, cm_slice datagram)
     if (status != CM_OK)
         count_refusal(&endpoint->counters, status);
     else
-        take_check(session, route, &outcome, cm_writer_done(&answer));
+        take_check(session, route, &check, &outcome, cm_writer_done(&answer));
 }
 
 /* ---- DTLS and SRTP ---- */

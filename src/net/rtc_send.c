@@ -7,6 +7,7 @@
 
 #include "base/secret.h"
 #include "net/rtc_priv.h"
+#include "proto/stun/channel.h"
 
 static void on_due(cm_timer *timer)
 {
@@ -43,6 +44,11 @@ void cm_rtc_send_now(const cm_rtc_route *route, cm_slice datagram)
     size_t sent;
     if (route->stream != NULL) {
         (void)cm_rtc_stream_send(route->stream, datagram, datagram.size);
+        return;
+    }
+    if (route->is_relayed) {
+        CM_IGNORE(cm_rtc_relay_send(route->port->endpoint, &route->peer, datagram),
+                  "peers repeat what they had no answer to");
         return;
     }
     CM_IGNORE(cm_udp_send(route->port->udp, &one, 1, &sent),
@@ -86,12 +92,18 @@ static void add_message(cm_rtc_endpoint *endpoint, batch *b, const cm_rtc_messag
         send_batch(endpoint, b);
     b->port = route->port;
     b->packets[b->count] = message->packets;
-    b->datagrams[b->count++] = (cm_datagram){
+    cm_datagram *datagram = &b->datagrams[b->count++];
+    *datagram = (cm_datagram){
         .bytes = bytes,
         .peer = route->peer,
         .local = route->local,
         .segment_size = message->packets > 1 ? message->packet_size : 0,
     };
+    if (route->is_relayed) {
+        /* Its packets are ChannelData already. */
+        datagram->peer = endpoint->gather->turn.address;
+        datagram->local = (cm_address){.port = 0};
+    }
 }
 
 void cm_rtc_endpoint_flush(cm_rtc_endpoint *endpoint)
@@ -120,6 +132,20 @@ static bool may_join(const cm_rtc_arena *arena, const cm_rtc_session *session, s
            size <= last->packet_size && cm_rtc_route_equal(&last->route, &session->path->route);
 }
 
+/* What stands before each packet on the session's path. */
+static size_t head_size(const cm_rtc_session *session)
+{
+    return session->path->route.is_relayed ? CM_STUN_CHANNEL_HEADER_SIZE : 0;
+}
+
+static void count(cm_rtc_session *session, size_t size)
+{
+    session->endpoint->counters.packets_out++;
+    session->endpoint->counters.bytes_out += size;
+    session->figures.packets_out++;
+    session->figures.bytes_out += size;
+}
+
 static void commit(cm_rtc_session *session, size_t size)
 {
     cm_rtc_arena *arena = session->endpoint->arena;
@@ -134,28 +160,45 @@ static void commit(cm_rtc_session *session, size_t size)
     last->packets++;
     last->is_closed = size < last->packet_size;
     arena->used += size;
-    session->endpoint->counters.packets_out++;
-    session->endpoint->counters.bytes_out += size;
-    session->figures.packets_out++;
-    session->figures.bytes_out += size;
     if (!cm_timer_is_running(&session->endpoint->flush))
         cm_timer_start(&session->endpoint->flush, 0);
 }
 
-/* Room at the arena's end for a packet of `size` bytes and whatever message it begins. */
-static uint8_t *make_room(cm_rtc_endpoint *endpoint, size_t size)
+/* Room at the arena's end for a packet of `size` bytes, what stands before it, and whatever message
+ * it begins. */
+static uint8_t *make_room(cm_rtc_session *session, size_t size)
 {
-    cm_rtc_arena *arena = endpoint->arena;
-    if (arena->count == CM_RTC_MESSAGES_MAX || size > sizeof arena->bytes - arena->used)
-        cm_rtc_endpoint_flush(endpoint);
-    return arena->bytes + arena->used;
+    cm_rtc_arena *arena = session->endpoint->arena;
+    const size_t head = head_size(session);
+    if (arena->count == CM_RTC_MESSAGES_MAX || head + size > sizeof arena->bytes - arena->used)
+        cm_rtc_endpoint_flush(session->endpoint);
+    return arena->bytes + arena->used + head;
+}
+
+/* A protected packet through the relay: behind the head of its channel, or at once while there is
+ * none. */
+static void commit_relayed(cm_rtc_session *session, uint8_t *packet, size_t size)
+{
+    const cm_rtc_route *route = &session->path->route;
+    const uint16_t channel = cm_rtc_relay_channel(session->endpoint, &route->peer);
+    if (channel == 0) {
+        cm_rtc_send_now(route, cm_slice_over(packet, size));
+        return;
+    }
+    cm_writer w = cm_writer_over(packet - head_size(session), head_size(session));
+    cm_stun_channel_write(&w, channel, size);
+    commit(session, head_size(session) + size);
 }
 
 static cm_status finish(cm_rtc_session *session, cm_status status, uint8_t *packet, size_t room,
                         size_t size)
 {
     if (status == CM_OK) {
-        commit(session, size);
+        count(session, size);
+        if (session->path->route.is_relayed)
+            commit_relayed(session, packet, size);
+        else
+            commit(session, size);
         return CM_OK;
     }
     cm_secret_wipe(packet, room); /* a picture in the clear, perhaps */
@@ -170,7 +213,7 @@ static cm_status send_rtp(cm_rtc_session *session, cm_slice header, const cm_sli
 {
     CM_ENSURE(session->state == CM_RTC_CONNECTED && session->path != NULL, CM_RETRY);
     const size_t room = CM_RTC_PACKET_MAX + CM_SRTP_RTP_OVERHEAD;
-    uint8_t *packet = make_room(session->endpoint, room);
+    uint8_t *packet = make_room(session, room);
     cm_writer w = cm_writer_over(packet, CM_RTC_PACKET_MAX);
     cm_write_slice(&w, header);
     for (size_t i = 0; i < parts; i++)
@@ -203,7 +246,7 @@ cm_status cm_rtc_session_send_rtcp(cm_rtc_session *session, cm_slice compound)
 {
     CM_ENSURE(session->state == CM_RTC_CONNECTED && session->path != NULL, CM_RETRY);
     const size_t room = CM_RTC_RTCP_MAX + CM_SRTP_RTCP_OVERHEAD;
-    uint8_t *packet = make_room(session->endpoint, room);
+    uint8_t *packet = make_room(session, room);
     cm_writer w = cm_writer_over(packet, CM_RTC_RTCP_MAX);
     cm_write_slice(&w, compound);
     size_t size = 0;

@@ -45,6 +45,8 @@ static void turn_to(cm_rtc_session *session, cm_rtc_state next)
 static void release(cm_rtc_session *session)
 {
     turn_to(session, CM_RTC_ENDED);
+    cm_rtc_checker_destroy(session->checker);
+    session->checker = NULL;
     cm_timer_stop(&session->timer);
     cm_rtc_arena_drop(session, NULL);
     cm_dtls_destroy(session->dtls); /* says goodbye: it still needs the path */
@@ -78,11 +80,20 @@ static void connect_if_ready(cm_rtc_session *session)
     session->events->on_connected(session->owner);
 }
 
+/* A full agent asks, and the answer counts (RFC 7675 5.1); a lite one is asked. So is any on a
+ * connection. */
+static cm_instant consented_at(const cm_rtc_session *session)
+{
+    const bool is_asking =
+        session->checker != NULL && (session->path == NULL || session->path->route.stream == NULL);
+    return is_asking ? cm_ice_agent_consented(&session->checker->agent) : session->ice.heard;
+}
+
 /* Checks do not move the timer: when it is due it is looked how long they are past. */
 static void on_timer(cm_timer *timer)
 {
     cm_rtc_session *session = CM_HOLDER(timer, cm_rtc_session, timer);
-    const cm_instant until = cm_instant_after(session->ice.heard, CM_SECONDS(CONSENT_SECONDS));
+    const cm_instant until = cm_instant_after(consented_at(session), CM_SECONDS(CONSENT_SECONDS));
     if (session->state != CM_RTC_CONNECTED)
         end_unconnected(session);
     else if (until.us > cm_loop_now(session->endpoint->loop).us)

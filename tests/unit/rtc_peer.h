@@ -34,6 +34,7 @@ struct rtc_peer {
     cm_address server;
     cm_ice_credentials theirs;
     const char *ufrag;
+    const char *pwd; // a=ice-pwd of its own
     cm_stun_hasher *hasher;
     cm_timer timer;
     unsigned ticks;
@@ -47,6 +48,7 @@ struct rtc_peer {
     size_t piece; // of what it writes; 0: whole frames
 
     bool sends_no_checks;
+    bool answers_none;
     bool never_nominates;
     bool sends_no_dtls;
     cm_stun_role role; // CM_STUN_NO_ROLE: controlling
@@ -59,9 +61,12 @@ struct rtc_peer {
     cm_srtp *srtp;
 
     uint16_t sequence;
-    uint16_t error;  // of the last error answer
-    unsigned unread; // datagrams that it could not open, or did not expect
-    unsigned rtp;    // packets
+    uint16_t error;         // of the last error answer
+    unsigned checked;       // requests of the server's, proven by our password
+    cm_stun_role last_role; // of the last
+    bool is_nominated;      // by one of those
+    unsigned unread;        // datagrams that it could not open, or did not expect
+    unsigned rtp;           // packets
     unsigned rtcp;
     uint16_t last_sequence; // of RTP
     unsigned disorder;      // RTP that did not follow the one before
@@ -172,10 +177,35 @@ static inline void rtc_peer_go_on(rtc_peer *peer, cm_slice datagram)
 
 /* ---- what arrives ---- */
 
+/* A check of a full agent's. */
+static inline void rtc_peer_on_check(rtc_peer_address *at, const cm_stun_message *request)
+{
+    rtc_peer *peer = at->peer;
+    uint8_t bytes[128];
+    cm_writer w = cm_writer_over(bytes, sizeof bytes);
+    cm_stun_message m = {.class = CM_STUN_SUCCESS, .method = CM_STUN_BINDING};
+    DTLS_MUST(request->has_fingerprint && request->has_priority &&
+              cm_stun_check_integrity(peer->hasher, request, cm_slice_of(peer->pwd)) == CM_OK);
+    peer->checked++;
+    peer->last_role = request->role;
+    peer->is_nominated = peer->is_nominated || request->uses_candidate;
+    cm_slice_copy(cm_slice_over(request->transaction, sizeof request->transaction), m.transaction,
+                  sizeof m.transaction);
+    m.mapped = (cm_stun_address){.size = 4, .port = peer->server.port};
+    cm_slice_copy(cm_address_bytes(&peer->server), m.mapped.bytes, sizeof m.mapped.bytes);
+    DTLS_MUST(cm_stun_write(peer->hasher, &m, cm_slice_of(peer->pwd), &w) == CM_OK);
+    if (!peer->answers_none)
+        rtc_peer_send_bytes(peer, cm_writer_done(&w));
+}
+
 static inline void rtc_peer_on_answer(rtc_peer_address *at, cm_slice bytes)
 {
     rtc_peer *peer = at->peer;
     cm_stun_message m;
+    if (cm_stun_parse(bytes, &m) == CM_OK && m.class == CM_STUN_REQUEST) {
+        rtc_peer_on_check(at, &m);
+        return;
+    }
     if (cm_stun_parse(bytes, &m) != CM_OK ||
         cm_stun_check_integrity(peer->hasher, &m, cm_slice_of(peer->theirs.pwd)) != CM_OK) {
         peer->unread++;
@@ -369,7 +399,8 @@ static inline void rtc_peer_open(rtc_peer *peer, cm_net *net, const cm_address *
                                  const dtls_client_options *options,
                                  const dtls_certificate *certificate)
 {
-    *peer = (rtc_peer){.loop = cm_net_loop(net), .ufrag = "peer"};
+    *peer =
+        (rtc_peer){.loop = cm_net_loop(net), .ufrag = "peer", .pwd = "a password of the peer's"};
     DTLS_MUST(cm_stun_hasher_create(&peer->hasher) == CM_OK);
     dtls_client_open(&peer->dtls, options, certificate);
     rtc_peer_add_address(peer, 0, net, local);
