@@ -16,6 +16,7 @@ enum { PEERS = 6, STEPS_MAX = 400, ROOM = 2048 };
 
 typedef struct run {
     cm_turn *turn;
+    cm_turn_counters counters;
     cm_stun_hasher *hasher;
     bool is_named[PEERS];
     uint16_t method; /* of the last request */
@@ -172,6 +173,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                    .username = CM_TEXT("user"),
                                    .password = CM_TEXT("password"),
                                    .name = CM_TEXT("turn"),
+                                   .counters = &r.counters,
                                    .events = &EVENTS,
                                    .owner = &r};
     CHECK(cm_turn_create(&config, &r.turn) == CM_OK);

@@ -13,6 +13,7 @@ typedef struct negotiation {
     cm_sdp_answer answer;
     cm_sdp_candidate candidates[CM_RTC_CANDIDATES_MAX];
     char hosts[CM_RTC_CANDIDATES_MAX][CM_ADDRESS_TEXT_SIZE];
+    char related[CM_RTC_CANDIDATES_MAX][CM_ADDRESS_TEXT_SIZE];
     char foundations[CM_RTC_CANDIDATES_MAX][12];
 } negotiation;
 
@@ -272,23 +273,51 @@ static cm_fingerprint fingerprint_of(const cm_sdp_transport *peer)
     return fingerprint;
 }
 
+/* A peer's addresses on the way from its text to the agent. */
+typedef struct remotes {
+    cm_rtc_remote list[CM_SDP_OFFER_CANDIDATE_MAX];
+    size_t count;
+} remotes;
+
+/* Names stand for addresses that browsers hide behind mDNS: their own checks will say where they
+ * are. */
+static void add_remote(remotes *r, const cm_sdp_candidate *candidate)
+{
+    cm_rtc_remote *remote = &r->list[r->count];
+    if (r->count == CM_COUNT(r->list) || candidate->is_name || candidate->transport != CM_SDP_UDP ||
+        candidate->component != 1 ||
+        cm_address_parse(candidate->address, candidate->port, &remote->address) != CM_OK)
+        return;
+    remote->priority = candidate->priority;
+    r->count++;
+}
+
 static cm_status open_transport(cm_whep *whep, const negotiation *n, const cm_rtc_events *events)
 {
     const cm_sdp_transport *peer = cm_sdp_answer_peer(&n->answer, &n->offer);
     const cm_fingerprint fingerprint = fingerprint_of(peer);
     CM_TRY(cm_slice_to_cstr(peer->ufrag, whep->remote_ufrag, sizeof whep->remote_ufrag));
-    return cm_rtc_session_create(whep->api->config.rtc,
+    CM_TRY(cm_rtc_session_create(whep->api->config.rtc,
                                  &(cm_rtc_session_config){.remote_ufrag = peer->ufrag,
                                                           .fingerprints = &fingerprint,
                                                           .fingerprint_count = 1,
                                                           .events = events,
                                                           .owner = whep},
-                                 &whep->rtc);
+                                 &whep->rtc));
+    const cm_status status = cm_rtc_session_check(whep->rtc, peer->pwd, n->offer.is_ice_lite);
+    remotes r = {.count = 0};
+    for (size_t i = 0; i < n->offer.candidate_count; i++)
+        add_remote(&r, &n->offer.candidates[i].candidate);
+    cm_rtc_session_add_remotes(whep->rtc, r.list, r.count);
+    return status == CM_ABSENT ? CM_OK : status; /* a lite agent it is then */
 }
 
 static void describe_candidates(const cm_whep *whep, negotiation *n,
                                 cm_sdp_answer_transport *transport)
 {
+    static const cm_sdp_candidate_type TYPES[] = {[CM_RTC_HOST] = CM_SDP_HOST,
+                                                  [CM_RTC_REFLEXIVE] = CM_SDP_SERVER_REFLEXIVE,
+                                                  [CM_RTC_RELAYED] = CM_SDP_RELAYED};
     cm_rtc_candidate own[CM_RTC_CANDIDATES_MAX];
     const size_t count = cm_rtc_endpoint_candidates(whep->api->config.rtc, own);
     for (size_t i = 0; i < count; i++) {
@@ -301,8 +330,13 @@ static void describe_candidates(const cm_whep *whep, negotiation *n,
             .priority = own[i].priority,
             .address = cm_slice_of(cm_address_format_host(&own[i].address, n->hosts[i])),
             .port = own[i].address.port,
-            .type = CM_SDP_HOST,
+            .type = TYPES[own[i].type],
         };
+        if (own[i].type == CM_RTC_HOST)
+            continue;
+        n->candidates[i].related_address =
+            cm_slice_of(cm_address_format_host(&own[i].related, n->related[i]));
+        n->candidates[i].related_port = own[i].related.port;
     }
     transport->candidates = n->candidates;
     transport->candidate_count = count;
@@ -313,11 +347,24 @@ static void describe_transport(const cm_whep *whep, negotiation *n)
 {
     const cm_ice_credentials *own = cm_rtc_session_local(whep->rtc);
     cm_sdp_answer_transport *transport = &n->answer.transport;
-    transport->is_ice_lite = true;
+    transport->is_ice_lite = cm_rtc_session_is_lite(whep->rtc);
     transport->ufrag = cm_slice_of(own->ufrag);
     transport->pwd = cm_slice_of(own->pwd);
     transport->fingerprint = cm_slice_of(cm_rtc_endpoint_fingerprint(whep->api->config.rtc));
     describe_candidates(whep, n, transport);
+}
+
+/* Two lite agents would wait for each other for ever (RFC 8445 6.1.1). */
+static cm_status refuse_if_both_are_lite(const cm_whep *whep, const negotiation *n,
+                                         char detail[CM_WHEP_DETAIL_SIZE])
+{
+    if (!n->offer.is_ice_lite || cm_rtc_endpoint_may_check(whep->api->config.rtc))
+        return CM_OK;
+    CM_IGNORE(cm_slice_to_cstr(CM_TEXT("The offer says a=ice-lite, and this server is an ICE-lite "
+                                       "agent too: one of the two must be a full one."),
+                               detail, CM_WHEP_DETAIL_SIZE),
+              "short enough");
+    return CM_REFUSE;
 }
 
 /* ---- together ---- */
@@ -343,6 +390,7 @@ static cm_status negotiate(cm_whep *whep, negotiation *n, const cm_rtc_events *e
     size_t index;
     if (cm_sdp_offer_parse(cm_buffer_data(&whep->offer), &n->offer, &error) != CM_OK)
         return refuse(&error, detail);
+    CM_TRY(refuse_if_both_are_lite(whep, n, detail));
     cm_sdp_answer_init(&n->answer);
     cm_sdp_want wants[CM_VIDEO_CODECS];
     const size_t want_count = list_wants(whep, wants);
@@ -393,6 +441,15 @@ static cm_status write_restart(cm_whep *whep, const cm_sdp_fragment *fragment, c
     return status;
 }
 
+/* Of no use to a lite agent: the peer's checks say where it is. */
+static void add_remotes(const cm_whep *whep, const cm_sdp_fragment *fragment)
+{
+    remotes r = {.count = 0};
+    for (size_t i = 0; i < fragment->candidate_count; i++)
+        add_remote(&r, &fragment->candidates[i]);
+    cm_rtc_session_add_remotes(whep->rtc, r.list, r.count);
+}
+
 cm_status cm_whep_take_fragment(cm_whep *whep, cm_slice text, cm_buffer *answer,
                                 char detail[CM_WHEP_DETAIL_SIZE])
 {
@@ -400,10 +457,14 @@ cm_status cm_whep_take_fragment(cm_whep *whep, cm_slice text, cm_buffer *answer,
     cm_sdp_error error;
     if (cm_sdp_fragment_parse(text, &fragment, &error) != CM_OK)
         return refuse(&error, detail);
-    /* The peer's candidates are of no use to a lite agent: its checks say where it is. */
-    if (!cm_sdp_fragment_is_restart(&fragment, cm_slice_of(whep->remote_ufrag)))
+    if (!cm_sdp_fragment_is_restart(&fragment, cm_slice_of(whep->remote_ufrag))) {
+        add_remotes(whep, &fragment);
         return CM_OK;
+    }
     CM_TRY(cm_rtc_session_restart(whep->rtc, fragment.ufrag));
+    if (!cm_rtc_session_is_lite(whep->rtc))
+        CM_TRY(cm_rtc_session_check(whep->rtc, fragment.pwd, false));
+    add_remotes(whep, &fragment);
     CM_TRY(cm_slice_to_cstr(fragment.ufrag, whep->remote_ufrag, sizeof whep->remote_ufrag));
     cm_whep_renew_etag(whep);
     return write_restart(whep, &fragment, answer);

@@ -244,9 +244,3 @@ const cm_rtc_counters *cm_rtc_endpoint_counters(const cm_rtc_endpoint *endpoint)
 {
     return &endpoint->counters;
 }
-
-const cm_turn_counters *cm_rtc_endpoint_turn_counters(const cm_rtc_endpoint *endpoint)
-{
-    const cm_rtc_gather *gather = endpoint->gather;
-    return gather != NULL && gather->client != NULL ? cm_turn_read_counters(gather->client) : NULL;
-}

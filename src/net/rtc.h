@@ -103,6 +103,9 @@ size_t cm_rtc_endpoint_candidates(const cm_rtc_endpoint *endpoint,
 /* For a=fingerprint: "AB:CD:…", of SHA-256. */
 const char *cm_rtc_endpoint_fingerprint(const cm_rtc_endpoint *endpoint);
 
+/* Its sessions may be full agents. */
+bool cm_rtc_endpoint_may_check(const cm_rtc_endpoint *endpoint);
+
 /* Since the start of the endpoint, but for `sessions`. */
 typedef struct cm_rtc_counters {
     size_t sessions; /* that exist */
@@ -140,10 +143,9 @@ typedef struct cm_rtc_counters {
     uint64_t packets_dropped; /* the kernel was full */
     uint64_t packets_refused; /* SRTP would not protect them */
     cm_dtls_counters dtls;
+    cm_turn_counters turn;
 } cm_rtc_counters;
 const cm_rtc_counters *cm_rtc_endpoint_counters(const cm_rtc_endpoint *endpoint);
-/* NULL: no TURN server was named, or its name is not found yet. */
-const cm_turn_counters *cm_rtc_endpoint_turn_counters(const cm_rtc_endpoint *endpoint);
 
 /* ---- session ---- */
 

@@ -248,13 +248,18 @@ cm_status cm_rtc_session_check(cm_rtc_session *session, cm_slice remote_pwd, boo
 {
     cm_ice_base bases[CM_ICE_BASES_MAX];
     const size_t count = list_bases(session->endpoint, bases);
-    CM_ENSURE(session->endpoint->gather != NULL, CM_ABSENT);
+    CM_ENSURE(cm_rtc_endpoint_may_check(session->endpoint), CM_ABSENT);
     CM_ENSURE(session->state != CM_RTC_ENDED, CM_REFUSE);
     if (session->checker == NULL)
         CM_TRY(create(session, is_peer_lite));
     CM_TRY(cm_ice_agent_begin(&session->checker->agent, remote_pwd, bases, count));
     schedule(session->checker);
     return CM_OK;
+}
+
+bool cm_rtc_endpoint_may_check(const cm_rtc_endpoint *endpoint)
+{
+    return endpoint->gather != NULL;
 }
 
 bool cm_rtc_session_is_lite(const cm_rtc_session *session)

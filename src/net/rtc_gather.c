@@ -117,6 +117,7 @@ static cm_status open_client(cm_rtc_gather *gather)
                                    .username = gather->username,
                                    .password = gather->password,
                                    .name = gather->turn.config.host,
+                                   .counters = &gather->endpoint->counters.turn,
                                    .events = &TURN_EVENTS,
                                    .owner = gather};
     cm_turn_destroy(gather->client);

@@ -189,7 +189,7 @@ void cm_turn_lose(cm_turn *turn, const char *cause)
     char quoted[CM_LOG_QUOTE_SIZE];
     cm_log(CM_LOG_WARN, "turn", "event=lost server=%s cause=%s", cm_log_quote(turn->name, quoted),
            cause);
-    turn->counters.losses++;
+    turn->counters->losses++;
     cm_turn_peers_forget(turn);
     ask(turn);
     turn->events->on_change(turn->owner);
@@ -197,7 +197,7 @@ void cm_turn_lose(cm_turn *turn, const char *cause)
 
 static void refuse(cm_turn *turn, unsigned error)
 {
-    turn->counters.refusals++;
+    turn->counters->refusals++;
     if (turn->state == CM_TURN_ALLOCATED) {
         cm_turn_lose(turn, cause_of(error));
         return;
@@ -249,7 +249,7 @@ static void allocated(cm_turn *turn, const cm_stun_message *answer)
     turn->state = CM_TURN_ALLOCATED;
     turn->failures = 0;
     turn->has_told = false;
-    turn->counters.allocations++;
+    turn->counters->allocations++;
     cm_log(CM_LOG_INFO, "turn", "event=allocated server=%s", cm_log_quote(turn->name, quoted));
     keep(turn, answer);
     turn->events->on_change(turn->owner);
@@ -323,7 +323,7 @@ static void receive_answer(cm_turn *turn, const cm_stun_message *answer)
     const bool is_main = is_for(&turn->request, answer);
     cm_turn_peer *peer = is_main ? NULL : cm_turn_peer_asking(turn, answer);
     if ((!is_main && peer == NULL) || !is_authentic(turn, answer)) {
-        turn->counters.malformed++;
+        turn->counters->malformed++;
         return;
     }
     if (is_main)
@@ -337,7 +337,7 @@ static void receive_message(cm_turn *turn, cm_slice datagram)
 {
     cm_stun_message message;
     if (cm_stun_parse(datagram, &message) != CM_OK || message.class == CM_STUN_REQUEST)
-        turn->counters.malformed++;
+        turn->counters->malformed++;
     else if (message.class == CM_STUN_INDICATION)
         cm_turn_take_indication(turn, &message);
     else
@@ -361,11 +361,6 @@ cm_status cm_turn_addresses(const cm_turn *turn, cm_address *relayed, cm_address
     return CM_OK;
 }
 
-const cm_turn_counters *cm_turn_read_counters(const cm_turn *turn)
-{
-    return &turn->counters;
-}
-
 /* ---- life ---- */
 
 static cm_status init(cm_turn *turn, const cm_turn_config *config)
@@ -384,6 +379,7 @@ cm_status cm_turn_create(const cm_turn_config *config, cm_turn **out)
     turn->events = config->events;
     turn->owner = config->owner;
     turn->name = config->name;
+    turn->counters = config->counters;
     turn->state = CM_TURN_WAITING;
     turn->due = now_of(turn);
     cm_turn_peers_init(turn);

@@ -23,7 +23,6 @@ enum {
     CM_TURN_TEXT_MAX = 256,  /* bytes of a user's name, of a password, a realm or a nonce */
 };
 
-/* Of the whole life. */
 typedef struct cm_turn_counters {
     uint64_t allocations; /* got */
     uint64_t losses;      /* of those, to the server's refusal or silence */
@@ -49,7 +48,8 @@ typedef struct cm_turn_config {
     cm_loop *loop;
     cm_slice username; /* copied, as the password; at most CM_TURN_TEXT_MAX bytes */
     cm_slice password;
-    cm_slice name; /* of the server, for the log; borrowed for life */
+    cm_slice name;              /* of the server, for the log; borrowed for life */
+    cm_turn_counters *counters; /* where it counts; likewise */
     const cm_turn_events *events;
     void *owner;
 } cm_turn_config;
@@ -80,5 +80,3 @@ uint16_t cm_turn_channel(cm_turn *turn, const cm_address *peer);
 /* Sends to a peer as cm_turn_permit() says; CM_REFUSE also where it is larger than
  * CM_TURN_DATA_MAX. */
 cm_status cm_turn_send(cm_turn *turn, const cm_address *peer, cm_slice data);
-
-const cm_turn_counters *cm_turn_read_counters(const cm_turn *turn);

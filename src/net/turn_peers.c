@@ -129,7 +129,7 @@ static void refused(cm_turn *turn, cm_turn_peer *peer, unsigned error)
         begin(turn, peer);
         return;
     }
-    turn->counters.forbidden++;
+    turn->counters->forbidden++;
     peer->state = CM_TURN_PEER_FORBIDDEN;
     peer->is_bound = false;
     peer->due = in_seconds(turn, FORBIDDEN_SECONDS);
@@ -255,7 +255,7 @@ uint16_t cm_turn_channel(cm_turn *turn, const cm_address *address)
     if (peer == NULL || !peer->is_bound)
         return 0;
     peer->used = cm_loop_now(turn->loop);
-    turn->counters.data_out++;
+    turn->counters->data_out++;
     return peer->channel;
 }
 
@@ -290,7 +290,7 @@ cm_status cm_turn_send(cm_turn *turn, const cm_address *address, cm_slice data)
     CM_ENSURE(data.size <= CM_TURN_DATA_MAX, CM_REFUSE);
     CM_TRY(use(turn, address, &peer));
     CM_TRY(status_of(peer));
-    turn->counters.data_out++;
+    turn->counters->data_out++;
     if (peer->is_bound)
         send_channel(turn, peer, data);
     else
@@ -303,7 +303,7 @@ cm_status cm_turn_send(cm_turn *turn, const cm_address *address, cm_slice data)
 static void hand_on(cm_turn *turn, const cm_address *from, cm_slice data)
 {
     const cm_address address = *from;
-    turn->counters.data_in++;
+    turn->counters->data_in++;
     turn->events->on_data(turn->owner, &address, data);
 }
 
@@ -311,7 +311,7 @@ void cm_turn_take_channel(cm_turn *turn, cm_slice datagram)
 {
     cm_stun_channel_data d;
     if (cm_stun_channel_parse(datagram, &d) != CM_OK) {
-        turn->counters.malformed++;
+        turn->counters->malformed++;
         return;
     }
     for (size_t i = 0; i < CM_TURN_PEERS_MAX; i++) {
@@ -321,13 +321,13 @@ void cm_turn_take_channel(cm_turn *turn, cm_slice datagram)
             return;
         }
     }
-    turn->counters.strangers++;
+    turn->counters->strangers++;
 }
 
 void cm_turn_take_indication(cm_turn *turn, const cm_stun_message *message)
 {
     if (message->method != CM_STUN_DATA || message->peer.size == 0 || !message->has_data) {
-        turn->counters.malformed++;
+        turn->counters->malformed++;
         return;
     }
     const cm_address from =
@@ -335,5 +335,5 @@ void cm_turn_take_indication(cm_turn *turn, const cm_stun_message *message)
     if (is_permitted(turn, &from))
         hand_on(turn, &from, message->data);
     else
-        turn->counters.strangers++;
+        turn->counters->strangers++;
 }

@@ -70,7 +70,7 @@ struct cm_turn {
     cm_list buckets[CM_TURN_BUCKETS];
     cm_turn_peer peers[CM_TURN_PEERS_MAX];
     uint16_t next_channel;
-    cm_turn_counters counters;
+    cm_turn_counters *counters;
 };
 
 /* ---- turn.c ---- */

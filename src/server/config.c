@@ -19,6 +19,9 @@
 
 enum {
     PASSWORD_FILE_MAX = 4096,
+    TURN_PASSWORD_MAX = 256, /* bytes that net/turn.h takes */
+    STUN_PORT = 3478,        /* and TURN's: RFC 8489 18.6 */
+    HOST_MAX = 253,          /* bytes of a name */
     FILE_MAX = 1 << 20,
     /* Values read, each alias counted anew: what bounds a small file whose aliases multiply. */
     VALUES_MAX = 100000,
@@ -596,6 +599,58 @@ static cm_status read_media(context *c, const yaml_node_t *node, void *out, cons
 
 LIST_READER(read_announced, cm_address, read_listen_address)
 
+static bool is_host(cm_slice text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        const uint8_t c = text.bytes[i];
+        const bool is_letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+        if (!is_letter && (c < '0' || c > '9') && c != '.' && c != '-')
+            return false;
+    }
+    return text.size > 0 && text.size <= HOST_MAX;
+}
+
+/* A name or an address, with a port or without. */
+static cm_status read_helper(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    cm_config_helper *helper = out;
+    cm_address address;
+    char text[CM_ADDRESS_TEXT_SIZE];
+    uint64_t port = STUN_PORT;
+    if (node->type != YAML_SCALAR_NODE)
+        return wrong(c, node, allowed);
+    cm_slice rest = scalar_of(node);
+    if (cm_address_parse(rest, STUN_PORT, &address) == CM_OK && address.port != 0) {
+        const cm_slice host = cm_slice_of(cm_address_format_host(&address, text));
+        *helper = (cm_config_helper){cm_slice_of(keep_text(c->config, host)), address.port};
+        return CM_OK;
+    }
+    const bool has_port = cm_slice_find(rest, ':') < rest.size;
+    const cm_slice host = cm_slice_cut(&rest, ':');
+    if (!is_host(host) ||
+        (has_port && (cm_slice_to_u64(rest, UINT16_MAX, &port) != CM_OK || port == 0)))
+        return wrong(c, node, allowed);
+    *helper = (cm_config_helper){cm_slice_of(keep_text(c->config, host)), (uint16_t)port};
+    return CM_OK;
+}
+
+static cm_status read_turn(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    (void)allowed;
+    static const field FIELDS[] = {
+        FIELD(cm_config, turn, "address", read_helper, true,
+              "the TURN server's name or address, such as turn.example:3478"),
+        FIELD(cm_config, turn_user, "user", read_text, true, "a name of 1 to 127 bytes"),
+        FIELD(cm_config, turn_password, "password_file", read_password_file, true, PASSWORD_FILE),
+    };
+    cm_config *config = out;
+    CM_TRY(read_mapping(c, node, FIELDS, CM_COUNT(FIELDS), out));
+    if (config->turn_password.size > TURN_PASSWORD_MAX)
+        return fault(c, &node->start_mark, "password_file: a password of at most %d bytes",
+                     TURN_PASSWORD_MAX);
+    return CM_OK;
+}
+
 static cm_status read_loops(context *c, const yaml_node_t *node, void *out, const char *allowed)
 {
     uint64_t loops;
@@ -619,6 +674,9 @@ static cm_status read_listen(context *c, const yaml_node_t *node, void *out, con
               "a port, 0 to 65535, or one of this machine's addresses with a port"),
         FIELD(cm_config, announce, "announce", read_announced, false,
               "the public address, with a port if it is another one"),
+        FIELD(cm_config, stun, "stun", read_helper, false,
+              "the STUN server's name or address, such as stun.example:3478"),
+        {"turn", read_turn, 0, false, "{address, user, password_file}"},
     };
     return read_mapping(c, node, FIELDS, CM_COUNT(FIELDS), out);
 }
@@ -721,7 +779,7 @@ static cm_status check_whole(context *c, const yaml_node_t *node)
 static cm_status read_root(context *c, const yaml_node_t *node)
 {
     static const field FIELDS[] = {
-        {"listen", read_listen, 0, false, "{http, https, media, announce}"},
+        {"listen", read_listen, 0, false, "{http, https, media, announce, stun, turn}"},
         {"tls", read_tls, 0, false, "{certificate, key, names}"},
         FIELD(cm_config, loops, "loops", read_loops, false, "a number of event loops, 1 to 16"),
         FIELD(cm_config, trusted_proxies, "trusted_proxies", read_ranges, false, RANGE),

@@ -19,6 +19,12 @@ enum {
     CM_CONFIG_MESSAGE_SIZE = 1024,
 };
 
+/* A server that helps WebRTC's viewers to find this one. */
+typedef struct cm_config_helper {
+    cm_slice host; /* a name or an address; empty: none */
+    uint16_t port;
+} cm_config_helper;
+
 typedef struct cm_config {
     /* listen */
     cm_address http;  /* default 127.0.0.1:8080; loopback only */
@@ -29,6 +35,10 @@ typedef struct cm_config {
     /* What others reach that port by when it is forwarded; port 0: the same. */
     cm_address *announce;
     size_t announce_count;
+    cm_config_helper stun;
+    cm_config_helper turn;
+    cm_slice turn_user;
+    cm_slice turn_password;
     /* tls */
     char *certificate_file; /* NULL: a local CA is made */
     char *key_file;

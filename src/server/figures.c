@@ -168,6 +168,7 @@ static void write_rtc_refusals(page *p, const cm_rtc_counters *rtc)
         {"{cause=\"srtp-forged\"}", rtc->srtp_forged},
         {"{cause=\"srtp-replayed\"}", rtc->srtp_replayed},
         {"{cause=\"srtp-malformed\"}", rtc->srtp_malformed},
+        {"{cause=\"relay-stranger\"}", rtc->turn.strangers},
         {"{cause=\"dtls-malformed\"}", rtc->dtls.malformed},
         {"{cause=\"dtls-dropped\"}", rtc->dtls.dropped},
     };
@@ -180,6 +181,22 @@ static void write_rtc_refusals(page *p, const cm_rtc_counters *rtc)
         (void)snprintf(labels, sizeof labels, "{cause=\"%s\"}", cm_rtc_cause_name((cm_rtc_cause)i));
         value(p, "rtc_ended_total", labels, rtc->sessions_ended[i]);
     }
+}
+
+/* Of full agents, where a STUN or TURN server is named. */
+static void write_rtc_full(page *p, const cm_rtc_counters *rtc)
+{
+    one(p, "rtc_checks_sent_total", "counter", "Checks of viewers' addresses", rtc->checks_sent);
+    one(p, "rtc_checks_succeeded_total", "counter", "Of those, answered", rtc->checks_succeeded);
+    one(p, "rtc_candidates_refused_total", "counter", "Viewers' addresses that were not checked",
+        rtc->candidates_refused);
+    one(p, "turn_allocations_total", "counter", "Allocations got from the TURN server",
+        rtc->turn.allocations);
+    one(p, "turn_losses_total", "counter", "Of those, lost", rtc->turn.losses);
+    one(p, "turn_refusals_total", "counter", "Refusals of the TURN server", rtc->turn.refusals);
+    one(p, "turn_datagrams_in_total", "counter", "Datagrams that came relayed", rtc->turn.data_in);
+    one(p, "turn_datagrams_out_total", "counter", "Datagrams that went relayed",
+        rtc->turn.data_out);
 }
 
 static void add_rtc(cm_rtc_counters *sum, const cm_rtc_counters *rtc)
@@ -206,6 +223,15 @@ static void add_rtc(cm_rtc_counters *sum, const cm_rtc_counters *rtc)
     sum->bytes_out += rtc->bytes_out;
     sum->datagrams_out += rtc->datagrams_out;
     sum->packets_dropped += rtc->packets_dropped;
+    sum->checks_sent += rtc->checks_sent;
+    sum->checks_succeeded += rtc->checks_succeeded;
+    sum->candidates_refused += rtc->candidates_refused;
+    sum->turn.allocations += rtc->turn.allocations;
+    sum->turn.losses += rtc->turn.losses;
+    sum->turn.refusals += rtc->turn.refusals;
+    sum->turn.data_in += rtc->turn.data_in;
+    sum->turn.data_out += rtc->turn.data_out;
+    sum->turn.strangers += rtc->turn.strangers;
     sum->dtls.malformed += rtc->dtls.malformed;
     sum->dtls.dropped += rtc->dtls.dropped;
 }
@@ -230,6 +256,7 @@ static void write_rtc(page *p, const cm_server *server)
         sum.datagrams_out);
     one(p, "rtc_packets_dropped_total", "counter", "Packets that the kernel had no room for",
         sum.packets_dropped);
+    write_rtc_full(p, &sum);
     write_rtc_refusals(p, &sum);
 }
 

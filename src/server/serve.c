@@ -203,7 +203,11 @@ static cm_status open_media(cm_station *station)
                                         .announced = config->announce,
                                         .announced_count = config->announce_count,
                                         .sessions_max = 4096,
-                                        .takes_tcp = true};
+                                        .takes_tcp = true,
+                                        .stun = {config->stun.host, config->stun.port},
+                                        .turn = {config->turn.host, config->turn.port},
+                                        .turn_username = config->turn_user,
+                                        .turn_password = config->turn_password};
     const cm_status status = cm_rtc_endpoint_create(&rtc, &station->rtc);
     if (status == CM_REFUSE)
         fprintf(

@@ -186,6 +186,7 @@ def bad_offers(server, token):
             ("a line that is none", (b"a=mid:0", b"nonsense"), "line 12"),
             ("a fingerprint of SHA-1", (b"sha-256 ", b"sha-1 "), "fingerprint"),
             ("no password", (b"a=ice-pwd:abcdefghijklmnopqrstuvwx\r\n", b""), "ice-pwd"),
+            ("an ICE-lite agent like us", (b"t=0 0", b"t=0 0\r\na=ice-lite"), "ice-lite"),
             ("no rtcp-mux", (b"a=rtcp-mux\r\n", b""), ""),
             ("a peer that is passive too", (b"actpass", b"passive"), "setup")):
         answer = server.ask("POST", path, OFFER.replace(*change), bearer=token, headers=kind)

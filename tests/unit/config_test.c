@@ -117,7 +117,8 @@ static void test_the_whole_shape(void **state)
     cm_config *config = read_good(
         p,
         "listen: {http: \"127.0.0.1:8081\", https: \"[::]:8444\", media: 9000,\n"
-        "  announce: [203.0.113.7, \"[2001:db8::1]:40000\"]}\n"
+        "  announce: [203.0.113.7, \"[2001:db8::1]:40000\"], stun: \"[2001:db8::5]:99\",\n"
+        "  turn: {address: turn.example, user: casement, password_file: other.pw}}\n"
         "tls: {certificate: a.pem, key: /b/k.pem, names: [cam.example, nas]}\n"
         "loops: 2\n"
         "log_level: debug\n"
@@ -137,6 +138,12 @@ static void test_the_whole_shape(void **state)
     assert_int_equal(config->announce_count, 2);
     assert_address(&config->announce[0], "203.0.113.7:0");
     assert_address(&config->announce[1], "[2001:db8::1]:40000");
+    assert_text(config->stun.host, "2001:db8::5");
+    assert_int_equal(config->stun.port, 99);
+    assert_text(config->turn.host, "turn.example");
+    assert_int_equal(config->turn.port, 3478);
+    assert_text(config->turn_user, "casement");
+    assert_text(config->turn_password, "battery staple");
     char beside[128];
     snprintf(beside, sizeof beside, "%s/a.pem", p->directory);
     assert_string_equal(config->certificate_file, beside);
@@ -203,6 +210,16 @@ static void test_wrong_server_values(void **state)
         {"listen: {media: \"0.0.0.0:8189\"}", "1:17", "listen.media"},
         {"listen: {announce: 203.0.113.7}", "1:20", "listen.announce"},
         {"listen: {announce: [verdi.example]}", "1:21", "listen.announce[0]"},
+        {"listen: {stun: \"a b\"}", "1:16", "listen.stun: \"a b\" is not allowed here"},
+        {"listen: {stun: \"stun.example:0\"}", "1:16", "listen.stun"},
+        {"listen: {stun: \"stun.example:65536\"}", "1:16", "listen.stun"},
+        {"listen: {stun: \"stun:stun.example\"}", "1:16", "listen.stun"},
+        {"listen: {stun: [a]}", "1:16", "listen.stun: allowed: the STUN server's name or address"},
+        {"listen: {turn: turn.example}", "1:16", "listen.turn: a mapping"},
+        {"listen: {turn: {address: a, user: b}}", "1:16", "'password_file' is missing"},
+        {"listen: {turn: {address: a, password_file: other.pw}}", "1:16", "'user' is missing"},
+        {"listen: {turn: {user: b, password_file: other.pw}}", "1:16", "'address' is missing"},
+        {"listen: {turn: {address: a, user: b, password_file: none.pw}}", "1:56", "none.pw"},
         {"listen: 8080", "1:9", "listen: a mapping (key: value) is wanted here"},
         {"listen:\n  media: 1\n  media: 2\n", "3:3", "listen: 'media' stands here twice"},
         {"loops: 0", "1:8", "loops: \"0\" is not allowed here; allowed: a number of event loops"},

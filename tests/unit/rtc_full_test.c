@@ -52,8 +52,7 @@ static void full_open(full *f)
     open_network(f);
     open_endpoint(f, "", "turn.example");
     run_for(&f->r, CM_SECONDS(2));
-    assert_non_null(cm_rtc_endpoint_turn_counters(f->r.endpoint));
-    assert_int_equal(cm_rtc_endpoint_turn_counters(f->r.endpoint)->allocations, 1);
+    assert_int_equal(counters(&f->r)->turn.allocations, 1);
 }
 
 static void full_close(full *f)
@@ -155,7 +154,7 @@ static void the_servers_are_asked_every_25_seconds(void **state)
     run_for(&f.r, CM_SECONDS(1000));
     f.server.is_silent = false;
     run_for(&f.r, CM_SECONDS(400));
-    assert_int_equal(cm_rtc_endpoint_turn_counters(f.r.endpoint)->allocations, 2);
+    assert_int_equal(counters(&f.r)->turn.allocations, 2);
     full_close(&f);
 }
 
@@ -166,11 +165,11 @@ static void a_name_that_is_not_found_is_looked_up_again(void **state)
     open_network(&f);
     open_endpoint(&f, "stun.example", "later.example");
     run_for(&f.r, CM_SECONDS(100));
-    assert_null(cm_rtc_endpoint_turn_counters(f.r.endpoint));
+    assert_null(f.r.endpoint->gather->client);
     assert_int_equal(f.server.bindings, 0);
     assert_int_equal(cm_sim_name_set(f.r.network, "later.example", &f.server.address), CM_OK);
     run_for(&f.r, CM_SECONDS(40));
-    assert_int_equal(cm_rtc_endpoint_turn_counters(f.r.endpoint)->allocations, 1);
+    assert_int_equal(counters(&f.r)->turn.allocations, 1);
     full_close(&f);
 }
 
@@ -190,7 +189,7 @@ static void answers_that_were_not_asked_for_change_nothing(void **state)
     turn_fake_send(&f.server, &f.r.address, cm_writer_done(&w));
     run_for(&f.r, CM_MS(100));
     assert_true(cm_address_equal(&before, &f.r.endpoint->gather->reflexive));
-    assert_int_equal(cm_rtc_endpoint_turn_counters(f.r.endpoint)->malformed, 1);
+    assert_int_equal(counters(&f.r)->turn.malformed, 1);
     full_close(&f);
 }
 
@@ -414,7 +413,7 @@ static void nothing_breaks_when_the_relay_forgets_us(void **state)
             assert_int_equal(viewer_send(v, 700), CM_OK);
         run_for(&f.r, CM_SECONDS(1));
     }
-    assert_int_equal(cm_rtc_endpoint_turn_counters(f.r.endpoint)->allocations, 2);
+    assert_int_equal(counters(&f.r)->turn.allocations, 2);
     full_close(&f);
 }
 
@@ -453,7 +452,7 @@ static void strangers_at_the_relay_get_nothing(void **state)
     assert_int_equal(cm_udp_send(udp, &d, 1, &sent), CM_OK);
     run_for(&f.r, CM_MS(100));
     assert_int_equal(counters(&f.r)->strangers, strangers);
-    assert_int_equal(cm_rtc_endpoint_turn_counters(f.r.endpoint)->strangers, 1);
+    assert_int_equal(counters(&f.r)->turn.strangers, 1);
     /* From another port of the peer's own address, which has a permission: no more than direct. */
     cm_udp_close(udp);
     run_for(&f.r, CM_MS(100));
