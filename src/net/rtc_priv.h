@@ -192,7 +192,7 @@ struct cm_rtc_session {
     cm_timer timer;    /* until connected: the end of the wait. Then: when consent may run out */
     cm_rtc_checker *checker; /* NULL: a lite agent */
     cm_dtls *dtls;
-    cm_srtp *srtp; /* NULL before there are keys */
+    cm_srtp *srtp;            /* NULL before there are keys */
     uint32_t remembered_ssrc; /* whose packets may go once more as they were; 0: none */
     cm_rtc_figures figures;
 };
