@@ -11,18 +11,16 @@
 #include "base/slice.h"
 #include "base/writer.h"
 #include "helper/painting.h"
+#include "proto/h264/nal.h"
+#include "proto/h265/nal.h"
+#include "proto/video/sets.h"
 #include "simcam/code.h"
 #include "simcam/scene_file.h"
 
-enum {
-    NAL_SLICE = 1,
-    NAL_IDR = 5,
-    NAL_SPS = 7,
-    NAL_PPS = 8,
-    LARGEST_CELL = 4,
-};
+enum { LARGEST_CELL = 4 };
 
 typedef struct scene_options {
+    cm_video_codec codec;
     uint64_t variant;
     uint64_t width;
     uint64_t height;
@@ -73,6 +71,8 @@ static cm_status read_option(const char *name, const char *value, scene_options 
     };
     if (strcmp(name, "--size") == 0)
         return read_size(cm_slice_of(value), o);
+    if (strcmp(name, "--codec") == 0)
+        return cm_video_codec_of(cm_slice_of(value), &o->codec);
     for (size_t i = 0; i < CM_COUNT(NUMBERS); i++)
         if (strcmp(name, NUMBERS[i].name) == 0)
             return cm_slice_to_u64(cm_slice_of(value), NUMBERS[i].most, NUMBERS[i].value);
@@ -103,26 +103,47 @@ static cm_status read_options(int count, char **arguments, scene_options *o)
     return CM_OK;
 }
 
-/* x264's names. Motion vectors are kept short: none may reach over the calm top of a painting. */
+/* How either encoder is called, and told what simcam/slice_header.h or h265_slice.h asks for.
+ * Motion vectors are kept short: none may reach over the calm top of a painting. */
+static const struct encoder {
+    const char *name;
+    const char *profile; /* NULL: what it takes by itself */
+    const char *options; /* the name of those of its own, in its own words: */
+    const char *words;   /* with the pictures of a group, twice */
+} ENCODERS[CM_VIDEO_CODECS] = {
+    [CM_VIDEO_H264] =
+        {"libx264", "baseline", "x264-params",
+         "keyint=%u:min-keyint=%u:cabac=0:8x8dct=0:ref=1:bframes=0:weightp=0:no-deblock=1:"
+         "scenecut=0:mbtree=0:trellis=0:rc-lookahead=0:sync-lookahead=0:sliced-threads=0:"
+         "slices=1:open-gop=0:repeat-headers=0:annexb=0:aud=0:me=hex:merange=16:mvrange=32:"
+         "subme=2:deterministic=1"},
+    [CM_VIDEO_H265] =
+        {"libx265", "main", "x265-params",
+         "keyint=%u:min-keyint=%u:ctu=16:min-cu-size=16:max-tu-size=16:ref=1:bframes=0:no-weightp="
+         "1:"
+         "no-deblock=1:no-sao=1:scenecut=0:no-cutree=1:aq-mode=0:rc-lookahead=0:no-wpp=1:"
+         "frame-threads=1:pools=none:slices=1:no-open-gop=1:repeat-headers=0:info=0:annexb=0:aud=0:"
+         "me=hex:merange=16:max-merge=1:no-temporal-mvp=1:no-signhide=1:no-tskip=1:"
+         "no-strong-intra-smoothing=1:no-amp=1:no-rect=1:log-level=error"},
+};
+
 static cm_status set_encoder_options(const scene_options *o, AVDictionary **out)
 {
-    char x264[512];
-    snprintf(x264, sizeof x264,
-             "keyint=%u:min-keyint=%u:cabac=0:8x8dct=0:ref=1:bframes=0:weightp=0:no-deblock=1:"
-             "scenecut=0:mbtree=0:trellis=0:rc-lookahead=0:sync-lookahead=0:sliced-threads=0:"
-             "slices=1:open-gop=0:repeat-headers=0:annexb=0:aud=0:me=hex:merange=16:mvrange=32:"
-             "subme=2:deterministic=1",
-             (unsigned)o->gop, (unsigned)o->gop);
+    char words[512];
+    const struct encoder *encoder = &ENCODERS[o->codec];
+    const unsigned gop = (unsigned)o->gop;
+    const int size = snprintf(words, sizeof words, encoder->words, gop, gop);
+    CM_ENSURE(size > 0 && (size_t)size < sizeof words, CM_BROKEN);
     CM_ENSURE(av_dict_set(out, "preset", "veryfast", 0) >= 0, CM_BROKEN);
-    CM_ENSURE(av_dict_set(out, "profile", "baseline", 0) >= 0, CM_BROKEN);
-    CM_ENSURE(av_dict_set(out, "x264-params", x264, 0) >= 0, CM_BROKEN);
+    CM_ENSURE(av_dict_set(out, "profile", encoder->profile, 0) >= 0, CM_BROKEN);
+    CM_ENSURE(av_dict_set(out, encoder->options, words, 0) >= 0, CM_BROKEN);
     return CM_OK;
 }
 
 static cm_status open_encoder(scene_job *job)
 {
     const scene_options *o = &job->options;
-    const AVCodec *codec = avcodec_find_encoder_by_name("libx264");
+    const AVCodec *codec = avcodec_find_encoder_by_name(ENCODERS[o->codec].name);
     CM_ENSURE(codec != NULL, CM_BROKEN);
     AVCodecContext *e = avcodec_alloc_context3(codec);
     CM_ENSURE(e != NULL, CM_BROKEN);
@@ -164,43 +185,66 @@ static cm_status put(scene_job *job, cm_slice bytes)
     return fwrite(bytes.bytes, 1, bytes.size, job->out) == bytes.size ? CM_OK : CM_BROKEN;
 }
 
-/* The first NAL unit of this type among length-prefixed ones. */
-static cm_status find_unit(cm_slice units, unsigned type, cm_slice *out)
+typedef enum unit_kind { UNIT_VPS, UNIT_SPS, UNIT_PPS, UNIT_SLICE, UNIT_OTHER } unit_kind;
+
+static unit_kind kind_of(cm_video_codec codec, cm_slice unit)
+{
+    switch (cm_video_set_of(codec, unit)) {
+    case CM_VIDEO_SET_VPS:
+        return UNIT_VPS;
+    case CM_VIDEO_SET_SPS:
+        return UNIT_SPS;
+    case CM_VIDEO_SET_PPS:
+        return UNIT_PPS;
+    default:
+        break;
+    }
+    const bool is_slice =
+        codec == CM_VIDEO_H265 ? cm_h265_nal_is_slice(unit) : cm_h264_nal_is_slice(unit);
+    return is_slice ? UNIT_SLICE : UNIT_OTHER;
+}
+
+/* The first NAL unit of this kind among length-prefixed ones. */
+static cm_status find_unit(const scene_job *job, cm_slice units, unit_kind kind, cm_slice *out)
 {
     cm_reader r = cm_reader_over(units);
-    while (r.rest.size > 0) {
-        const cm_slice unit = cm_read_slice(&r, cm_read_u32(&r));
-        CM_ENSURE(!r.failed && unit.size > 0, CM_BROKEN);
-        if ((unit.bytes[0] & 0x1Fu) == type) {
-            *out = unit;
-            return CM_OK;
-        }
+    cm_slice unit;
+    while (cm_h264_next_avcc(&r, &unit)) {
+        if (kind_of(job->options.codec, unit) != kind)
+            continue;
+        *out = unit;
+        return CM_OK;
     }
-    return CM_ABSENT;
+    return cm_reader_finish(&r) == CM_OK ? CM_ABSENT : CM_BROKEN;
+}
+
+static cm_status write_set(const scene_job *job, unit_kind kind, cm_writer *w)
+{
+    const cm_slice sets =
+        cm_slice_over(job->encoder->extradata, (size_t)job->encoder->extradata_size);
+    cm_slice set;
+    CM_TRY(find_unit(job, sets, kind, &set));
+    CM_ENSURE(set.size <= CM_SCENE_PARAMETERS_SIZE_MAX, CM_BROKEN);
+    cm_write_u16(w, (uint16_t)set.size);
+    cm_write_slice(w, set);
+    return CM_OK;
 }
 
 static cm_status put_header(scene_job *job)
 {
-    const cm_slice sets =
-        cm_slice_over(job->encoder->extradata, (size_t)job->encoder->extradata_size);
-    cm_slice sps;
-    cm_slice pps;
-    CM_TRY(find_unit(sets, NAL_SPS, &sps));
-    CM_TRY(find_unit(sets, NAL_PPS, &pps));
-    CM_ENSURE(sps.size <= CM_SCENE_PARAMETERS_SIZE_MAX && pps.size <= CM_SCENE_PARAMETERS_SIZE_MAX,
-              CM_BROKEN);
-    uint8_t storage[64 + 2 * CM_SCENE_PARAMETERS_SIZE_MAX];
+    const bool is_h265 = job->options.codec == CM_VIDEO_H265;
+    uint8_t storage[64 + 3 * CM_SCENE_PARAMETERS_SIZE_MAX];
     cm_writer w = cm_writer_over(storage, sizeof storage);
-    cm_write_text(&w, CM_SCENE_MAGIC);
+    cm_write_text(&w, is_h265 ? CM_SCENE_MAGIC_H265 : CM_SCENE_MAGIC);
     cm_write_u16(&w, (uint16_t)job->options.width);
     cm_write_u16(&w, (uint16_t)job->options.height);
     cm_write_u16(&w, (uint16_t)job->options.fps);
     cm_write_u16(&w, (uint16_t)job->options.gop);
     cm_write_u32(&w, (uint32_t)job->options.frames);
-    cm_write_u16(&w, (uint16_t)sps.size);
-    cm_write_slice(&w, sps);
-    cm_write_u16(&w, (uint16_t)pps.size);
-    cm_write_slice(&w, pps);
+    if (is_h265)
+        CM_TRY(write_set(job, UNIT_VPS, &w));
+    CM_TRY(write_set(job, UNIT_SPS, &w));
+    CM_TRY(write_set(job, UNIT_PPS, &w));
     return put(job, cm_writer_done(&w));
 }
 
@@ -209,7 +253,7 @@ static cm_status put_picture(scene_job *job)
     const cm_slice units = cm_slice_over(job->packet->data, (size_t)job->packet->size);
     const bool is_idr = (job->packet->flags & AV_PKT_FLAG_KEY) != 0;
     cm_slice slice;
-    CM_TRY(find_unit(units, is_idr ? NAL_IDR : NAL_SLICE, &slice));
+    CM_TRY(find_unit(job, units, UNIT_SLICE, &slice));
     CM_ENSURE(slice.size + 4 <= CM_SCENE_PICTURE_SIZE_MAX, CM_BROKEN);
     uint8_t storage[16];
     cm_writer w = cm_writer_over(storage, sizeof storage);

@@ -148,10 +148,13 @@ static void answer_options(exchange *x)
     cm_rtsp_write_header(&x->headers, "Public", cm_writer_done(&w));
 }
 
-static void write_description(exchange *x, const cm_scene *scene)
+static void write_format(cm_writer *fmtp, const cm_scene *scene)
 {
-    uint8_t storage[HEADER_SIZE];
-    cm_writer fmtp = cm_writer_over(storage, sizeof storage);
+    if (scene->codec == CM_VIDEO_H265) {
+        const cm_sdp_h265 h265 = {.set_count = 3, .sets = {scene->vps, scene->sps, scene->pps}};
+        cm_sdp_h265_write(fmtp, &h265);
+        return;
+    }
     const cm_slice sps = scene->sps;
     const cm_sdp_h264 h264 = {.packetization_mode = 1,
                               .has_profile_level_id = true,
@@ -159,9 +162,16 @@ static void write_description(exchange *x, const cm_scene *scene)
                                                   (uint32_t)sps.bytes[2] << 8 | sps.bytes[3],
                               .set_count = 2,
                               .sets = {sps, scene->pps}};
-    cm_sdp_h264_write(&fmtp, &h264);
+    cm_sdp_h264_write(fmtp, &h264);
+}
+
+static void write_description(exchange *x, const cm_scene *scene)
+{
+    uint8_t storage[HEADER_SIZE];
+    cm_writer fmtp = cm_writer_over(storage, sizeof storage);
+    write_format(&fmtp, scene);
     const cm_sdp_payload payload = {.type = CM_SIMCAM_PAYLOAD_TYPE,
-                                    .encoding = CM_TEXT("H264"),
+                                    .encoding = cm_slice_of(cm_video_codec_name(scene->codec)),
                                     .clock_rate = CM_SIMCAM_CLOCK_RATE,
                                     .channels = 1,
                                     .fmtp = cm_writer_done(&fmtp)};

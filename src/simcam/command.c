@@ -45,6 +45,7 @@ typedef struct command {
     const char *sound;
     const char *cache;
     const char *helper;
+    cm_video_codec codecs[CM_SIMCAM_STREAMS];
     cm_trouble_wish wishes[WISHES_MAX];
     size_t wish_count;
 
@@ -68,6 +69,7 @@ static const char USAGE[] =
     "usage: casement simcam [--cameras N] [--listen ADDRESS:PORT | --port N]\n"
     "    [--auth digest|digest-sha256|digest-md5|basic|none] [--user NAME --password-file FILE]\n"
     "    [--names \"Front door,Garden\"] [--variants 1-4] [--fps N] [--gop N] [--kbps N]\n"
+    "    [--codec h264|h265] [--main-codec h264|h265] [--sub-codec h264|h265]\n"
     "    [--sound pcmu|pcma|none] [--first-code N]\n"
     "    [--fault camN:KIND[=VALUE][@STARTs][+LENGTHs]]... [--cache DIR] [--helper PROGRAM]\n"
     "    [--list]\n"
@@ -82,6 +84,22 @@ static cm_status add_wish(command *c, const char *text)
     CM_TRY(cm_trouble_parse(cm_slice_of(text), &c->wishes[c->wish_count]));
     c->wish_count++;
     return CM_OK;
+}
+
+/* --codec is of both streams. CM_ABSENT: another option. */
+static cm_status read_codec(command *c, const char *name, const char *value)
+{
+    static const char *const NAMES[CM_SIMCAM_STREAMS] = {
+        [CM_SIMCAM_MAIN] = "--main-codec",
+        [CM_SIMCAM_SUB] = "--sub-codec",
+    };
+    const bool is_both = strcmp(name, "--codec") == 0;
+    cm_status status = CM_ABSENT;
+    for (size_t i = 0; i < CM_SIMCAM_STREAMS; i++)
+        if (is_both || strcmp(name, NAMES[i]) == 0)
+            status =
+                cm_video_codec_of(cm_slice_of(value), &c->codecs[i]) == CM_OK ? CM_OK : CM_REFUSE;
+    return status;
 }
 
 static cm_status read_option(command *c, const char *name, const char *value)
@@ -109,6 +127,9 @@ static cm_status read_option(command *c, const char *name, const char *value)
     };
     if (strcmp(name, "--fault") == 0)
         return add_wish(c, value);
+    const cm_status codec = read_codec(c, name, value);
+    if (codec != CM_ABSENT)
+        return codec;
     for (size_t i = 0; i < CM_COUNT(NUMBERS); i++)
         if (strcmp(name, NUMBERS[i].name) == 0)
             return cm_slice_to_u64(cm_slice_of(value), NUMBERS[i].most, NUMBERS[i].value);
@@ -242,6 +263,7 @@ static cm_status load_scenes(command *c)
         for (size_t stream = 0; stream < CM_SIMCAM_STREAMS; stream++) {
             const bool is_main = stream == CM_SIMCAM_MAIN;
             const cm_scene_wish wish = {
+                .codec = c->codecs[stream],
                 .variant = variant,
                 .width = is_main ? 1280 : 640,
                 .height = is_main ? 720 : 360,

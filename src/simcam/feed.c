@@ -1,9 +1,9 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "proto/h264/packetize.h"
 #include "proto/rtcp/rtcp.h"
 #include "proto/rtp/rtp.h"
+#include "proto/video/packetize.h"
 #include "simcam/simcam_priv.h"
 
 enum {
@@ -60,7 +60,7 @@ typedef struct shipment {
     harm harm;
 } shipment;
 
-static void write_header(const shipment *s, cm_writer *w, const cm_h264_granule *g)
+static void write_header(const shipment *s, cm_writer *w, const cm_video_granule *g)
 {
     const cm_rtp_packet packet = {.marker = g->is_last,
                                   .payload_type = CM_SIMCAM_PAYLOAD_TYPE,
@@ -69,11 +69,6 @@ static void write_header(const shipment *s, cm_writer *w, const cm_h264_granule 
                                   .ssrc = s->session->ssrc};
     cm_rtp_write(w, &packet);
     cm_write_slice(w, cm_slice_over(g->header, g->header_size));
-}
-
-static cm_slice body_of(const shipment *s, const cm_h264_granule *g)
-{
-    return cm_slice_part(s->picture->units[g->nal], g->offset, g->size);
 }
 
 static void count_packet(cm_simcam_session *session, size_t payload_size)
@@ -90,37 +85,41 @@ static void add_part(cm_simcam *simcam, const cm_writer *w, size_t begin, size_t
 }
 
 /* Interleaved frames whose payloads stay where they are: shared by all viewers. */
-static size_t lay_out_shared(const shipment *s, cm_h264_packetizer *packetizer)
+static size_t lay_out_shared(const shipment *s, cm_video_packetizer *packetizer)
 {
     cm_simcam *simcam = s->session->simcam;
     cm_writer w = cm_writer_over(simcam->heads, sizeof simcam->heads);
     size_t count = 0;
-    cm_h264_granule g;
-    while (cm_h264_packetizer_next(packetizer, &g)) {
+    cm_video_granule g;
+    while (cm_video_packetizer_next(packetizer, &g)) {
         const size_t begin = w.used;
-        const size_t payload = g.header_size + g.size;
+        const size_t payload = g.header_size + g.body.size;
         cm_rtsp_write_interleaved_header(&w, s->session->channel,
                                          (uint16_t)(CM_RTP_HEADER_SIZE + payload));
         write_header(s, &w, &g);
         add_part(simcam, &w, begin, &count);
-        simcam->parts[count++] = body_of(s, &g);
+        simcam->parts[count++] = g.body;
         count_packet(s->session, payload);
     }
     return count;
 }
 
-/* A STAP-A (RFC 6184 5.7.1) whose only unit claims more than there is. */
+/* An aggregate (RFC 6184 5.7.1, RFC 7798 4.4.2) whose only unit claims more than there is. */
 static void write_lying_aggregate(const shipment *s, cm_writer *w)
 {
-    write_header(s, w, &(cm_h264_granule){.header = {CM_H264_NAL_STAP_A}, .header_size = 1});
+    static const cm_video_granule HEADS[CM_VIDEO_CODECS] = {
+        [CM_VIDEO_H264] = {.header = {CM_H264_NAL_STAP_A}, .header_size = 1},
+        [CM_VIDEO_H265] = {.header = {CM_H265_NAL_AGGREGATE << 1, 1}, .header_size = 2},
+    };
+    write_header(s, w, &HEADS[s->picture->codec]);
     cm_write_u16(w, LIE_BYTES);
     cm_write_u16(w, 0x4100);
 }
 
-static void write_body(const shipment *s, cm_writer *w, const cm_h264_granule *g)
+static void write_body(const shipment *s, cm_writer *w, const cm_video_granule *g)
 {
     cm_simcam *simcam = s->session->simcam;
-    const cm_slice body = body_of(s, g);
+    const cm_slice body = g->body;
     if (!happens(simcam, s->harm.garbage_percent)) {
         cm_write_slice(w, body);
         return;
@@ -130,9 +129,9 @@ static void write_body(const shipment *s, cm_writer *w, const cm_h264_granule *g
     cm_write_slice(w, cm_slice_over(garbage, body.size));
 }
 
-static void write_packet(const shipment *s, cm_writer *w, const cm_h264_granule *g, bool is_lie)
+static void write_packet(const shipment *s, cm_writer *w, const cm_video_granule *g, bool is_lie)
 {
-    const size_t payload = g->header_size + g->size;
+    const size_t payload = g->header_size + g->body.size;
     if (s->session->is_tcp) {
         const size_t claim = CM_RTP_HEADER_SIZE + payload + (is_lie ? LIE_BYTES : 0);
         cm_rtsp_write_interleaved_header(w, s->session->channel, (uint16_t)claim);
@@ -145,13 +144,13 @@ static void write_packet(const shipment *s, cm_writer *w, const cm_h264_granule 
 }
 
 /* Whole packets in a row: datagrams, or frames with something wrong about them. */
-static size_t lay_out_whole(const shipment *s, cm_h264_packetizer *packetizer, cm_writer *w)
+static size_t lay_out_whole(const shipment *s, cm_video_packetizer *packetizer, cm_writer *w)
 {
     cm_simcam *simcam = s->session->simcam;
     size_t count = 0;
     bool is_lie = s->harm.is_lying;
-    cm_h264_granule g;
-    while (cm_h264_packetizer_next(packetizer, &g)) {
+    cm_video_granule g;
+    while (cm_video_packetizer_next(packetizer, &g)) {
         if (happens(simcam, s->harm.drop_percent)) {
             s->session->sequence++;
             continue;
@@ -159,7 +158,7 @@ static size_t lay_out_whole(const shipment *s, cm_h264_packetizer *packetizer, c
         const size_t begin = w->used;
         write_packet(s, w, &g, is_lie);
         add_part(simcam, w, begin, &count);
-        count_packet(s->session, g.header_size + g.size);
+        count_packet(s->session, g.header_size + g.body.size);
         is_lie = false;
     }
     return count;
@@ -179,11 +178,12 @@ static void send_datagrams(const shipment *s, size_t count)
 static cm_status ship_once(const shipment *s)
 {
     cm_simcam *simcam = s->session->simcam;
-    cm_h264_packetizer packetizer;
-    CM_TRY(cm_h264_packetizer_init(&packetizer, s->picture->units, s->picture->count,
-                                   CM_SIMCAM_PACKET_SIZE));
-    const size_t packets =
-        cm_h264_count_granules(s->picture->units, s->picture->count, CM_SIMCAM_PACKET_SIZE);
+    cm_video_packetizer packetizer;
+    const cm_picture *picture = s->picture;
+    CM_TRY(cm_video_packetizer_init(&packetizer, picture->codec, picture->units, picture->count,
+                                    CM_SIMCAM_PACKET_SIZE));
+    const size_t packets = cm_video_count_granules(picture->codec, picture->units, picture->count,
+                                                   CM_SIMCAM_PACKET_SIZE);
     CM_ENSURE(packets <= CM_SIMCAM_PACKETS_MAX, CM_FULL);
     const bool is_harmed =
         s->harm.drop_percent > 0 || s->harm.garbage_percent > 0 || s->harm.is_lying;
@@ -310,10 +310,12 @@ static void feed_stream(cm_simcam_camera *camera, size_t stream, uint32_t counte
     const uint32_t index = counter + camera->number * PHASE_STEP;
     const bool is_other = cm_troubles_has(&camera->troubles, CM_TROUBLE_PARAMETERS, NULL);
     const cm_scene *wanted = camera->scenes[is_other ? CM_SIMCAM_STREAMS - 1 - stream : stream];
-    if (picture_at(wanted, index)->header.is_idr)
+    if (wanted->codec != camera->scenes[stream]->codec) /* it could not be told in the session */
+        wanted = camera->scenes[stream];
+    if (picture_at(wanted, index)->is_idr)
         camera->shown[stream] = wanted;
     const cm_scene *scene = camera->shown[stream];
-    const bool is_idr = picture_at(scene, index)->header.is_idr;
+    const bool is_idr = picture_at(scene, index)->is_idr;
     if (counter != camera->counters[stream] + 1 && !is_idr)
         make_all_wait(camera, stream);
     if (!is_idr && !is_anyone_ready(camera, stream))

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "simcam/h265_strip.h"
+
 struct cm_darkroom {
     size_t size; /* of each half */
     uint8_t stamp[CM_STAMP_SIZE_MAX];
@@ -29,8 +31,12 @@ static cm_status write_strip(cm_darkroom *room, const cm_scene *scene,
 {
     cm_bit_writer scratch = cm_bit_writer_over(room->bytes, room->size);
     cm_writer unit = cm_writer_over(&room->bytes[room->size], room->size);
-    CM_TRY(cm_strip_write(now, picture->header.is_intra ? NULL : before, scene->font,
-                          &picture->header, &scene->parameters.pps, &scratch, &unit));
+    if (scene->codec == CM_VIDEO_H265)
+        CM_TRY(cm_h265_strip_write(now, scene->cell, picture->slice, &picture->h265, &scene->h265,
+                                   &scratch, &unit));
+    else
+        CM_TRY(cm_strip_write(now, picture->header.is_intra ? NULL : before, scene->font,
+                              &picture->header, &scene->parameters.pps, &scratch, &unit));
     return cm_writer_finish(&unit, out);
 }
 
@@ -41,9 +47,11 @@ cm_status cm_picture_write(cm_darkroom *room, const cm_scene *scene, uint32_t in
     cm_slice strip;
     CM_TRY(write_strip(room, scene, picture, now, before, &strip));
     cm_writer sei = cm_writer_over(room->stamp, sizeof room->stamp);
-    cm_stamp_write(stamp, &sei);
-    cm_picture made = {.is_idr = picture->header.is_idr};
+    cm_stamp_write(scene->codec, stamp, &sei);
+    cm_picture made = {.codec = scene->codec, .is_idr = picture->is_idr};
     if (made.is_idr) {
+        if (scene->codec == CM_VIDEO_H265)
+            made.units[made.count++] = scene->vps;
         made.units[made.count++] = scene->sps;
         made.units[made.count++] = scene->pps;
     }

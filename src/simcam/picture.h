@@ -8,9 +8,10 @@
 #include "simcam/stamp.h"
 #include "simcam/strip.h"
 
-enum { CM_PICTURE_UNITS = 5 };
+enum { CM_PICTURE_UNITS = 6 };
 
 typedef struct cm_picture {
+    cm_video_codec codec;
     cm_slice units[CM_PICTURE_UNITS]; /* NAL units in order, without start codes or lengths */
     size_t count;
     bool is_idr;

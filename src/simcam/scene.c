@@ -10,15 +10,17 @@
 /* What a scene keeps beside itself. */
 typedef struct scene_memory {
     cm_scene *scene;
-    cm_buffer bytes; /* SPS, PPS and slices, one after the other */
+    cm_buffer bytes; /* parameter sets and slices, one after the other */
 } scene_memory;
 
 typedef struct header {
+    cm_video_codec codec;
     uint16_t width;
     uint16_t height;
     uint16_t fps;
     uint16_t gop;
     uint32_t pictures;
+    cm_slice vps; // of H.265
     cm_slice sps;
     cm_slice pps;
 } header;
@@ -31,9 +33,15 @@ static cm_status read_header(cm_reader *r, header *out)
     h.fps = cm_read_u16(r);
     h.gop = cm_read_u16(r);
     h.pictures = cm_read_u32(r);
+    h.codec = cm_slice_equal(magic, CM_TEXT(CM_SCENE_MAGIC_H265)) ? CM_VIDEO_H265 : CM_VIDEO_H264;
+    if (h.codec == CM_VIDEO_H265)
+        h.vps = cm_read_slice(r, cm_read_u16(r));
+    else
+        CM_ENSURE(cm_slice_equal(magic, CM_TEXT(CM_SCENE_MAGIC)), CM_REFUSE);
     h.sps = cm_read_slice(r, cm_read_u16(r));
     h.pps = cm_read_slice(r, cm_read_u16(r));
-    CM_ENSURE(!r->failed && cm_slice_equal(magic, CM_TEXT(CM_SCENE_MAGIC)), CM_REFUSE);
+    CM_ENSURE(!r->failed && h.vps.size <= CM_SCENE_PARAMETERS_SIZE_MAX, CM_REFUSE);
+    CM_ENSURE(h.codec == CM_VIDEO_H264 || h.vps.size > 0, CM_REFUSE);
     CM_ENSURE(h.fps > 0 && h.gop > 0 && h.pictures > 0, CM_REFUSE);
     CM_ENSURE(h.pictures <= CM_SCENE_PICTURES_MAX && h.pictures % (2u * h.gop) == 0, CM_REFUSE);
     *out = h;
@@ -56,27 +64,88 @@ static uint8_t level_for(uint32_t mbs, uint32_t fps)
     return 40;
 }
 
-static cm_status read_parameters(const header *h, cm_scene *scene, cm_writer *sps_out)
-{
-    CM_TRY(cm_sps_parse(h->sps, &scene->parameters.sps));
-    CM_TRY(cm_pps_parse(h->pps, &scene->parameters.pps));
-    const unsigned cell = cm_code_cell_macroblocks(h->width);
-    const uint32_t rows = (h->height + CM_CODE_MACROBLOCK - 1u) / CM_CODE_MACROBLOCK;
-    const cm_sps *sps = &scene->parameters.sps;
-    CM_ENSURE(cell > 0 && cell <= 4, CM_REFUSE);
-    CM_ENSURE(sps->width_mbs * CM_CODE_MACROBLOCK == h->width, CM_REFUSE);
-    CM_ENSURE(sps->height_mbs + cm_strip_rows(cell) == rows, CM_REFUSE);
-    scene->cell = (uint8_t)cell;
-    return cm_sps_rewrite(h->sps, cm_strip_rows(cell), level_for(rows * sps->width_mbs, h->fps),
-                          sps_out);
-}
-
 /* Adds `bytes` to the memory. They are found again by their size and order once it stands still. */
 static cm_status keep(scene_memory *m, cm_slice bytes, cm_slice *out)
 {
     CM_TRY(cm_buffer_add(&m->bytes, bytes));
     *out = (cm_slice){.size = bytes.size};
     return CM_OK;
+}
+
+/* ---- H.264 ---- */
+
+static cm_status keep_grown_sps(scene_memory *m, const header *h)
+{
+    cm_scene *scene = m->scene;
+    const cm_sps *sps = &scene->parameters.sps;
+    const unsigned strip = cm_strip_rows(scene->cell);
+    const uint32_t rows = (h->height + CM_CODE_MACROBLOCK - 1u) / CM_CODE_MACROBLOCK;
+    CM_ENSURE(sps->width_mbs * CM_CODE_MACROBLOCK == h->width, CM_REFUSE);
+    CM_ENSURE(sps->height_mbs + strip == rows, CM_REFUSE);
+    uint8_t storage[CM_SCENE_PARAMETERS_SIZE_MAX];
+    cm_writer w = cm_writer_over(storage, sizeof storage);
+    CM_TRY(cm_sps_rewrite(h->sps, strip, level_for(rows * sps->width_mbs, h->fps), &w));
+    return keep(m, cm_writer_done(&w), &scene->sps);
+}
+
+static cm_status read_h264_sets(scene_memory *m, const header *h)
+{
+    CM_TRY(cm_sps_parse(h->sps, &m->scene->parameters.sps));
+    CM_TRY(cm_pps_parse(h->pps, &m->scene->parameters.pps));
+    CM_TRY(keep_grown_sps(m, h));
+    return keep(m, h->pps, &m->scene->pps);
+}
+
+static cm_status move_h264(scene_memory *m, cm_slice slice, size_t index)
+{
+    cm_scene *scene = m->scene;
+    cm_scene_picture *picture = &scene->pictures[index];
+    const uint32_t mbs = (uint32_t)cm_strip_rows(scene->cell) * scene->parameters.sps.width_mbs;
+    CM_TRY(cm_slice_move(slice, mbs, &scene->parameters, &m->bytes, &picture->header));
+    picture->is_idr = picture->header.is_idr;
+    CM_ENSURE(picture->header.first_mb_in_slice == mbs, CM_REFUSE);
+    /* 7.4.3: of two IDR pictures that follow each other idr_pic_id differs, also over the seam. */
+    CM_ENSURE(!picture->is_idr || picture->header.idr_pic_id % 2 == index / scene->gop % 2,
+              CM_REFUSE);
+    return CM_OK;
+}
+
+/* ---- H.265 ---- */
+
+static cm_status read_h265_sets(scene_memory *m, const header *h)
+{
+    cm_scene *scene = m->scene;
+    const unsigned strip = cm_strip_rows(scene->cell);
+    CM_TRY(cm_h265_scene_sps_parse(h->sps, &scene->h265));
+    CM_TRY(cm_h265_scene_pps_parse(h->pps, &scene->h265));
+    CM_ENSURE(scene->h265.width == h->width, CM_REFUSE);
+    CM_ENSURE(scene->h265.height / CM_CODE_MACROBLOCK + strip ==
+                  (h->height + CM_CODE_MACROBLOCK - 1u) / CM_CODE_MACROBLOCK,
+              CM_REFUSE);
+    CM_TRY(keep(m, h->vps, &scene->vps));
+    const size_t before = cm_buffer_data(&m->bytes).size;
+    CM_TRY(cm_h265_sps_grow(h->sps, strip, &m->bytes));
+    scene->sps.size = cm_buffer_data(&m->bytes).size - before;
+    return keep(m, h->pps, &scene->pps);
+}
+
+static cm_status move_h265(scene_memory *m, cm_slice slice, size_t index)
+{
+    cm_scene_picture *picture = &m->scene->pictures[index];
+    CM_TRY(cm_h265_slice_move(slice, cm_strip_rows(m->scene->cell), &m->scene->h265, &m->bytes,
+                              &picture->h265));
+    picture->is_idr = picture->h265.is_idr;
+    return CM_OK;
+}
+
+/* ---- either ---- */
+
+static cm_status read_sets(scene_memory *m, const header *h)
+{
+    const unsigned cell = cm_code_cell_macroblocks(h->width);
+    CM_ENSURE(cell > 0 && cell <= 4, CM_REFUSE);
+    m->scene->cell = (uint8_t)cell;
+    return h->codec == CM_VIDEO_H265 ? read_h265_sets(m, h) : read_h264_sets(m, h);
 }
 
 static cm_status read_picture(cm_reader *r, scene_memory *m, size_t index)
@@ -87,17 +156,12 @@ static cm_status read_picture(cm_reader *r, scene_memory *m, size_t index)
     cm_reader units = cm_reader_sub(r, size);
     const cm_slice slice = cm_read_slice(&units, cm_read_u32(&units));
     CM_ENSURE(cm_reader_finish(&units) == CM_OK, CM_REFUSE); /* one slice a picture */
-    cm_scene *scene = m->scene;
-    cm_scene_picture *picture = &scene->pictures[index];
-    const uint32_t strip_mbs =
-        (uint32_t)cm_strip_rows(scene->cell) * scene->parameters.sps.width_mbs;
+    cm_scene_picture *picture = &m->scene->pictures[index];
     const size_t before = cm_buffer_data(&m->bytes).size;
-    CM_TRY(cm_slice_move(slice, strip_mbs, &scene->parameters, &m->bytes, &picture->header));
+    CM_TRY(m->scene->codec == CM_VIDEO_H265 ? move_h265(m, slice, index)
+                                            : move_h264(m, slice, index));
     picture->slice.size = cm_buffer_data(&m->bytes).size - before;
-    CM_ENSURE(picture->header.first_mb_in_slice == strip_mbs, CM_REFUSE);
-    CM_ENSURE(picture->header.is_idr == is_idr && is_idr == (index % scene->gop == 0), CM_REFUSE);
-    /* 7.4.3: of two IDR pictures that follow each other idr_pic_id differs, also over the seam. */
-    CM_ENSURE(!is_idr || picture->header.idr_pic_id % 2 == index / scene->gop % 2, CM_REFUSE);
+    CM_ENSURE(picture->is_idr == is_idr && is_idr == (index % m->scene->gop == 0), CM_REFUSE);
     return CM_OK;
 }
 
@@ -106,6 +170,7 @@ static void settle(scene_memory *m)
 {
     cm_scene *scene = m->scene;
     cm_reader r = cm_reader_over(cm_buffer_data(&m->bytes));
+    scene->vps = cm_read_slice(&r, scene->vps.size);
     scene->sps = cm_read_slice(&r, scene->sps.size);
     scene->pps = cm_read_slice(&r, scene->pps.size);
     for (size_t i = 0; i < scene->picture_count; i++)
@@ -130,16 +195,13 @@ cm_status cm_scene_parse(cm_slice file, cm_scene **out)
     m.scene = calloc(1, sizeof *m.scene + h.pictures * sizeof m.scene->pictures[0]);
     CM_ENSURE(m.scene != NULL, CM_FULL);
     cm_scene *scene = m.scene;
+    scene->codec = h.codec;
     scene->width = h.width;
     scene->height = h.height;
     scene->fps = h.fps;
     scene->gop = h.gop;
     scene->picture_count = h.pictures;
-    uint8_t storage[CM_SCENE_PARAMETERS_SIZE_MAX];
-    cm_writer sps = cm_writer_over(storage, sizeof storage);
-    CM_TRY(read_parameters(&h, scene, &sps));
-    CM_TRY(keep(&m, cm_writer_done(&sps), &scene->sps));
-    CM_TRY(keep(&m, h.pps, &scene->pps));
+    CM_TRY(read_sets(&m, &h));
     for (size_t i = 0; i < h.pictures; i++)
         CM_TRY(read_picture(&r, &m, i));
     CM_ENSURE(cm_reader_finish(&r) == CM_OK, CM_REFUSE);

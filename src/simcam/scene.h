@@ -7,23 +7,34 @@
 #pragma once
 
 #include "base/slice.h"
+#include "proto/video/codec.h"
 #include "simcam/font.h"
+#include "simcam/h265_slice.h"
 #include "simcam/slice_header.h"
 
 typedef struct cm_scene_picture {
     cm_slice slice; /* NAL unit, in the scene's memory */
-    cm_slice_header header;
+    bool is_idr;
+    union {
+        cm_slice_header header; /* of H.264 */
+        cm_h265_slice h265;
+    };
 } cm_scene_picture;
 
 typedef struct cm_scene {
+    cm_video_codec codec;
     uint16_t width;
     uint16_t height;
     uint16_t fps;
     uint16_t gop; /* pictures */
     uint8_t cell; /* macroblocks to a cell of the strip */
-    cm_slice sps; /* NAL units, of the whole picture */
+    cm_slice vps; /* NAL units, of the whole picture; empty of H.264 */
+    cm_slice sps;
     cm_slice pps;
-    cm_parameters parameters;
+    union {
+        cm_parameters parameters; /* of H.264 */
+        cm_h265_scene_sets h265;
+    };
     cm_font *font;
     cm_buffer memory; /* private */
     uint32_t picture_count;

@@ -62,16 +62,17 @@ static cm_status wait_for(pid_t child)
 /* Runs the helper with `descriptor` as its standard output. */
 static cm_status encode(const char *helper, const cm_scene_wish *wish, int descriptor)
 {
+    const char *codec = wish->codec == CM_VIDEO_H265 ? "h265" : "h264";
     char size[2 * NUMBER_SIZE];
     char numbers[5][NUMBER_SIZE];
     const unsigned values[5] = {wish->variant, wish->fps, wish->gop, wish->kbps, wish->pictures};
     snprintf(size, sizeof size, "%ux%u", wish->width, wish->height);
     for (size_t i = 0; i < CM_COUNT(values); i++)
         snprintf(numbers[i], sizeof numbers[i], "%u", values[i]);
-    const char *const arguments[] = {"casement-helper", "scene",    "--size", size,
-                                     "--variant",       numbers[0], "--fps",  numbers[1],
-                                     "--gop",           numbers[2], "--kbps", numbers[3],
-                                     "--frames",        numbers[4], NULL};
+    const char *const arguments[] = {
+        "casement-helper", "scene",    "--size",  size,       "--variant", numbers[0],
+        "--fps",           numbers[1], "--gop",   numbers[2], "--kbps",    numbers[3],
+        "--frames",        numbers[4], "--codec", codec,      NULL};
     static char *const EMPTY[] = {NULL};
     posix_spawn_file_actions_t actions;
     CM_ENSURE(posix_spawn_file_actions_init(&actions) == 0, CM_BROKEN);
@@ -116,8 +117,9 @@ cm_status cm_scene_cache_get(const char *helper, const char *folder, const cm_sc
     }
     char path[PATH_MAX];
     const int size =
-        snprintf(path, sizeof path, "%s/%ux%u-%u-%u-%u-%u-%u.scene", folder, wish->width,
-                 wish->height, wish->variant, wish->fps, wish->gop, wish->kbps, wish->pictures);
+        snprintf(path, sizeof path, "%s/%ux%u-%u-%u-%u-%u-%u%s.scene", folder, wish->width,
+                 wish->height, wish->variant, wish->fps, wish->gop, wish->kbps, wish->pictures,
+                 wish->codec == CM_VIDEO_H265 ? "-h265" : "");
     CM_ENSURE(size > 0 && (size_t)size < sizeof path, CM_REFUSE);
     CM_AUTO(close_file) int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file >= 0 && parse_file(file, out) == CM_OK)

@@ -8,6 +8,7 @@
 #include "simcam/scene.h"
 
 typedef struct cm_scene_wish {
+    cm_video_codec codec;
     unsigned variant; /* helper/painting.h: 0 to 3 */
     unsigned width;
     unsigned height;

@@ -1,8 +1,8 @@
 /*
- * simcam: any number of simulated RTSP cameras on one listening address: H.264 main and sub stream,
- * over TCP (interleaved) and UDP, with passwords and, when asked, faults. All share encoded scenes;
- * what differs is the strip, so a camera nobody watches costs nothing and one that is watched
- * little more than its bytes.
+ * simcam: any number of simulated RTSP cameras on one listening address: main and sub stream, of
+ * H.264 or H.265 each, over TCP (interleaved) and UDP, with passwords and, when asked, faults. All
+ * share encoded scenes; what differs is the strip, so a camera nobody watches costs nothing and one
+ * that is watched little more than its bytes.
  *
  *     rtsp://HOST:PORT/camN        main stream of camera N, from 1
  *     rtsp://HOST:PORT/camN/sub    sub stream

@@ -23,7 +23,7 @@ enum {
     CM_SIMCAM_NAME_SIZE = 64,
     CM_SIMCAM_SLOTS = 8,              /* of a frame time: cameras are spread over them */
     CM_SIMCAM_PACKET_SIZE = 1400,     /* of an RTP payload at most */
-    CM_SIMCAM_HEAD_SIZE = 4 + 12 + 2, /* interleaved, RTP, FU */
+    CM_SIMCAM_HEAD_SIZE = 4 + 12 + 3, /* interleaved, RTP, FU */
     CM_SIMCAM_PACKETS_MAX = 1024,     /* of a picture: more than its largest size can need */
     CM_SIMCAM_CLOCK_RATE = 90000,
     CM_SIMCAM_PAYLOAD_TYPE = 96,

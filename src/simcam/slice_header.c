@@ -1,6 +1,7 @@
 #include "simcam/slice_header.h"
 
 #include "proto/h264/nal.h"
+#include "simcam/nal_rewrite.h"
 
 enum {
     PROFILE_BASELINE = 66,
@@ -10,7 +11,6 @@ enum {
     LARGEST_MBS = 1 << 8, /* on a side: 4096 pixels, more than any strip is for */
     LARGEST_FIELD = 65535,
     PARAMETER_SET_SIZE = 512,
-    MOVED_GROWTH = 64, /* of a slice header that is written anew */
 };
 
 /* A parameter set without emulation prevention. */
@@ -192,34 +192,23 @@ void cm_slice_header_write(cm_bit_writer *w, const cm_slice_header *h, const cm_
     cm_bit_write_ue(w, 1); /* disable_deblocking_filter_idc */
 }
 
-static void free_scratch(cm_buffer (*scratch)[2])
-{
-    cm_buffer_deinit(&(*scratch)[0]);
-    cm_buffer_deinit(&(*scratch)[1]);
-}
+typedef struct move {
+    uint32_t mbs;
+    const cm_parameters *parameters;
+    uint8_t nal_header;
+    cm_slice_header header;
+} move;
 
-static cm_status move(cm_slice nal, uint32_t mbs, const cm_parameters *parameters,
-                      cm_buffer scratch[2], cm_slice_header *h)
+static cm_status move_slice(void *context, cm_bits *from, cm_bit_writer *to)
 {
-    const size_t room = nal.size + MOVED_GROWTH;
-    uint8_t *storage[2];
-    for (size_t i = 0; i < 2; i++) {
-        cm_buffer_init(&scratch[i], room);
-        CM_TRY(cm_buffer_room(&scratch[i], room, &storage[i]));
-    }
-    cm_writer rbsp = cm_writer_over(storage[0], room);
-    CM_TRY(cm_h264_unescape(cm_slice_from(nal, 1), &rbsp));
-    cm_bits r = cm_bits_over(cm_writer_done(&rbsp));
-    CM_TRY(cm_slice_header_parse(&r, nal.bytes[0], parameters, h));
-    CM_ENSURE(!h->is_deblocked, CM_REFUSE); /* the strip's edge would be smoothed into the scene */
-    h->first_mb_in_slice += mbs;
-    cm_bit_writer w = cm_bit_writer_over(storage[1], room);
-    cm_slice_header_write(&w, h, &parameters->pps);
-    cm_bit_write_rest(&w, &r);
-    CM_ENSURE(!r.failed, CM_REFUSE);
-    cm_slice bytes;
-    CM_TRY(cm_bit_writer_finish(&w, &bytes));
-    cm_buffer_commit(&scratch[1], bytes.size);
+    move *m = context;
+    CM_TRY(cm_slice_header_parse(from, m->nal_header, m->parameters, &m->header));
+    /* The strip's edge would be smoothed into the scene. */
+    CM_ENSURE(!m->header.is_deblocked, CM_REFUSE);
+    m->header.first_mb_in_slice += m->mbs;
+    cm_slice_header_write(to, &m->header, &m->parameters->pps);
+    cm_bit_write_rest(to, from);
+    CM_ENSURE(!from->failed, CM_REFUSE);
     return CM_OK;
 }
 
@@ -227,20 +216,8 @@ cm_status cm_slice_move(cm_slice nal, uint32_t mbs, const cm_parameters *paramet
                         cm_slice_header *header)
 {
     CM_ENSURE(nal.size > 1, CM_REFUSE);
-    CM_AUTO(free_scratch) cm_buffer scratch[2] = {0};
-    cm_slice_header h;
-    CM_TRY(move(nal, mbs, parameters, scratch, &h));
-    const cm_slice rbsp = cm_buffer_data(&scratch[1]);
-    /* At worst one byte in two is an emulation prevention byte's cause. */
-    const size_t room = 1 + rbsp.size + rbsp.size / 2 + 1;
-    uint8_t *storage;
-    CM_TRY(cm_buffer_room(out, room, &storage));
-    cm_writer w = cm_writer_over(storage, room);
-    cm_write_u8(&w, nal.bytes[0]);
-    CM_TRY(cm_h264_escape(rbsp, &w));
-    cm_slice done;
-    CM_TRY(cm_writer_finish(&w, &done));
-    cm_buffer_commit(out, done.size);
-    *header = h;
+    move m = {.mbs = mbs, .parameters = parameters, .nal_header = nal.bytes[0]};
+    CM_TRY(cm_nal_rewrite(nal, 1, move_slice, &m, out));
+    *header = m.header;
     return CM_OK;
 }

@@ -29,19 +29,19 @@ def run(*command, data=None):
     return done.returncode, done.stdout, done.stderr.decode(errors="replace")
 
 
-def encode(size, kbps, variant=0, frames=FRAMES, gop=40):
+def encode(size, kbps, variant=0, frames=FRAMES, gop=40, codec="h264"):
     status, out, errors = run(HELPER, "scene", "--variant", str(variant), "--size", size, "--kbps", str(kbps),
-                              "--frames", str(frames), "--gop", str(gop))
+                              "--frames", str(frames), "--gop", str(gop), "--codec", codec)
     assert status == 0, errors
     return out
 
 
 def bare(scene):
     """The scene as it was encoded, without a strip: an independent reading of simcam/scene_file.h."""
-    assert scene[:8] == b"cmscene1"
+    sets = {b"cmscene1": 2, b"cmscene5": 3}[scene[:8]]
     at = 20
     units = []
-    for _ in range(2):
+    for _ in range(sets):
         (size,) = struct.unpack_from(">H", scene, at)
         units.append(scene[at + 2:at + 2 + size])
         at += 2 + size
@@ -53,8 +53,13 @@ def bare(scene):
     return b"".join(b"\0\0\0\1" + unit for unit in units)
 
 
+def format_of(stream):
+    """ffmpeg's name of a stream that begins with an SPS of H.264 or a VPS of H.265."""
+    return "hevc" if stream[4:5] == b"\x40" else "h264"
+
+
 def decode(stream, *options):
-    status, out, errors = run("ffmpeg", "-loglevel", "warning", "-f", "h264", "-framerate", "20", "-i", "-",
+    status, out, errors = run("ffmpeg", "-loglevel", "warning", "-f", format_of(stream), "-framerate", "20", "-i", "-",
                               *options, data=stream)
     return out if status == 0 and not errors else None, errors
 
@@ -90,10 +95,10 @@ def is_exact(stream, scene, width, height, strip):
     return len(whole) // frame == 3 * FRAMES - 10, f"{len(whole) // frame} pictures"
 
 
-def stream_tests(size, kbps, variant):
+def stream_tests(size, kbps, variant, codec="h264"):
     width, height = map(int, size.split("x"))
-    name = f"{size} variant {variant}"
-    scene = encode(size, kbps, variant)
+    name = f"{codec} {size} variant {variant}"
+    scene = encode(size, kbps, variant, codec=codec)
     rate = len(scene) * 8 * 20 / FRAMES / 1000
     verdict(f"{name}: the rate that was asked for", 0.85 * kbps < rate < 1.15 * kbps, rate)
     pictures, first = 3 * FRAMES - 10, 2**32 - 100
@@ -111,8 +116,8 @@ def stream_tests(size, kbps, variant):
     seis = run(CODES, "sei", data=stream)[1].decode().split("\n")[:-1]
     verdict(f"{name}: a stamp in every access unit",
             [" ".join(line.split()[:3]) for line in seis] == [f"{w} {1000000 * i}" for i, w in enumerate(wanted)])
-    _, mp4, errors = run("ffmpeg", "-loglevel", "error", "-framerate", "20", "-i", "-", "-c", "copy",
-                         "-movflags", "frag_every_frame+empty_moov", "-f", "mp4", "-", data=stream)
+    _, mp4, errors = run("ffmpeg", "-loglevel", "error", "-f", format_of(stream), "-framerate", "20", "-i", "-",
+                         "-c", "copy", "-movflags", "frag_every_frame+empty_moov", "-f", "mp4", "-", data=stream)
     seis = run(CODES, "sei", data=mp4)[1].decode().split("\n")[:-1]
     verdict(f"{name}: and in fragmented MP4", [" ".join(line.split()[:2]) for line in seis] == wanted, errors)
     return stream, wanted
@@ -142,7 +147,8 @@ def profile_test(stream):
 
 def refusal_tests():
     for options in (["--size", "800x600"], ["--frames", "41"], ["--variant", "4"], ["--kbps"], ["--fps", "0"],
-                    ["--size", "1280x721"], ["--size", "0x0"], ["--wrong", "1"]):
+                    ["--size", "1280x721"], ["--size", "0x0"], ["--wrong", "1"],
+                    ["--codec", "vp8"]):
         status, out, errors = run(HELPER, "scene", *options)
         verdict(f"refused: {' '.join(options)}", status == 2 and not out and errors)
 
@@ -153,6 +159,8 @@ def main():
     stream, wanted = stream_tests("1280x720", 2000, 2)
     jpeg_tests(stream, wanted)
     profile_test(stream)
+    for size, kbps, variant in (("640x360", 400, 0), ("640x360", 400, 3), ("1280x720", 2000, 1), ("1920x1080", 3000, 2)):
+        stream_tests(size, kbps, variant, "h265")
     refusal_tests()
     sys.exit(1 if failed else 0)
 

@@ -208,7 +208,7 @@ static void a_stamp_round_trips_and_nothing_else_is_one(void **state)
     const cm_stamp stamp = {.code = {.camera = 0, .counter = 0}, .captured = {.us = 1}};
     uint8_t storage[CM_STAMP_SIZE_MAX];
     cm_writer w = cm_writer_over(storage, sizeof storage);
-    cm_stamp_write(stamp, &w); /* zeros: emulation prevention is needed */
+    cm_stamp_write(CM_VIDEO_H264, stamp, &w); /* zeros: emulation prevention is needed */
     cm_slice nal;
     assert_int_equal(cm_writer_finish(&w, &nal), CM_OK);
     cm_stamp back;
