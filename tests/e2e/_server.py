@@ -137,7 +137,7 @@ class Server(Program):
                 file.write(text + "\n")
         listen = {"http": f"127.0.0.1:{self.port}", "https": f"127.0.0.1:{self.tls_port}", "media": "127.0.0.1:0"}
         with open(self.yaml, "w", encoding="utf-8") as file:
-            json.dump({"listen": listen, **config}, file)
+            json.dump({**config, "listen": {**listen, **config.get("listen", {})}}, file)
         super().__init__(BINARY, "serve", "-c", self.yaml, "--data", self.data, *options)
         if not self.told("From other devices|On this machine"):
             sys.exit("the server did not start: " + self.output + self.log)

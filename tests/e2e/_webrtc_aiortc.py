@@ -5,10 +5,14 @@ connection, and `session URL` once it is answered. With `sound` it asks for that
 its line was answered, `audio DIRECTION`, and `tone HZ` for each half second of it. Ends when
 standard input does.
 
-  _webrtc_aiortc.py URL TOKEN [wrong-fingerprint|sound]"""
+  _webrtc_aiortc.py URL TOKEN [wrong-fingerprint|sound] [address=IP]
+
+With `-` for URL the offer is printed as `offer JSON`, and the answer is read as a line of JSON: for a
+viewer whom no HTTP reaches. `address`: which of this machine's it speaks from."""
 
 import array
 import asyncio
+import json
 import re
 import sys
 import urllib.error
@@ -19,8 +23,9 @@ import aiortc
 
 import _server
 
-# Tests stay on loopback, which aioice leaves out.
-aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: ["127.0.0.1"] if use_ipv4 else []
+# Tests stay on loopback, which aioice leaves out, or in a namespace of their own.
+OWN = [word.removeprefix("address=") for word in sys.argv if word.startswith("address=")] or ["127.0.0.1"]
+aioice.ice.get_host_addresses = lambda use_ipv4, use_ipv6: OWN if use_ipv4 else []
 
 
 def say(*words):
@@ -28,6 +33,9 @@ def say(*words):
 
 
 def post(url, token, offer):
+    if url == "-":
+        say("offer", json.dumps(offer))
+        return json.loads(sys.stdin.readline())
     request = urllib.request.Request(url, offer.encode(), {
         "Content-Type": "application/sdp", "Authorization": "Bearer " + token})
     try:
