@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""A real RTSP server for tests: GStreamer's, with a test picture in H.264, 20 a second, and beside
-it a tone if one is asked for.
+"""A real RTSP server for tests: GStreamer's, with a test picture in H.264 or H.265, 20 a second, and
+beside it a tone if one is asked for.
 
-  _rtsp_server.py [digest|basic|none] [tcp|udp|both] [pcmu|pcma|opus|aac:HZ]
+  _rtsp_server.py [digest|basic|none] [tcp|udp|both] [h264|h265] [pcmu|pcma|opus|aac:HZ]
 
 Listens on 127.0.0.1, prints its port, and runs until its standard input ends. User "admin",
 password "secret", path /live. Exit 77: GStreamer or its Python bindings are missing."""
@@ -22,21 +22,22 @@ except (ImportError, ValueError):
 AUTH = {"digest": GstRtsp.RTSPAuthMethod.DIGEST, "basic": GstRtsp.RTSPAuthMethod.BASIC}
 TRANSPORT = {"tcp": GstRtsp.RTSPLowerTrans.TCP, "udp": GstRtsp.RTSPLowerTrans.UDP,
              "both": GstRtsp.RTSPLowerTrans.TCP | GstRtsp.RTSPLowerTrans.UDP}
-LAUNCH = ("( videotestsrc is-live=true pattern=ball ! video/x-raw,width=640,height=360,framerate=20/1"
-          " ! x264enc tune=zerolatency speed-preset=ultrafast bitrate=800 key-int-max=20"
-          " ! rtph264pay name=pay0 pt=96 config-interval=0 %s )")
+VIDEO = ("( videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width=640,height=360,framerate=20/1"
+         " ! x26{0}enc tune=zerolatency speed-preset=ultrafast bitrate=800 key-int-max=20"
+         " ! h26{0}parse ! rtph26{0}pay name=pay0 pt=96 config-interval=0 {1} )")
 TONE = ("audiotestsrc is-live=true wave=sine volume=0.5 freq=%s samplesperbuffer=%d"
         " ! audioconvert ! audioresample ! audio/x-raw,rate=%d,channels=1 ! %s name=pay1 pt=%d")
 SOUNDS = {"pcmu": (160, 8000, "mulawenc ! rtppcmupay", 0), "pcma": (160, 8000, "alawenc ! rtppcmapay", 8),
           "opus": (960, 48000, "opusenc ! rtpopuspay", 111), "aac": (1024, 16000, "voaacenc ! rtpmp4gpay", 97)}
 
 
-def launch_of(sound):
-    if not sound:
-        return LAUNCH % ""
-    codec, _, pitch = sound.partition(":")
-    samples, rate, rest, payload_type = SOUNDS[codec]
-    return LAUNCH % (TONE % (pitch, samples, rate, rest, payload_type))
+def launch_of(video, sound):
+    tone = ""
+    if sound:
+        codec, _, pitch = sound.partition(":")
+        samples, rate, rest, payload_type = SOUNDS[codec]
+        tone = TONE % (pitch, samples, rate, rest, payload_type)
+    return VIDEO.format(video[-1], tone)
 
 
 def protect(server, factory, method):
@@ -57,15 +58,17 @@ def protect(server, factory, method):
 
 
 def main():
-    method, transport, sound = (sys.argv[1:] + ["digest", "both", ""][len(sys.argv) - 1:])[:3]
+    method, transport = (sys.argv[1:] + ["digest", "both"][len(sys.argv) - 1:])[:2]
+    codec = next((word for word in sys.argv[3:] if word in ("h264", "h265")), "h264")
+    sound = next((word for word in sys.argv[3:] if word.partition(":")[0] in SOUNDS), "")
     Gst.init(None)
-    if Gst.ElementFactory.find("x264enc") is None:
+    if Gst.ElementFactory.find(f"x{codec[1:]}enc") is None:
         sys.exit(77)
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
     server.set_service("0")
     factory = GstRtspServer.RTSPMediaFactory()
-    factory.set_launch(launch_of(sound))
+    factory.set_launch(launch_of(codec, sound))
     factory.set_shared(True)
     factory.set_protocols(TRANSPORT[transport])
     if method != "none":

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""A WHEP viewer made of GStreamer's webrtcbin: writes the H.264 that it depacketizes to a file, and
-prints `state NAME` for each state of the connection. With another file it asks for sound of PCMU too,
-and writes its samples there. Ends when standard input does.
+"""A WHEP viewer made of GStreamer's webrtcbin: writes the H.264 (or H.265) that it depacketizes to a
+file, and prints `state NAME` for each state of the connection. With another file it asks for sound of
+PCMU too, and writes its samples there. Ends when standard input does.
 
-  _webrtc_gstreamer.py URL TOKEN FILE [SOUND-FILE]"""
+  _webrtc_gstreamer.py URL TOKEN FILE [h264|h265] [SOUND-FILE]"""
 
 import sys
 import urllib.request
@@ -15,9 +15,13 @@ gi.require_version("GstSdp", "1.0")
 from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # pylint: disable=wrong-import-position
 
 URL, TOKEN, FILE = sys.argv[1:4]
-SOUND_FILE = sys.argv[4] if len(sys.argv) > 4 else None
-CAPS = ("application/x-rtp,media=video,encoding-name=H264,payload=96,clock-rate=90000,"
-        "packetization-mode=(string)1,profile-level-id=(string)42e01f")
+CODECS = {"h264": "application/x-rtp,media=video,encoding-name=H264,payload=96,clock-rate=90000,"
+                  "packetization-mode=(string)1,profile-level-id=(string)42e01f",
+          "h265": "application/x-rtp,media=video,encoding-name=H265,payload=96,clock-rate=90000,"
+                  "profile-id=(string)1,tier-flag=(string)0,level-id=(string)93,tx-mode=(string)SRST"}
+CODEC = next((word for word in sys.argv[4:] if word in CODECS), "h264")
+CAPS = CODECS[CODEC]
+SOUND_FILE = next((word for word in sys.argv[4:] if word not in CODECS), None)
 SOUND_CAPS = "application/x-rtp,media=audio,encoding-name=PCMU,payload=0,clock-rate=8000"
 
 
@@ -50,8 +54,8 @@ def on_pad(_, pad, pipeline):
     taker = Gst.parse_bin_from_description(
         "rtppcmudepay ! mulawdec ! audioconvert ! audio/x-raw,format=S16LE,rate=8000,channels=1 ! "
         f"filesink buffer-mode=2 async=false location={SOUND_FILE}" if is_sound else
-        "rtph264depay ! h264parse config-interval=-1 ! "
-        f"video/x-h264,stream-format=byte-stream,alignment=au ! filesink buffer-mode=2 location={FILE}", True)
+        f"rtp{CODEC}depay ! {CODEC}parse config-interval=-1 ! "
+        f"video/x-{CODEC},stream-format=byte-stream,alignment=au ! filesink buffer-mode=2 location={FILE}", True)
     pipeline.add(taker)
     taker.sync_state_with_parent()
     pad.link(taker.get_static_pad("sink"))

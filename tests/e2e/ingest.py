@@ -13,7 +13,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 SECONDS = 5  # of each case
 
-# server's login and transport, ours: password, options, path; what must stand in the output
+# server's login, transport and codec, ours: password, options, path; what must stand in the output
 CASES = [
     ("digest", "both", "secret", [], "/live", [r"camera1 live .* 640x360 tcp"]),
     ("digest", "both", "secret", ["-U"], "/live", [r"camera1 live .* 640x360 udp"]),
@@ -22,6 +22,8 @@ CASES = [
     ("none", "tcp", "", ["-U"], "/live", [r"camera1 live .* tcp"]),
     ("digest", "both", "other", [], "/live", [r"camera1 wrong_password cause=wrong_password"]),
     ("digest", "both", "secret", [], "/none", [r"camera1 unreachable cause=not_found"]),
+    ("digest", "both h265", "secret", [], "/live", [r"camera1 live .*hvc1\.1\.\S* 640x360 tcp"]),
+    ("none", "udp h265", "", [], "/live", [r"camera1 live .*hvc1\.1\.\S* 640x360 udp"]),
 ]
 
 
@@ -31,7 +33,7 @@ def receive(demo, case, folder):
     with open(password_file, "w", encoding="utf-8") as file:
         file.write(password)
     # Debian's Python: it has the bindings.
-    command = ["/usr/bin/python3", os.path.join(HERE, "_rtsp_server.py"), login, transport]
+    command = ["/usr/bin/python3", os.path.join(HERE, "_rtsp_server.py"), login, *transport.split()]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           text=True) as server:
         port = server.stdout.readline().strip()
