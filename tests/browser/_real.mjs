@@ -68,8 +68,8 @@ export async function startServer({ isDemo = false, config = {}, secrets = {} })
   if (isDemo && existsSync(SCENES)) cpSync(SCENES, join(data, 'scenes'), { recursive: true });
   const [http, https] = [await freePort(), await freePort()];
   for (const [name, text] of Object.entries(secrets)) writeFileSync(join(place, name), `${text}\n`, { mode: 0o600 });
-  const listen = { http: `127.0.0.1:${http}`, https: `127.0.0.1:${https}`, media: "127.0.0.1:0" };
-  writeFileSync(join(place, 'casement.yaml'), JSON.stringify({ listen, ...config }));
+  const listen = { http: `127.0.0.1:${http}`, https: `127.0.0.1:${https}`, media: "127.0.0.1:0", ...config.listen };
+  writeFileSync(join(place, 'casement.yaml'), JSON.stringify({ ...config, listen }));
   const program = new Program(BINARY, ['serve', '-c', join(place, 'casement.yaml'), '--data', data, ...(isDemo ? ['--demo'] : [])]);
   await program.told(/From other devices/);
   return {
