@@ -219,7 +219,7 @@ static void test_wrong_server_values(void **state)
         {"listen: {turn: {address: a, user: b}}", "1:16", "'password_file' is missing"},
         {"listen: {turn: {address: a, password_file: other.pw}}", "1:16", "'user' is missing"},
         {"listen: {turn: {user: b, password_file: other.pw}}", "1:16", "'address' is missing"},
-        {"listen: {turn: {address: a, user: b, password_file: none.pw}}", "1:56", "none.pw"},
+        {"listen: {turn: {address: a, user: b, password_file: none.pw}}", "1:53", "none.pw"},
         {"listen: 8080", "1:9", "listen: a mapping (key: value) is wanted here"},
         {"listen:\n  media: 1\n  media: 2\n", "3:3", "listen: 'media' stands here twice"},
         {"loops: 0", "1:8", "loops: \"0\" is not allowed here; allowed: a number of event loops"},
