@@ -2,12 +2,15 @@
  * ingest_demo: receives cameras and says what comes: a tool for trying an address out, for
  * measuring what receiving and sealing costs, and for tests against real servers.
  *
- *   ingest_demo [-u USER] [-p PASSWORD_FILE] [-t SECONDS] [-U] ADDRESS…
+ *   ingest_demo [-u USER] [-p PASSWORD_FILE] [-t SECONDS] [-s FILE] [-U] ADDRESS…
  *
- * -U asks for UDP first. Each ADDRESS is a camera's main stream. Prints a line for each change of
- * state and, at the end, one for each camera: frames, keyframes, bits a second, what was lost, the
- * greatest distance of media times, and how old pictures were by the server's reckoning. Exit 0 if
- * every camera was live at the end and media time never fell. Anything may be connected to.
+ * -U asks for UDP first. -s listens to the first camera under a lease that may, and writes what
+ * opens to FILE: of each frame its size (4 bytes, big-endian), its time of capture in microseconds
+ * since 1970 (8) and the codec's bytes. Each ADDRESS is a camera's main stream. Prints a line for
+ * each change of state and, at the end, one for each camera and one for its sound: frames,
+ * keyframes, bits a second, what was lost, the greatest distance of media times, and how old
+ * pictures were by the server's reckoning. Exit 0 if every camera was live at the end and media
+ * time never fell. Anything may be connected to.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +19,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "ingest/camera.h"
 #include "media/seal_mint.h"
+#include "media/sound.h"
 
 enum { CAMERAS_MAX = 512, PASSWORD_SIZE = 256 };
 
@@ -34,6 +39,11 @@ typedef struct shown {
     bool has_media_time;
     cm_media_time media_time;
     bool has_fallen;
+    /* its sound, as it opens */
+    cm_seal_key sound_key;
+    cm_subscription *ear;
+    cm_sound_format format;
+    uint64_t heard, gaps;
 } shown;
 
 struct demo {
@@ -49,6 +59,8 @@ struct demo {
     const char *password_file;
     int seconds;
     bool is_udp;
+    const char *sound_name;
+    FILE *sound;
     size_t count;
     shown cameras[CAMERAS_MAX];
 };
@@ -75,16 +87,89 @@ static void on_status(void *owner, const cm_camera_status *status)
     (void)fflush(stdout);
 }
 
-static cm_sealer *make_sealer(shown *s, cm_object kind)
+static cm_sealer *make_sealer(shown *s, cm_stream stream, cm_object kind, cm_seal_key *key)
 {
-    cm_seal_key key;
     cm_sealer *sealer = NULL;
-    cm_seal_key_make(&s->demo->secret, &s->key, CM_STREAM_MAIN, kind, 1,
-                     cm_loop_random(s->demo->loop), &key);
-    if (cm_sealer_create(&key, s->slot, &sealer) != CM_OK)
+    cm_seal_key_make(&s->demo->secret, &s->key, stream, kind, 1, cm_loop_random(s->demo->loop),
+                     key);
+    if (cm_sealer_create(key, s->slot, &sealer) != CM_OK)
         exit(1);
     return sealer;
 }
+
+/* ---- listening ---- */
+
+static void write_sound(FILE *file, const cm_opened_frame *opened)
+{
+    uint8_t head[12];
+    cm_writer w = cm_writer_over(head, sizeof head);
+    size_t size = 0;
+    for (size_t i = 1; i < opened->count; i++)
+        size += opened->granules[i].size;
+    cm_write_u32(&w, (uint32_t)size);
+    cm_write_u64(&w, (uint64_t)opened->frame->captured.us);
+    bool is_well = fwrite(head, 1, sizeof head, file) == sizeof head;
+    for (size_t i = 1; i < opened->count; i++)
+        is_well = is_well && fwrite(opened->granules[i].bytes, 1, opened->granules[i].size, file) ==
+                                 opened->granules[i].size;
+    if (!is_well)
+        exit(1);
+}
+
+static bool on_sound(void *owner, const cm_opened_frame *opened)
+{
+    shown *s = owner;
+    if (opened->count < 2 || cm_sound_format_read(opened->granules[0], &s->format) != CM_OK)
+        exit(1);
+    s->gaps += (opened->frame->flags & CM_FRAME_DISCONTINUITY) != 0 && s->heard > 0 ? 1 : 0;
+    s->heard++;
+    write_sound(s->demo->sound, opened);
+    return true;
+}
+
+static void on_stale(void *owner)
+{
+    (void)owner; /* its time was enough */
+}
+
+static void listen_to(shown *s)
+{
+    static const cm_subscription_events EVENTS = {
+        .on_frame = on_sound, .on_stale = on_stale, .on_broken = on_stale};
+    const cm_instant now = cm_loop_read_now(s->demo->loop);
+    const cm_lease_terms terms = {.session = 1,
+                                  .camera = s->key,
+                                  .streams = UINT32_C(1) << CM_STREAM_SOUND,
+                                  .rights = CM_RIGHT_LISTEN,
+                                  .epoch = 1,
+                                  .from = now,
+                                  .until = cm_instant_after(now, CM_SECONDS(60)),
+                                  .keys = &s->sound_key,
+                                  .key_count = 1};
+    cm_lease *lease = NULL;
+    if (cm_lease_create(&terms, s->slot, &lease) != CM_OK ||
+        cm_hub_subscribe(s->demo->hub, lease, CM_STREAM_SOUND, &EVENTS, s, &s->ear) != CM_OK)
+        exit(1);
+}
+
+static void report_sound(const shown *s)
+{
+    const cm_sound_status *sound = &cm_camera_read_status(s->camera)->sound;
+    char config[CM_HEX_SIZE(CM_SOUND_CONFIG_MAX)] = "";
+    if (!sound->is_there)
+        return;
+    CM_IGNORE(cm_text_to_hex(cm_slice_over(s->format.config, s->format.config_size), config,
+                             sizeof config),
+              "it is as large as that");
+    printf("%s sound codec=%s rate=%u channels=%u frames=%llu lost=%llu malformed=%llu heard=%llu "
+           "gaps=%llu config=%s\n",
+           s->key.camera.text, cm_sound_codec_name(sound->codec), sound->rate, sound->channels,
+           (unsigned long long)sound->frames, (unsigned long long)sound->packets_lost,
+           (unsigned long long)sound->malformed, (unsigned long long)s->heard,
+           (unsigned long long)s->gaps, config);
+}
+
+/* ---- cameras ---- */
 
 static void on_want_sealers(void *owner, const cm_camera_key *camera, uint64_t epoch)
 {
@@ -136,9 +221,16 @@ static void add_camera(demo *d, const char *address)
         (void)fprintf(stderr, "ingest_demo: no address of a camera: %zu\n", d->count);
         exit(2);
     }
-    if (cm_camera_take_sealers(s->camera, CM_STREAM_MAIN, make_sealer(s, CM_OBJECT_FRAME),
-                               make_sealer(s, CM_OBJECT_STILL)) != CM_OK)
+    cm_seal_key unused;
+    if (cm_camera_take_sealers(s->camera, CM_STREAM_MAIN,
+                               make_sealer(s, CM_STREAM_MAIN, CM_OBJECT_FRAME, &unused),
+                               make_sealer(s, CM_STREAM_MAIN, CM_OBJECT_STILL, &unused)) != CM_OK ||
+        cm_camera_take_sealers(s->camera, CM_STREAM_SOUND,
+                               make_sealer(s, CM_STREAM_SOUND, CM_OBJECT_FRAME, &s->sound_key),
+                               NULL) != CM_OK)
         exit(1);
+    if (d->sound != NULL && d->count == 1)
+        listen_to(s);
 }
 
 static void on_time_up(cm_timer *timer)
@@ -160,6 +252,7 @@ static bool report(const demo *d)
                main->bits_per_second, (unsigned long long)main->packets_lost,
                (unsigned long long)main->malformed, (unsigned long long)main->reconnects,
                s->has_fallen ? "fell" : "rises");
+        report_sound(s);
         is_well = is_well && main->state == CM_CAMERA_LIVE && !s->has_fallen;
     }
     return is_well;
@@ -191,13 +284,15 @@ static void read_options(demo *d, int argc, char **argv)
 {
     int option;
     d->seconds = 10;
-    while ((option = getopt(argc, argv, "u:p:t:U")) != -1) {
+    while ((option = getopt(argc, argv, "u:p:s:t:U")) != -1) {
         if (option == 'u')
             d->user = optarg;
         else if (option == 'p')
             d->password_file = optarg;
         else if (option == 't')
             d->seconds = atoi(optarg);
+        else if (option == 's')
+            d->sound_name = optarg;
         else if (option == 'U')
             d->is_udp = true;
         else
@@ -216,12 +311,18 @@ static void open_all(demo *d)
         exit(1);
     cm_random_fill(cm_loop_random(d->loop), d->secret.bytes, sizeof d->secret.bytes);
     cm_timer_init(&d->timer, d->loop, on_time_up);
+    if (d->sound_name != NULL && (d->sound = fopen(d->sound_name, "wb")) == NULL)
+        exit(1);
 }
 
 static void close_all(demo *d)
 {
-    for (size_t i = 0; i < d->count; i++)
+    for (size_t i = 0; i < d->count; i++) {
+        cm_subscription_close(d->cameras[i].ear);
         cm_camera_destroy(d->cameras[i].camera);
+    }
+    if (d->sound != NULL && fclose(d->sound) != 0)
+        exit(1);
     cm_connect_gate_destroy(d->gate);
     cm_hub_destroy(d->hub);
     cm_net_destroy(d->net);
