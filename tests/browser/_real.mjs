@@ -99,9 +99,10 @@ export async function startCameras(count, options = []) {
   };
 }
 
-/* A camera of another make: GStreamer's RTSP server, Digest, user admin, password secret, /live. */
-export async function startForeignCamera() {
-  const program = new Program('/usr/bin/python3', [join(HERE, '..', 'e2e', '_rtsp_server.py'), 'digest', 'both']);
+/* A camera of another make: GStreamer's RTSP server, Digest, user admin, password secret, /live.
+ * `sound`: "pcmu:440", a tone of 440 Hz. */
+export async function startForeignCamera({ login = 'digest', transport = 'both', sound = '' } = {}) {
+  const program = new Program('/usr/bin/python3', [join(HERE, '..', 'e2e', '_rtsp_server.py'), login, transport, sound]);
   const [, port] = await program.told(/^(\d+)$/m, 20_000);
   return { port: Number(port), url: `rtsp://127.0.0.1:${port}/live`, stop: () => program.stop() };
 }

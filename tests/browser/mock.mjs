@@ -90,7 +90,8 @@ function cameraObject(camera, home, account, viewers) {
   const object = {
     home: camera.home, id: camera.id, name: camera.name, state: camera.state, state_since: iso(camera.since), cause: camera.cause,
     next_try: camera.nextTry === null ? null : iso(camera.nextTry),
-    streams: { main: stream(1280, 720), sub: camera.sub ? stream(640, 360) : null }, rights: rightsOf(home, account, camera.id),
+    streams: { main: stream(1280, 720), sub: camera.sub ? stream(640, 360) : null },
+    sound: { codec: 'pcmu', rate: 8000, channels: 1 }, rights: rightsOf(home, account, camera.id),
   };
   if (!isOwner) return object;
   return { ...object, viewers, main: camera.main, sub: camera.sub ?? null, user: camera.user ?? null, has_password: Boolean(camera.password) };

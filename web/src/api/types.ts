@@ -32,6 +32,12 @@ export type Right = 'view' | 'listen' | 'talk';
 
 export type StreamName = 'main' | 'sub';
 
+export interface SoundInfo {
+  codec: 'pcmu' | 'pcma' | 'aac' | 'opus';
+  rate: number;
+  channels: number;
+}
+
 export interface StreamInfo {
   codec: string | null;
   width: number | null;
@@ -50,6 +56,7 @@ export interface Camera {
   cause: Cause | null;
   next_try: string | null;
   streams: { main: StreamInfo; sub: StreamInfo | null };
+  sound?: SoundInfo | null; // what is heard there now
   rights?: Right[]; // what we may do with it; absent: an older server
   /* Only the home's owner receives what follows. */
   viewers?: number;
@@ -103,7 +110,8 @@ export interface Person {
 export interface Viewer {
   account: string;
   name: string;
-  stream: StreamName;
+  stream: StreamName | 'sound';
+  sound?: boolean; // hears it too
   since: string;
 }
 

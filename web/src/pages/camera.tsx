@@ -4,11 +4,11 @@ import type { RefObject } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Camera, Home, StreamName, Viewer } from '../api/types';
 import { duration, number, shortTime, t } from '../i18n';
-import type { Picture, PictureStats } from '../player/picture';
+import type { Picture, PictureStats, SoundStatus } from '../player/picture';
 import type { HomeData } from '../state/home';
 import { inOrder, storedOrder } from '../state/prefs';
 import { go, hrefOf } from '../state/route';
-import { useStore, useTick } from '../state/store';
+import { createStore, useStore, useTick } from '../state/store';
 import { notify } from '../ui/announce';
 import { Choices } from '../ui/form';
 import { Icon, type IconName } from '../ui/icons';
@@ -21,6 +21,29 @@ import { protocolName } from './settings';
 import { useZoom } from './zoom';
 
 const STILL_WIDTH = 1280;
+
+/* Cameras are heard once somebody asked for it; for this visit, and never of itself. */
+const hears = createStore(false);
+
+/* Sound that there is, and that we may hear. */
+function soundOf(camera: Camera): NonNullable<Camera['sound']> | null {
+  return camera.rights?.includes('listen') ? camera.sound ?? null : null;
+}
+
+function useSound(picture: RefObject<Picture>, camera: Camera, isGone: boolean): SoundStatus {
+  const [status, setStatus] = useState<SoundStatus>('off');
+  const isWanted = useStore(hears);
+  const codec = isWanted && !isGone ? soundOf(camera)?.codec ?? null : null;
+  useEffect(() => {
+    const mine = picture.current;
+    if (!mine) return undefined;
+    mine.onSound = setStatus;
+    mine.setSound(codec);
+    setStatus(mine.sound);
+    return () => { mine.onSound = () => undefined; };
+  }, [camera.home, camera.id, isGone, codec]);
+  return status;
+}
 
 function Tool({ icon, label, onClick, isOn }: { icon: IconName; label: string; onClick(): void; isOn?: boolean }) {
   return (
@@ -122,7 +145,9 @@ function Watching({ viewers, account, camera, isOwner }: {
   isOwner: boolean;
 }) {
   const [cutting, setCutting] = useState<Viewer | null>(null);
-  const others = viewers.filter((viewer) => viewer.account !== account);
+  const listeners = new Set(viewers.filter((viewer) => viewer.sound).map((viewer) => viewer.account));
+  const others = viewers.filter((viewer) => viewer.account !== account && (viewer.stream !== 'sound'
+    || !viewers.some((one) => one.account === viewer.account && one.stream !== 'sound')));
   return (
     <section class="card watching">
       <h2><Icon name="eye" /> {t('camera.watching')}</h2>
@@ -134,6 +159,7 @@ function Watching({ viewers, account, camera, isOwner }: {
             <span class="row-text">
               <strong>{viewer.name}</strong>{' '}
               <span class="quiet">{t('camera.watchingSince', { time: shortTime(Date.parse(viewer.since)) })}</span>
+              {listeners.has(viewer.account) && <span class="quiet"> · {t('camera.listening')}</span>}
             </span>
             {isOwner && (
               <button type="button" class="button is-small" onClick={() => setCutting(viewer)}>{t('cut.do')}</button>
@@ -177,6 +203,7 @@ async function togglePip(video: HTMLVideoElement | null): Promise<void> {
 }
 
 interface Keys {
+  sound(): void;
   full(): void;
   pip(): void;
   save(): void;
@@ -193,7 +220,7 @@ function useKeys(keys: Keys): void {
       const target = event.target as HTMLElement;
       if (target.closest('input, select, textarea, dialog')) return;
       const actions: Record<string, () => void> = {
-        f: () => latest.current.full(), p: () => latest.current.pip(), s: () => latest.current.save(),
+        m: () => latest.current.sound(), f: () => latest.current.full(), p: () => latest.current.pip(), s: () => latest.current.save(),
         ArrowLeft: () => latest.current.step(-1), ArrowRight: () => latest.current.step(1),
         Escape: () => latest.current.leave(),
       };
@@ -224,6 +251,14 @@ export function CameraPage({ data, camera, home, account }: CameraProps) {
   const stage = useRef<HTMLDivElement>(null);
   const { host, picture, status } = usePicture(camera.home, camera.id, stream, STILL_WIDTH, !isGone);
   const state: TileState = isGone ? { kind: 'no-right' } : tileState(camera, status, isOwner);
+  const sound = useSound(picture, camera, isGone);
+  const isHeard = useStore(hears) && sound !== 'off';
+  const toggleSound = () => {
+    const what = soundOf(camera);
+    if (!what) return;
+    if (isHeard && sound === 'blocked') picture.current?.setSound(what.codec);
+    else hears.set(!hears.get());
+  };
   const zoom = useZoom(stage, host);
   const full = useFullscreen(stage);
   useSpokenChanges(camera.name, state);
@@ -234,7 +269,7 @@ export function CameraPage({ data, camera, home, account }: CameraProps) {
     if (next && next.id !== camera.id) go({ page: 'camera', home: home.id, camera: next.id }, 'replace');
   };
   useKeys({
-    full: full.toggle, step,
+    sound: toggleSound, full: full.toggle, step,
     pip: () => void togglePip(picture.current?.video ?? null),
     save: () => void saveStill(picture.current, camera),
     leave: () => { if (!document.fullscreenElement) go({ page: 'wall', home: home.id }); },
@@ -266,6 +301,9 @@ export function CameraPage({ data, camera, home, account }: CameraProps) {
             )}
             {hasPicture && (
               <>
+                {soundOf(camera) && (
+                  <Tool icon={isHeard ? 'sound' : 'mute'} label={t('camera.sound')} isOn={isHeard} onClick={toggleSound} />
+                )}
                 <Tool icon={full.isFull ? 'shrink' : 'full'} label={t(full.isFull ? 'camera.fullscreenEnd' : 'camera.fullscreen')} onClick={full.toggle} />
                 {document.pictureInPictureEnabled && (
                   <Tool icon="pip" label={t('camera.pip')} onClick={() => void togglePip(picture.current?.video ?? null)} />
@@ -280,6 +318,7 @@ export function CameraPage({ data, camera, home, account }: CameraProps) {
               <Tool icon="info" label={t('camera.details')} isOn={hasDetails} onClick={() => setHasDetails(!hasDetails)} />
             )}
           </div>
+          {isHeard && sound !== 'on' && <p class="hint" role="status">{t(`sound.${sound}`)}</p>}
           <p class="hint keys">{t('camera.keys')}</p>
         </div>
         {!isHidden && (

@@ -12,7 +12,7 @@ export class BoxError extends Error {}
 export interface InitSegment {
   kind: 'init';
   bytes: Uint8Array;
-  codec: string; // "avc1.42C01F"
+  codec: string; // "avc1.42C01F"; empty of sound, which the answer's type names
   timescale: number;
   width: number;
   height: number;
@@ -29,6 +29,7 @@ export interface Fragment {
 const MAX_BOX_BYTES = 32 * 1024 * 1024;
 const NTP_TO_UNIX_S = 2_208_988_800;
 const SAMPLE_IS_NON_SYNC = 0x10000;
+const SOUND = 0x736f756e; // "soun", a handler (8.4.3)
 
 interface Box {
   type: string;
@@ -80,6 +81,7 @@ function readInit(bytes: Uint8Array, moov: Box): InitSegment {
   const mdhd = child(mdia, 'mdhd').body;
   const timescale = mdhd.getUint32(mdhd.getUint8(0) === 1 ? 20 : 12);
   if (timescale === 0) throw new BoxError('timescale 0');
+  if (child(mdia, 'hdlr').body.getUint32(8) === SOUND) return { kind: 'init', bytes, codec: '', timescale, width: 0, height: 0 };
   const stbl = child(child(mdia, 'minf').body, 'stbl').body;
   const entry = child(child(stbl, 'stsd').body, 'avc1', 8).body;
   const avcc = child(entry, 'avcC', 78).body;

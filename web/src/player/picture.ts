@@ -6,11 +6,12 @@
  * One Picture belongs to one camera for life. destroy() and a refusal take every pixel off the page.
  */
 
-import { api, livePath, stillPath, whepPath } from '../api/client';
-import type { StreamName } from '../api/types';
+import { api, livePath, soundPath, stillPath, whepPath } from '../api/client';
+import type { SoundInfo, StreamName } from '../api/types';
 import { clock } from '../state/clock';
 import { mediaSourceClass, Run, type RunEnd, type RunStats, type Shown } from './run';
 import { waitForPlace, type Release } from './slots';
+import { SoundRun, type SoundEnd } from './sound';
 import { ways, type Way, type WhyNot } from './ways';
 import { WhepRun, type WhepStats } from './whep';
 
@@ -25,6 +26,10 @@ export type PictureStatus =
   | { kind: 'stills'; takenMs: number | null; why: StillsWhy }
   | { kind: 'no-right' };
 
+/* off: not wanted. starting: on its way. on: it sounds. Else why it does not: way: this codec comes
+ * by WebRTC alone, which does not work here now; none: the server sends none. */
+export type SoundStatus = 'off' | 'starting' | 'on' | 'way' | 'none' | Exclude<SoundEnd, 'closed'>;
+
 export interface PictureStats extends Partial<RunStats>, Partial<Pick<WhepStats, 'lossShare' | 'roundTripMs' | 'protocol'>> {
   ageMs: number | null;
   way: Way | null; // null: no pictures are asked for
@@ -38,6 +43,7 @@ const SETTLE_MS = 1_500; // a run may catch up from the cached pictures for so l
 const SILENT_MS = 12_000; // no byte for so long: the connection is dead
 const STUCK_MS = 6_000; // bytes come and no picture
 const STILL_EVERY_MS = 2_000;
+const SOUND_AGAIN_MS = 2_000;
 const BACK_OFF_MS = [250, 1_000, 2_000, 4_000, 8_000, 15_000, 30_000];
 
 export class Picture {
@@ -45,6 +51,12 @@ export class Picture {
 
   private run: Run | WhepRun | null = null;
   private next: WhepRun | null = null; // a better way that is tried while another one plays
+  sound: SoundStatus = 'off';
+  onSound: (status: SoundStatus) => void = () => undefined;
+
+  private codec: SoundInfo['codec'] | null = null; // of the sound that is wanted
+  private soundRun: SoundRun | null = null;
+  private soundTimer: ReturnType<typeof setTimeout> | undefined;
   private whyNotWebrtc: WhyNot | null = null;
   private release: Release | null = null;
   private stopWaiting: Release | null = null;
@@ -85,6 +97,7 @@ export class Picture {
     this.isActive = isActive;
     if (isActive) {
       this.retries = 0;
+      this.mindSound();
       if (this.stillTakenMs === null) void this.fetchStill();
       this.connect();
     } else {
@@ -100,6 +113,15 @@ export class Picture {
     if (!this.isActive) return;
     this.setActive(false);
     this.setActive(true);
+  }
+
+  /* The sound of this codec is wanted; null: none is. Off goes at once, on as soon as it can. */
+  setSound(codec: SoundInfo['codec'] | null): void {
+    this.codec = codec;
+    this.soundRun?.stop();
+    this.soundRun = null;
+    if (this.run instanceof WhepRun) void this.run.setMuted(true);
+    this.mindSound();
   }
 
   destroy(): void {
@@ -125,6 +147,71 @@ export class Picture {
     const blob = await new Promise<Blob | null>((done) => canvas.toBlob(done, 'image/png'));
     return blob && { blob, takenMs };
   }
+
+  /* ---- sound ---- */
+
+  private tellSound(status: SoundStatus): void {
+    if (status === this.sound) return;
+    this.sound = status;
+    this.onSound(status);
+  }
+
+  private get soundByWebrtc(): boolean {
+    return this.codec !== null && this.codec !== 'aac';
+  }
+
+  /* Brings about what is wanted, by what plays now. Called whenever that changes. */
+  private mindSound(): void {
+    clearTimeout(this.soundTimer);
+    if (this.codec === null || !this.isActive) {
+      this.soundRun?.stop();
+      this.soundRun = null;
+      this.tellSound('off');
+      this.rejoinForSound();
+    } else if (this.codec === 'aac') {
+      if (!this.soundRun) this.openSound();
+    } else if (this.run instanceof WhepRun) {
+      this.mindTrack(this.run);
+    } else {
+      this.tellSound(this.run || this.stillsWhy ? 'way' : 'starting');
+    }
+  }
+
+  /* Sound comes with the session that asks for it: the picture goes on in the one there is until
+   * the other shows one. */
+  private rejoinForSound(): void {
+    const isOther = this.run instanceof WhepRun && this.shown && this.run.wantsSound !== this.soundByWebrtc;
+    if (isOther && !this.next && this.isActive) this.beginNext();
+  }
+
+  private mindTrack(run: WhepRun): void {
+    if (!run.wantsSound) {
+      this.tellSound('starting');
+      this.rejoinForSound();
+    } else if (this.shown) {
+      const { hasSound } = run;
+      void run.setMuted(!hasSound).then((isAllowed) => {
+        if (this.run === run && this.soundByWebrtc) this.tellSound(!isAllowed ? 'blocked' : hasSound ? 'on' : 'none');
+      });
+    }
+  }
+
+  private openSound(): void {
+    const run: SoundRun = new SoundRun(soundPath(this.home, this.camera), () => this.ageOfShown(), (end) => {
+      if (this.soundRun !== run) return;
+      this.soundRun = null;
+      this.tellSound(end === 'closed' ? 'starting' : end);
+      if (end === 'closed') this.soundTimer = setTimeout(() => this.mindSound(), SOUND_AGAIN_MS);
+      else this.codec = null;
+    });
+    this.soundRun = run;
+    run.element.addEventListener('playing', () => this.soundRun === run && this.tellSound('on'));
+    this.host.append(run.element);
+    this.tellSound('starting');
+    run.start();
+  }
+
+  /* ---- pictures ---- */
 
   /* The quickest way first; each that fails says so, and the next one is taken. */
   private connect(): void {
@@ -152,7 +239,7 @@ export class Picture {
         if (this.next === run) this.giveUpNext(whyNot);
         else if (this.run === run) this.noteWhepEnd(end, whyNot);
       },
-    });
+    }, this.soundByWebrtc);
     return run;
   }
 
@@ -160,6 +247,10 @@ export class Picture {
   private tryBetter(): void {
     const plays = (this.run instanceof Run && this.isSettled) || this.stillsWhy !== null;
     if (!plays || this.next || document.hidden || ways.whyNot(this, Date.now()) !== null) return;
+    this.beginNext();
+  }
+
+  private beginNext(): void {
     this.next = this.makeWhep();
     this.next.video.hidden = true;
     this.host.append(this.next.video);
@@ -179,6 +270,10 @@ export class Picture {
 
   private giveUpNext(whyNot: WhyNot | null): void {
     this.next = null;
+    if (this.run instanceof WhepRun) { // that way works: it was for the sound
+      if (this.codec !== null) this.tellSound('none');
+      return;
+    }
     this.whyNotWebrtc = whyNot ?? 'refused';
     ways.fail(this.whyNotWebrtc, this, Date.now());
   }
@@ -237,7 +332,9 @@ export class Picture {
       clearTimeout(this.stillTimer);
       this.stillAbort?.abort();
     }
+    const isFirst = this.shown === null;
     this.shown = shown;
+    if (isFirst) this.mindSound();
     if (!this.isSettled) this.judge();
   }
 
@@ -286,6 +383,10 @@ export class Picture {
 
   private stopAll(): void {
     this.dropNext();
+    clearTimeout(this.soundTimer);
+    this.soundRun?.stop();
+    this.soundRun = null;
+    this.tellSound('off');
     this.run?.stop();
     this.run = null;
     this.shown = null;

@@ -116,7 +116,10 @@ export class WhepRun {
   /* Browsers say no goodbye for a page that is left; the server would wait for its consent to end. */
   private readonly onLeft = () => this.end({ kind: 'closed' }, null);
 
-  constructor(private readonly url: string, private readonly events: WhepEvents) {
+  private audio: RTCRtpTransceiver | null = null;
+
+  /* `wantsSound`: the camera is to be heard, once setMuted(false) says so. */
+  constructor(private readonly url: string, private readonly events: WhepEvents, readonly wantsSound = false) {
     this.peer = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
     this.video = document.createElement('video');
     this.video.muted = true;
@@ -129,7 +132,8 @@ export class WhepRun {
     this.limit = setTimeout(() => this.giveUp(), FIRST_PICTURE_MS);
     this.statsTimer = setInterval(() => void this.readStats(), STATS_MS);
     this.peer.addEventListener('track', (event) => {
-      this.video.srcObject = new MediaStream([event.track]);
+      const tracks = (this.video.srcObject as MediaStream | null)?.getTracks() ?? [];
+      this.video.srcObject = new MediaStream([...tracks, event.track]);
     });
     this.peer.addEventListener('connectionstatechange', () => this.noteState());
     addEventListener('pagehide', this.onLeft);
@@ -151,6 +155,26 @@ export class WhepRun {
     this.video.srcObject = null;
     this.video.remove();
     if (this.session) this.leave(this.session);
+  }
+
+  /* Whether the server sends sound: it says so in its answer. */
+  get hasSound(): boolean {
+    return this.audio?.currentDirection === 'recvonly';
+  }
+
+  /* False: the browser wants a tap first, and it stays muted. */
+  async setMuted(isMuted: boolean): Promise<boolean> {
+    this.video.muted = isMuted;
+    if (isMuted) return true;
+    try {
+      await this.video.play();
+      return true;
+    } catch (error) {
+      if ((error as Error).name !== 'NotAllowedError') return true; // another picture came in between
+      this.video.muted = true;
+      void this.video.play().catch(() => undefined);
+      return false;
+    }
   }
 
   stats(): WhepStats | null {
@@ -180,6 +204,7 @@ export class WhepRun {
     this.receiver = transceiver.receiver;
     askForCaptureTime(transceiver);
     if ('jitterBufferTarget' in this.receiver) this.receiver.jitterBufferTarget = 0;
+    if (this.wantsSound) this.audio = this.peer.addTransceiver('audio', { direction: 'recvonly' });
     await this.peer.setLocalDescription(await this.peer.createOffer());
     const response = await this.send('POST', this.url, 'application/sdp', this.peer.localDescription?.sdp ?? '');
     if (!response.ok) {
