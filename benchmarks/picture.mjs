@@ -1,9 +1,10 @@
 /*
- * What a person sees, measured in Chromium through the app's own player (web/src/player/run.ts):
- * the time from fetch to the first requestVideoFrameCallback, and the age of the pictures on screen
- * (prft against this machine's clock, which is also the server's and the cameras').
+ * What a person sees, measured in Chromium through the app's own players (web/src/player): the time
+ * from fetch, or from the POST of the offer, to the first requestVideoFrameCallback, and the age of
+ * the pictures on screen (by their capture time against this machine's clock, which is also the
+ * server's and the cameras').
  *
- *   picture.mjs URL COOKIE STARTS AGE_SECONDS   →  {"first_ms": […], "ages_ms": […]}
+ *   picture.mjs URL COOKIE STARTS AGE_SECONDS [whep]   →  {"first_ms": […], "ages_ms": […]}
  */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -14,11 +15,13 @@ const required = createRequire(join(WEB, 'package.json'));
 const { chromium } = required('playwright-core');
 const { build } = required('esbuild');
 
-const [url, cookie, starts, ageSeconds] = process.argv.slice(2);
+const [url, cookie, starts, ageSeconds, way = 'mp4'] = process.argv.slice(2);
 
 const player = await build({
   stdin: {
-    contents: `import { Run, mediaSourceClass } from './player/run'; globalThis.player = { Run, mediaSourceClass };`,
+    contents: `import { Run, mediaSourceClass } from './player/run';
+      import { WhepRun } from './player/whep';
+      globalThis.player = { Run, WhepRun, mediaSourceClass };`,
     resolveDir: join(WEB, 'src'),
     loader: 'ts',
   },
@@ -26,15 +29,15 @@ const player = await build({
 });
 
 /* In the page. One run of `camera` that lasts `lastMs` after its first picture. */
-async function watch({ camera, lastMs }) {
-  const { Run, mediaSourceClass } = globalThis.player;
+async function watch({ camera, lastMs, way }) {
+  const { Run, WhepRun, mediaSourceClass } = globalThis.player;
   const wallMs = Date.now() - performance.now();
   const seen = { firstMs: null, ages: [] };
   let began = 0;
   let run;
   const ended = new Promise((resolve, reject) => {
     setTimeout(() => reject(new Error(`no picture of ${camera} within 8 s`)), 8000 + lastMs);
-    run = new Run(`/api/v1/cameras/${camera}/live.mp4?stream=main`, mediaSourceClass(), {
+    const events = {
       onFrame: (shown) => {
         if (seen.firstMs === null) {
           seen.firstMs = performance.now() - began;
@@ -45,7 +48,10 @@ async function watch({ camera, lastMs }) {
         }
       },
       onEnd: (end) => reject(new Error(JSON.stringify(end))),
-    });
+    };
+    const at = `/api/v1/cameras/${camera}`;
+    run = way === 'whep' ? new WhepRun(`${at}/whep?stream=main`, events)
+      : new Run(`${at}/live.mp4?stream=main`, mediaSourceClass(), events);
   });
   document.body.append(run.video);
   began = performance.now();
@@ -70,13 +76,13 @@ try {
   const page = await context.newPage();
   await page.goto(`${url}/healthz`);
   await page.evaluate(player.outputFiles[0].text);
-  await page.evaluate(watch, { camera: 'cam50', lastMs: 500 }); // Chromium starts its decoder
+  await page.evaluate(watch, { camera: 'cam50', lastMs: 500, way }); // Chromium starts its decoder
   const first = [];
   for (let n = 0; n < Number(starts); n++) {
-    first.push((await page.evaluate(watch, { camera: `cam${(n % 49) + 1}`, lastMs: 50 })).firstMs);
+    first.push((await page.evaluate(watch, { camera: `cam${(n % 49) + 1}`, lastMs: 50, way })).firstMs);
     await page.waitForTimeout(40 + ((n * 137) % 200)); // another place of the group of pictures each time
   }
-  const { ages } = await page.evaluate(watch, { camera: 'cam1', lastMs: Number(ageSeconds) * 1000 + 2000 });
+  const { ages } = await page.evaluate(watch, { camera: 'cam1', lastMs: Number(ageSeconds) * 1000 + 2000, way });
   const settled = ages.filter(({ afterMs }) => afterMs > 2000).map(({ ageMs }) => ageMs);
   console.log(JSON.stringify({ first_ms: first, ages_ms: settled }));
 } finally {

@@ -41,20 +41,27 @@ class Figures:
     def __init__(self):
         self.rows = []
 
-    def add(self, name, unit, values, target, beside=None, beside_name="", **more):
-        value = statistics.median(values)
+    def add(self, name, unit, values, target, beside=None, beside_name="", is_least=False, **more):
+        """The target is the most that the median may be, or the least. Without values it says
+        beside what stands for them."""
+        value = statistics.median(values) if values else None
+        is_met = None
+        if value is not None and target is not None:
+            is_met = value >= target if is_least else value <= target
         self.rows.append({"name": name, "unit": unit, "value": value, "target": target,
-                          "is_met": None if target is None else value <= target,
+                          "is_met": is_met, "is_least": is_least,
                           "beside": beside and statistics.median(beside),
                           "beside_name": beside_name, "runs": list(values),
                           "beside_runs": beside and list(beside)} | more)
 
     def write_table(self, out):
         head = ("figure", "casement", "target", "", "beside it in the same run")
-        rows = [(row["name"], f"{row['value']:.4g} {row['unit']}",
-                 "-" if row["target"] is None else f"{row['target']:.4g}",
-                 {True: "met", False: "OVER", None: ""}[row["is_met"]],
-                 "" if row["beside"] is None else f"{row['beside']:.4g} {row['beside_name']}")
+        rows = [(row["name"], "-" if row["value"] is None else f"{row['value']:.4g} {row['unit']}",
+                 "-" if row["target"] is None
+                 else ("≥ " if row["is_least"] else "") + f"{row['target']:.4g}",
+                 {True: "met", False: "UNDER" if row["is_least"] else "OVER", None: ""}[row["is_met"]],
+                 row["beside_name"] if row["beside"] is None
+                 else f"{row['beside']:.4g} {row['beside_name']}")
                 for row in self.rows]
         widths = [max(len(line[i]) for line in [head, *rows]) for i in range(len(head))]
         for line in [head, *rows]:

@@ -1,9 +1,10 @@
-"""What benchmarks/live.py stands on: programs started and ended, where they run, what they cost,
+"""What benchmarks/live.py and webrtc.py stand on: programs started and ended, where they run, what they cost,
 and the server asked as a person's browser asks it."""
 
 import http.client
 import json
 import os
+import shutil
 import signal
 import ssl
 import subprocess
@@ -89,10 +90,12 @@ class Server:
 
     HTTP, HTTPS, MEDIA = 18980, 18943, 18989
     ACCOUNTS, PASSWORD = 5, "correct horse battery"
+    STARTS_S = 40  # and a tenth of a second for each camera
 
     def __init__(self, cameras, camera_port, accounts=ACCOUNTS):
         self.cameras, self.accounts = cameras, accounts
         self.folder = os.path.join(SCRATCH, f"server-{cameras}")
+        shutil.rmtree(self.folder, ignore_errors=True)
         os.makedirs(self.folder)
         with open(os.path.join(self.folder, "password"), "w", encoding="ascii") as file:
             file.write(self.PASSWORD + "\n")
@@ -113,7 +116,7 @@ class Server:
                                           os.path.join(self.folder, "casement.yaml"), "--data",
                                           os.path.join(self.folder, "data")], "server.log",
                                stdout=subprocess.DEVNULL)
-        wait_for("all cameras live", self.is_live, 40)
+        wait_for("all cameras live", self.is_live, self.STARTS_S + self.cameras / 10)
         return self
 
     def __exit__(self, *how):

@@ -4,28 +4,43 @@
  * Viewer i asks for camera i modulo the number of cameras, with cookie i modulo the number of
  * cookies (a file, one a line). "%" in --path becomes the camera's number. Each answers as a
  * browser does: reports every 100 ms, --nack of a million packets said lost. The first --probes
- * take the SRTP off. Prints {"joined_s", …} when all have media, "steady" after --warm seconds,
- * then a JSON object for each window.
+ * take the SRTP off; of the first --timed (which those should be) the age of pictures is noted,
+ * from capture to the kernel's receipt of the first packet. Prints {"joined_s", …} when all have
+ * media, "steady" after --warm seconds, then a JSON object for each window.
+ *
+ * With --answered another program asks the server. It is told our side (a first line of UFRAG,
+ * PASSWORD and FINGERPRINT, then a line of each viewer's UDP port), and tells for each viewer, on
+ * standard input, the server's: ADDRESS PORT UFRAG PASSWORD TYPE RTX-TYPE SSRC.
  *
  * With --sink it only opens --viewers sockets, prints their ports, and counts what bare_rtc sends.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "../tests/tools/webrtc_peer.h"
 #include "common.h"
 
-enum { LINE_SIZE = 512, EVENTS = 256, TICK_US = 5000, AGES_MAX = 1 << 20, LATE_US = 150000 };
+enum {
+    LINE_SIZE = 512,
+    EVENTS = 256,
+    TICK_US = 5000,
+    AGES_MAX = 1 << 20,
+    LATE_US = 150000,
+    PICTURES = 64, /* that come at the same time, over all cameras */
+};
 
 #define NTP_OF_UNIX 2208988800 /* seconds from 1900 to 1970 (RFC 5905 6) */
 
 static struct {
-    uint64_t port, viewers, cameras, warm, seconds, windows, probes, nack, is_sink, join_limit;
+    uint64_t port, viewers, cameras, warm, seconds, windows, probes, timed, nack, join_limit;
+    uint64_t is_sink, is_answered;
     const char *path, *cookies;
 } options = {.viewers = 100,
              .cameras = 50,
@@ -44,6 +59,7 @@ typedef struct viewer {
 
 static webrtc_peers peers;
 static viewer *viewers;
+static uint64_t opened; /* of them: the first */
 static int set;
 static uint32_t seed = 1;
 
@@ -51,8 +67,16 @@ static uint32_t seed = 1;
 static struct {
     uint64_t packets, bytes, resent, nacked, late;
 } sum;
-static int64_t *ages_us; /* of probes: capture to the first packet of a picture */
+static int64_t *ages_us; /* of those timed: capture to the first packet of a picture */
 static size_t age_count;
+/* The newest pictures of one camera that all viewers watch: how late its last viewer had it. */
+static struct {
+    uint64_t capture_time;
+    int64_t latest_us;
+} pictures[PICTURES];
+static size_t picture_next;
+static int64_t *latest_us; /* of pictures that are over */
+static size_t latest_count;
 
 static void watch(int fd, uint64_t index)
 {
@@ -69,7 +93,23 @@ static uint32_t draw(void)
     return seed >> 8;
 }
 
-/* A picture's age is that of its first packet, which carries the capture time. */
+static void note_latest(uint64_t capture_time, int64_t age_us)
+{
+    for (size_t i = 0; i < PICTURES; i++) {
+        if (pictures[i].capture_time != capture_time)
+            continue;
+        if (age_us > pictures[i].latest_us)
+            pictures[i].latest_us = age_us;
+        return;
+    }
+    if (pictures[picture_next].capture_time != 0 && latest_count < AGES_MAX)
+        latest_us[latest_count++] = pictures[picture_next].latest_us;
+    pictures[picture_next].capture_time = capture_time;
+    pictures[picture_next].latest_us = age_us;
+    picture_next = (picture_next + 1) % PICTURES;
+}
+
+/* A picture's age is that of its first packet, which carries the capture time (in the clear). */
 static void note_age(const webrtc_packet *packet)
 {
     if (!packet->extensions.has_capture_time || age_count == AGES_MAX)
@@ -77,7 +117,10 @@ static void note_age(const webrtc_packet *packet)
     const uint64_t time = packet->extensions.capture_time;
     const int64_t captured_us = (int64_t)((time >> 32) - NTP_OF_UNIX) * 1000000 +
                                 (int64_t)((time & UINT32_MAX) * 1000000 >> 32);
-    ages_us[age_count++] = bench_wall_us() - captured_us;
+    const int64_t age_us = packet->wall_us - captured_us;
+    ages_us[age_count++] = age_us;
+    if (options.cameras == 1)
+        note_latest(time, age_us);
 }
 
 static void on_packet(void *owner, const webrtc_packet *packet)
@@ -92,7 +135,7 @@ static void on_packet(void *owner, const webrtc_packet *packet)
         webrtc_peer_say_lost(&v->peer, packet->rtp.sequence_number);
         sum.nacked++;
     }
-    if (!packet->is_rtx && v->peer.config.is_opened)
+    if (!packet->is_rtx && packet->wall_us > 0)
         note_age(packet);
 }
 
@@ -103,6 +146,32 @@ static void on_failed(void *owner, const char *why, const char *at)
 }
 
 static const webrtc_peer_events PEER_EVENTS = {.on_packet = on_packet, .on_failed = on_failed};
+
+static webrtc_peer_config config_of(uint64_t index)
+{
+    return (webrtc_peer_config){.peers = &peers,
+                                .index = index,
+                                .is_opened = index < options.probes,
+                                .is_timed = index < options.timed,
+                                .events = &PEER_EVENTS,
+                                .owner = &viewers[index]};
+}
+
+static void connect_viewer(uint64_t index, const char *line)
+{
+    webrtc_peer_server server = {0};
+    unsigned port, type, rtx_type, ssrc;
+    if (sscanf(line, "%63s %u %63s %63s %u %u %u", server.address, &port, server.ufrag,
+               server.password, &type, &rtx_type, &ssrc) != 7)
+        bench_die("standard input: %s", line);
+    server.port = (uint16_t)port;
+    server.payload_type = (uint8_t)type;
+    server.rtx_payload_type = (uint8_t)rtx_type;
+    server.ssrc = ssrc;
+    if (!webrtc_peer_connect(&viewers[index].peer, &server))
+        bench_die("can't connect to %s: %s", server.address, strerror(errno));
+    watch(viewers[index].peer.fd, index);
+}
 
 static void open_viewer(uint64_t index)
 {
@@ -117,14 +186,10 @@ static void open_viewer(uint64_t index)
         snprintf(path, sizeof path, "%s", options.path);
     if (cookies.count > 0)
         snprintf(who, sizeof who, "Cookie: %s", cookies.lines[index % cookies.count]);
-    const webrtc_peer_config config = {.peers = &peers,
-                                       .index = index,
-                                       .port = (uint16_t)options.port,
-                                       .path = path,
-                                       .who = cookies.count > 0 ? who : NULL,
-                                       .is_opened = index < options.probes,
-                                       .events = &PEER_EVENTS,
-                                       .owner = v};
+    webrtc_peer_config config = config_of(index);
+    config.port = (uint16_t)options.port;
+    config.path = path;
+    config.who = cookies.count > 0 ? who : NULL;
     if (!webrtc_peer_open(&v->peer, &config))
         bench_die("can't connect to port %u: %s", (unsigned)options.port, strerror(errno));
     watch(v->peer.fd, index);
@@ -152,7 +217,7 @@ static void run_until(int64_t until_us, bool (*is_done)(void))
         if (now_us - ticked_us < TICK_US)
             continue;
         ticked_us = now_us;
-        for (uint64_t i = 0; i < options.viewers; i++)
+        for (uint64_t i = 0; i < opened; i++)
             webrtc_peer_tick(&viewers[i].peer, now_us);
     }
 }
@@ -165,11 +230,40 @@ static bool have_all_joined(void)
     return joined == options.viewers;
 }
 
+/* As their lines come; those who are there are served meanwhile. */
+static void join_answered(void)
+{
+    char line[LINE_SIZE];
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+    setvbuf(stdin, NULL, _IONBF, 0);
+    printf("%s %s %s\n", WEBRTC_PEER_UFRAG, WEBRTC_PEER_PASSWORD, peers.fingerprint);
+    for (uint64_t i = 0; i < options.viewers; i++) {
+        const webrtc_peer_config config = config_of(i);
+        uint16_t port;
+        if (!webrtc_peer_bind(&viewers[i].peer, &config, &port))
+            bench_die("can't open a socket: %s", strerror(errno));
+        printf("%u\n", port);
+    }
+    fflush(stdout);
+    for (uint64_t i = 0; i < options.viewers;) {
+        run_until(bench_now_us() + TICK_US, NULL);
+        if (poll(&input, 1, 0) <= 0)
+            continue;
+        if (fgets(line, sizeof line, stdin) == NULL)
+            bench_die("standard input ended after %u viewers", (unsigned)i);
+        connect_viewer(i++, line);
+        opened = i;
+    }
+}
+
 static void join_all(void)
 {
     const int64_t began_us = bench_now_us(), cpu_us = bench_cpu_us();
-    for (uint64_t i = 0; i < options.viewers; i++) {
+    if (options.is_answered != 0)
+        join_answered();
+    for (uint64_t i = 0; options.is_answered == 0 && i < options.viewers; i++) {
         open_viewer(i);
+        opened = i + 1;
         read_ready(0);
     }
     run_until(began_us + (int64_t)options.join_limit * 1000000, have_all_joined);
@@ -188,11 +282,12 @@ static int by_age(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-static double age_ms(double share)
+static double share_ms(int64_t *times_us, size_t count, double share)
 {
-    if (age_count == 0)
+    if (count == 0)
         return 0;
-    return (double)ages_us[(size_t)(share * (double)(age_count - 1))] / 1000;
+    qsort(times_us, count, sizeof *times_us, by_age);
+    return (double)times_us[(size_t)(share * (double)(count - 1))] / 1000;
 }
 
 static void watch_window(void)
@@ -200,21 +295,23 @@ static void watch_window(void)
     const int64_t began_us = bench_now_us(), cpu_us = bench_cpu_us();
     memset(&sum, 0, sizeof sum);
     peers.reports = 0;
-    age_count = 0;
+    age_count = latest_count = 0;
     run_until(began_us + (int64_t)options.seconds * 1000000, NULL);
     uint64_t silent = 0;
     for (uint64_t i = 0; i < options.viewers; i++)
         silent += viewers[i].received_us < began_us;
-    qsort(ages_us, age_count, sizeof *ages_us, by_age);
     printf("{\"seconds\": %.6f, \"bytes\": %llu, \"packets\": %llu, \"resent\": %llu, "
            "\"nacked\": %llu, \"reports\": %llu, \"late\": %llu, \"silent\": %llu, "
            "\"age_p50_ms\": %.2f, \"age_p99_ms\": %.2f, \"age_max_ms\": %.2f, "
+           "\"last_p50_ms\": %.2f, \"last_max_ms\": %.2f, "
            "\"own_cpu_s\": %.3f}\n",
            (double)(bench_now_us() - began_us) / 1e6, (unsigned long long)sum.bytes,
            (unsigned long long)sum.packets, (unsigned long long)sum.resent,
            (unsigned long long)sum.nacked, (unsigned long long)peers.reports,
-           (unsigned long long)sum.late, (unsigned long long)silent, age_ms(0.5), age_ms(0.99),
-           age_ms(1), (double)(bench_cpu_us() - cpu_us) / 1e6);
+           (unsigned long long)sum.late, (unsigned long long)silent,
+           share_ms(ages_us, age_count, 0.5), share_ms(ages_us, age_count, 0.99),
+           share_ms(ages_us, age_count, 1), share_ms(latest_us, latest_count, 0.5),
+           share_ms(latest_us, latest_count, 1), (double)(bench_cpu_us() - cpu_us) / 1e6);
     fflush(stdout);
 }
 
@@ -254,28 +351,31 @@ static void run_as_sink(void)
 
 int main(int argc, char **argv)
 {
-    bench_read_options(
-        argc, argv,
-        (const bench_option[]){{.name = "port", .number = &options.port},
-                               {.name = "viewers", .number = &options.viewers},
-                               {.name = "cameras", .number = &options.cameras},
-                               {.name = "warm", .number = &options.warm},
-                               {.name = "seconds", .number = &options.seconds},
-                               {.name = "windows", .number = &options.windows},
-                               {.name = "probes", .number = &options.probes},
-                               {.name = "nack", .number = &options.nack},
-                               {.name = "join-limit", .number = &options.join_limit},
-                               {.name = "path", .text = &options.path},
-                               {.name = "cookies", .text = &options.cookies},
-                               {.name = "sink", .number = &options.is_sink, .is_flag = true},
-                               {0}});
+    bench_read_options(argc, argv,
+                       (const bench_option[]){
+                           {.name = "port", .number = &options.port},
+                           {.name = "viewers", .number = &options.viewers},
+                           {.name = "cameras", .number = &options.cameras},
+                           {.name = "warm", .number = &options.warm},
+                           {.name = "seconds", .number = &options.seconds},
+                           {.name = "windows", .number = &options.windows},
+                           {.name = "probes", .number = &options.probes},
+                           {.name = "timed", .number = &options.timed},
+                           {.name = "nack", .number = &options.nack},
+                           {.name = "join-limit", .number = &options.join_limit},
+                           {.name = "path", .text = &options.path},
+                           {.name = "cookies", .text = &options.cookies},
+                           {.name = "sink", .number = &options.is_sink, .is_flag = true},
+                           {.name = "answered", .number = &options.is_answered, .is_flag = true},
+                           {0}});
     if (options.cameras == 0)
         bench_die("--cameras: at least 1");
     bench_raise_descriptors();
     set = epoll_create1(EPOLL_CLOEXEC);
     viewers = calloc(options.viewers, sizeof *viewers);
     ages_us = calloc(AGES_MAX, sizeof *ages_us);
-    if (viewers == NULL || ages_us == NULL)
+    latest_us = calloc(AGES_MAX, sizeof *latest_us);
+    if (viewers == NULL || ages_us == NULL || latest_us == NULL)
         bench_die("no memory");
     if (options.is_sink != 0) {
         run_as_sink();

@@ -33,9 +33,6 @@ enum {
 static const cm_rtp_extension_ids IDS = {
     .transport_sequence = 3, .capture_time = 4, .playout_delay = 5, .mid = 6};
 
-static const char UFRAG[] = "testpeer";
-static const char PASSWORD[] = "testpeertestpeertestpeer";
-
 static int64_t now_us(void)
 {
     struct timespec now;
@@ -120,7 +117,8 @@ static void write_offer(const webrtc_peer *peer, cm_writer *w)
         "a=rtcp-rsize\r\na=rtpmap:96 H264/90000\r\na=rtcp-fb:96 transport-cc\r\n"
         "a=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\n"
         "a=fmtp:96 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n%s",
-        has_rtx ? "96 97" : "96", UFRAG, PASSWORD, peer->config.peers->fingerprint,
+        has_rtx ? "96 97" : "96", WEBRTC_PEER_UFRAG, WEBRTC_PEER_PASSWORD,
+        peer->config.peers->fingerprint,
         has_rtx ? "a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n" : "");
 }
 
@@ -209,13 +207,19 @@ static uint16_t candidate_port(const webrtc_peer *peer)
     return 0;
 }
 
-static bool open_socket(webrtc_peer *peer, uint16_t port)
+static bool set_up_socket(const webrtc_peer *peer)
 {
     const int size = peer->config.receive_buffer > 0 ? peer->config.receive_buffer : RECEIVE_BUFFER;
+    const int is_timed = peer->config.is_timed;
+    return setsockopt(peer->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) == 0 &&
+           setsockopt(peer->fd, SOL_SOCKET, SO_TIMESTAMPNS, &is_timed, sizeof is_timed) == 0;
+}
+
+static bool open_socket(webrtc_peer *peer, uint16_t port)
+{
     close(peer->fd);
     peer->fd = connect_to(SOCK_DGRAM | SOCK_NONBLOCK, port);
-    return port > 0 && peer->fd >= 0 &&
-           setsockopt(peer->fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) == 0;
+    return port > 0 && peer->fd >= 0 && set_up_socket(peer);
 }
 
 static bool take_description(webrtc_peer *peer)
@@ -285,7 +289,7 @@ static void ask_path(webrtc_peer *peer, int64_t now)
     char username[2 * WEBRTC_PEER_TEXT_MAX];
     cm_writer w = cm_writer_over(storage, sizeof storage);
     cm_writer name = cm_writer_over(username, sizeof username);
-    cm_write_format(&name, "%s:%s", peer->ufrag, UFRAG);
+    cm_write_format(&name, "%s:%s", peer->ufrag, WEBRTC_PEER_UFRAG);
     cm_stun_message request = {.class = CM_STUN_REQUEST,
                                .method = CM_STUN_BINDING,
                                .username = cm_writer_done(&name),
@@ -360,13 +364,69 @@ static void begin_handshake(webrtc_peer *peer)
     go_on_with_handshake(peer);
 }
 
+bool webrtc_peer_bind(webrtc_peer *peer, const webrtc_peer_config *config, uint16_t *port)
+{
+    struct sockaddr_in own = {.sin_family = AF_INET};
+    socklen_t size = sizeof own;
+    *peer = (webrtc_peer){.config = *config, .state = WEBRTC_PEER_CHECKING};
+    peer->fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (peer->fd >= 0 && set_up_socket(peer) &&
+        bind(peer->fd, (const struct sockaddr *)&own, size) == 0 &&
+        getsockname(peer->fd, (struct sockaddr *)&own, &size) == 0) {
+        *port = ntohs(own.sin_port);
+        return true;
+    }
+    webrtc_peer_close(peer);
+    return false;
+}
+
+bool webrtc_peer_connect(webrtc_peer *peer, const webrtc_peer_server *server)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(server->port)};
+    peer->payload_type = server->payload_type;
+    peer->rtx_payload_type = server->rtx_payload_type;
+    peer->ssrc = server->ssrc;
+    memcpy(peer->ufrag, server->ufrag, sizeof peer->ufrag);
+    memcpy(peer->password, server->password, sizeof peer->password);
+    if (inet_pton(AF_INET, server->address, &to.sin_addr) != 1 ||
+        connect(peer->fd, (const struct sockaddr *)&to, sizeof to) != 0) {
+        webrtc_peer_close(peer);
+        return false;
+    }
+    peer->is_asked = true;
+    return true;
+}
+
+/* A full agent's check of us: it sees the address that it sent to us from. */
+static void answer_check(webrtc_peer *peer, const cm_stun_message *request)
+{
+    uint8_t storage[256];
+    struct sockaddr_in own;
+    socklen_t size = sizeof own;
+    cm_writer w = cm_writer_over(storage, sizeof storage);
+    cm_stun_message answer = {.class = CM_STUN_SUCCESS, .method = CM_STUN_BINDING};
+    if (getpeername(peer->fd, (struct sockaddr *)&own, &size) != 0)
+        give_up("no peer");
+    memcpy(answer.transaction, request->transaction, sizeof answer.transaction);
+    memcpy(answer.mapped.bytes, &own.sin_addr, sizeof own.sin_addr);
+    answer.mapped.size = sizeof own.sin_addr;
+    answer.mapped.port = ntohs(own.sin_port);
+    if (cm_stun_write(peer->config.peers->hasher, &answer, cm_slice_of(WEBRTC_PEER_PASSWORD), &w) !=
+        CM_OK)
+        give_up("can't write an answer to a check");
+    webrtc_peer_send(peer, cm_writer_done(&w));
+}
+
 static void take_check(webrtc_peer *peer)
 {
     uint8_t bytes[DATAGRAM_MAX];
     const ssize_t size = recv(peer->fd, bytes, sizeof bytes, 0);
     cm_stun_message message;
-    if (size > 0 && cm_stun_parse(cm_slice_over(bytes, (size_t)size), &message) == CM_OK &&
-        message.class == CM_STUN_SUCCESS)
+    if (size <= 0 || cm_stun_parse(cm_slice_over(bytes, (size_t)size), &message) != CM_OK)
+        return;
+    if (message.class == CM_STUN_REQUEST && peer->is_asked)
+        answer_check(peer, &message);
+    if (message.class == CM_STUN_SUCCESS || (peer->is_asked && message.uses_candidate))
         begin_handshake(peer);
 }
 
@@ -427,11 +487,23 @@ static bool is_lost(const webrtc_peer *peer, cm_slice packet)
            peer->config.events->is_lost(peer->config.owner, &head);
 }
 
-/* `size` bytes of a datagram of `whole`. */
-static void take_packet(webrtc_peer *peer, uint8_t *bytes, size_t size, size_t whole, int64_t now)
+/* 0: none. */
+static int64_t kernel_time_us(struct msghdr *message)
+{
+    struct timespec time;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS)
+            continue;
+        memcpy(&time, CMSG_DATA(c), sizeof time);
+        return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
+    }
+    return 0;
+}
+
+/* `size` bytes of a datagram; `packet` says what is known of it. */
+static void take_packet(webrtc_peer *peer, uint8_t *bytes, size_t size, webrtc_packet packet)
 {
     enum { RTP_FIRST = 128, RTP_LAST = 191, RTCP_FIRST = 192, RTCP_LAST = 223 };
-    webrtc_packet packet = {.size = whole, .at_us = now};
     if (bytes[0] < RTP_FIRST || bytes[0] > RTP_LAST)
         return;                                            /* STUN, or DTLS */
     if (bytes[1] >= RTCP_FIRST && bytes[1] <= RTCP_LAST) { /* RFC 5761 4 */
@@ -449,7 +521,7 @@ static void take_packet(webrtc_peer *peer, uint8_t *bytes, size_t size, size_t w
     }
     cm_rtp_extensions_read(&packet.rtp, &IDS, &packet.extensions);
     if (packet.extensions.has_transport_sequence)
-        note_arrival(peer, packet.extensions.transport_sequence, now);
+        note_arrival(peer, packet.extensions.transport_sequence, packet.at_us);
     peer->has_media = true;
     packet.is_rtx = packet.rtp.payload_type == peer->rtx_payload_type;
     if (!packet.is_rtx)
@@ -460,19 +532,28 @@ static void take_packet(webrtc_peer *peer, uint8_t *bytes, size_t size, size_t w
 static void take_media(webrtc_peer *peer)
 {
     static uint8_t storage[BATCH][DATAGRAM_MAX];
+    static _Alignas(struct cmsghdr) uint8_t control[BATCH][CMSG_SPACE(sizeof(struct timespec))];
     struct mmsghdr messages[BATCH];
     struct iovec parts[BATCH];
     const int64_t now = now_us();
     for (size_t i = 0; i < BATCH; i++) {
         parts[i] = (struct iovec){storage[i], peer->config.is_opened ? DATAGRAM_MAX : HEAD};
         messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &parts[i], .msg_iovlen = 1}};
+        if (peer->config.is_timed) {
+            messages[i].msg_hdr.msg_control = control[i];
+            messages[i].msg_hdr.msg_controllen = sizeof control[i];
+        }
     }
     const int count = recvmmsg(peer->fd, messages, BATCH, MSG_DONTWAIT | MSG_TRUNC, NULL);
     for (int i = 0; i < count && peer->state == WEBRTC_PEER_CONNECTED; i++) {
         const size_t whole = messages[i].msg_len;
+        const webrtc_packet packet = {
+            .size = whole,
+            .at_us = now,
+            .wall_us = peer->config.is_timed ? kernel_time_us(&messages[i].msg_hdr) : 0};
         if (whole > 2)
             take_packet(peer, storage[i], whole < parts[i].iov_len ? whole : parts[i].iov_len,
-                        whole, now);
+                        packet);
     }
 }
 
@@ -552,13 +633,14 @@ static void report(webrtc_peer *peer, int64_t now)
 
 void webrtc_peer_tick(webrtc_peer *peer, int64_t now)
 {
-    if (peer->state == WEBRTC_PEER_CHECKING && now - peer->asked_us > ASK_AGAIN_US)
+    if (peer->state == WEBRTC_PEER_CHECKING && !peer->is_asked &&
+        now - peer->asked_us > ASK_AGAIN_US)
         ask_path(peer, now);
     if (peer->state == WEBRTC_PEER_HANDSHAKING && DTLSv1_handle_timeout(peer->ssl) < 0)
         fail(peer, "handshake", "timed out");
     if (peer->state != WEBRTC_PEER_CONNECTED)
         return;
-    if (now - peer->asked_us > CONSENT_US)
+    if (!peer->is_asked && now - peer->asked_us > CONSENT_US)
         ask_path(peer, now);
     if (peer->has_media && now - peer->reported_us >= REPORT_US)
         report(peer, now);

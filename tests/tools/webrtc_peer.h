@@ -6,6 +6,9 @@
  * What comes can be opened, or not: of sealed packets the header is read alone, which costs a load
  * next to nothing.
  *
+ * A server that does not speak WHEP is asked by somebody else: webrtc_peer_bind() and
+ * webrtc_peer_connect().
+ *
  * One thread, non-blocking: the owner watches peer->fd for reading and calls webrtc_peer_tick()
  * every 5 ms or so. Where OpenSSL itself refuses to work the program ends.
  */
@@ -25,6 +28,10 @@ typedef enum webrtc_peer_state {
     WEBRTC_PEER_CONNECTED,
     WEBRTC_PEER_OVER, // the owner was told; it only waits to be closed
 } webrtc_peer_state;
+
+/* Ours, in each description. */
+#define WEBRTC_PEER_UFRAG    "testpeer"
+#define WEBRTC_PEER_PASSWORD "testpeertestpeertestpeer"
 
 enum {
     WEBRTC_PEER_ARRIVALS = 1024, // between two reports
@@ -50,6 +57,7 @@ typedef struct webrtc_packet {
     bool is_rtx;
     size_t size; // of the datagram
     int64_t at_us;
+    int64_t wall_us; // when the kernel had it; 0 without is_timed
 } webrtc_packet;
 
 /* What stands in the clear before a packet of pictures is opened. */
@@ -77,6 +85,7 @@ typedef struct webrtc_peer_config {
     const char *path;
     const char *who;    // a header of the POST, "Cookie: …"; NULL: none
     bool is_opened;     // SRTP is taken off what comes
+    bool is_timed;      // the kernel says when it came
     bool has_no_rtx;    // it offers none
     int receive_buffer; // bytes; 0: 1 MB
     const webrtc_peer_events *events;
@@ -88,7 +97,8 @@ typedef struct webrtc_peer {
     webrtc_peer_state state;
     int fd;
     bool has_media;
-    char *answer; // HTTP response while it comes
+    bool is_asked; // the server checks the path, and we answer
+    char *answer;  // HTTP response while it comes
     size_t answer_size;
     char ufrag[WEBRTC_PEER_TEXT_MAX], password[WEBRTC_PEER_TEXT_MAX]; // the server's
     SSL *ssl;
@@ -109,6 +119,20 @@ typedef struct webrtc_peer {
 
 /* Sends the POST. False: no connection; nothing is to be closed. */
 bool webrtc_peer_open(webrtc_peer *peer, const webrtc_peer_config *config);
+
+/* What a server's description says. */
+typedef struct webrtc_peer_server {
+    char address[WEBRTC_PEER_TEXT_MAX]; // IPv4
+    uint16_t port;
+    char ufrag[WEBRTC_PEER_TEXT_MAX], password[WEBRTC_PEER_TEXT_MAX];
+    uint8_t payload_type, rtx_payload_type;
+    uint32_t ssrc; // of the pictures
+} webrtc_peer_server;
+/* Instead of webrtc_peer_open: its UDP port, for a candidate of ours, and later, when the server
+ * has described itself, its side: it is a full agent and checks the path. False: as
+ * webrtc_peer_open. */
+bool webrtc_peer_bind(webrtc_peer *peer, const webrtc_peer_config *config, uint16_t *port);
+bool webrtc_peer_connect(webrtc_peer *peer, const webrtc_peer_server *server);
 /* Says goodbye, if it is connected. */
 void webrtc_peer_close(webrtc_peer *peer);
 /* True when peer->fd became another one, which is to be watched instead. */
