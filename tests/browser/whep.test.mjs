@@ -311,7 +311,7 @@ describe('the WebRTC player', () => {
   });
 
   test('a server with too many viewers, or that knows no form of picture that fits, sends us another way', async () => {
-    for (const [status, whyNot] of [[503, 'busy'], [429, 'busy'], [400, 'refused'], [500, 'refused']]) {
+    for (const [status, whyNot] of [[503, 'busy'], [429, 'busy'], [406, 'codec'], [400, 'refused'], [500, 'refused']]) {
       answers.POST = () => new Response('{}', { status });
       const other = new whep.WhepRun('/api/v1/cameras/door/whep', { onFrame: () => undefined, onEnd: (end, why) => { seen.end = { ...end, whyNot: why }; } });
       other.start();

@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { api } from '../api/client';
 import type { Camera, CameraInput, Cause, Home, Probe, StreamInfo } from '../api/types';
 import { number, t } from '../i18n';
+import { codecFamily } from '../player/codec';
 import type { HomeData } from '../state/home';
 import { go, hrefOf } from '../state/route';
 import { announce, notify } from '../ui/announce';
@@ -14,7 +15,7 @@ import { HoldButton, Sheet } from '../ui/sheet';
 
 function streamWords(stream: StreamInfo): string {
   return t('add.stream', {
-    codec: stream.codec?.startsWith('avc1') ? 'H.264' : (stream.codec ?? t('details.unknown')),
+    codec: codecFamily(stream.codec) ?? t('details.unknown'),
     width: String(stream.width ?? '?'), height: String(stream.height ?? '?'),
     fps: stream.fps === null ? '?' : number(stream.fps, Number.isInteger(stream.fps) ? 0 : 1),
   });

@@ -4,6 +4,7 @@ import type { RefObject } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Camera, Home, StreamName, Viewer } from '../api/types';
 import { duration, number, shortTime, t } from '../i18n';
+import { codecFamily } from '../player/codec';
 import type { Picture, PictureStats, SoundStatus } from '../player/picture';
 import type { HomeData } from '../state/home';
 import { inOrder, storedOrder } from '../state/prefs';
@@ -94,9 +95,8 @@ function bitRate(bits: number | undefined | null): string {
 
 /* "H.264 (avc1.64001F)": as people call it, and as browsers do. */
 function codecName(codec: string | null | undefined): string | null {
-  if (!codec) return null;
-  const name = /^(avc|h264)/i.test(codec) ? 'H.264' : /^(hvc|hev|h265)/i.test(codec) ? 'H.265' : codec;
-  return codec.includes('.') && name !== codec ? `${name} (${codec})` : name;
+  const name = codecFamily(codec);
+  return codec && codec.includes('.') && name !== codec ? `${name} (${codec})` : name;
 }
 
 function pathOf(stats: PictureStats | undefined): string {
@@ -104,6 +104,21 @@ function pathOf(stats: PictureStats | undefined): string {
   if (stats.way === 'webrtc')
     return stats.protocol ? t('details.pathWebrtc', { protocol: stats.protocol.toUpperCase() }) : 'WebRTC';
   return t(stats.way === 'mse' ? 'details.pathMse' : 'details.pathStills', { protocol: protocolName() });
+}
+
+/* Why there are single pictures only, and the way to one that moves: mostly the small one is in a codec
+ * that every browser plays. */
+function CannotPlay({ camera, stream, onSub }: { camera: Camera; stream: StreamName; onSub(): void }) {
+  const sub = stream === 'main' ? camera.streams.sub : null;
+  return (
+    <div class="verdict is-bad" role="status">
+      <Icon name="warn" size={24} />
+      <div>
+        <p class="verdict-what">{t('camera.cannotPlay', { codec: codecFamily(camera.streams[stream]?.codec) ?? t('details.unknown') })}</p>
+        {sub?.codec?.startsWith('avc1') && <button type="button" class="button" onClick={onSub}>{t('camera.playSub')}</button>}
+      </div>
+    </div>
+  );
 }
 
 function Details({ picture, camera, stream }: { picture: RefObject<Picture>; camera: Camera; stream: StreamName }) {
@@ -292,6 +307,7 @@ export function CameraPage({ data, camera, home, account }: CameraProps) {
               <button type="button" class="button is-light stage-zoom" onClick={zoom.reset}>{t('camera.zoomReset')}</button>
             )}
           </div>
+          {state.kind === 'stills' && state.why === 'codec' && <CannotPlay camera={camera} stream={stream} onSub={() => setStream('sub')} />}
           <div class="tools" role="toolbar" aria-label={camera.name}>
             {ids.length > 1 && (
               <>

@@ -12,7 +12,7 @@ export class BoxError extends Error {}
 export interface InitSegment {
   kind: 'init';
   bytes: Uint8Array;
-  codec: string; // "avc1.42C01F"; empty of sound, which the answer's type names
+  codec: string; // "avc1.42C01F", "hvc1.1.6.L93.90"; empty of sound, which the answer's type names
   timescale: number;
   width: number;
   height: number;
@@ -74,7 +74,33 @@ function child(body: DataView, type: string, from = 0): Box {
   throw new BoxError(`no ${type}`);
 }
 
+function firstOf(body: DataView, from: number): Box {
+  for (const box of boxesIn(body, from)) return box;
+  throw new BoxError('an empty box');
+}
+
 const hex = (value: number): string => value.toString(16).toUpperCase().padStart(2, '0');
+
+/* ISO/IEC 14496-15, E.3: profile, compatibility in reverse, tier and level, constraints. */
+function hevcCodec(hvcc: DataView): string {
+  const first = hvcc.getUint8(1);
+  let compatibility = 0;
+  for (let bit = 0; bit < 32; bit++) if (hvcc.getUint32(2) & (1 << bit)) compatibility |= 1 << (31 - bit);
+  const constraints = [6, 7, 8, 9, 10, 11].map((at) => hvcc.getUint8(at));
+  while (constraints.length > 0 && constraints[constraints.length - 1] === 0) constraints.pop();
+  return [
+    'hvc1', `${['', 'A', 'B', 'C'][first >> 6]}${first & 31}`, (compatibility >>> 0).toString(16).toUpperCase(),
+    `${first & 32 ? 'H' : 'L'}${hvcc.getUint8(12)}`, ...constraints.map((value) => value.toString(16).toUpperCase()),
+  ].join('.');
+}
+
+/* RFC 6381, of a sample entry. */
+function codecOf(entry: Box): string {
+  if (entry.type === 'hvc1') return hevcCodec(child(entry.body, 'hvcC', 78).body);
+  if (entry.type !== 'avc1') throw new BoxError(`a track of ${entry.type}`);
+  const avcc = child(entry.body, 'avcC', 78).body;
+  return `avc1.${hex(avcc.getUint8(1))}${hex(avcc.getUint8(2))}${hex(avcc.getUint8(3))}`;
+}
 
 function readInit(bytes: Uint8Array, moov: Box): InitSegment {
   const mdia = child(child(moov.body, 'trak').body, 'mdia').body;
@@ -83,15 +109,14 @@ function readInit(bytes: Uint8Array, moov: Box): InitSegment {
   if (timescale === 0) throw new BoxError('timescale 0');
   if (child(mdia, 'hdlr').body.getUint32(8) === SOUND) return { kind: 'init', bytes, codec: '', timescale, width: 0, height: 0 };
   const stbl = child(child(mdia, 'minf').body, 'stbl').body;
-  const entry = child(child(stbl, 'stsd').body, 'avc1', 8).body;
-  const avcc = child(entry, 'avcC', 78).body;
+  const entry = firstOf(child(stbl, 'stsd').body, 8);
   return {
     kind: 'init',
     bytes,
-    codec: `avc1.${hex(avcc.getUint8(1))}${hex(avcc.getUint8(2))}${hex(avcc.getUint8(3))}`,
+    codec: codecOf(entry),
     timescale,
-    width: entry.getUint16(24),
-    height: entry.getUint16(26),
+    width: entry.body.getUint16(24),
+    height: entry.body.getUint16(26),
   };
 }
 

@@ -15,7 +15,7 @@ import { SoundRun, type SoundEnd } from './sound';
 import { ways, type Way, type WhyNot } from './ways';
 import { WhepRun, type WhepStats } from './whep';
 
-export type StillsWhy = 'connections' | 'no-mse';
+export type StillsWhy = 'connections' | 'no-mse' | 'codec';
 
 export type PictureStatus =
   | { kind: 'idle'; takenMs: number | null }
@@ -44,6 +44,7 @@ const SILENT_MS = 12_000; // no byte for so long: the connection is dead
 const STUCK_MS = 6_000; // bytes come and no picture
 const STILL_EVERY_MS = 2_000;
 const SOUND_AGAIN_MS = 2_000;
+const CODEC_AGAIN_MS = 60_000; // a camera may be set to another codec
 const BACK_OFF_MS = [250, 1_000, 2_000, 4_000, 8_000, 15_000, 30_000];
 
 export class Picture {
@@ -347,8 +348,26 @@ export class Picture {
       this.refuse();
       return;
     }
+    if (end.kind === 'unplayable') {
+      this.showStillsFor(CODEC_AGAIN_MS);
+      return;
+    }
     const asked = end.kind === 'refused' ? end.retryAfterS : null;
     this.retryLater(asked === null ? null : Math.min(30, Math.max(0.5, asked)) * 1000);
+  }
+
+  /* No way plays what this camera sends: single pictures, and another try now and then. */
+  private showStillsFor(ms: number): void {
+    this.letGo();
+    this.pollStills('codec');
+    clearTimeout(this.retryTimer);
+    this.retryTimer = setTimeout(() => {
+      if (!this.isActive || this.stillsWhy !== 'codec') return;
+      this.stillsWhy = null;
+      clearTimeout(this.stillTimer);
+      this.connect();
+    }, ms);
+    this.judge();
   }
 
   private retryLater(afterMs: number | null): void {

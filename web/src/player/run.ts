@@ -15,6 +15,7 @@ import { Edge } from './edge';
 export type RunEnd =
   | { kind: 'refused'; status: number; retryAfterS: number | null }
   | { kind: 'closed' } // the server or the network ended it
+  | { kind: 'unplayable' } // this browser has no decoder for it
   | { kind: 'broken'; why: string }; // what came cannot be played
 
 export interface Shown {
@@ -85,7 +86,9 @@ export class Run {
   private seenFrames = 0;
   private rate = { bytes: 0, frames: 0, since: performance.now(), bits: 0, fps: 0 };
 
-  constructor(private readonly url: string, sourceClass: SourceConstructor, private readonly events: Events) {
+  constructor(
+    private readonly url: string, private readonly sourceClass: SourceConstructor, private readonly events: Events,
+  ) {
     this.source = new sourceClass();
     this.video = document.createElement('video');
     this.video.muted = true;
@@ -149,6 +152,10 @@ export class Run {
       if (!response.ok || !response.body) {
         const problem = await problemOf(response);
         this.end({ kind: 'refused', status: response.status, retryAfterS: problem.retryAfterS });
+        return;
+      }
+      if (!this.sourceClass.isTypeSupported(response.headers.get('Content-Type') ?? '')) {
+        this.end({ kind: 'unplayable' });
         return;
       }
       const reader = response.body.getReader();

@@ -11,9 +11,10 @@ export type Way = 'webrtc' | 'mse' | 'stills';
 /* not-offered: by the server. no-browser: it has no WebRTC, or is not allowed to. no-path: the
  * server's media port could not be reached. no-time: pictures come without the time of capture, so
  * that they could not be called live. Of one camera: no-picture: there was a way, and nothing came.
- * busy: the server has too many such viewers. refused: it did not take the offer. */
+ * busy: the server has too many such viewers. codec: this browser did not offer that of the stream.
+ * refused: the server did not take the offer. */
 export type WhyNot = 'not-offered' | 'no-browser' | 'no-path' | 'no-time' | OfCamera;
-export type OfCamera = 'no-picture' | 'busy' | 'refused';
+export type OfCamera = 'no-picture' | 'busy' | 'codec' | 'refused';
 
 const REMEMBER_MS = 300_000;
 const REMEMBER_CAMERA_MS = 60_000;
@@ -24,7 +25,7 @@ interface Failure {
   until: number;
 }
 
-const isOfCamera = (why: WhyNot): boolean => why === 'no-picture' || why === 'busy' || why === 'refused';
+const isOfCamera = (why: WhyNot): boolean => ['no-picture', 'busy', 'codec', 'refused'].includes(why);
 
 export class Ways {
   isKnown = false; // what the server offers

@@ -74,6 +74,7 @@ function askForCaptureTime(transceiver: RTCRtpTransceiver): void {
 /* Null: who asks may not see the camera by any way. */
 function whyRefused(status: number): WhyNot | null {
   if ([401, 403, 404].includes(status)) return null;
+  if (status === 406) return 'codec';
   return status === 429 || status === 503 ? 'busy' : 'refused';
 }
 

@@ -2,7 +2,8 @@
 
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import { clockTime, duration, relative, shortTime, t } from '../i18n';
+import { clockTime, duration, relative, shortTime, t, type Key } from '../i18n';
+import type { StillsWhy } from '../player/picture';
 import { clock } from '../state/clock';
 import { useTick } from '../state/store';
 import { announce } from '../ui/announce';
@@ -73,12 +74,15 @@ export function spokenState(state: TileState): string {
   return isVeiled(state) ? sentences(state).filter(Boolean).join('. ') : chipText(state);
 }
 
+export const WHY_STILLS: Record<StillsWhy, Key> = {
+  connections: 'tile.stillsConnections', 'no-mse': 'tile.stillsBrowser', codec: 'tile.stillsCodec',
+};
+
 export function StateChip({ state }: { state: TileState }) {
   useTick(['frozen', 'unreachable'].includes(state.kind) ? 1_000 : null);
   if (state.kind === 'live' || isVeiled(state)) return null;
   const { icon, tone } = LOOKS[state.kind];
-  const title = state.kind !== 'stills' ? undefined
-    : t(state.why === 'connections' ? 'tile.stillsConnections' : 'tile.stillsBrowser');
+  const title = state.kind === 'stills' ? t(WHY_STILLS[state.why]) : undefined;
   return (
     <div class={`chip tone-${tone}`} title={title}>
       <Icon name={icon} size={16} />
