@@ -6,7 +6,8 @@
 
 #include "base/fault.h"
 
-/* Of another camera, best of another home: its keyframe for a keyframe, its newest otherwise. */
+/* Of another camera, best of another home: its keyframe for a keyframe, its newest otherwise. Of
+ * the same codec: what no decoder takes would harm nobody. */
 static cm_frame *of_another(const channel *c, const cm_frame *frame)
 {
     cm_frame *found = NULL;
@@ -17,7 +18,10 @@ static cm_frame *of_another(const channel *c, const cm_frame *frame)
             if (other->ring.count == 0 || cm_camera_key_equal(&other->camera, &c->camera))
                 continue;
             const bool is_keyframe = (frame->flags & CM_FRAME_KEYFRAME) != 0;
-            found = cm_ring_at(&other->ring, is_keyframe ? 0 : other->ring.count - 1);
+            cm_frame *candidate = cm_ring_at(&other->ring, is_keyframe ? 0 : other->ring.count - 1);
+            if (((candidate->flags ^ frame->flags) & CM_FRAME_H265) != 0)
+                continue;
+            found = candidate;
             if (!cm_home_id_equal(&other->camera.home, &c->camera.home))
                 return found;
         }

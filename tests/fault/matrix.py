@@ -127,7 +127,8 @@ class Audience:
 class Bench:
     def __init__(self, build, directory):
         self.build, self.directory = build, directory
-        self.simcam = world.Simcam(build, directory, "--gop", "4", "--kbps", "800")
+        # As most are: the main stream is H.265, the sub stream H.264. So every hook meets both.
+        self.simcam = world.Simcam(build, directory, "--gop", "4", "--kbps", "800", "--main-codec", "h265")
         world.write_config(directory, self.simcam.address)
         server = world.Server(build, directory, "prepare")
         try:

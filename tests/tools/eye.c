@@ -7,13 +7,14 @@
 #include "base/reader.h"
 #include "base/writer.h"
 #include "proto/fmp4/fmp4.h"
-#include "proto/h264/nal.h"
+#include "proto/h265/nal.h"
 #include "simcam/stamp.h"
 
 enum {
     BYTES_MAX = 32 << 20,
     SIDE_MAX = 8192,
     AVCC_HEAD = 5,
+    HVCC_HEAD = 22,
     CAMERAS_KNOWN = 64,
     COUNTERS_KNOWN = 16384, /* a power of two */
 };
@@ -73,9 +74,10 @@ static void judge_pixels(eye *e, const cm_code_picture *picture)
 }
 
 /* One keyframe, alone; the decoder is made for it, so that nothing of another is left in it. */
-static AVFrame *decode(cm_slice stream)
+static AVFrame *decode(cm_video_codec codec, cm_slice stream)
 {
-    AVCodecContext *context = avcodec_alloc_context3(avcodec_find_decoder(AV_CODEC_ID_H264));
+    AVCodecContext *context = avcodec_alloc_context3(
+        avcodec_find_decoder(codec == CM_VIDEO_H265 ? AV_CODEC_ID_HEVC : AV_CODEC_ID_H264));
     AVPacket *packet = av_packet_alloc();
     AVFrame *frame = av_frame_alloc();
     bool is_good = context != NULL && packet != NULL && frame != NULL &&
@@ -114,9 +116,9 @@ static bool is_to_be_decoded(void)
 }
 
 /* `stream`: a keyframe with its parameter sets, as a byte stream. */
-static void look_at_pixels(eye *e, cm_slice stream)
+static void look_at_pixels(eye *e, cm_video_codec codec, cm_slice stream)
 {
-    AVFrame *frame = stream.size > 0 ? decode(stream) : NULL;
+    AVFrame *frame = stream.size > 0 ? decode(codec, stream) : NULL;
     if (frame == NULL) {
         e->report.unreadable++;
         return;
@@ -156,30 +158,43 @@ static void look_at_jpeg(eye *e, cm_slice jpeg)
 
 /* ---- films ---- */
 
-/* ISO/IEC 14496-15 5.3.3.1: the parameter sets of an AVC configuration record. */
+static void take_array(cm_reader *r, cm_writer *w, unsigned count)
+{
+    for (unsigned i = 0; i < count && !r->failed; i++) {
+        cm_write_slice(w, CM_TEXT("\0\0\0\1"));
+        cm_write_slice(w, cm_read_slice(r, cm_read_u16(r)));
+    }
+}
+
+/* ISO/IEC 14496-15 5.3.3.1, 8.3.3.1: the parameter sets of an AVC or HEVC configuration record. */
 static cm_status take_sets(eye *e, cm_slice record)
 {
     cm_reader r = cm_reader_over(record);
     cm_writer w = cm_writer_over(e->sets, sizeof e->sets);
-    (void)cm_read_slice(&r, AVCC_HEAD);
-    for (unsigned kind = 0; kind < 2; kind++) {
-        const unsigned count = cm_read_u8(&r) & (kind == 0 ? 0x1F : 0xFF);
-        for (unsigned i = 0; i < count && !r.failed; i++) {
-            cm_write_slice(&w, CM_TEXT("\0\0\0\1"));
-            cm_write_slice(&w, cm_read_slice(&r, cm_read_u16(&r)));
+    if (e->codec == CM_VIDEO_H265) {
+        (void)cm_read_slice(&r, HVCC_HEAD);
+        for (unsigned arrays = cm_read_u8(&r); arrays > 0 && !r.failed; arrays--) {
+            (void)cm_read_u8(&r); /* the type that the next ones are of */
+            take_array(&r, &w, cm_read_u16(&r));
         }
+    } else {
+        (void)cm_read_slice(&r, AVCC_HEAD);
+        take_array(&r, &w, cm_read_u8(&r) & 0x1F);
+        take_array(&r, &w, cm_read_u8(&r));
     }
     CM_ENSURE(!r.failed && !w.failed, CM_CLOSE);
     e->sets_size = w.used;
     return CM_OK;
 }
 
-/* avcC lies deep; its name is looked for, its size stands before it. */
+/* avcC or hvcC lies deep; its name is looked for, its size stands before it. */
 static cm_status find_sets(eye *e, cm_slice moov)
 {
     for (size_t i = 4; i + 4 < moov.size; i++) {
-        if (!cm_slice_starts(cm_slice_from(moov, i), CM_TEXT("avcC")))
+        const cm_slice rest = cm_slice_from(moov, i);
+        if (!cm_slice_starts(rest, CM_TEXT("avcC")) && !cm_slice_starts(rest, CM_TEXT("hvcC")))
             continue;
+        e->codec = rest.bytes[0] == 'h' ? CM_VIDEO_H265 : CM_VIDEO_H264;
         cm_reader r = cm_reader_over(cm_slice_from(moov, i - 4));
         const uint32_t size = cm_read_u32(&r);
         CM_ENSURE(size >= 8, CM_CLOSE);
@@ -267,8 +282,14 @@ static void look_at_sample_pixels(eye *e, cm_slice sample)
     cm_buffer stream;
     cm_buffer_init(&stream, BYTES_MAX);
     const cm_status status = to_byte_stream(e, sample, &stream);
-    look_at_pixels(e, status == CM_OK ? cm_buffer_data(&stream) : CM_TEXT(""));
+    look_at_pixels(e, e->codec, status == CM_OK ? cm_buffer_data(&stream) : CM_TEXT(""));
     cm_buffer_deinit(&stream);
+}
+
+static bool begins_group(const eye *e, cm_slice unit)
+{
+    return e->codec == CM_VIDEO_H265 ? cm_h265_nal_is_irap(unit)
+                                     : cm_h264_nal_type_of(unit) == CM_H264_NAL_IDR;
 }
 
 static void look_at_sample(eye *e, cm_slice sample)
@@ -279,7 +300,7 @@ static void look_at_sample(eye *e, cm_slice sample)
     while (r.rest.size > 0 && !r.failed) {
         const cm_slice unit = cm_read_slice(&r, cm_read_u32(&r));
         cm_stamp stamp;
-        is_keyframe = is_keyframe || (unit.size > 0 && (unit.bytes[0] & 0x1F) == 5);
+        is_keyframe = is_keyframe || begins_group(e, unit);
         if (!is_stamped && cm_stamp_parse(unit, &stamp) == CM_OK) {
             is_stamped = true;
             judge_stamp(e, &stamp);
@@ -357,7 +378,7 @@ static void judge_unit_stamp(eye *e, const cm_code *code, bool is_keyframe)
     e->last = e->number = code->counter;
 }
 
-static void look_at_unit_pixels(eye *e, const cm_h264_access_unit *unit)
+static void look_at_unit_pixels(eye *e, const cm_video_unit *unit)
 {
     cm_buffer stream;
     cm_buffer_init(&stream, BYTES_MAX);
@@ -365,18 +386,18 @@ static void look_at_unit_pixels(eye *e, const cm_h264_access_unit *unit)
     for (size_t i = 0; i < unit->nal_count && status == CM_OK; i++) {
         status = cm_buffer_add(&stream, CM_TEXT("\0\0\0\1"));
         if (status == CM_OK)
-            status = cm_buffer_add(&stream, cm_h264_access_unit_nal(unit, i));
+            status = cm_buffer_add(&stream, unit->nals[i]);
     }
-    look_at_pixels(e, status == CM_OK ? cm_buffer_data(&stream) : CM_TEXT(""));
+    look_at_pixels(e, unit->codec, status == CM_OK ? cm_buffer_data(&stream) : CM_TEXT(""));
     cm_buffer_deinit(&stream);
 }
 
-void eye_look_at_unit(eye *e, const cm_h264_access_unit *unit)
+void eye_look_at_unit(eye *e, const cm_video_unit *unit)
 {
     bool is_stamped = false;
     for (size_t i = 0; i < unit->nal_count; i++) {
         cm_stamp stamp;
-        if (cm_stamp_parse(cm_h264_access_unit_nal(unit, i), &stamp) != CM_OK)
+        if (cm_stamp_parse(unit->nals[i], &stamp) != CM_OK)
             continue;
         is_stamped = true; /* each counts: two pictures may have been mixed into one */
         judge_unit_stamp(e, &stamp.code, unit->is_keyframe);
@@ -386,7 +407,7 @@ void eye_look_at_unit(eye *e, const cm_h264_access_unit *unit)
         return;
     }
     e->report.pictures++;
-    e->report.bytes += unit->bytes.size;
+    e->report.bytes += unit->size_bytes;
     e->report.unstamped += is_stamped ? 0 : 1;
     if (unit->is_keyframe && is_to_be_decoded())
         look_at_unit_pixels(e, unit);

@@ -13,7 +13,7 @@
 
 #include "base/buffer.h"
 #include "base/slice.h"
-#include "proto/h264/depacketize.h"
+#include "proto/video/depacketize.h"
 
 typedef struct eye_report {
     uint64_t pictures; /* samples of a film, or stills */
@@ -43,8 +43,9 @@ typedef struct eye {
     uint32_t step; /* from the number before it; 0: unknown, as it is the first or of a source made
                       anew */
     bool has_last;
-    uint32_t last;     /* the camera's counter */
-    uint8_t sets[512]; /* parameter sets of the film, as a byte stream */
+    uint32_t last;        /* the camera's counter */
+    cm_video_codec codec; /* of the film */
+    uint8_t sets[512];    /* its parameter sets, as a byte stream */
     size_t sets_size;
     /* Of a session. */
     uint32_t keyframes;              /* so far */
@@ -65,7 +66,7 @@ void eye_look(eye *e, cm_slice bytes);
  * the first keyframe and the second is no miss: the rest of a cached group. A picture that has lost
  * its first packet, and its stamp with it, is passed over, and order begins anew.
  */
-void eye_look_at_unit(eye *e, const cm_h264_access_unit *unit);
+void eye_look_at_unit(eye *e, const cm_video_unit *unit);
 void eye_settle(eye *e);
 /* The response is whole: a still is judged. */
 void eye_end(eye *e);

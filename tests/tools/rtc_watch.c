@@ -38,7 +38,7 @@ struct rtc_watch {
     uint32_t last_timestamp;
     cm_rtp_reorder reorder;
     uint8_t storage[STORAGE];
-    cm_h264_depacketizer depacketizer;
+    cm_video_depacketizer depacketizer; // of the codec that was answered
     cm_buffer unit;
     int64_t now_us;
     int64_t ticked_us, step_at, asked_us;
@@ -57,16 +57,25 @@ static uint32_t draw(uint32_t below)
 
 /* ---- packets to pictures ---- */
 
-static void on_unit(void *context, const cm_h264_access_unit *unit)
+static void on_unit(void *context, const cm_video_unit *unit)
 {
     rtc_watch *w = context;
     eye_look_at_unit(w->config.eye, unit);
 }
 
+/* The server leaves a picture unfinished when the rest of it is refused. */
+static bool is_unfinished(const cm_video_depacketizer *d)
+{
+    return d->codec == CM_VIDEO_H265 ? d->h265.last_fault == CM_H265_FAULT_UNFINISHED
+                                     : d->h264.last_fault == CM_H264_FAULT_UNFINISHED;
+}
+
 static void note_broken(rtc_watch *w)
 {
+    const cm_video_depacketizer *d = &w->depacketizer;
     fprintf(stderr, "rtc_watch: camera %u: %s\n", w->config.eye->wanted,
-            cm_h264_fault_name(w->depacketizer.last_fault));
+            d->codec == CM_VIDEO_H265 ? cm_h265_fault_name(d->h265.last_fault)
+                                      : cm_h264_fault_name(d->h264.last_fault));
     w->config.eye->report.broken++;
 }
 
@@ -77,16 +86,15 @@ static void take_in_order(rtc_watch *w)
     while (cm_rtp_reorder_take(&w->reorder, (cm_instant){w->now_us}, &due)) {
         if (cm_rtp_parse(due.bytes, &packet) != CM_OK || packet.payload.size == 0)
             continue;
-        const cm_h264_rtp_payload payload = {.payload = packet.payload,
-                                             .timestamp = packet.timestamp,
-                                             .marker = packet.marker,
-                                             .gap_before = due.lost_before > 0};
-        /* The server leaves a picture unfinished when the rest of it is refused. */
-        if (cm_h264_depacketizer_put(&w->depacketizer, &payload) != CM_OK &&
-            w->depacketizer.last_fault != CM_H264_FAULT_UNFINISHED)
+        const cm_video_payload payload = {.bytes = packet.payload,
+                                          .timestamp = packet.timestamp,
+                                          .marker = packet.marker,
+                                          .gap_before = due.lost_before > 0};
+        if (cm_video_depacketizer_put(&w->depacketizer, &payload) != CM_OK &&
+            !is_unfinished(&w->depacketizer))
             note_broken(w);
     }
-    const bool is_waiting = w->depacketizer.is_waiting;
+    const bool is_waiting = cm_video_depacketizer_is_waiting(&w->depacketizer);
     w->waiting_since = !is_waiting ? 0 : w->waiting_since > 0 ? w->waiting_since : w->now_us;
 }
 
@@ -172,6 +180,10 @@ static void on_packet(void *owner, const webrtc_packet *packet)
     if (w->is_stopped)
         return;
     w->now_us = packet->at_us;
+    if (!w->has_sequence)
+        cm_video_depacketizer_init(&w->depacketizer,
+                                   w->peer.is_h265 ? CM_VIDEO_H265 : CM_VIDEO_H264, &w->unit,
+                                   on_unit, w);
     if (packet->is_rtx)
         take_again(w, packet);
     else if (is_news(w, packet->rtp.sequence_number, &sequence)) {
@@ -260,7 +272,7 @@ rtc_watch *rtc_watch_open(const rtc_watch_config *config)
                         &(cm_rtp_reorder_config){.wait_packets = 64, .wait_us = WAIT_US},
                         w->storage, sizeof w->storage);
     cm_buffer_init(&w->unit, UNIT_MAX);
-    cm_h264_depacketizer_init(&w->depacketizer, &w->unit, on_unit, w);
+    cm_video_depacketizer_init(&w->depacketizer, CM_VIDEO_H264, &w->unit, on_unit, w);
     return w;
 }
 

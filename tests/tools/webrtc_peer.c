@@ -101,6 +101,21 @@ void webrtc_peers_init(webrtc_peers *peers)
 
 /* ---- the offer and its answer ---- */
 
+enum { TYPE_H264 = 96, TYPE_H265 = 98 }; // payload types that are offered
+
+/* One codec of the offer; its retransmissions are of the type behind it. */
+static void write_codec(cm_writer *w, unsigned type, const char *name, const char *fmtp,
+                        bool has_rtx)
+{
+    cm_write_format(w,
+                    "a=rtpmap:%u %s/90000\r\na=rtcp-fb:%u transport-cc\r\na=rtcp-fb:%u nack\r\n"
+                    "a=rtcp-fb:%u nack pli\r\na=fmtp:%u %s\r\n",
+                    type, name, type, type, type, type, fmtp);
+    if (has_rtx)
+        cm_write_format(w, "a=rtpmap:%u rtx/90000\r\na=fmtp:%u apt=%u\r\n", type + 1, type + 1,
+                        type);
+}
+
 static void write_offer(const webrtc_peer *peer, cm_writer *w)
 {
     const bool has_rtx = !peer->config.has_no_rtx;
@@ -114,12 +129,13 @@ static void write_offer(const webrtc_peer *peer, cm_writer *w)
         "a=extmap:4 http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time\r\n"
         "a=extmap:5 http://www.webrtc.org/experiments/rtp-hdrext/playout-delay\r\n"
         "a=extmap:6 urn:ietf:params:rtp-hdrext:sdes:mid\r\na=recvonly\r\na=rtcp-mux\r\n"
-        "a=rtcp-rsize\r\na=rtpmap:96 H264/90000\r\na=rtcp-fb:96 transport-cc\r\n"
-        "a=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\n"
-        "a=fmtp:96 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n%s",
-        has_rtx ? "96 97" : "96", WEBRTC_PEER_UFRAG, WEBRTC_PEER_PASSWORD,
-        peer->config.peers->fingerprint,
-        has_rtx ? "a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n" : "");
+        "a=rtcp-rsize\r\n",
+        has_rtx ? "96 97 98 99" : "96 98", WEBRTC_PEER_UFRAG, WEBRTC_PEER_PASSWORD,
+        peer->config.peers->fingerprint);
+    write_codec(w, TYPE_H264, "H264",
+                "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f", has_rtx);
+    write_codec(w, TYPE_H265, "H265", "level-id=180;profile-id=1;tier-flag=0;tx-mode=SRST",
+                has_rtx);
 }
 
 static bool send_all(int fd, cm_slice bytes)
@@ -233,7 +249,8 @@ static bool take_description(webrtc_peer *peer)
         !is_number(peer, "a=ssrc:", UINT32_MAX, &ssrc))
         return false;
     peer->payload_type = (uint8_t)type;
-    peer->rtx_payload_type = 97;
+    peer->rtx_payload_type = (uint8_t)(type + 1);
+    peer->is_h265 = type == TYPE_H265;
     peer->ssrc = (uint32_t)ssrc;
     return open_socket(peer, candidate_port(peer));
 }

@@ -104,6 +104,7 @@ typedef struct webrtc_peer {
     SSL *ssl;
     cm_srtp *srtp;
     uint8_t payload_type, rtx_payload_type;
+    bool is_h265;  // what was answered; else H.264
     uint32_t ssrc; // of the pictures
     uint16_t highest;
     int64_t asked_us; // the newest STUN request
