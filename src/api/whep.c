@@ -90,7 +90,8 @@ static cm_webrtc_estimate_config rates_of(const cm_whep *whep)
     cm_rtc_session_read_figures(whep->rtc, &figures);
     const cm_address_kind kind = cm_address_kind_of(&figures.path);
     const bool is_near =
-        kind == CM_ADDRESS_PRIVATE || kind == CM_ADDRESS_LOOPBACK || kind == CM_ADDRESS_LINK_LOCAL;
+        !figures.is_relayed && (kind == CM_ADDRESS_PRIVATE || kind == CM_ADDRESS_LOOPBACK ||
+                                kind == CM_ADDRESS_LINK_LOCAL);
     return is_near ? (cm_webrtc_estimate_config){.start_bits_per_second = 20000000,
                                                  .least_bits_per_second = 10000000}
                    : (cm_webrtc_estimate_config){.start_bits_per_second = 4000000};

@@ -220,6 +220,7 @@ bool cm_rtc_session_is_connected(const cm_rtc_session *session);
 typedef struct cm_rtc_figures {
     bool has_path;
     cm_address path; /* the peer's address that media goes to */
+    bool is_relayed; /* by way of the TURN server */
     uint64_t packets_in;
     uint64_t bytes_in; /* RTP and RTCP, in the clear */
     uint64_t packets_out;

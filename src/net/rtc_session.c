@@ -85,7 +85,7 @@ static void connect_if_ready(cm_rtc_session *session)
 static cm_instant consented_at(const cm_rtc_session *session)
 {
     const bool is_asking =
-        session->checker != NULL && (session->path == NULL || session->path->route.stream == NULL);
+        session->checker != NULL && session->path != NULL && session->path->route.stream == NULL;
     return is_asking ? cm_ice_agent_consented(&session->checker->agent) : session->ice.heard;
 }
 
@@ -276,8 +276,10 @@ void cm_rtc_session_read_figures(const cm_rtc_session *session, cm_rtc_figures *
 {
     *out = session->figures;
     out->has_path = session->path != NULL;
-    if (out->has_path)
-        out->path = session->path->route.peer;
+    if (!out->has_path)
+        return;
+    out->path = session->path->route.peer;
+    out->is_relayed = session->path->route.is_relayed;
 }
 
 cm_rtc_endpoint *cm_rtc_session_endpoint(const cm_rtc_session *session)

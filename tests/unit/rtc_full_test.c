@@ -312,6 +312,27 @@ static void a_restart_finds_the_path_again(void **state)
     full_close(&f);
 }
 
+/* Connections are the peer's: what it says on them counts, also of a full agent. */
+static void a_peer_on_tcp_stays(void **state)
+{
+    (void)state;
+    full f;
+    open_network(&f);
+    open_endpoint(&f, "stun.example", "");
+    cm_rtc_endpoint_destroy(f.r.endpoint);
+    f.r.config.takes_tcp = true;
+    assert_int_equal(cm_rtc_endpoint_create(&f.r.config, &f.r.endpoint), CM_OK);
+    viewer *v = open_direct(&f, 0);
+    rtc_peer_connect_tcp(&v->peer, v->net);
+    rig_connect(&f.r, v);
+    run_for(&f.r, CM_SECONDS(100));
+    assert_true(v->closed == 0 && v->session->path->route.stream != NULL);
+    v->peer.sends_no_checks = true;
+    run_for(&f.r, CM_SECONDS(35));
+    assert_true(v->closed == 1 && v->cause == CM_RTC_CONSENT);
+    full_close(&f);
+}
+
 static void passwords_that_are_none_are_refused(void **state)
 {
     (void)state;
@@ -331,7 +352,9 @@ static void pictures_go_through_the_relay(void **state)
     full_open(&f);
     viewer *v = open_relayed(&f, 0);
     rig_connect(&f.r, v);
-    assert_true(v->session->path->route.is_relayed);
+    cm_rtc_figures figures;
+    cm_rtc_session_read_figures(v->session, &figures);
+    assert_true(figures.has_path && figures.is_relayed);
     run_for(&f.r, CM_MS(200));
     const unsigned indications = f.server.indications_in;
     for (unsigned i = 0; i < 100; i++) {
@@ -535,6 +558,7 @@ int main(void)
         CASE(an_endpoint_without_servers_stays_lite),
         CASE(a_lite_peer_is_nominated_a_pair),
         CASE(a_restart_finds_the_path_again),
+        CASE(a_peer_on_tcp_stays),
         CASE(passwords_that_are_none_are_refused),
         CASE(pictures_go_through_the_relay),
         CASE(relayed_packets_fit_1280_bytes),
