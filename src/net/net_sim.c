@@ -316,6 +316,7 @@ void cm_sim_network_destroy(cm_sim_network *network)
         {
             cm_sim_site *site = CM_HOLDER(node, cm_sim_site, node);
             assert(site->host == NULL);
+            cm_sim_nat_destroy(site->nat);
             free(site);
         }
     }

@@ -18,12 +18,15 @@ typedef struct cm_sim_link {
 } cm_sim_link;
 
 typedef struct cm_sim_host cm_sim_host;
+typedef struct cm_sim_nat cm_sim_nat;
 
 /* An address that somebody has, or was sent something. */
 typedef struct cm_sim_site {
     cm_list node;
-    cm_address address; /* port 0 */
-    cm_sim_host *host;  /* NULL: nobody */
+    cm_address address;     /* port 0 */
+    cm_sim_host *host;      /* NULL: nobody */
+    cm_sim_nat *nat;        /* whose outside this is; NULL: none's. Freed with the site */
+    cm_sim_nat *nat_before; /* through which this host sends; NULL: none */
     uint64_t connects;
     uint64_t bytes;
 } cm_sim_site;
@@ -70,6 +73,13 @@ cm_instant cm_sim_send(cm_sim_network *network, cm_sim_link *link, const cm_addr
                        cm_instant now, size_t size);
 /* Draws: is a packet of this link lost? */
 bool cm_sim_is_lost(cm_sim_network *network, const cm_sim_link *link);
+
+/* Where a datagram says it comes from, outside. */
+cm_address cm_sim_nat_out(cm_sim_nat *nat, const cm_address *from, const cm_address *to,
+                          cm_instant now);
+/* Whom one gets that was sent to `*to`, outside; then that is his own address. NULL: nobody. */
+cm_sim_host *cm_sim_nat_in(cm_sim_nat *nat, const cm_address *from, cm_instant now, cm_address *to);
+void cm_sim_nat_destroy(cm_sim_nat *nat);
 
 cm_status cm_sim_tcp_connect(cm_net *net, const cm_address *to, int64_t timeout_us, cm_tcp **out);
 cm_status cm_sim_tcp_read(cm_tcp *tcp, uint8_t *out, size_t capacity, size_t *size_out);

@@ -122,6 +122,16 @@ static cm_address source_of(const sim_udp *u, cm_sim_host *host, const cm_addres
     return from;
 }
 
+/* Who gets it, and what the addresses are to him. NULL: nobody. */
+static cm_sim_host *pass_nats(const cm_sim_host *host, const cm_sim_site *site, cm_address *from,
+                              cm_address *to)
+{
+    const cm_instant now = cm_loop_now(host->net.loop);
+    if (host->site->nat_before != NULL)
+        *from = cm_sim_nat_out(host->site->nat_before, from, to, now);
+    return site->nat != NULL ? cm_sim_nat_in(site->nat, from, now, to) : site->host;
+}
+
 /* `from` as source_of() says. */
 static void send_one(sim_udp *u, cm_slice bytes, const cm_address *to, const cm_address *from)
 {
@@ -131,8 +141,12 @@ static void send_one(sim_udp *u, cm_slice bytes, const cm_address *to, const cm_
     cm_sim_link *link = cm_sim_link_of(network, &host->site->address, &site->address);
     const cm_instant now = cm_loop_now(u->udp.net->loop);
     site->bytes += bytes.size;
-    if (link->path.is_down || cm_sim_is_lost(network, link) || site->host == NULL ||
-        bytes.size > DATAGRAM_MAX || !cm_sim_may_bind(host, from))
+    if (link->path.is_down || cm_sim_is_lost(network, link) || bytes.size > DATAGRAM_MAX ||
+        !cm_sim_may_bind(host, from))
+        return;
+    cm_address source = *from, target = *to;
+    cm_sim_host *receiver = pass_nats(host, site, &source, &target);
+    if (receiver == NULL)
         return;
     const cm_instant busy =
         link->busy_until[cm_address_same_host(&host->site->address, &link->a) ? 0 : 1];
@@ -144,11 +158,11 @@ static void send_one(sim_udp *u, cm_slice bytes, const cm_address *to, const cm_
     cm_writer w = cm_writer_over(p->bytes, bytes.size);
     cm_write_slice(&w, bytes);
     p->size = bytes.size;
-    p->host = site->host;
-    p->to = *to;
-    p->from = *from;
-    cm_list_add_last(&site->host->packets, &p->node);
-    cm_timer_init(&p->arrival, site->host->net.loop, on_arrival);
+    p->host = receiver;
+    p->to = target;
+    p->from = source;
+    cm_list_add_last(&receiver->packets, &p->node);
+    cm_timer_init(&p->arrival, receiver->net.loop, on_arrival);
     cm_timer_start_at(&p->arrival, cm_sim_send(network, link, &host->site->address, now,
                                                bytes.size + HEADER_SIZE));
 }

@@ -28,6 +28,17 @@ cm_status cm_sim_host_create(cm_sim_network *network, cm_loop *loop, const cm_ad
                              cm_net **out);
 void cm_sim_path_set(cm_sim_network *network, const cm_address *a, const cm_address *b,
                      const cm_sim_path *path);
+/*
+ * A NAT before the host at `inside`, for UDP: what it sends comes from `outside`, which nobody has,
+ * and what is sent there passes in as the kind says. A binding that nothing has left by for
+ * `lasts_us` is forgotten. Its own network is the host alone: others reach `inside` as before.
+ */
+typedef enum cm_sim_nat_kind {
+    CM_SIM_NAT_RESTRICTED, /* keeps the port; lets in addresses that were sent to, from any port */
+    CM_SIM_NAT_SYMMETRIC,  /* a port for each destination; lets in that one alone */
+} cm_sim_nat_kind;
+void cm_sim_nat_set(cm_sim_network *network, const cm_address *inside, const cm_address *outside,
+                    cm_sim_nat_kind kind, int64_t lasts_us);
 /* Names for cm_net_resolve; the same name may be set again (rebinding). */
 cm_status cm_sim_name_set(cm_sim_network *network, const char *name, const cm_address *address);
 /* What has been sent to an address so far, also if nobody has it or nothing arrived: for tests of

@@ -343,6 +343,102 @@ static void passwords_that_are_none_are_refused(void **state)
     full_close(&f);
 }
 
+/* ---- behind a NAT ---- */
+
+#define OUTSIDE "93.184.216.200"
+
+/* The endpoint is behind it, and asks the STUN server what it is seen as. */
+static void open_behind(full *f, cm_sim_nat_kind kind, const char *turn)
+{
+    open_network(f);
+    const cm_address inside = address_of("10.0.0.1"), outside = address_of(OUTSIDE);
+    cm_sim_nat_set(f->r.network, &inside, &outside, kind, CM_SECONDS(30));
+    open_endpoint(f, TURN_HOST, turn);
+    run_for(&f->r, CM_SECONDS(2));
+}
+
+/* A viewer out there, who has our candidate of that type alone. */
+static viewer *open_outside(full *f, unsigned index, const char *address,
+                            cm_rtc_candidate_type type)
+{
+    cm_rtc_candidate c[CM_RTC_CANDIDATES_MAX];
+    const size_t count = cm_rtc_endpoint_candidates(f->r.endpoint, c);
+    viewer *v = viewer_open_at(&f->r, index, address);
+    for (size_t i = 0; i < count; i++) {
+        if (c[i].type == type)
+            v->peer.server = c[i].address;
+    }
+    return v;
+}
+
+static void become_full(viewer *v)
+{
+    assert_int_equal(cm_rtc_session_check(v->session, CM_TEXT(PWD_OF_PEER), false), CM_OK);
+    name_peer(v);
+}
+
+static void a_restricted_nat_is_opened_by_our_checks(void **state)
+{
+    (void)state;
+    full f;
+    open_behind(&f, CM_SIM_NAT_RESTRICTED, "");
+    viewer *v = open_outside(&f, 0, "93.184.217.5", CM_RTC_REFLEXIVE);
+    const cm_address outside = address_of(OUTSIDE ":8189");
+    assert_true(cm_address_equal(&v->peer.server, &outside));
+    run_for(&f.r, CM_SECONDS(5));
+    assert_int_equal(counters(&f.r)->checks, 0); /* it is a NAT: a lite agent hears nothing */
+    become_full(v);
+    rig_connect(&f.r, v);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(viewer_send(v, 900), CM_OK);
+        run_for(&f.r, CM_SECONDS(1));
+    }
+    assert_true(v->peer.rtp == 100 && v->closed == 0);
+    full_close(&f);
+}
+
+/* RFC 8445 11: an hour later the same address is open, to the server that was asked. */
+static void the_reflexive_address_is_kept(void **state)
+{
+    (void)state;
+    full f;
+    open_behind(&f, CM_SIM_NAT_SYMMETRIC, "");
+    const cm_address before = f.r.endpoint->gather->reflexive;
+    run_for(&f.r, CM_SECONDS(3600));
+    assert_true(cm_address_equal(&before, &f.r.endpoint->gather->reflexive));
+    turn_fake_send(&f.server, &before, CM_TEXT("\x16 a hello"));
+    run_for(&f.r, CM_MS(100));
+    assert_int_equal(counters(&f.r)->strangers, 1);
+    /* The NAT forgets us while nothing gets there; then we are seen as another. */
+    cm_sim_path path = {.is_down = true};
+    const cm_address server = address_of(TURN_HOST);
+    cm_sim_path_set(f.r.network, &f.r.address, &server, &path);
+    run_for(&f.r, CM_SECONDS(60));
+    path.is_down = false;
+    cm_sim_path_set(f.r.network, &f.r.address, &server, &path);
+    run_for(&f.r, CM_SECONDS(60));
+    assert_false(cm_address_equal(&before, &f.r.endpoint->gather->reflexive));
+    full_close(&f);
+}
+
+static void behind_a_symmetric_nat_the_relay_is_used(void **state)
+{
+    (void)state;
+    full f;
+    open_behind(&f, CM_SIM_NAT_SYMMETRIC, TURN_HOST);
+    viewer *direct = open_outside(&f, 0, "93.184.217.5", CM_RTC_REFLEXIVE);
+    viewer *relayed = open_outside(&f, 1, "93.184.217.6", CM_RTC_RELAYED);
+    become_full(direct);
+    become_full(relayed);
+    rig_connect(&f.r, relayed);
+    assert_true(relayed->session->path->route.is_relayed);
+    assert_int_equal(viewer_send(relayed, 900), CM_OK);
+    run_for(&f.r, CM_SECONDS(31));
+    assert_int_equal(relayed->peer.rtp, 1);
+    assert_int_equal(direct->connected, 0);
+    full_close(&f);
+}
+
 /* ---- through the relay ---- */
 
 static void pictures_go_through_the_relay(void **state)
@@ -560,6 +656,9 @@ int main(void)
         CASE(a_restart_finds_the_path_again),
         CASE(a_peer_on_tcp_stays),
         CASE(passwords_that_are_none_are_refused),
+        CASE(a_restricted_nat_is_opened_by_our_checks),
+        CASE(the_reflexive_address_is_kept),
+        CASE(behind_a_symmetric_nat_the_relay_is_used),
         CASE(pictures_go_through_the_relay),
         CASE(relayed_packets_fit_1280_bytes),
         CASE(before_there_is_a_channel_packets_go_as_indications),

@@ -325,6 +325,79 @@ static void what_was_sent_to_an_address_is_counted(void **state)
     pair_close(&p, &s, &c);
 }
 
+/* Here is behind it; there has two ports. */
+typedef struct behind_nat {
+    place p;
+    catcher here, there, other;
+    cm_address here_at, there_at, other_at;
+} behind_nat;
+
+static void behind_nat_open(behind_nat *b, cm_sim_nat_kind kind)
+{
+    *b = (behind_nat){.here = {.udp = NULL}};
+    place_open(&b->p);
+    cm_sim_nat_set(network_of(&b->p), &b->p.here_host, &b->p.foreign, kind, CM_SECONDS(30));
+    b->here_at = catcher_open(&b->here, b->p.here, &b->p.here_host);
+    b->there_at = catcher_open(&b->there, b->p.there, &b->p.there_host);
+    b->other_at = catcher_open(&b->other, b->p.there, &b->p.there_host);
+}
+
+static void behind_nat_close(behind_nat *b)
+{
+    cm_udp_close(b->here.udp);
+    cm_udp_close(b->there.udp);
+    cm_udp_close(b->other.udp);
+    place_wait(&b->p, CM_SECONDS(1));
+    place_close(&b->p);
+}
+
+/* How many more have come behind it after these have sent to that address. */
+static size_t let_in(behind_nat *b, catcher *from, const cm_address *to)
+{
+    const size_t before = b->here.count;
+    send_text(from, to, "in");
+    place_wait(&b->p, CM_MS(100));
+    return b->here.count - before;
+}
+
+static void a_restricted_nat_lets_in_addresses_that_were_sent_to(void **state)
+{
+    (void)state;
+    behind_nat b;
+    behind_nat_open(&b, CM_SIM_NAT_RESTRICTED);
+    cm_address outside = b.p.foreign;
+    outside.port = b.here_at.port;
+    assert_int_equal(let_in(&b, &b.there, &outside), 0);
+    send_text(&b.here, &b.there_at, "out");
+    place_wait(&b.p, CM_MS(100));
+    assert_true(b.there.count == 1 && cm_address_equal(&b.there.last_peer, &outside));
+    assert_int_equal(let_in(&b, &b.there, &outside), 1);
+    assert_true(cm_address_equal(&b.here.last_peer, &b.there_at));
+    assert_true(cm_address_equal(&b.here.last_local, &b.here_at));
+    assert_int_equal(let_in(&b, &b.other, &outside), 1);
+    for (int i = 0; i < 31; i++)
+        place_wait(&b.p, CM_SECONDS(1));
+    assert_int_equal(let_in(&b, &b.there, &outside), 0);
+    behind_nat_close(&b);
+}
+
+static void a_symmetric_nat_has_a_port_for_each_destination(void **state)
+{
+    (void)state;
+    behind_nat b;
+    behind_nat_open(&b, CM_SIM_NAT_SYMMETRIC);
+    send_text(&b.here, &b.there_at, "out");
+    send_text(&b.here, &b.other_at, "out");
+    place_wait(&b.p, CM_MS(100));
+    const cm_address first = b.there.last_peer, second = b.other.last_peer;
+    assert_true(cm_address_same_host(&first, &b.p.foreign) && first.port != second.port);
+    assert_int_equal(let_in(&b, &b.there, &first), 1);
+    assert_int_equal(let_in(&b, &b.other, &second), 1);
+    assert_int_equal(let_in(&b, &b.other, &first), 0);
+    assert_int_equal(let_in(&b, &b.there, &second), 0);
+    behind_nat_close(&b);
+}
+
 static void a_host_hears_itself_on_loopback_and_nobody_else_there(void **state)
 {
     (void)state;
@@ -387,6 +460,8 @@ int main(void)
         cmocka_unit_test(a_port_rests_for_a_minute_after_it_was_closed),
         cmocka_unit_test(names_are_found_and_may_be_bound_again),
         cmocka_unit_test(what_was_sent_to_an_address_is_counted),
+        cmocka_unit_test(a_restricted_nat_lets_in_addresses_that_were_sent_to),
+        cmocka_unit_test(a_symmetric_nat_has_a_port_for_each_destination),
         cmocka_unit_test(a_host_hears_itself_on_loopback_and_nobody_else_there),
         cmocka_unit_test(a_host_that_goes_ends_what_its_peers_had_open),
     };
