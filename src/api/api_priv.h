@@ -85,6 +85,7 @@ struct cm_api {
     cm_list calls;
     cm_list lives;
     cm_list wheps;
+    cm_list whips;
     cm_list event_streams;
     cm_recent_use recent[256];
 };
@@ -157,9 +158,10 @@ bool cm_sound_format_of(const cm_sound_status *status, cm_sound_format *out);
 extern const cm_route CM_ROUTES[];
 extern const size_t CM_ROUTE_COUNT;
 
-/* live.c, whep.c, events.c: objects that outlive their call. */
+/* live.c, whep.c, whip.c, events.c: objects that outlive their call. */
 void cm_lives_end(cm_api *api);
 void cm_wheps_end(cm_api *api);
+void cm_whips_end(cm_api *api);
 void cm_event_streams_end(cm_api *api);
 /* openapi.c */
 json_t *cm_openapi_json(void);

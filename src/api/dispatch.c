@@ -402,6 +402,7 @@ cm_status cm_api_create(const cm_api_config *config, cm_api **out)
     cm_list_init(&api->calls);
     cm_list_init(&api->lives);
     cm_list_init(&api->wheps);
+    cm_list_init(&api->whips);
     cm_list_init(&api->event_streams);
     cm_status status = cm_mp4_muxer_create(&api->muxer);
     if (status == CM_OK)
@@ -421,6 +422,7 @@ void cm_api_destroy(cm_api *api)
     assert(cm_list_is_empty(&api->calls)); /* what they wait for would come to nobody */
     cm_lives_end(api);
     cm_wheps_end(api);
+    cm_whips_end(api);
     cm_event_streams_end(api);
     cm_mp4_muxer_destroy(api->muxer);
     cm_fanout_destroy(api->fanout);

@@ -22,7 +22,8 @@ static json_t *parameters_json(const cm_route *route)
         json_array_append_new(list,
                               parameter_json(name, "path", true, "id: 1 to 31 of a-z 0-9 - _"));
     }
-    if (route->permission == CM_PERMISSION_VIEW || route->permission == CM_PERMISSION_OWNER)
+    if (route->permission == CM_PERMISSION_VIEW || route->permission == CM_PERMISSION_PUBLISH ||
+        route->permission == CM_PERMISSION_OWNER)
         json_array_append_new(list,
                               parameter_json("home", "query", false,
                                              "id of the home; may be left out by members of one"));
@@ -33,7 +34,7 @@ static json_t *security_json(const cm_route *route)
 {
     if (route->permission == CM_PERMISSION_ANYONE || route->permission == CM_PERMISSION_SETUP_TOKEN)
         return json_array();
-    if (route->permission == CM_PERMISSION_VIEW)
+    if (route->permission == CM_PERMISSION_VIEW || route->permission == CM_PERMISSION_PUBLISH)
         return json_pack("[{s:[]}, {s:[]}]", "session", "token");
     return json_pack("[{s:[]}]", "session");
 }

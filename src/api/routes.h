@@ -39,6 +39,12 @@ CM_ROUTE(whep_change, PATCH, "/api/v1/cameras/{camera}/whep/{viewer}", VIEW, SDP
          "Candidates, or an ICE restart, of a WebRTC viewer")
 CM_ROUTE(whep_end, DELETE, "/api/v1/cameras/{camera}/whep/{viewer}", VIEW, NONE, 0,
          "End a WebRTC viewer")
+CM_ROUTE(whip, POST, "/api/v1/cameras/{camera}/whip", PUBLISH, SDP, 65536,
+         "Bring a camera its pictures by WebRTC: offer in, answer out")
+CM_ROUTE(whip_change, PATCH, "/api/v1/cameras/{camera}/whip/{publisher}", PUBLISH, SDP_FRAGMENT,
+         16384, "Candidates, or an ICE restart, of a WebRTC publisher")
+CM_ROUTE(whip_end, DELETE, "/api/v1/cameras/{camera}/whip/{publisher}", PUBLISH, NONE, 0,
+         "End a WebRTC publisher")
 CM_ROUTE(still, GET, "/api/v1/cameras/{camera}/still.jpg", VIEW, NONE, 0,
          "The newest keyframe as JPEG")
 CM_ROUTE(events, GET, "/api/v1/events", SESSION, NONE, 0, "What happens, as server-sent events")

@@ -15,13 +15,13 @@ static void whep_free(cm_whep *whep)
     cm_webrtc_sound_destroy(whep->sound); /* says goodbye over what is freed next */
     cm_viewer_session_close(whep->session);
     cm_lease_destroy(whep->lease);
-    cm_rtc_session_destroy(whep->rtc);
+    cm_rtc_session_destroy(whep->place.rtc);
     cm_buffer_deinit(&whep->offer);
     cm_list_remove(&whep->node);
     free(whep);
 }
 
-void cm_whep_end(cm_whep *whep)
+static void whep_end(cm_whep *whep)
 {
     cm_webrtc_viewer_destroy(whep->viewer);
     whep_free(whep);
@@ -30,29 +30,40 @@ void cm_whep_end(cm_whep *whep)
 void cm_wheps_end(cm_api *api)
 {
     CM_LIST_EACH(&api->wheps, node, next)
-    cm_whep_end(CM_HOLDER(node, cm_whep, node));
+    whep_end(CM_HOLDER(node, cm_whep, node));
 }
 
-void cm_whep_renew_etag(cm_whep *whep)
+static cm_rtc_place *find(cm_api *there, const cm_call *call)
 {
-    cm_id_make(cm_loop_random(whep->api->config.loop), whep->etag);
-}
-
-cm_whep *cm_whep_find(cm_api *api, const cm_call *call)
-{
-    CM_LIST_EACH(&api->wheps, node, next)
+    CM_LIST_EACH(&there->wheps, node, next)
     {
         cm_whep *whep = CM_HOLDER(node, cm_whep, node);
-        if (cm_slice_equal(cm_slice_of(whep->id), cm_slice_of(call->parameters.ids[1])) &&
-            cm_slice_equal(cm_slice_of(whep->camera.camera.text),
-                           cm_slice_of(call->parameters.ids[0])) &&
-            cm_home_id_equal(&whep->camera.home, &call->home) &&
-            whep->asker.kind == call->asker.kind &&
-            cm_secret_equal(cm_slice_over(whep->asker.token_hash, sizeof whep->asker.token_hash),
-                            cm_slice_over(call->asker.token_hash, sizeof call->asker.token_hash)))
-            return whep;
+        if (cm_rtc_place_is_asked(&whep->place, call))
+            return &whep->place;
     }
     return NULL;
+}
+
+static void end_place(cm_rtc_place *place)
+{
+    whep_end(CM_HOLDER(place, cm_whep, place));
+}
+
+static const cm_rtc_kind KIND = {
+    .find = find,
+    .end = end_place,
+    .gone = {404, "no-such-viewer", "No such viewer", "This viewer has ended: open another one.",
+             NULL, 0},
+};
+
+void cm_route_whep_change(cm_call *call)
+{
+    cm_rtc_change(call, &KIND);
+}
+
+void cm_route_whep_end(cm_call *call)
+{
+    cm_rtc_end(call, &KIND);
 }
 
 /* Nothing more is heard; the pictures go on. */
@@ -72,7 +83,7 @@ static void on_stale(void *owner)
 
 static void on_viewer_end(void *owner)
 {
-    cm_whep_end(owner);
+    whep_end(owner);
 }
 
 static const cm_webrtc_events VIEWER_EVENTS = {.on_stale = on_stale, .on_end = on_viewer_end};
@@ -87,7 +98,7 @@ static const cm_webrtc_events VIEWER_EVENTS = {.on_stale = on_stale, .on_end = o
 static cm_webrtc_estimate_config rates_of(const cm_whep *whep)
 {
     cm_rtc_figures figures;
-    cm_rtc_session_read_figures(whep->rtc, &figures);
+    cm_rtc_session_read_figures(whep->place.rtc, &figures);
     const cm_address_kind kind = cm_address_kind_of(&figures.path);
     const bool is_near =
         !figures.is_relayed && (kind == CM_ADDRESS_PRIVATE || kind == CM_ADDRESS_LOOPBACK ||
@@ -100,8 +111,8 @@ static cm_webrtc_estimate_config rates_of(const cm_whep *whep)
 /* Under a lease of its own, made of the one that is at hand. Without it the pictures go on. */
 static void begin_sound(cm_whep *whep)
 {
-    const cm_webrtc_sound_config config = {.hub = whep->api->config.hub,
-                                           .loop = whep->api->config.loop,
+    const cm_webrtc_sound_config config = {.hub = whep->place.api->config.hub,
+                                           .loop = whep->place.api->config.loop,
                                            .transport = &whep->transport,
                                            .estimator = &whep->estimator,
                                            .media = whep->sound_media,
@@ -118,12 +129,12 @@ static void begin_sound(cm_whep *whep)
 static void on_connected(void *owner)
 {
     cm_whep *whep = owner;
-    whep->transport = cm_webrtc_transport_over(whep->rtc);
+    whep->transport = cm_webrtc_transport_over(whep->place.rtc);
     const cm_webrtc_estimate_config rates = rates_of(whep);
-    cm_webrtc_estimate_init(&whep->estimate, &rates, cm_loop_now(whep->api->config.loop));
+    cm_webrtc_estimate_init(&whep->estimate, &rates, cm_loop_now(whep->place.api->config.loop));
     whep->estimator = cm_webrtc_estimate_as_estimator(&whep->estimate);
-    const cm_webrtc_config config = {.hub = whep->api->config.hub,
-                                     .loop = whep->api->config.loop,
+    const cm_webrtc_config config = {.hub = whep->place.api->config.hub,
+                                     .loop = whep->place.api->config.loop,
                                      .transport = &whep->transport,
                                      .stream = whep->stream,
                                      .media = whep->media,
@@ -138,7 +149,7 @@ static void on_connected(void *owner)
     if (status == CM_OK)
         status = cm_webrtc_viewer_start(whep->viewer);
     if (status != CM_OK)
-        cm_whep_end(whep);
+        whep_end(whep);
 }
 
 static void on_rtcp(void *owner, cm_slice compound)
@@ -160,9 +171,9 @@ static void on_rtp(void *owner, cm_slice packet)
 static void on_closed(void *owner, cm_rtc_cause cause)
 {
     cm_whep *whep = owner;
-    cm_log_camera(CM_LOG_DEBUG, "whep", &whep->camera, "event=closed cause=%s",
+    cm_log_camera(CM_LOG_DEBUG, "whep", &whep->place.camera, "event=closed cause=%s",
                   cm_rtc_cause_name(cause));
-    cm_whep_end(whep);
+    whep_end(whep);
 }
 
 static const cm_rtc_events RTC_EVENTS = {on_connected, on_rtp, on_rtcp, on_closed};
@@ -183,43 +194,23 @@ static void respond_problem(cm_whep *whep, unsigned status, const char *type, co
                                                    .retry_after_s = status == 503 ? 5 : 0});
 }
 
-static void respond_answer(cm_whep *whep, cm_slice answer)
-{
-    char location[256], etag[CM_ID_SIZE + 2];
-    cm_writer l = cm_writer_over(location, sizeof location);
-    cm_writer e = cm_writer_over(etag, sizeof etag);
-    cm_write_format(&l, "/api/v1/cameras/%s/whep/%s?home=%s", whep->camera.camera.text, whep->id,
-                    whep->camera.home.text);
-    cm_write_format(&e, "\"%s\"", whep->etag);
-    const cm_http_field fields[] = {
-        {CM_TEXT("content-type"), CM_TEXT("application/sdp")},
-        {CM_TEXT("cache-control"), CM_TEXT("no-store")},
-        {CM_TEXT("accept-patch"), CM_TEXT("application/trickle-ice-sdpfrag")},
-        {CM_TEXT("location"), cm_writer_done(&l)},
-        {CM_TEXT("etag"), cm_writer_done(&e)},
-    };
-    cm_http_request *request = whep->request;
-    whep->request = NULL;
-    cm_http_respond(request, &(cm_http_response){.status = 201,
-                                                 .fields = fields,
-                                                 .field_count = CM_COUNT(fields),
-                                                 .body = answer});
-}
-
 /* The first lease: whoever asks may see this camera. */
 static void begin(cm_whep *whep)
 {
-    char detail[CM_WHEP_DETAIL_SIZE];
+    char detail[CM_RTC_DETAIL_SIZE];
     cm_buffer answer;
     cm_buffer_init(&answer, 64 << 10);
     const cm_status status = cm_whep_answer(whep, &RTC_EVENTS, &answer, detail);
     cm_buffer_deinit(&whep->offer);
     if (status == CM_OK) {
-        whep->wish = cm_fleet_want(whep->api->config.fleet, &whep->camera, whep->stream);
+        whep->wish =
+            cm_fleet_want(whep->place.api->config.fleet, &whep->place.camera, whep->stream);
         if (whep->has_sound)
             whep->sound_wish =
-                cm_fleet_want(whep->api->config.fleet, &whep->camera, CM_STREAM_SOUND);
-        respond_answer(whep, cm_buffer_data(&answer));
+                cm_fleet_want(whep->place.api->config.fleet, &whep->place.camera, CM_STREAM_SOUND);
+        cm_http_request *request = whep->request;
+        whep->request = NULL;
+        cm_rtc_place_respond(&whep->place, "whep", request, cm_buffer_data(&answer));
     } else if (status == CM_REFUSE) {
         respond_problem(whep, 400, "bad-offer", "Offer not understood", detail);
     } else if (status == CM_ABSENT) {
@@ -257,7 +248,7 @@ static void on_lease(void *owner, cm_lease *lease)
     }
     cm_lease_destroy(whep->lease);
     whep->lease = lease;
-    if (whep->rtc == NULL)
+    if (whep->place.rtc == NULL)
         begin(whep);
 }
 
@@ -266,7 +257,7 @@ static void on_end(void *owner, cm_grant_reason reason)
 {
     cm_whep *whep = owner;
     if (reason == CM_GRANT_DENIED_EVIDENCE)
-        cm_log_camera(CM_LOG_ERROR, "whep", &whep->camera, "event=evidence-alarm");
+        cm_log_camera(CM_LOG_ERROR, "whep", &whep->place.camera, "event=evidence-alarm");
     respond_problem(whep, 404, "no-such-camera", "No such camera",
                     "There is no such camera here, or you may not see it.");
     end_sound(whep);
@@ -291,7 +282,7 @@ static const cm_http_events WAITING_EVENTS = {NULL, on_gone};
 static void read_codec(cm_call *call)
 {
     cm_whep *whep = call->data;
-    const cm_camera_status *status = cm_fleet_status(call->api->config.fleet, &whep->camera);
+    const cm_camera_status *status = cm_fleet_status(call->api->config.fleet, &whep->place.camera);
     whep->has_format = status != NULL && cm_sound_format_of(&status->sound, &whep->format);
     if (status != NULL)
         CM_IGNORE(cm_slice_to_cstr(cm_slice_of(status->streams[whep->stream].codec), whep->codec,
@@ -314,7 +305,7 @@ static void open_session(cm_call *call)
     }
     const cm_viewer_ask ask = {
         .asker = call->asker,
-        .camera = whep->camera,
+        .camera = whep->place.camera,
         .streams = UINT32_C(1) << whep->stream | (uint32_t)whep->is_sound_wished << CM_STREAM_SOUND,
         .wanted = whep->is_sound_wished ? CM_RIGHT_VIEW | CM_RIGHT_LISTEN : CM_RIGHT_VIEW};
     if (cm_viewer_session_open(call->api->config.grants, call->api->config.loop, &ask,
@@ -334,17 +325,6 @@ static void free_unopened(void *data)
     whep_free(data);
 }
 
-/* The first character says which loop it lives on. */
-static void make_id(cm_whep *whep)
-{
-    static const char DIGITS[] = "0123456789abcdef";
-    cm_loop *loop = whep->api->config.loop;
-    char random[CM_ID_SIZE];
-    cm_id_make(cm_loop_random(loop), random);
-    cm_writer w = cm_writer_over(whep->id, sizeof whep->id);
-    cm_write_format(&w, "%c%s", DIGITS[cm_loop_index(loop)], random);
-}
-
 void cm_route_whep(cm_call *call)
 {
     cm_camera_key camera;
@@ -356,16 +336,12 @@ void cm_route_whep(cm_call *call)
         cm_call_fail(call, CM_FULL, "absent");
         return;
     }
-    *whep = (cm_whep){.api = call->api,
-                      .camera = camera,
-                      .stream = stream,
-                      .asker = call->asker,
+    *whep = (cm_whep){.stream = stream,
                       .is_sound_wished = cm_whep_wishes_sound(cm_buffer_data(&call->text)),
                       .offer = call->text};
+    cm_rtc_place_init(&whep->place, call->api, &call->asker, &camera);
     cm_buffer_init(&call->text, 0); /* its bytes are the session's */
     cm_list_init(&whep->node);
-    make_id(whep);
-    cm_whep_renew_etag(whep);
     call->data = whep;
     call->free_data = free_unopened;
     cm_call_on_control(call, read_codec, open_session);

@@ -2,23 +2,18 @@
  * whep: what the files of WebRTC viewing share. A viewer session of grants on one side, a WebRTC
  * session of net/ and a viewer of egress/ on the other, and the cut between them.
  *
- * WHEP (draft-ietf-wish-whep, after WHIP, RFC 9725): POST an offer, 201 with the answer; the
- * session's own address takes candidates and ICE restarts by PATCH and ends by DELETE. It belongs
- * to whoever opened it: another person's, another token's, another camera's does not exist.
+ * WHEP (draft-ietf-wish-whep, after WHIP, RFC 9725): POST an offer, 201 with the answer; the rest
+ * is api/rtc_sdp.h.
  */
 #pragma once
 
-#include "api/api_priv.h"
+#include "api/rtc_sdp.h"
 #include "egress/webrtc/estimate.h"
 #include "egress/webrtc/sound.h"
 
 typedef struct cm_whep {
-    cm_list node; /* in api->wheps */
-    cm_api *api;
-    char id[CM_ID_SIZE];
-    char etag[CM_ID_SIZE]; /* of the ICE session: another one after a restart */
-    cm_asker asker;
-    cm_camera_key camera;
+    cm_list node; /* in place.api->wheps */
+    cm_rtc_place place;
     cm_stream stream;
     cm_http_request *request; /* until it is answered */
     cm_buffer offer;          /* likewise */
@@ -33,13 +28,11 @@ typedef struct cm_whep {
     bool has_sound; /* it was answered that it comes */
     cm_webrtc_sound_media sound_media;
     char sound_mid[CM_RTP_ELEMENT_MAX + 1];
-    char remote_ufrag[CM_ICE_REMOTE_UFRAG_MAX + 1]; /* of the present ICE session */
     cm_webrtc_transport transport;
     cm_webrtc_estimate estimate; /* of what the path carries */
     cm_webrtc_estimator estimator;
     cm_viewer_session *session;
     cm_lease *lease; /* the newest, until there is a viewer, who takes it */
-    cm_rtc_session *rtc;
     cm_webrtc_viewer *viewer;
     cm_webrtc_sound *sound;
     cm_fleet_wish *wish;
@@ -51,23 +44,9 @@ typedef struct cm_whep {
 /* Does the offer ask for sound at all? Says nothing of whether it may be had. */
 bool cm_whep_wishes_sound(cm_slice offer);
 
-/* Reads whep->offer, makes whep->rtc and whep->media of it, whep->sound_media where whep->lease
- * allows it, and writes the answer. CM_REFUSE: `detail`, which has room for CM_WHEP_DETAIL_SIZE,
- * says what is wrong. CM_ABSENT: the offer has not the codec of the stream; `detail` names what
- * both have. CM_FULL: too many sessions. */
-enum { CM_WHEP_DETAIL_SIZE = 256 };
+/* Reads whep->offer, makes whep->place.rtc and whep->media of it, whep->sound_media where
+ * whep->lease allows it, and writes the answer. CM_REFUSE: `detail`, which has room for
+ * CM_RTC_DETAIL_SIZE, says what is wrong. CM_ABSENT: the offer has not the codec of the stream;
+ * `detail` names what both have. CM_FULL: too many sessions. */
 cm_status cm_whep_answer(cm_whep *whep, const cm_rtc_events *events, cm_buffer *answer,
-                         char detail[CM_WHEP_DETAIL_SIZE]);
-/* A trickled fragment: with other credentials of the peer's it is a restart, and *answer gets ours
- * (else it stays empty). CM_REFUSE as above. */
-cm_status cm_whep_take_fragment(cm_whep *whep, cm_slice fragment, cm_buffer *answer,
-                                char detail[CM_WHEP_DETAIL_SIZE]);
-
-/* ---- whep.c ---- */
-
-/* That session of this asker and camera on this loop, or NULL. */
-cm_whep *cm_whep_find(cm_api *api, const cm_call *call);
-/* Ends it in order: the peer is told. */
-void cm_whep_end(cm_whep *whep);
-/* Writes another id of the ICE session into whep->etag. */
-void cm_whep_renew_etag(cm_whep *whep);
+                         char detail[CM_RTC_DETAIL_SIZE]);

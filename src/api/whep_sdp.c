@@ -2,28 +2,8 @@
 #include <stdlib.h>
 
 #include "api/whep.h"
-#include "proto/sdp/answer.h"
-#include "proto/sdp/fragment.h"
 
 enum { OFFERED_NAME_MAX = 16, OFFERED_SIZE_MAX = 64 };
-
-/* What is made on the way from offer to answer; too large for a stack. */
-typedef struct negotiation {
-    cm_sdp_offer offer;
-    cm_sdp_answer answer;
-    cm_sdp_candidate candidates[CM_RTC_CANDIDATES_MAX];
-    char hosts[CM_RTC_CANDIDATES_MAX][CM_ADDRESS_TEXT_SIZE];
-    char related[CM_RTC_CANDIDATES_MAX][CM_ADDRESS_TEXT_SIZE];
-    char foundations[CM_RTC_CANDIDATES_MAX][12];
-} negotiation;
-
-static cm_status refuse(const cm_sdp_error *error, char detail[CM_WHEP_DETAIL_SIZE])
-{
-    cm_writer w = cm_writer_over(detail, CM_WHEP_DETAIL_SIZE - 1);
-    cm_sdp_error_write(&w, error);
-    detail[cm_writer_done(&w).size] = '\0';
-    return CM_REFUSE;
-}
 
 /* ---- what the stream is ---- */
 
@@ -74,7 +54,7 @@ static size_t list_wants(const cm_whep *whep, cm_sdp_want wants[CM_VIDEO_CODECS]
 
 /* ---- pictures: one m-line of video; further ones are rejected ---- */
 
-static cm_status accept_video(negotiation *n, const cm_sdp_want *want, size_t *index_out)
+static cm_status accept_video(cm_rtc_negotiation *n, const cm_sdp_want *want, size_t *index_out)
 {
     const cm_sdp_terms terms = {.wants = want, .want_count = 1, .may_send = true};
     for (size_t i = 0; i < n->offer.media_count; i++)
@@ -125,19 +105,19 @@ static void write_offered(cm_writer *w, const cm_sdp_offer *offer)
     }
 }
 
-static cm_status refuse_video(const cm_whep *whep, const negotiation *n,
-                              char detail[CM_WHEP_DETAIL_SIZE])
+static cm_status refuse_video(const cm_whep *whep, const cm_rtc_negotiation *n,
+                              char detail[CM_RTC_DETAIL_SIZE])
 {
     if (!receives_video(&n->offer)) {
         CM_IGNORE(cm_slice_to_cstr(CM_TEXT("The offer asks for no video: it needs an m=video line "
                                            "that receives."),
-                                   detail, CM_WHEP_DETAIL_SIZE),
+                                   detail, CM_RTC_DETAIL_SIZE),
                   "short enough");
         return CM_REFUSE;
     }
     cm_sdp_want wants[CM_VIDEO_CODECS];
     const bool is_h265 = list_wants(whep, wants) == 1 && wants[0].codec == CM_SDP_H265;
-    cm_writer w = cm_writer_over(detail, CM_WHEP_DETAIL_SIZE - 1);
+    cm_writer w = cm_writer_over(detail, CM_RTC_DETAIL_SIZE - 1);
     cm_write_format(&w, "This stream is %s %s. The offer receives ",
                     is_h265 ? "H265" : "H264 with packetization-mode=1", whep->codec);
     write_offered(&w, &n->offer);
@@ -149,16 +129,16 @@ static cm_status refuse_video(const cm_whep *whep, const negotiation *n,
 /* A random SSRC that is not 0, which means none. */
 static uint32_t draw_ssrc(cm_whep *whep)
 {
-    return (uint32_t)cm_random_below(cm_loop_random(whep->api->config.loop), UINT32_MAX) + 1;
+    return (uint32_t)cm_random_below(cm_loop_random(whep->place.api->config.loop), UINT32_MAX) + 1;
 }
 
-static void name_pictures(cm_whep *whep, negotiation *n, size_t index)
+static void name_pictures(cm_whep *whep, cm_rtc_negotiation *n, size_t index)
 {
     cm_sdp_answer_media *media = &n->answer.medias[index];
     const cm_slice mid = n->offer.medias[index].mid;
     media->ssrc = draw_ssrc(whep);
     media->rtx_ssrc = media->choices[0].rtx_type != 0 ? media->ssrc ^ 1 : 0;
-    media->stream_id = cm_slice_of(whep->camera.camera.text);
+    media->stream_id = cm_slice_of(whep->place.camera.camera.text);
     media->track_id = CM_TEXT("video");
     /* One that is too long for the header extension is not sent: the peer finds its m-line by the
      * payload type. */
@@ -172,7 +152,7 @@ static void name_pictures(cm_whep *whep, negotiation *n, size_t index)
         .rtx_ssrc = media->rtx_ssrc,
         .extensions = media->extensions,
         .mid = cm_slice_of(whep->mid),
-        .cname = cm_slice_of(whep->id),
+        .cname = cm_slice_of(whep->place.id),
     };
     if (whep->mid[0] == '\0')
         whep->media.extensions.mid = 0;
@@ -207,7 +187,7 @@ static bool may_hear(const cm_whep *whep)
            cm_lease_allows(whep->lease, CM_STREAM_SOUND, CM_RIGHT_LISTEN);
 }
 
-static cm_status accept_sound(const cm_whep *whep, negotiation *n, size_t index)
+static cm_status accept_sound(const cm_whep *whep, cm_rtc_negotiation *n, size_t index)
 {
     CM_ENSURE(may_hear(whep), CM_ABSENT);
     const cm_sdp_want want = {.codec = sdp_codec(whep->format.codec),
@@ -218,7 +198,7 @@ static cm_status accept_sound(const cm_whep *whep, negotiation *n, size_t index)
 
 /* A peer that asks for sound where there is none goes on with its pictures: some (aiortc) give up
  * an answer that rejects a line they offered, none one that leaves it inactive. */
-static void accept_silence(negotiation *n, size_t index)
+static void accept_silence(cm_rtc_negotiation *n, size_t index)
 {
     static const cm_sdp_want WANTS[] = {
         {.codec = CM_SDP_OPUS}, {.codec = CM_SDP_PCMU}, {.codec = CM_SDP_PCMA}};
@@ -226,13 +206,14 @@ static void accept_silence(negotiation *n, size_t index)
     CM_IGNORE(cm_sdp_answer_accept(&n->answer, &n->offer, index, &terms), "it is rejected then");
 }
 
-static void name_sound(cm_whep *whep, negotiation *n, size_t index)
+static void name_sound(cm_whep *whep, cm_rtc_negotiation *n, size_t index)
 {
     cm_sdp_answer_media *media = &n->answer.medias[index];
     do
         media->ssrc = draw_ssrc(whep);
     while (media->ssrc == whep->media.ssrc || media->ssrc == whep->media.rtx_ssrc);
-    media->stream_id = cm_slice_of(whep->camera.camera.text); /* the pictures': shown in step */
+    media->stream_id =
+        cm_slice_of(whep->place.camera.camera.text); /* the pictures': shown in step */
     media->track_id = CM_TEXT("audio");
     whep->sound_mid[0] = '\0';
     CM_IGNORE(cm_slice_to_cstr(n->offer.medias[index].mid, whep->sound_mid, sizeof whep->sound_mid),
@@ -243,13 +224,13 @@ static void name_sound(cm_whep *whep, negotiation *n, size_t index)
         .ssrc = media->ssrc,
         .extensions = media->extensions,
         .mid = cm_slice_of(whep->sound_mid),
-        .cname = cm_slice_of(whep->id),
+        .cname = cm_slice_of(whep->place.id),
     };
     if (whep->sound_mid[0] == '\0')
         whep->sound_media.extensions.mid = 0;
 }
 
-static void negotiate_sound(cm_whep *whep, negotiation *n)
+static void negotiate_sound(cm_whep *whep, cm_rtc_negotiation *n)
 {
     for (size_t i = 0; i < n->offer.media_count; i++) {
         if (n->offer.medias[i].kind != CM_SDP_AUDIO)
@@ -263,135 +244,13 @@ static void negotiate_sound(cm_whep *whep, negotiation *n)
     }
 }
 
-/* ---- the transport ---- */
-
-static cm_fingerprint fingerprint_of(const cm_sdp_transport *peer)
-{
-    cm_fingerprint fingerprint = {.size = peer->fingerprint.size};
-    cm_slice_copy(cm_slice_over(peer->fingerprint.bytes, peer->fingerprint.size), fingerprint.bytes,
-                  sizeof fingerprint.bytes);
-    return fingerprint;
-}
-
-/* A peer's addresses on the way from its text to the agent. */
-typedef struct remotes {
-    cm_rtc_remote list[CM_SDP_OFFER_CANDIDATE_MAX];
-    size_t count;
-} remotes;
-
-/* Names stand for addresses that browsers hide behind mDNS: their own checks will say where they
- * are. */
-static void add_remote(remotes *r, const cm_sdp_candidate *candidate)
-{
-    cm_rtc_remote *remote = &r->list[r->count];
-    if (r->count == CM_COUNT(r->list) || candidate->is_name || candidate->transport != CM_SDP_UDP ||
-        candidate->component != 1 ||
-        cm_address_parse(candidate->address, candidate->port, &remote->address) != CM_OK)
-        return;
-    remote->priority = candidate->priority;
-    r->count++;
-}
-
-static cm_status open_transport(cm_whep *whep, const negotiation *n, const cm_rtc_events *events)
-{
-    const cm_sdp_transport *peer = cm_sdp_answer_peer(&n->answer, &n->offer);
-    const cm_fingerprint fingerprint = fingerprint_of(peer);
-    CM_TRY(cm_slice_to_cstr(peer->ufrag, whep->remote_ufrag, sizeof whep->remote_ufrag));
-    CM_TRY(cm_rtc_session_create(whep->api->config.rtc,
-                                 &(cm_rtc_session_config){.remote_ufrag = peer->ufrag,
-                                                          .fingerprints = &fingerprint,
-                                                          .fingerprint_count = 1,
-                                                          .events = events,
-                                                          .owner = whep},
-                                 &whep->rtc));
-    const cm_status status = cm_rtc_session_check(whep->rtc, peer->pwd, n->offer.is_ice_lite);
-    remotes r = {.count = 0};
-    for (size_t i = 0; i < n->offer.candidate_count; i++)
-        add_remote(&r, &n->offer.candidates[i].candidate);
-    cm_rtc_session_add_remotes(whep->rtc, r.list, r.count);
-    return status == CM_ABSENT ? CM_OK : status; /* a lite agent it is then */
-}
-
-static void describe_candidates(const cm_whep *whep, negotiation *n,
-                                cm_sdp_answer_transport *transport)
-{
-    static const cm_sdp_candidate_type TYPES[] = {[CM_RTC_HOST] = CM_SDP_HOST,
-                                                  [CM_RTC_REFLEXIVE] = CM_SDP_SERVER_REFLEXIVE,
-                                                  [CM_RTC_RELAYED] = CM_SDP_RELAYED};
-    cm_rtc_candidate own[CM_RTC_CANDIDATES_MAX];
-    const size_t count = cm_rtc_endpoint_candidates(whep->api->config.rtc, own);
-    for (size_t i = 0; i < count; i++) {
-        cm_writer w = cm_writer_over(n->foundations[i], sizeof n->foundations[i]);
-        cm_write_format(&w, "%u", own[i].foundation);
-        n->candidates[i] = (cm_sdp_candidate){
-            .foundation = cm_writer_done(&w),
-            .component = 1,
-            .transport = own[i].is_tcp ? CM_SDP_TCP_PASSIVE : CM_SDP_UDP,
-            .priority = own[i].priority,
-            .address = cm_slice_of(cm_address_format_host(&own[i].address, n->hosts[i])),
-            .port = own[i].address.port,
-            .type = TYPES[own[i].type],
-        };
-        if (own[i].type == CM_RTC_HOST)
-            continue;
-        n->candidates[i].related_address =
-            cm_slice_of(cm_address_format_host(&own[i].related, n->related[i]));
-        n->candidates[i].related_port = own[i].related.port;
-    }
-    transport->candidates = n->candidates;
-    transport->candidate_count = count;
-    transport->is_complete = true;
-}
-
-static void describe_transport(const cm_whep *whep, negotiation *n)
-{
-    const cm_ice_credentials *own = cm_rtc_session_local(whep->rtc);
-    cm_sdp_answer_transport *transport = &n->answer.transport;
-    transport->is_ice_lite = cm_rtc_session_is_lite(whep->rtc);
-    transport->ufrag = cm_slice_of(own->ufrag);
-    transport->pwd = cm_slice_of(own->pwd);
-    transport->fingerprint = cm_slice_of(cm_rtc_endpoint_fingerprint(whep->api->config.rtc));
-    describe_candidates(whep, n, transport);
-}
-
-/* Two lite agents would wait for each other for ever (RFC 8445 6.1.1). */
-static cm_status refuse_if_both_are_lite(const cm_whep *whep, const negotiation *n,
-                                         char detail[CM_WHEP_DETAIL_SIZE])
-{
-    if (!n->offer.is_ice_lite || cm_rtc_endpoint_may_check(whep->api->config.rtc))
-        return CM_OK;
-    CM_IGNORE(cm_slice_to_cstr(CM_TEXT("The offer says a=ice-lite, and this server is an ICE-lite "
-                                       "agent too: one of the two must be a full one."),
-                               detail, CM_WHEP_DETAIL_SIZE),
-              "short enough");
-    return CM_REFUSE;
-}
-
 /* ---- together ---- */
 
-static cm_status write_answer(cm_whep *whep, negotiation *n, cm_buffer *answer)
+static cm_status negotiate(cm_whep *whep, cm_rtc_negotiation *n, const cm_rtc_events *events,
+                           cm_buffer *answer, char detail[CM_RTC_DETAIL_SIZE])
 {
-    uint8_t *room;
-    n->answer.session_id = cm_random_u64(cm_loop_random(whep->api->config.loop)) >> 1;
-    n->answer.cname = cm_slice_of(whep->id);
-    CM_TRY(cm_buffer_room(answer, CM_SDP_ANSWER_SIZE, &room));
-    cm_writer w = cm_writer_over(room, CM_SDP_ANSWER_SIZE);
-    cm_sdp_answer_write(&w, &n->offer, &n->answer);
-    cm_slice text;
-    CM_TRY(cm_writer_finish(&w, &text));
-    cm_buffer_commit(answer, text.size);
-    return CM_OK;
-}
-
-static cm_status negotiate(cm_whep *whep, negotiation *n, const cm_rtc_events *events,
-                           cm_buffer *answer, char detail[CM_WHEP_DETAIL_SIZE])
-{
-    cm_sdp_error error;
     size_t index;
-    if (cm_sdp_offer_parse(cm_buffer_data(&whep->offer), &n->offer, &error) != CM_OK)
-        return refuse(&error, detail);
-    CM_TRY(refuse_if_both_are_lite(whep, n, detail));
-    cm_sdp_answer_init(&n->answer);
+    CM_TRY(cm_rtc_negotiation_begin(n, &whep->place, cm_buffer_data(&whep->offer), detail));
     cm_sdp_want wants[CM_VIDEO_CODECS];
     const size_t want_count = list_wants(whep, wants);
     cm_status status = CM_ABSENT;
@@ -401,71 +260,18 @@ static cm_status negotiate(cm_whep *whep, negotiation *n, const cm_rtc_events *e
         return refuse_video(whep, n, detail);
     name_pictures(whep, n, index);
     negotiate_sound(whep, n);
-    status = open_transport(whep, n, events);
-    if (status != CM_OK)
-        return status;
+    CM_TRY(cm_rtc_negotiation_finish(n, &whep->place, events, whep, answer));
     if (whep->media.rtx_payload_type == 0)
-        cm_rtc_session_remember(whep->rtc, whep->media.ssrc);
-    describe_transport(whep, n);
-    return write_answer(whep, n, answer);
+        cm_rtc_session_remember(whep->place.rtc, whep->media.ssrc);
+    return CM_OK;
 }
 
 cm_status cm_whep_answer(cm_whep *whep, const cm_rtc_events *events, cm_buffer *answer,
-                         char detail[CM_WHEP_DETAIL_SIZE])
+                         char detail[CM_RTC_DETAIL_SIZE])
 {
-    negotiation *n = malloc(sizeof *n);
+    cm_rtc_negotiation *n = malloc(sizeof *n);
     CM_ENSURE(n != NULL, CM_FULL);
     const cm_status status = negotiate(whep, n, events, answer, detail);
     free(n);
     return status;
-}
-
-/* ---- fragments ---- */
-
-static cm_status write_restart(cm_whep *whep, const cm_sdp_fragment *fragment, cm_buffer *answer)
-{
-    uint8_t *room;
-    negotiation *n = malloc(sizeof *n);
-    CM_ENSURE(n != NULL, CM_FULL);
-    describe_transport(whep, n);
-    cm_status status = cm_buffer_room(answer, CM_SDP_ANSWER_SIZE, &room);
-    if (status == CM_OK) {
-        cm_writer w = cm_writer_over(room, CM_SDP_ANSWER_SIZE);
-        cm_slice text;
-        cm_sdp_fragment_write(&w, fragment, &n->answer.transport);
-        status = cm_writer_finish(&w, &text);
-        if (status == CM_OK)
-            cm_buffer_commit(answer, text.size);
-    }
-    free(n);
-    return status;
-}
-
-/* Of no use to a lite agent: the peer's checks say where it is. */
-static void add_remotes(const cm_whep *whep, const cm_sdp_fragment *fragment)
-{
-    remotes r = {.count = 0};
-    for (size_t i = 0; i < fragment->candidate_count; i++)
-        add_remote(&r, &fragment->candidates[i]);
-    cm_rtc_session_add_remotes(whep->rtc, r.list, r.count);
-}
-
-cm_status cm_whep_take_fragment(cm_whep *whep, cm_slice text, cm_buffer *answer,
-                                char detail[CM_WHEP_DETAIL_SIZE])
-{
-    cm_sdp_fragment fragment;
-    cm_sdp_error error;
-    if (cm_sdp_fragment_parse(text, &fragment, &error) != CM_OK)
-        return refuse(&error, detail);
-    if (!cm_sdp_fragment_is_restart(&fragment, cm_slice_of(whep->remote_ufrag))) {
-        add_remotes(whep, &fragment);
-        return CM_OK;
-    }
-    CM_TRY(cm_rtc_session_restart(whep->rtc, fragment.ufrag));
-    if (!cm_rtc_session_is_lite(whep->rtc))
-        CM_TRY(cm_rtc_session_check(whep->rtc, fragment.pwd, false));
-    add_remotes(whep, &fragment);
-    CM_TRY(cm_slice_to_cstr(fragment.ufrag, whep->remote_ufrag, sizeof whep->remote_ufrag));
-    cm_whep_renew_etag(whep);
-    return write_restart(whep, &fragment, answer);
 }

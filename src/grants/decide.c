@@ -14,6 +14,19 @@ const char *cm_grant_reason_name(cm_grant_reason reason)
     return (unsigned)reason < CM_GRANT_REASONS ? NAMES[reason] : "unknown";
 }
 
+cm_grant_facts cm_grant_facts_of(const cm_evidence *evidence)
+{
+    return (cm_grant_facts){
+        .session_is_live = evidence->session_is_live,
+        .account_is_active = evidence->account_is_active,
+        .is_operator = evidence->is_operator,
+        .role = evidence->role,
+        .granted = evidence->has_grant ? evidence->granted : 0,
+        .token_limit = evidence->token_limit,
+        .camera_exists = evidence->camera_exists,
+    };
+}
+
 static cm_grant_decision deny(cm_grant_reason reason)
 {
     return (cm_grant_decision){.is_allowed = false, .reason = reason, .rights = 0};

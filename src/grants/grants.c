@@ -256,7 +256,8 @@ void cm_grants_each_viewer(cm_grants *grants, const cm_home_id *home,
     CM_LIST_EACH(&grants->viewers, node, next)
     {
         const cm_viewer_session *session = CM_HOLDER(node, cm_viewer_session, node);
-        if (session->is_allowed && cm_home_id_equal(&session->watching.camera.home, home))
+        if (session->is_allowed && session->watching.streams != 0 &&
+            cm_home_id_equal(&session->watching.camera.home, home))
             each(owner, &session->watching);
     }
 }

@@ -99,6 +99,9 @@ typedef struct cm_grant_facts {
     bool camera_exists;
 } cm_grant_facts;
 
+/* What the rows say, as the decision takes it. Pure. */
+cm_grant_facts cm_grant_facts_of(const cm_evidence *evidence);
+
 typedef enum cm_grant_reason {
     CM_GRANT_ALLOWED_OWNER, /* an owner sees and hears every camera of the home */
     CM_GRANT_ALLOWED_GRANT,

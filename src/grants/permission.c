@@ -17,6 +17,7 @@ static const rule RULES[CM_PERMISSIONS] = {
     [CM_PERMISSION_SETUP_TOKEN] = {"setup-token", 0},
     [CM_PERMISSION_SESSION] = {"session", 0},
     [CM_PERMISSION_VIEW] = {"view", ANY_MEMBER},
+    [CM_PERMISSION_PUBLISH] = {"publish", ANY_MEMBER},
     [CM_PERMISSION_OWNER] = {"owner", OWNERS},
     [CM_PERMISSION_OPERATOR] = {"operator", 0},
     [CM_PERMISSION_OPERATOR_OR_LOOPBACK] = {"operator-or-loopback", 0},
@@ -60,8 +61,9 @@ static cm_permission_verdict decide_in_home(const cm_permission_ask *ask, cm_hom
         return CM_PERMISSION_SIGN_IN;
     if (ask->who->is_operator)
         return CM_PERMISSION_NOT_ALLOWED;
-    /* An API token only views. */
-    if (ask->who->is_token && ask->permission != CM_PERMISSION_VIEW)
+    /* An API token only views and publishes. */
+    if (ask->who->is_token && ask->permission != CM_PERMISSION_VIEW &&
+        ask->permission != CM_PERMISSION_PUBLISH)
         return CM_PERMISSION_NOT_ALLOWED;
     const cm_identity_home *home = NULL;
     const cm_permission_verdict verdict = find_home(ask, &home);
@@ -95,6 +97,7 @@ cm_permission_verdict cm_permission_decide(const cm_permission_ask *ask, cm_home
     case CM_PERMISSION_OPERATOR_OR_LOOPBACK:
         return ask->is_direct_loopback ? CM_PERMISSION_GIVEN : decide_person(ask, true);
     case CM_PERMISSION_VIEW:
+    case CM_PERMISSION_PUBLISH:
     case CM_PERMISSION_OWNER:
         return decide_in_home(ask, home_out);
     case CM_PERMISSION_UNSET:

@@ -15,6 +15,7 @@ typedef enum cm_permission {
     CM_PERMISSION_SETUP_TOKEN, /* the handler's one-time token is the proof */
     CM_PERMISSION_SESSION,     /* somebody who signed in; no API tokens */
     CM_PERMISSION_VIEW,        /* a member of the home, or an API token of it */
+    CM_PERMISSION_PUBLISH,     /* the same: who may bring pictures is decided for each camera */
     CM_PERMISSION_OWNER,
     CM_PERMISSION_OPERATOR,
     CM_PERMISSION_OPERATOR_OR_LOOPBACK, /* an operator, or a direct request over loopback */
@@ -41,5 +42,6 @@ typedef struct cm_permission_ask {
 } cm_permission_ask;
 
 /* With CM_PERMISSION_GIVEN and a permission that concerns a home, *home_out is the home. Denies by
- * default. Operators are members of no home: VIEW and OWNER are refused to them, always. */
+ * default. Operators are members of no home: VIEW, PUBLISH and OWNER are refused to them, always.
+ */
 cm_permission_verdict cm_permission_decide(const cm_permission_ask *ask, cm_home_id *home_out);

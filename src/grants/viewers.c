@@ -130,7 +130,8 @@ static size_t count_of_account(const cm_grants *grants, const cm_account_id *acc
 static void allow(cm_viewer_session *session, cm_rights rights, bool is_renewal)
 {
     cm_grants *grants = session->grants;
-    if ((session->ask.streams & cm_streams_within(rights)) == 0) {
+    if ((session->ask.streams & cm_streams_within(rights)) == 0 &&
+        (rights & CM_RIGHT_PUBLISH) == 0) {
         end(session, CM_GRANT_DENIED_NO_GRANT); /* may do something here, but nothing of this */
         return;
     }
@@ -240,15 +241,7 @@ static void alarm_of(cm_grants *grants, const cm_viewer_session *session, const 
 
 static void take_facts(cm_viewer_session *session, const cm_evidence *e)
 {
-    session->facts = (cm_grant_facts){
-        .session_is_live = e->session_is_live,
-        .account_is_active = e->account_is_active,
-        .is_operator = e->is_operator,
-        .role = e->role,
-        .granted = e->has_grant ? e->granted : 0,
-        .token_limit = e->token_limit,
-        .camera_exists = e->camera_exists,
-    };
+    session->facts = cm_grant_facts_of(e);
     session->account = e->account;
     session->watching.camera = session->ask.camera;
     session->watching.account = e->account;

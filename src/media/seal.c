@@ -218,6 +218,11 @@ bool cm_lease_allows(const cm_lease *lease, cm_stream stream, cm_rights rights)
     return (lease->terms.streams >> stream & 1) == 1 && (lease->terms.rights & rights) == rights;
 }
 
+bool cm_lease_has(const cm_lease *lease, cm_rights rights)
+{
+    return (lease->terms.rights & rights) == rights;
+}
+
 bool cm_lease_is_live(const cm_lease *lease, cm_instant now)
 {
     return now.us >= lease->terms.from.us && now.us < lease->terms.until.us &&

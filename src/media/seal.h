@@ -74,6 +74,8 @@ const cm_camera_key *cm_lease_camera(const cm_lease *lease);
 uint64_t cm_lease_epoch(const cm_lease *lease);
 cm_instant cm_lease_until(const cm_lease *lease);
 bool cm_lease_allows(const cm_lease *lease, cm_stream stream, cm_rights rights);
+/* The same of a right that opens no stream. */
+bool cm_lease_has(const cm_lease *lease, cm_rights rights);
 /* Within its time, and its epoch is still current. */
 bool cm_lease_is_live(const cm_lease *lease, cm_instant now);
 void cm_lease_destroy(cm_lease *lease); /* wipes the keys; NULL is fine */

@@ -156,11 +156,11 @@ static void every_permission_is_decided_for_everybody(void **state)
     const cm_who token = {.homes = homes, .home_count = 1, .is_token = true};
     const cm_who oper = {.homes = homes, .home_count = 1, .is_operator = true};
     const cm_who *const WHO[] = {NULL, &owner, &guest, &both, &nowhere, &token, &oper};
-    /* unset anyone setup session view owner operator operator-or-loopback */
-    static const char *const UNNAMED[] = {"dggsssss", "dgggggdd", "dggggddd", "dgggwwdd",
-                                          "dgggnndd", "dggdgddd", "dgggddgg"};
-    static const char *const ROSSI[] = {"dggsssss", "dgggnndd", "dggggddd", "dggggddd",
-                                        "dgggnndd", "dggdnddd", "dgggddgg"};
+    /* unset anyone setup session view publish owner operator operator-or-loopback */
+    static const char *const UNNAMED[] = {"dggssssss", "dggggggdd", "dgggggddd", "dgggwwwdd",
+                                          "dgggnnndd", "dggdggddd", "dgggdddgg"};
+    static const char *const ROSSI[] = {"dggssssss", "dgggnnndd", "dgggggddd", "dgggggddd",
+                                        "dgggnnndd", "dggdnnddd", "dgggdddgg"};
     const cm_home_id rossi = home_id("rossi");
     for (size_t i = 0; i < CM_COUNT(WHO); i++)
         for (int p = 0; p < CM_PERMISSIONS; p++) {
@@ -173,7 +173,8 @@ static void every_permission_is_decided_for_everybody(void **state)
             got = letter(cm_permission_decide(&ask, &out));
             if (got != ROSSI[i][p])
                 fail_msg("who %zu, %s in rossi: %c", i, cm_permission_name((cm_permission)p), got);
-            if (got == 'g' && (p == CM_PERMISSION_VIEW || p == CM_PERMISSION_OWNER))
+            if (got == 'g' &&
+                (p == CM_PERMISSION_VIEW || p == CM_PERMISSION_PUBLISH || p == CM_PERMISSION_OWNER))
                 assert_true(cm_home_id_equal(&out, &rossi));
             ask.is_direct_loopback = true;
             ask.permission = CM_PERMISSION_OPERATOR_OR_LOOPBACK;
@@ -461,6 +462,41 @@ static void leases_are_renewed_from_memory_without_a_gap(void **state)
     cm_grants_each_viewer(s.grants, &s.w.rossi, count_watching, &s);
     assert_int_equal(watching, 1);
     stop_watching(&v);
+    server_close(&s);
+}
+
+/* He has a lease that opens nothing, watches nothing, and is cut like everybody. */
+static void who_publishes_has_a_lease_and_sees_nothing(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, NULL);
+    viewer v;
+    viewer refused;
+    ask_for(&s, &v, &s.w.sessions[ANNA], 0, 0, CM_RIGHT_PUBLISH);
+    ask_for(&s, &refused, &s.w.sessions[BRUNO], 0, 0, CM_RIGHT_PUBLISH);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    assert_true(is_live(&s, &v));
+    assert_true(cm_lease_has(v.lease, CM_RIGHT_PUBLISH));
+    assert_false(cm_lease_has(v.lease, VIEW));
+    for (unsigned stream = 0; stream < CM_STREAMS; stream++)
+        assert_false(cm_lease_allows(v.lease, (cm_stream)stream, 0));
+    assert_true(refused.has_ended);
+    assert_int_equal(refused.reason, CM_GRANT_DENIED_NO_GRANT);
+    watching = 0;
+    cm_grants_each_viewer(s.grants, &s.w.verdi, count_watching, &s);
+    assert_int_equal(watching, 0);
+    cm_change change;
+    assert_int_equal(cm_store_session_end(s.w.store, s.w.sessions[ANNA].token_hash, &change),
+                     CM_OK);
+    cm_grants_changed(s.grants, &change, NULL);
+    cm_change_clear(&change);
+    cm_sim_run_for(s.sim, 0);
+    assert_false(is_live(&s, &v)); /* by the page: no message need arrive */
+    cm_sim_run_for(s.sim, CM_MS(100));
+    assert_true(v.has_ended);
+    stop_watching(&v);
+    stop_watching(&refused);
     server_close(&s);
 }
 
@@ -1102,6 +1138,7 @@ int main(void)
         cmocka_unit_test(every_permission_is_decided_for_everybody),
         cmocka_unit_test(those_who_may_get_a_lease_and_others_a_reason),
         cmocka_unit_test(leases_are_renewed_from_memory_without_a_gap),
+        cmocka_unit_test(who_publishes_has_a_lease_and_sees_nothing),
         cmocka_unit_test(a_lease_never_outlives_its_session),
         cmocka_unit_test(a_lease_has_the_sound_only_with_the_right_to_listen),
         cmocka_unit_test(a_right_to_listen_is_none_without_the_right_to_look),

@@ -97,8 +97,9 @@ static const char *ask_permission(const struct row *row, const person *p, const 
     const cm_permission_verdict verdict = cm_permission_decide(&ask, &decided);
     /* A right in one home is never given as a right in another. */
     const cm_home_id own = home_named("own");
-    const bool is_of_a_home =
-        row->permission == CM_PERMISSION_VIEW || row->permission == CM_PERMISSION_OWNER;
+    const bool is_of_a_home = row->permission == CM_PERMISSION_VIEW ||
+                              row->permission == CM_PERMISSION_PUBLISH ||
+                              row->permission == CM_PERMISSION_OWNER;
     if (verdict == CM_PERMISSION_GIVEN && is_of_a_home)
         assert_true(cm_home_id_equal(&decided, home != NULL ? &named : &own));
     return verdict_name(verdict);

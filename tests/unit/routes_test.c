@@ -52,7 +52,8 @@ static void test_permissions_make_sense(void **state)
     for (size_t i = 0; i < CM_COUNT(ROWS); i++) {
         const cm_permission permission = CM_ROUTES[i].permission;
         if (strstr(ROWS[i].path, "{camera}") != NULL)
-            assert_true(permission == CM_PERMISSION_VIEW || permission == CM_PERMISSION_OWNER);
+            assert_true(permission == CM_PERMISSION_VIEW || permission == CM_PERMISSION_PUBLISH ||
+                        permission == CM_PERMISSION_OWNER);
         if (strstr(ROWS[i].path, "{account}") != NULL || strstr(ROWS[i].path, "{token}") != NULL)
             assert_int_equal(permission, CM_PERMISSION_OWNER);
         if (permission == CM_PERMISSION_ANYONE)
@@ -60,6 +61,8 @@ static void test_permissions_make_sense(void **state)
         /* What a viewer may do besides looking: open and end a WebRTC session of his own. */
         if (permission == CM_PERMISSION_VIEW)
             assert_true(strcmp(ROWS[i].method, "GET") == 0 || strstr(ROWS[i].path, "/whep"));
+        if (permission == CM_PERMISSION_PUBLISH)
+            assert_non_null(strstr(ROWS[i].path, "/whip"));
     }
 }
 
@@ -93,7 +96,7 @@ static void check_operation(const struct row *row, const cm_route *route, const 
     assert_string_equal(json_string_value(json_object_get(operation, "x-permission")),
                         cm_permission_name(route->permission));
     assert_int_equal(json_object_get(operation, "requestBody") != NULL, row->body_max > 0);
-    static const char *const NAMES[] = {"camera", "account", "token", "viewer"};
+    static const char *const NAMES[] = {"camera", "account", "token", "viewer", "publisher"};
     for (size_t i = 0; i < CM_COUNT(NAMES); i++) {
         char braced[32];
         snprintf(braced, sizeof braced, "{%s}", NAMES[i]);
@@ -102,6 +105,7 @@ static void check_operation(const struct row *row, const cm_route *route, const 
     }
     assert_int_equal(has_parameter(operation, "home", "query"),
                      route->permission == CM_PERMISSION_VIEW ||
+                         route->permission == CM_PERMISSION_PUBLISH ||
                          route->permission == CM_PERMISSION_OWNER);
     const bool is_open =
         route->permission == CM_PERMISSION_ANYONE || route->permission == CM_PERMISSION_SETUP_TOKEN;

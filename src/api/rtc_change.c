@@ -1,12 +1,13 @@
-/* Candidates, ICE restarts and the end of a WebRTC viewer, on the loop where it lives. */
-#include "api/whep.h"
+/* Candidates, ICE restarts and the end of a WebRTC session, on the loop where it lives. */
+#include "api/rtc_sdp.h"
 
 #include <stdlib.h>
 
 typedef struct change {
+    const cm_rtc_kind *kind;
     cm_api *there;
     char etag[CM_ID_SIZE + 2]; /* with its quotes; of the answer */
-    char detail[CM_WHEP_DETAIL_SIZE];
+    char detail[CM_RTC_DETAIL_SIZE];
     cm_buffer answer;
     enum {
         FOUND,
@@ -23,16 +24,13 @@ static void free_change(void *data)
     free(c);
 }
 
-static const cm_call_fault GONE = {
-    404, "no-such-viewer", "No such viewer", "This viewer has ended: open another one.", NULL, 0};
-
 /* NULL: answered. */
-static change *begin(cm_call *call)
+static change *begin(cm_call *call, const cm_rtc_kind *kind)
 {
     static const char DIGITS[] = "0123456789abcdef";
     const size_t index = cm_slice_find(cm_slice_of(DIGITS), (uint8_t)call->parameters.ids[1][0]);
     if (index >= call->api->config.api_count) {
-        cm_call_problem(call, &GONE);
+        cm_call_problem(call, &kind->gone);
         return NULL;
     }
     change *c = calloc(1, sizeof *c);
@@ -40,6 +38,7 @@ static change *begin(cm_call *call)
         cm_call_fail(call, CM_FULL, "absent");
         return NULL;
     }
+    c->kind = kind;
     c->there = call->api->config.apis[index];
     cm_buffer_init(&c->answer, 16 << 10);
     call->data = c;
@@ -52,10 +51,10 @@ static change *begin(cm_call *call)
 static void end_there(cm_call *call)
 {
     change *c = call->data;
-    cm_whep *whep = cm_whep_find(c->there, call);
-    c->outcome = whep != NULL ? FOUND : NOT_FOUND;
-    if (whep != NULL)
-        cm_whep_end(whep);
+    cm_rtc_place *place = c->kind->find(c->there, call);
+    c->outcome = place != NULL ? FOUND : NOT_FOUND;
+    if (place != NULL)
+        c->kind->end(place);
 }
 
 static void answer_end(cm_call *call)
@@ -64,31 +63,31 @@ static void answer_end(cm_call *call)
     if (c->outcome == FOUND)
         cm_call_empty(call);
     else
-        cm_call_problem(call, &GONE);
+        cm_call_problem(call, &c->kind->gone);
 }
 
-void cm_route_whep_end(cm_call *call)
+void cm_rtc_end(cm_call *call, const cm_rtc_kind *kind)
 {
-    const change *c = begin(call);
+    const change *c = begin(call, kind);
     if (c != NULL)
         cm_call_on(call, c->there, end_there, answer_end);
 }
 
 /* ---- PATCH ---- */
 
-static void write_etag(change *c, const cm_whep *whep)
+static void write_etag(change *c, const cm_rtc_place *place)
 {
     cm_writer w = cm_writer_over(c->etag, sizeof c->etag);
-    cm_write_format(&w, "\"%s\"", whep->etag);
+    cm_write_format(&w, "\"%s\"", place->etag);
 }
 
 /* A restart may be asked for with "*"; candidates are for the ICE session that the ETag names
  * (RFC 9725 4.3.1). */
-static bool is_for_this_session(const change *c, const cm_whep *whep)
+static bool is_for_this_session(const change *c, const cm_rtc_place *place)
 {
     char own[CM_ID_SIZE + 2];
     cm_writer w = cm_writer_over(own, sizeof own);
-    cm_write_format(&w, "\"%s\"", whep->etag);
+    cm_write_format(&w, "\"%s\"", place->etag);
     return cm_slice_equal(cm_slice_of(c->etag), CM_TEXT("*")) ||
            cm_slice_equal(cm_slice_of(c->etag), cm_writer_done(&w));
 }
@@ -96,12 +95,13 @@ static bool is_for_this_session(const change *c, const cm_whep *whep)
 static void change_there(cm_call *call)
 {
     change *c = call->data;
-    cm_whep *whep = cm_whep_find(c->there, call);
-    c->outcome = whep == NULL ? NOT_FOUND : !is_for_this_session(c, whep) ? STALE_ETAG : FOUND;
+    cm_rtc_place *place = c->kind->find(c->there, call);
+    c->outcome = place == NULL ? NOT_FOUND : !is_for_this_session(c, place) ? STALE_ETAG : FOUND;
     if (c->outcome != FOUND)
         return;
-    c->status = cm_whep_take_fragment(whep, cm_buffer_data(&call->text), &c->answer, c->detail);
-    write_etag(c, whep);
+    c->status =
+        cm_rtc_place_take_fragment(place, cm_buffer_data(&call->text), &c->answer, c->detail);
+    write_etag(c, place);
 }
 
 static void answer_change(cm_call *call)
@@ -114,14 +114,14 @@ static void answer_change(cm_call *call)
                                         0};
     change *c = call->data;
     if (c->outcome == NOT_FOUND) {
-        cm_call_problem(call, &GONE);
+        cm_call_problem(call, &c->kind->gone);
     } else if (c->outcome == STALE_ETAG) {
         cm_call_problem(call, &STALE);
     } else if (c->status == CM_REFUSE) {
         cm_call_problem(call, &(cm_call_fault){400, "bad-fragment", "Fragment not understood",
                                                c->detail, NULL, 0});
     } else if (c->status != CM_OK) {
-        cm_call_fail(call, c->status, "no-such-viewer");
+        cm_call_fail(call, c->status, c->kind->gone.type);
     } else if (cm_buffer_data(&c->answer).size == 0) {
         cm_call_empty(call);
     } else {
@@ -130,7 +130,7 @@ static void answer_change(cm_call *call)
     }
 }
 
-void cm_route_whep_change(cm_call *call)
+void cm_rtc_change(cm_call *call, const cm_rtc_kind *kind)
 {
     static const cm_call_fault WANTED = {
         428,
@@ -145,7 +145,7 @@ void cm_route_whep_change(cm_call *call)
         cm_call_problem(call, &WANTED);
         return;
     }
-    change *c = begin(call);
+    change *c = begin(call, kind);
     if (c == NULL)
         return;
     if (cm_slice_to_cstr(etag, c->etag, sizeof c->etag) != CM_OK)

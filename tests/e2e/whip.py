@@ -1,0 +1,252 @@
+#!/usr/bin/env python3
+# casement-test: quick
+"""A camera whose pictures are brought by WebRTC (WHIP): aiortc publishes pictures with a code, and
+viewers see that code by live.mp4 and by WHEP. Then who may not, what ends it, and that strangers at
+the media port harm nobody."""
+
+import os
+import re
+import secrets
+import signal
+import socket
+import struct
+import sys
+
+from _server import Cameras, Program, Server, check, command, decode, finish, record, until
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SYSTEM_PYTHON = "/usr/bin/python3"  # Debian's: the packages of Debian's are its own
+WIDTH = 640
+
+
+class Publisher(Program):
+    def __init__(self, server, camera, token, number, *more):
+        url = f"{server.origin}/api/v1/cameras/{camera}/whip"
+        super().__init__(SYSTEM_PYTHON, os.path.join(HERE, "_webrtc_publisher.py"), url, token, str(number), *more)
+
+    def says(self, pattern, seconds=30):
+        return until(lambda: re.search(pattern, self.output) or self.process.poll() is not None, seconds) and \
+            re.search(pattern, self.output)
+
+    def leave(self):
+        self.process.stdin.close()
+        until(lambda: self.process.poll() is not None, 10)
+        return self.end()
+
+
+class Viewer(Program):
+    def __init__(self, server, camera, token):
+        url = f"{server.origin}/api/v1/cameras/{camera}/whep"
+        super().__init__(SYSTEM_PYTHON, os.path.join(HERE, "_webrtc_aiortc.py"), url, token)
+
+    @property
+    def codes(self):
+        return [tuple(line.split()[1:]) for line in self.output.splitlines() if line.startswith("frame ")]
+
+    def has(self, pictures, seconds=30):
+        return until(lambda: len(self.codes) >= pictures or self.process.poll() is not None, seconds) and \
+            len(self.codes) >= pictures
+
+
+def token_of(server, account, camera, rights):
+    made = command(server, "token", "create", "--home", "verdi", "--account", account, "--camera", camera,
+                   "--rights", rights, "--days", "1")
+    return made.stdout.strip()
+
+
+def camera_of(server, owner, camera="phone"):
+    return server.ask("GET", f"/api/v1/cameras/{camera}?home=verdi", cookie=owner).json
+
+
+def is_in(server, owner, state, cause=None, seconds=30):
+    return until(lambda: (lambda c: c.get("state") == state and c.get("cause") == cause)(camera_of(server, owner)), seconds)
+
+
+def metric(server, name):
+    text = server.ask("GET", "/metrics").body.decode()
+    found = re.search(rf"^casement_{re.escape(name)} (\d+)$", text, re.M)
+    return int(found[1]) if found else None
+
+
+def are_of(codes, number):
+    counters = [int(code[1]) for code in codes if len(code) == 2]
+    return {code[0] for code in codes} == {str(number)} and counters == sorted(set(counters)) and len(counters) > 1
+
+
+# ---- seen ----
+
+def it_is_seen(server, owner, tokens):
+    check("a camera that nobody brings pictures is off",
+          is_in(server, owner, "off") and camera_of(server, owner)["kind"] == "whip", camera_of(server, owner))
+    publisher = Publisher(server, "phone", tokens["publish"], 77)
+    check("it is live once somebody does", is_in(server, owner, "live"),
+          f"{camera_of(server, owner)} {publisher.output} {publisher.log[-800:]}")
+    viewer = Viewer(server, "phone", tokens["view"])
+    check("its pictures come by WHEP", viewer.has(60), viewer.output[-500:] + viewer.log[-500:])
+    check("they are the publisher's, in order", are_of(viewer.codes, 77), viewer.codes[:20])
+    data, first = record(server, "/api/v1/cameras/phone/live.mp4?home=verdi", 5, cookie=owner)
+    check("and by MP4, within a second", first is not None and first < 1.5, first)
+    codes, complaints = decode(data, WIDTH)
+    check("with the same code", codes and {code and code[0] for code in codes} == {77}, f"{codes[:10]} {complaints}")
+    figures = camera_of(server, owner)["streams"]["main"]
+    check("its stream is described", figures["codec"].startswith("avc1.42") and
+          (figures["width"], figures["height"]) == (640, 360) and 10 < figures["fps"] < 30, figures)
+    check("who publishes does not watch", camera_of(server, owner)["viewers"] == 1, camera_of(server, owner))
+    return publisher, viewer
+
+
+def a_second_one_is_refused(server, owner, tokens, publisher):
+    other = Publisher(server, "phone", tokens["other"], 78)
+    check("another publisher is told 409", other.says(r"refused 409 already-publishing"), other.output + other.log)
+    other.end()
+    check("and the first goes on", is_in(server, owner, "live"), camera_of(server, owner))
+    again = Publisher(server, "phone", tokens["publish"], 79)
+    check("the same one takes over", again.says(r"state connected"), again.output + again.log[-500:])
+    check("its former session is closed", publisher.says(r"transport closed", 10), publisher.output)
+    publisher.end(signal.SIGKILL)
+    codes = []
+
+    def shows():
+        data, _ = record(server, "/api/v1/cameras/phone/live.mp4?home=verdi", 2, cookie=owner)
+        codes[:] = decode(data, WIDTH)[0]
+        return codes and codes[-1] and codes[-1][0] == 79
+    check("its pictures are shown", until(shows, 20), codes[:10])
+    return again
+
+
+def strangers_harm_nobody(server, owner, viewer):
+    """Noise, checks for nobody's ufrag, forged DTLS and SRTP, at the port that the pictures come to."""
+    target = ("127.0.0.1", port_of(server))
+    refused = 'rtc_refused_total{cause="%s"}'
+    counted = {cause: metric(server, refused % cause) for cause in ("check-unknown", "stranger")}
+    before = len(viewer.codes)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as flood:
+        for n in range(20000):
+            kind = n % 4
+            user = secrets.token_hex(8).encode()
+            stun = struct.pack(">HHI12sHH", 1, 20, 0x2112A442, secrets.token_bytes(12), 6, 16) + user
+            flood.sendto([secrets.token_bytes(40), stun, b"\x16\xfe\xfd" + secrets.token_bytes(60),
+                          b"\x80\x60" + secrets.token_bytes(200)][kind], target)
+    check("strangers at the port are counted",
+          until(lambda: all(metric(server, refused % cause) > was for cause, was in counted.items()), 5), counted)
+    check("and nobody's pictures suffer", viewer.has(before + 40) and are_of(viewer.codes[before:], 79), viewer.codes[before:][:10])
+    check("the camera is live", is_in(server, owner, "live"), camera_of(server, owner))
+
+
+def port_of(server):
+    """Of the media, from what the kernel says of the server's sockets."""
+    inodes = set()
+    folder = f"/proc/{server.process.pid}/fd"
+    for name in os.listdir(folder):
+        try:
+            found = re.match(r"socket:\[(\d+)\]", os.readlink(os.path.join(folder, name)))
+        except OSError:
+            continue
+        if found:
+            inodes.add(found[1])
+    with open("/proc/net/udp", encoding="ascii") as table:
+        for line in table.readlines()[1:]:
+            fields = line.split()
+            if fields[9] in inodes and fields[1].startswith("0100007F:"):
+                return int(fields[1].split(":")[1], 16)
+    return 0
+
+
+# ---- refused ----
+
+def who_may_not(server, owner, tokens):
+    rows = [("a token that may view", "phone", tokens["view"], "404 no-such-camera"),
+            ("a token of another camera", "phone", tokens["door"], "404 no-such-camera"),
+            ("an adult's token, whose account was not granted it", "phone", tokens["adult"], "404 no-such-camera"),
+            ("a camera with an address", "door", tokens["door"], "409 not-a-whip-camera"),
+            ("no such camera", "attic", tokens["publish"], "404 no-such-camera")]
+    for name, camera, token, wanted in rows:
+        publisher = Publisher(server, camera, token, 80)
+        check(f"refused: {name}", publisher.says("refused " + wanted), publisher.output + publisher.log[-500:])
+        publisher.end()
+    watching = Viewer(server, "phone", tokens["publish"])
+    check("who may publish may not see by that", until(lambda: "404" in watching.log, 15), watching.log + watching.output)
+    watching.end()
+    receiver = Publisher(server, "phone", tokens["publish"], 80, "recvonly")
+    check("an offer that brings nothing", receiver.says("refused 406 codec-not-offered"), receiver.output + receiver.log)
+    receiver.end()
+    bad = server.ask("POST", "/api/v1/cameras/phone/whip", b"nonsense", bearer=tokens["publish"],
+                     headers={"Content-Type": "application/sdp"})
+    check("an offer that is none", bad.status == 400 and bad.problem == "bad-offer", bad)
+    check("the camera stays off", is_in(server, owner, "off"), camera_of(server, owner))
+
+
+# ---- how it ends ----
+
+def its_ends(server, owner, tokens):
+    publisher = Publisher(server, "phone", tokens["publish"], 81)
+    is_in(server, owner, "live")
+    foreign = publisher.says(r"session (\S+)")[1].replace(server.origin, "")
+    refused = server.ask("DELETE", foreign, bearer=tokens["other"])
+    check("another's token can't end it", refused.status == 404 and refused.problem == "no-such-publisher", refused)
+    publisher.leave()
+    check("who leaves turns the camera off", is_in(server, owner, "off"), camera_of(server, owner))
+
+    spoilt = Publisher(server, "phone", tokens["publish"], 82, "wrong-fingerprint")
+    check("another certificate than announced ends it", is_in(server, owner, "off", "protocol"),
+          f"{camera_of(server, owner)} {spoilt.output}")
+    spoilt.end()
+
+    publisher = Publisher(server, "phone", tokens["other"], 83)
+    is_in(server, owner, "live")
+    listed = server.ask("GET", "/api/v1/tokens?home=verdi", cookie=owner).json["tokens"]
+    mine = [t for t in listed if t["rights"] == ["publish"] and t["camera"] == "phone"]
+    for token in mine:
+        server.ask("DELETE", f"/api/v1/tokens/{token['id']}?home=verdi", cookie=owner)
+    check("a revoked token publishes no longer", is_in(server, owner, "off", "not_allowed", 10), camera_of(server, owner))
+    check("and its peer is told", publisher.says(r"transport closed", 10), publisher.output)
+    publisher.end()
+    later = Publisher(server, "phone", tokens["other"], 84)
+    check("nor does it come again", later.says("refused 401 sign-in"), later.output + later.log)
+    later.end()
+
+
+def a_lost_one_is_told_of(server, owner, token):
+    publisher = Publisher(server, "phone", token, 85)
+    is_in(server, owner, "live")
+    publisher.end(signal.SIGKILL)
+    check("pictures that stop are told of", is_in(server, owner, "connecting", "no_pictures", 20), camera_of(server, owner))
+    check("who is not heard any more is lost", is_in(server, owner, "off", "publisher_lost", 60), camera_of(server, owner))
+
+
+def main():
+    cameras = Cameras(1)
+    rows = [{"id": "door", "main": cameras.url(1), "keep": "on-demand"}, {"id": "phone", "name": "Phone", "whip": True}]
+    server = Server({"homes": [{"id": "verdi", "name": "Casa Verdi", "allow": ["127.0.0.0/8"], "cameras": rows,
+                                "accounts": [{"name": "anna", "role": "owner", "password_file": "pw"},
+                                             {"name": "bruno", "role": "adult", "password_file": "pw",
+                                              "cameras": ["phone"]}]}]},
+                    {"pw": "correct horse battery"})
+    owner = server.sign_in("anna", "correct horse battery")
+    tokens = {name: token_of(server, account, camera, rights) for name, account, camera, rights in
+              (("publish", "anna", "phone", "publish"), ("other", "anna", "phone", "publish"),
+               ("view", "anna", "phone", "view"), ("door", "anna", "door", "publish"),
+               ("adult", "bruno", "phone", "publish"))}
+    who_may_not(server, owner, tokens)
+    publisher, viewer = it_is_seen(server, owner, tokens)
+    viewer.end()
+    publisher = a_second_one_is_refused(server, owner, tokens, publisher)
+    viewer = Viewer(server, "phone", tokens["view"])
+    check("a viewer of the one who took over", viewer.has(20), viewer.output[-300:])
+    strangers_harm_nobody(server, owner, viewer)
+    publisher.leave()
+    viewer.end()
+    its_ends(server, owner, tokens)
+    fresh = token_of(server, "anna", "phone", "publish")
+    a_lost_one_is_told_of(server, owner, fresh)
+    last = Publisher(server, "phone", fresh, 86)
+    is_in(server, owner, "live")
+    check("no alarm was raised", not re.search("alarm", server.log), server.log[-1000:])
+    check("the server ends in order, with somebody publishing", server.end() == 0, server.log[-1500:])
+    last.end()
+    cameras.end()
+    server.remove()
+    return finish()
+
+
+sys.exit(main())
