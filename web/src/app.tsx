@@ -8,6 +8,7 @@ import { AddCamera, EditCamera } from './pages/camera-form';
 import { SetupNeeded, Setup, SignIn } from './pages/enter';
 import { Homes } from './pages/homes';
 import { People } from './pages/people';
+import { Publish } from './pages/publish';
 import { Settings } from './pages/settings';
 import { HomeData } from './state/home';
 import { hrefOf, route, type Route } from './state/route';
@@ -107,10 +108,12 @@ function HomePage({ at, home, homes, data, account }: { at: Route; home: Home; h
   const cameras = useStore(data.cameras);
   const isOwner = home.role === 'owner';
   const wall: Route = { page: 'wall', home: home.id };
-  if (at.page === 'camera' || at.page === 'edit') {
+  if (at.page === 'camera' || at.page === 'edit' || at.page === 'publish') {
     const camera = cameras?.find((one) => one.id === at.camera);
     if (!cameras) return <Page title={home.name} isWide />;
-    if (!camera || (at.page === 'edit' && !isOwner)) return <Nothing back={wall} isCamera />;
+    const mayPublish = isOwner || camera?.rights?.includes('publish');
+    if (!camera || (at.page === 'edit' && !isOwner) || (at.page === 'publish' && !mayPublish)) return <Nothing back={wall} isCamera />;
+    if (at.page === 'publish') return <Publish key={camera.id} camera={camera} />;
     return at.page === 'edit' ? <EditCamera key={camera.id} data={data} camera={camera} />
       : <CameraPage key={camera.id} data={data} camera={camera} home={home} account={account} />;
   }

@@ -122,6 +122,7 @@ export const whepPath = (home: string, id: string, stream: StreamName) =>
   `/api/v1/cameras/${part(id)}/whep?${ofHome(home)}&stream=${stream}`;
 export const soundPath = (home: string, id: string) =>
   `/api/v1/cameras/${part(id)}/sound.mp4?${ofHome(home)}`;
+export const whipPath = (home: string, id: string) => `/api/v1/cameras/${part(id)}/whip?${ofHome(home)}`;
 export const stillPath = (home: string, id: string, width: number | null) =>
   `/api/v1/cameras/${part(id)}/still.jpg?${ofHome(home)}${width ? `&width=${width}` : ''}`;
 export const eventsPath = (home: string) => `/api/v1/events?${ofHome(home)}`;

@@ -9,7 +9,8 @@ export type CameraState =
   | 'unreachable'
   | 'wrong_password'
   | 'unsupported'
-  | 'stopped';
+  | 'stopped'
+  | 'off';
 
 export const CAUSES = [
   'address_refused',
@@ -25,10 +26,12 @@ export const CAUSES = [
   'too_many_sessions',
   'no_pictures',
   'closed',
+  'publisher_lost',
+  'not_allowed',
 ] as const;
 export type Cause = (typeof CAUSES)[number];
 
-export type Right = 'view' | 'listen' | 'talk';
+export type Right = 'view' | 'listen' | 'talk' | 'publish';
 
 export type StreamName = 'main' | 'sub';
 
@@ -51,6 +54,7 @@ export interface Camera {
   home: string;
   id: string;
   name: string;
+  kind?: 'rtsp' | 'whip'; // whip: its pictures are brought; absent: an older server
   state: CameraState;
   state_since: string;
   cause: Cause | null;
@@ -60,7 +64,7 @@ export interface Camera {
   rights?: Right[]; // what we may do with it; absent: an older server
   /* Only the home's owner receives what follows. */
   viewers?: number;
-  main?: string;
+  main?: string | null;
   sub?: string | null;
   user?: string | null;
   has_password?: boolean;
@@ -68,6 +72,7 @@ export interface Camera {
 
 export interface CameraInput {
   name?: string;
+  kind?: 'whip';
   main?: string;
   sub?: string | null;
   user?: string | null;

@@ -132,6 +132,37 @@ function Testing() {
   );
 }
 
+/* A camera without an address: this phone, or a program, brings its pictures. */
+function AddThisPhone({ data, home }: { data: HomeData; home: Home }) {
+  const [name, setName] = useState('');
+  const [fault, setFault] = useState('');
+  const { isBusy, error, run } = useSubmit();
+  const add = (event: Event) => {
+    event.preventDefault();
+    const found = name.trim() === '' ? t('field.required') : '';
+    setFault(found);
+    if (found) return;
+    void run(async () => {
+      let id = '';
+      await data.take(async () => {
+        const camera = await api.addCamera(home.id, { kind: 'whip', name: name.trim() });
+        id = camera.id;
+        return camera;
+      });
+      go({ page: 'publish', home: home.id, camera: id });
+    });
+  };
+  return (
+    <form class="card form" onSubmit={add} noValidate>
+      <h2><Icon name="phone" /> {t('publish.use')}</h2>
+      <p class="quiet">{t('publish.useHow')}</p>
+      {error !== null && <Alert>{sentenceFor(error)}</Alert>}
+      <Field label={t('add.nameLabel')} value={name} onInput={setName} error={fault} placeholder={t('publish.nameExample')} />
+      <button class="button" aria-disabled={isBusy}>{t('publish.useDo')}</button>
+    </form>
+  );
+}
+
 export function AddCamera({ data, home }: { data: HomeData; home: Home }) {
   const [address, setAddress] = useState<Address>({ main: '', sub: '', user: '', password: '' });
   const [fault, setFault] = useState('');
@@ -181,6 +212,7 @@ export function AddCamera({ data, home }: { data: HomeData; home: Home }) {
           <button class="button is-primary" aria-disabled={adding.isBusy}>{t('add.do')}</button>
         </form>
       )}
+      {!works && <AddThisPhone data={data} home={home} />}
     </Page>
   );
 }
@@ -213,16 +245,17 @@ export function EditCamera({ data, camera }: { data: HomeData; camera: Camera })
   const [isRemoving, setIsRemoving] = useState(false);
   const { isBusy, error, run } = useSubmit();
   const test = useProbe(camera.home);
+  const isBrought = camera.kind === 'whip';
   const back = hrefOf({ page: 'camera', home: camera.home, camera: camera.id });
 
   const save = (event: Event) => {
     event.preventDefault();
-    const found = name.trim() === '' || address.main.trim() === '' ? t('field.required') : '';
+    const found = name.trim() === '' || (!isBrought && address.main.trim() === '') ? t('field.required') : '';
     setFault(found);
     if (found) return;
     void run(async () => {
       const input: CameraInput = { name: name.trim() };
-      if (address.main.trim() !== camera.main) input.main = address.main.trim();
+      if (!isBrought && address.main.trim() !== camera.main) input.main = address.main.trim();
       if (address.sub.trim() !== (camera.sub ?? '')) input.sub = address.sub.trim() || null;
       if (address.user.trim() !== (camera.user ?? '')) input.user = address.user.trim() || null;
       if (address.password) input.password = address.password;
@@ -235,14 +268,18 @@ export function EditCamera({ data, camera }: { data: HomeData; camera: Camera })
     <Page title={t('edit.title', { name: camera.name })} back={back}>
       <form class="card form" onSubmit={save} noValidate>
         {error !== null && <Alert>{sentenceFor(error)}</Alert>}
-        {camera.cause && camera.state !== 'live' && !test.probe && <CauseBox cause={camera.cause} detail={null} />}
+        {camera.cause && !isBrought && camera.state !== 'live' && !test.probe && <CauseBox cause={camera.cause} detail={null} />}
         <Field label={t('add.nameLabel')} value={name} onInput={setName} error={name.trim() === '' ? fault : ''} />
-        <AddressFields address={address} fault={address.main.trim() === '' ? fault : ''}
-          passwordHint={t(camera.has_password ? 'add.passwordKept' : 'add.passwordHint')}
-          onChange={(next) => { setAddress(next); test.forget(); }} />
+        {isBrought ? <p class="quiet">{t('publish.hasNoAddress')}</p> : (
+          <AddressFields address={address} fault={address.main.trim() === '' ? fault : ''}
+            passwordHint={t(camera.has_password ? 'add.passwordKept' : 'add.passwordHint')}
+            onChange={(next) => { setAddress(next); test.forget(); }} />
+        )}
         <div class="form-row">
-          <button type="button" class="button" aria-disabled={test.isBusy}
-            onClick={() => void test.test({ ...inputOf(address), camera: camera.id })}>{t('add.test')}</button>
+          {!isBrought && (
+            <button type="button" class="button" aria-disabled={test.isBusy}
+              onClick={() => void test.test({ ...inputOf(address), camera: camera.id })}>{t('add.test')}</button>
+          )}
           <button class="button is-primary" aria-disabled={isBusy}>{t('do.save')}</button>
         </div>
         {test.isBusy && <Testing />}

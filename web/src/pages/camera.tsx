@@ -264,7 +264,8 @@ export function CameraPage({ data, camera, home, account }: CameraProps) {
   const [stream, setStream] = useState<StreamName>('main');
   const [hasDetails, setHasDetails] = useState(false);
   const stage = useRef<HTMLDivElement>(null);
-  const { host, picture, status } = usePicture(camera.home, camera.id, stream, STILL_WIDTH, !isGone);
+  const { host, picture, status } = usePicture(
+    camera.home, camera.id, stream, STILL_WIDTH, !isGone && camera.state !== 'off');
   const state: TileState = isGone ? { kind: 'no-right' } : tileState(camera, status, isOwner);
   const sound = useSound(picture, camera, isGone);
   const isHeard = useStore(hears) && sound !== 'off';
@@ -294,7 +295,16 @@ export function CameraPage({ data, camera, home, account }: CameraProps) {
   const edit = hrefOf({ page: 'edit', home: home.id, camera: camera.id });
   return (
     <Page title={camera.name} back={hrefOf({ page: 'wall', home: home.id })} isWide about={t(LOOKS[state.kind].word)}
-      tools={isOwner && !isGone && <a class="button is-compact" href={edit}><Icon name="edit" /> <span>{t('camera.edit')}</span></a>}>
+      tools={!isGone && (
+        <>
+          {camera.kind === 'whip' && (isOwner || camera.rights?.includes('publish')) && (
+            <a class="button is-compact" href={hrefOf({ page: 'publish', home: home.id, camera: camera.id })}>
+              <Icon name="phone" /> <span>{t('publish.link')}</span>
+            </a>
+          )}
+          {isOwner && <a class="button is-compact" href={edit}><Icon name="edit" /> <span>{t('camera.edit')}</span></a>}
+        </>
+      )}>
       <div class="camera">
         <div class="stage-column">
           <div class={`stage is-${state.kind}${isOld(state) ? ' is-old' : ''}`} data-state={state.kind} ref={stage} role="group" aria-label={spokenState(state)}>

@@ -9,6 +9,7 @@ export type Route =
   | { page: 'camera'; home: string; camera: string }
   | { page: 'add'; home: string }
   | { page: 'edit'; home: string; camera: string }
+  | { page: 'publish'; home: string; camera: string }
   | { page: 'people'; home: string }
   | { page: 'settings' }
   | { page: 'homes' };
@@ -25,7 +26,7 @@ export function parseRoute(fragment: string): Route {
   const [page, home, camera] = parts;
   if (page === 'settings' || page === 'homes') return { page };
   if (home && (page === 'wall' || page === 'add' || page === 'people')) return { page, home };
-  if (home && camera && (page === 'camera' || page === 'edit')) return { page, home, camera };
+  if (home && camera && (page === 'camera' || page === 'edit' || page === 'publish')) return { page, home, camera };
   return { page: 'start' };
 }
 

@@ -28,6 +28,7 @@ const PATHS = {
   save: 'M12 4v11M7 11l5 5 5-5M5 20h14',
   copy: 'M8 8h12v12H8zM16 8V4H4v12h4',
   info: 'M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM12 11v5.5M12 7.5h.01',
+  phone: 'M7.5 3h9v18h-9zM11 18h2',
   edit: 'M4 20h4L19.5 8.5l-4-4L4 16zM13 7l4 4',
   arrange: 'M4 4h6v6H4zM14 4h6v6h-6zM4 14h6v6H4zM14 14h6v6h-6z',
   check: 'M5 12.5l4.5 4.5L19 7.5',

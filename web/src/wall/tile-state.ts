@@ -12,7 +12,8 @@ export type TileState =
   | { kind: 'stills'; takenMs: number | null; why: StillsWhy }
   | { kind: 'frozen'; takenMs: number | null }
   | { kind: 'connecting'; takenMs: number | null }
-  | { kind: 'off'; by: string | null; sinceMs: number }
+  /* isBrought: nobody brings it pictures; else somebody switched it off */
+  | { kind: 'off'; by: string | null; isBrought?: boolean; cause?: Cause | null; sinceMs: number }
   | { kind: 'unreachable'; cause: Cause | null; sinceMs: number; nextTryMs: number | null; takenMs: number | null }
   | { kind: 'wrong-password'; sinceMs: number; mayFix: boolean }
   | { kind: 'unsupported'; cause: Cause | null }
@@ -67,6 +68,8 @@ export function tileState(camera: Camera, picture: PictureStatus, mayFix: boolea
       return { kind: 'wrong-password', sinceMs, mayFix };
     case 'unsupported':
       return { kind: 'unsupported', cause: camera.cause };
+    case 'off':
+      return { kind: 'off', by: null, isBrought: true, cause: camera.cause, sinceMs };
     case 'unreachable':
       return {
         kind: 'unreachable', cause: camera.cause, sinceMs, takenMs,

@@ -42,6 +42,11 @@ function nextTry(atMs: number | null): string {
 function sentences(state: TileState): [string, string, string?] {
   switch (state.kind) {
     case 'off':
+      if (state.isBrought)
+        return [
+          t('tile.notBrought'),
+          state.cause ? t(`cause.${state.cause}.what`) : t('tile.notBroughtSince', { time: shortTime(state.sinceMs, now()) }),
+        ];
       return [t('tile.off'), state.by
         ? t('tile.offBy', { name: state.by, time: shortTime(state.sinceMs, now()) })
         : t('tile.offSince', { time: shortTime(state.sinceMs, now()) })];

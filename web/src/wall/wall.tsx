@@ -34,7 +34,7 @@ interface CameraTileProps {
 export function CameraTile({ camera, home, account, isGone, viewers, tools, onDismiss }: CameraTileProps) {
   const isOwner = home.role === 'owner';
   const { host, status } = usePicture(
-    camera.home, camera.id, camera.streams.sub ? 'sub' : 'main', STILL_WIDTH, !isGone);
+    camera.home, camera.id, camera.streams.sub ? 'sub' : 'main', STILL_WIDTH, !isGone && camera.state !== 'off');
   const state: TileState = isGone ? { kind: 'no-right' } : tileState(camera, status, isOwner);
   const others = viewers.filter((viewer) => viewer.account !== account).map((viewer) => viewer.name);
   const action =
