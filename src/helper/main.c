@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "helper/scene.h"
+#include "helper/sound.h"
 #include "helper/still.h"
 
 static const struct {
@@ -13,6 +14,7 @@ static const struct {
     cm_status (*run)(int count, char **arguments);
 } JOBS[] = {
     {"scene", scene_run},
+    {"sound", sound_run},
     {"still", still_run},
 };
 

@@ -168,7 +168,9 @@ static void write_format(cm_writer *fmtp, const cm_scene *scene)
 static void write_description(exchange *x, const cm_scene *scene)
 {
     uint8_t storage[HEADER_SIZE];
+    uint8_t sound_storage[HEADER_SIZE];
     cm_writer fmtp = cm_writer_over(storage, sizeof storage);
+    cm_writer sound_fmtp = cm_writer_over(sound_storage, sizeof sound_storage);
     write_format(&fmtp, scene);
     const cm_sdp_payload payload = {.type = CM_SIMCAM_PAYLOAD_TYPE,
                                     .encoding = cm_slice_of(cm_video_codec_name(scene->codec)),
@@ -187,7 +189,7 @@ static void write_description(exchange *x, const cm_scene *scene)
                                    .payload_count = 1,
                                    .payloads = {payload}};
     if (x->session->simcam->sound != CM_SIMCAM_SOUND_NONE)
-        cm_simcam_sound_describe(x->session->simcam, cm_slice_of(SOUND_TRACK),
+        cm_simcam_sound_describe(x->session->simcam, cm_slice_of(SOUND_TRACK), &sound_fmtp,
                                  &sdp.medias[sdp.media_count++]);
     cm_sdp_write(&x->body, &sdp);
 }

@@ -56,6 +56,8 @@ typedef struct command {
     char helper_path[PATH_MAX];
     char cache_path[PATH_MAX];
     cm_scene *scenes[CM_SIMCAM_STREAMS][SCENES_MAX];
+    cm_simcam_sound sound_kind;
+    cm_sound_set *sound_set;
     cm_loop *loop;
     cm_net *net;
     cm_simcam *simcam;
@@ -70,7 +72,7 @@ static const char USAGE[] =
     "    [--auth digest|digest-sha256|digest-md5|basic|none] [--user NAME --password-file FILE]\n"
     "    [--names \"Front door,Garden\"] [--variants 1-4] [--fps N] [--gop N] [--kbps N]\n"
     "    [--codec h264|h265] [--main-codec h264|h265] [--sub-codec h264|h265]\n"
-    "    [--sound pcmu|pcma|none] [--first-code N]\n"
+    "    [--sound pcmu|pcma|aac|opus|none] [--first-code N]\n"
     "    [--fault camN:KIND[=VALUE][@STARTs][+LENGTHs]]... [--cache DIR] [--helper PROGRAM]\n"
     "    [--list]\n"
     "kinds: stall mute drop clock parameters garbage lie flood password busy stale close none\n"
@@ -283,6 +285,19 @@ static cm_status load_scenes(command *c)
     return CM_OK;
 }
 
+static cm_status load_sound(command *c)
+{
+    if (cm_simcam_sound_parse(cm_slice_of(c->sound), &c->sound_kind) != CM_OK)
+        return complain("--sound", c->sound);
+    if (!cm_simcam_sound_is_encoded(c->sound_kind))
+        return CM_OK;
+    const cm_status status = cm_sound_cache_get(c->helper, c->cache, c->sound, &c->sound_set);
+    if (status != CM_OK)
+        fprintf(stderr, "casement simcam: no sound from %s: %s\n", c->helper,
+                cm_status_name(status));
+    return status;
+}
+
 /* ---- running ---- */
 
 static void on_signal(void *owner, unsigned events)
@@ -374,10 +389,10 @@ static cm_status start(command *c, cm_simcam_auth auth)
         .user = cm_slice_of(c->user),
         .password = cm_slice_over(c->password, c->password_size),
         .scene_count = c->variants,
+        .sound = c->sound_kind,
+        .sound_set = c->sound_set,
         .utc_offset_s = utc_offset_s(),
     };
-    if (cm_simcam_sound_parse(cm_slice_of(c->sound), &config.sound) != CM_OK)
-        return complain("--sound", c->sound);
     for (size_t stream = 0; stream < CM_SIMCAM_STREAMS; stream++)
         config.scenes[stream] = (const cm_scene *const *)c->scenes[stream];
     CM_TRY(read_address(c, &config.listen));
@@ -426,6 +441,7 @@ static void stop(command *c)
     for (size_t stream = 0; stream < CM_SIMCAM_STREAMS; stream++)
         for (size_t i = 0; i < SCENES_MAX; i++)
             cm_scene_destroy(c->scenes[stream][i]);
+    cm_sound_set_destroy(c->sound_set);
     cm_buffer_deinit(&c->lines);
     cm_secret_wipe(c->password, sizeof c->password);
 }
@@ -439,6 +455,7 @@ static cm_status run(command *c, int count, char **arguments)
     read_names(c);
     CM_TRY(find_helper(c));
     CM_TRY(find_cache(c));
+    CM_TRY(load_sound(c));
     CM_TRY(load_scenes(c));
     raise_descriptors();
     CM_TRY(start(c, auth));

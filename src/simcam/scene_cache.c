@@ -38,14 +38,32 @@ static cm_status read_all(int descriptor, cm_buffer *out)
     }
 }
 
+/* Something that the helper makes, and how it is read. */
+typedef struct product {
+    const char *const *arguments; // of the helper
+    size_t size_max;
+    cm_status (*parse)(cm_slice bytes, void *out);
+    void *out;
+} product;
+
+static cm_status parse_scene(cm_slice bytes, void *out)
+{
+    return cm_scene_parse(bytes, out);
+}
+
+static cm_status parse_sound(cm_slice bytes, void *out)
+{
+    return cm_sound_set_parse(bytes, out);
+}
+
 /* From a file's start. */
-static cm_status parse_file(int descriptor, cm_scene **out)
+static cm_status parse_file(int descriptor, const product *p)
 {
     CM_ENSURE(lseek(descriptor, 0, SEEK_SET) == 0, CM_BROKEN);
     CM_AUTO(cm_buffer_deinit) cm_buffer bytes;
-    cm_buffer_init(&bytes, CM_SCENE_FILE_SIZE_MAX);
+    cm_buffer_init(&bytes, p->size_max);
     CM_TRY(read_all(descriptor, &bytes));
-    return cm_scene_parse(cm_buffer_data(&bytes), out);
+    return p->parse(cm_buffer_data(&bytes), p->out);
 }
 
 static cm_status wait_for(pid_t child)
@@ -60,69 +78,98 @@ static cm_status wait_for(pid_t child)
 }
 
 /* Runs the helper with `descriptor` as its standard output. */
-static cm_status encode(const char *helper, const cm_scene_wish *wish, int descriptor)
+static cm_status encode(const char *helper, const product *p, int descriptor)
 {
-    const char *codec = wish->codec == CM_VIDEO_H265 ? "h265" : "h264";
-    char size[2 * NUMBER_SIZE];
-    char numbers[5][NUMBER_SIZE];
-    const unsigned values[5] = {wish->variant, wish->fps, wish->gop, wish->kbps, wish->pictures};
-    snprintf(size, sizeof size, "%ux%u", wish->width, wish->height);
-    for (size_t i = 0; i < CM_COUNT(values); i++)
-        snprintf(numbers[i], sizeof numbers[i], "%u", values[i]);
-    const char *const arguments[] = {
-        "casement-helper", "scene",    "--size",  size,       "--variant", numbers[0],
-        "--fps",           numbers[1], "--gop",   numbers[2], "--kbps",    numbers[3],
-        "--frames",        numbers[4], "--codec", codec,      NULL};
     static char *const EMPTY[] = {NULL};
     posix_spawn_file_actions_t actions;
     CM_ENSURE(posix_spawn_file_actions_init(&actions) == 0, CM_BROKEN);
     pid_t child;
     const bool is_started =
         posix_spawn_file_actions_adddup2(&actions, descriptor, STDOUT_FILENO) == 0 &&
-        posix_spawn(&child, helper, &actions, NULL, (char *const *)(uintptr_t)arguments, EMPTY) ==
-            0;
+        posix_spawn(&child, helper, &actions, NULL, (char *const *)(uintptr_t)p->arguments,
+                    EMPTY) == 0;
     posix_spawn_file_actions_destroy(&actions);
     return is_started ? wait_for(child) : CM_BROKEN;
 }
 
-static cm_status make(const char *helper, const cm_scene_wish *wish, int descriptor, cm_scene **out)
+static cm_status make(const char *helper, const product *p, int descriptor)
 {
-    CM_TRY(encode(helper, wish, descriptor));
-    return parse_file(descriptor, out) == CM_OK ? CM_OK : CM_BROKEN;
+    CM_TRY(encode(helper, p, descriptor));
+    return parse_file(descriptor, p) == CM_OK ? CM_OK : CM_BROKEN;
 }
 
 /* Under another name first, so that no half file is ever found. */
-static cm_status make_in_folder(const char *helper, const char *path, const cm_scene_wish *wish,
-                                cm_scene **out)
+static cm_status make_in_folder(const char *helper, const char *path, const product *p)
 {
     char part[PATH_MAX];
     const int size = snprintf(part, sizeof part, "%s.XXXXXX", path);
     CM_ENSURE(size > 0 && (size_t)size < sizeof part, CM_BROKEN);
     CM_AUTO(close_file) int file = mkostemp(part, O_CLOEXEC);
     CM_ENSURE(file >= 0, CM_BROKEN);
-    cm_status status = make(helper, wish, file, out);
+    cm_status status = make(helper, p, file);
     if (status == CM_OK && rename(part, path) == 0)
         return CM_OK;
     unlink(part);
-    return status; /* a scene that could not be kept is a scene all the same */
+    return status; /* what could not be kept is there all the same */
+}
+
+/* From `folder` under `name`, or made anew. */
+static cm_status get(const char *helper, const char *folder, const char *name, const product *p)
+{
+    if (folder == NULL) {
+        CM_AUTO(close_file) int file = memfd_create("scene", MFD_CLOEXEC);
+        CM_ENSURE(file >= 0, CM_BROKEN);
+        return make(helper, p, file);
+    }
+    char path[PATH_MAX];
+    const int size = snprintf(path, sizeof path, "%s/%s", folder, name);
+    CM_ENSURE(size > 0 && (size_t)size < sizeof path, CM_REFUSE);
+    CM_AUTO(close_file) int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file >= 0 && parse_file(file, p) == CM_OK)
+        return CM_OK;
+    return make_in_folder(helper, path, p);
 }
 
 cm_status cm_scene_cache_get(const char *helper, const char *folder, const cm_scene_wish *wish,
                              cm_scene **out)
 {
-    if (folder == NULL) {
-        CM_AUTO(close_file) int file = memfd_create("scene", MFD_CLOEXEC);
-        CM_ENSURE(file >= 0, CM_BROKEN);
-        return make(helper, wish, file, out);
-    }
-    char path[PATH_MAX];
-    const int size =
-        snprintf(path, sizeof path, "%s/%ux%u-%u-%u-%u-%u-%u%s.scene", folder, wish->width,
-                 wish->height, wish->variant, wish->fps, wish->gop, wish->kbps, wish->pictures,
-                 wish->codec == CM_VIDEO_H265 ? "-h265" : "");
-    CM_ENSURE(size > 0 && (size_t)size < sizeof path, CM_REFUSE);
-    CM_AUTO(close_file) int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file >= 0 && parse_file(file, out) == CM_OK)
-        return CM_OK;
-    return make_in_folder(helper, path, wish, out);
+    const bool is_h265 = wish->codec == CM_VIDEO_H265;
+    char name[8 * NUMBER_SIZE];
+    char size[2 * NUMBER_SIZE];
+    char numbers[5][NUMBER_SIZE];
+    const unsigned values[5] = {wish->variant, wish->fps, wish->gop, wish->kbps, wish->pictures};
+    snprintf(size, sizeof size, "%ux%u", wish->width, wish->height);
+    for (size_t i = 0; i < CM_COUNT(values); i++)
+        snprintf(numbers[i], sizeof numbers[i], "%u", values[i]);
+    snprintf(name, sizeof name, "%s-%s-%s-%s-%s-%s%s.scene", size, numbers[0], numbers[1],
+             numbers[2], numbers[3], numbers[4], is_h265 ? "-h265" : "");
+    const char *const arguments[] = {"casement-helper",
+                                     "scene",
+                                     "--size",
+                                     size,
+                                     "--variant",
+                                     numbers[0],
+                                     "--fps",
+                                     numbers[1],
+                                     "--gop",
+                                     numbers[2],
+                                     "--kbps",
+                                     numbers[3],
+                                     "--frames",
+                                     numbers[4],
+                                     "--codec",
+                                     is_h265 ? "h265" : "h264",
+                                     NULL};
+    return get(helper, folder, name,
+               &(product){arguments, CM_SCENE_FILE_SIZE_MAX, parse_scene, out});
+}
+
+cm_status cm_sound_cache_get(const char *helper, const char *folder, const char *codec,
+                             cm_sound_set **out)
+{
+    char name[2 * NUMBER_SIZE];
+    snprintf(name, sizeof name, "%s.sound", codec);
+    const char *const arguments[] = {"casement-helper", "sound", "--codec", codec, NULL};
+    return get(helper, folder, name,
+               &(product){arguments, CM_SOUND_FILE_SIZE_MAX, parse_sound, out});
 }

@@ -1,11 +1,13 @@
 /*
- * scene_cache: encoded scenes from a folder, made by casement-helper when they are not there yet.
+ * scene_cache: encoded scenes and sounds from a folder, made by casement-helper when they are not
+ * there yet.
  *
  * Blocks for the seconds that encoding takes: before the loop runs, or in the pool. Any thread.
  */
 #pragma once
 
 #include "simcam/scene.h"
+#include "simcam/sound_loop.h"
 
 typedef struct cm_scene_wish {
     cm_video_codec codec;
@@ -25,3 +27,7 @@ typedef struct cm_scene_wish {
  */
 cm_status cm_scene_cache_get(const char *helper, const char *folder, const cm_scene_wish *wish,
                              cm_scene **out);
+
+/* The same of sound: `codec` is "aac" or "opus". */
+cm_status cm_sound_cache_get(const char *helper, const char *folder, const char *codec,
+                             cm_sound_set **out);

@@ -90,6 +90,7 @@ static cm_status check_config(const cm_simcam_config *c)
     CM_ENSURE(c->camera_count <= 65536 - first, CM_REFUSE);
     CM_ENSURE(c->scene_count > 0 && c->name_count <= c->camera_count, CM_REFUSE);
     CM_ENSURE(c->auth == CM_SIMCAM_AUTH_NONE || c->user.size > 0, CM_REFUSE);
+    CM_ENSURE(cm_simcam_sound_fits(c->sound, c->sound_set), CM_REFUSE);
     const uint16_t fps = c->scenes[0][0]->fps;
     for (size_t i = 0; i < c->scene_count; i++)
         for (size_t stream = 0; stream < CM_SIMCAM_STREAMS; stream++)
@@ -154,6 +155,7 @@ static cm_status init(cm_simcam *s, cm_net *net, const cm_simcam_config *c)
     s->sessions_max = c->sessions_max > 0 ? c->sessions_max : SESSIONS_DEFAULT;
     s->fps = c->scenes[0][0]->fps;
     s->sound = c->sound;
+    s->sound_set = c->sound_set;
     s->camera_count = c->camera_count;
     cm_list_init(&s->sessions);
     cm_buffer_init(&s->packets, PACKETS_MAX);

@@ -18,6 +18,7 @@
 
 #include "net/net.h"
 #include "simcam/scene.h"
+#include "simcam/sound_loop.h"
 #include "simcam/trouble.h"
 
 typedef struct cm_simcam cm_simcam;
@@ -36,10 +37,14 @@ typedef enum cm_simcam_sound {
     CM_SIMCAM_SOUND_NONE,
     CM_SIMCAM_SOUND_PCMU,
     CM_SIMCAM_SOUND_PCMA,
+    CM_SIMCAM_SOUND_AAC,
+    CM_SIMCAM_SOUND_OPUS,
     CM_SIMCAM_SOUNDS,
 } cm_simcam_sound;
-/* "none", "pcmu", "pcma". CM_REFUSE: another word. */
+/* "none", "pcmu", "pcma", "aac", "opus". CM_REFUSE: another word. */
 cm_status cm_simcam_sound_parse(cm_slice name, cm_simcam_sound *out);
+/* It needs a cm_sound_set (simcam/sound_loop.h). */
+bool cm_simcam_sound_is_encoded(cm_simcam_sound sound);
 
 typedef enum cm_simcam_stream { CM_SIMCAM_MAIN, CM_SIMCAM_SUB, CM_SIMCAM_STREAMS } cm_simcam_stream;
 
@@ -56,9 +61,10 @@ typedef struct cm_simcam_config {
     /* Camera N shows scene (N - 1) modulo their number. All with the same frame rate. */
     const cm_scene *const *scenes[CM_SIMCAM_STREAMS];
     size_t scene_count;
-    cm_simcam_sound sound; /* a second track of every stream */
-    int32_t utc_offset_s;  /* of the clock on the picture */
-    uint32_t sessions_max; /* at once per camera; 0 means 64 */
+    cm_simcam_sound sound;         /* a second track of every stream */
+    const cm_sound_set *sound_set; /* of AAC and Opus; borrowed for life */
+    int32_t utc_offset_s;          /* of the clock on the picture */
+    uint32_t sessions_max;         /* at once per camera; 0 means 64 */
 } cm_simcam_config;
 
 /* CM_REFUSE: wrong config, or the address is in use or not ours. */

@@ -16,8 +16,6 @@
 #include "proto/sdp/sdp.h"
 #include "simcam/picture.h"
 #include "simcam/simcam.h"
-#include "simcam/sound_loop.h"
-#include "simcam/tone.h"
 
 enum {
     CM_SIMCAM_NAME_SIZE = 64,
@@ -122,7 +120,8 @@ struct cm_simcam {
     int32_t utc_offset_s;
     uint32_t sessions_max;
     cm_simcam_sound sound;
-    cm_sound_loop sound_loops[CM_TONES];
+    const cm_sound_set *sound_set;       /* of AAC and Opus */
+    cm_sound_loop sound_loops[CM_TONES]; /* of G.711, made when first heard */
     uint32_t fps;
     cm_timer timer;
     cm_instant started;     /* of tick 0 */
@@ -161,8 +160,11 @@ uint32_t cm_simcam_timestamp(const cm_simcam_session *session, cm_wall now);
 
 /* ---- sound.c ---- */
 
-/* The media of a description. */
-void cm_simcam_sound_describe(const cm_simcam *simcam, cm_slice control, cm_sdp_media *out);
+/* Is it the set that this kind of sound needs? */
+bool cm_simcam_sound_fits(cm_simcam_sound sound, const cm_sound_set *set);
+/* The media of a description; it borrows from `fmtp`. */
+void cm_simcam_sound_describe(const cm_simcam *simcam, cm_slice control, cm_writer *fmtp,
+                              cm_sdp_media *out);
 /* The session, which has a stream, gets its sound the same way. */
 void cm_simcam_sound_set_up(cm_simcam_session *session, const cm_rtsp_transport *transport);
 /* What was heard until `now`, to all viewers. */

@@ -1,13 +1,14 @@
 /* Sound: the second track of a session. Frames go out at picture times, as many as have ended by
  * then. */
-#include "base/log.h"
+#include "proto/aac/depacketize.h"
+#include "proto/opus/opus.h"
 #include "proto/rtcp/rtcp.h"
 #include "proto/rtp/rtp.h"
 #include "simcam/simcam_priv.h"
 #include "simcam/tone.h"
 
 enum {
-    HEAD_SIZE = 4 + CM_RTP_HEADER_SIZE,
+    HEAD_SIZE = 4 + CM_RTP_HEADER_SIZE + CM_AAC_HEADERS_SIZE,
     REPORT_SIZE = 160,
     BEHIND_US = 1000000, /* later frames than that are left out */
     PERCENT = 100,
@@ -28,6 +29,8 @@ static const kind KINDS[CM_SIMCAM_SOUNDS] = {
     [CM_SIMCAM_SOUND_NONE] = {.name = "none"},
     [CM_SIMCAM_SOUND_PCMU] = {"pcmu", "PCMU", CM_G711_PCMU_PAYLOAD_TYPE, 1, CM_G711_CLOCK_RATE},
     [CM_SIMCAM_SOUND_PCMA] = {"pcma", "PCMA", CM_G711_PCMA_PAYLOAD_TYPE, 1, CM_G711_CLOCK_RATE},
+    [CM_SIMCAM_SOUND_AAC] = {"aac", "MPEG4-GENERIC", 97, 1, 16000},
+    [CM_SIMCAM_SOUND_OPUS] = {"opus", "opus", 111, CM_OPUS_SDP_CHANNELS, CM_OPUS_CLOCK_RATE},
 };
 
 cm_status cm_simcam_sound_parse(cm_slice name, cm_simcam_sound *out)
@@ -40,9 +43,36 @@ cm_status cm_simcam_sound_parse(cm_slice name, cm_simcam_sound *out)
     return CM_REFUSE;
 }
 
-void cm_simcam_sound_describe(const cm_simcam *simcam, cm_slice control, cm_sdp_media *out)
+bool cm_simcam_sound_is_encoded(cm_simcam_sound sound)
+{
+    return sound == CM_SIMCAM_SOUND_AAC || sound == CM_SIMCAM_SOUND_OPUS;
+}
+
+bool cm_simcam_sound_fits(cm_simcam_sound sound, const cm_sound_set *set)
+{
+    if (!cm_simcam_sound_is_encoded(sound))
+        return true;
+    const uint8_t codec = sound == CM_SIMCAM_SOUND_AAC ? CM_SOUND_FILE_AAC : CM_SOUND_FILE_OPUS;
+    return set != NULL && set->codec == codec && set->clock_rate == KINDS[sound].clock_rate;
+}
+
+/* Of AAC: how it is packed, and its configuration. */
+static void write_fmtp(const cm_simcam *simcam, cm_writer *w)
+{
+    const cm_sound_set *set = simcam->sound_set;
+    if (simcam->sound != CM_SIMCAM_SOUND_AAC)
+        return;
+    cm_aac_format format = {.config_size = set->config_size};
+    cm_slice_copy(cm_slice_over(set->config, set->config_size), format.config_bytes,
+                  sizeof format.config_bytes);
+    CM_IGNORE(cm_aac_format_write(w, &format), "a description that fails is not sent");
+}
+
+void cm_simcam_sound_describe(const cm_simcam *simcam, cm_slice control, cm_writer *fmtp,
+                              cm_sdp_media *out)
 {
     const kind *k = &KINDS[simcam->sound];
+    write_fmtp(simcam, fmtp);
     *out = (cm_sdp_media){.kind = CM_SDP_AUDIO,
                           .protocol = CM_TEXT("RTP/AVP"),
                           .control = control,
@@ -51,7 +81,8 @@ void cm_simcam_sound_describe(const cm_simcam *simcam, cm_slice control, cm_sdp_
                           .payloads = {{.type = k->payload_type,
                                         .encoding = cm_slice_of(k->encoding),
                                         .clock_rate = k->clock_rate,
-                                        .channels = k->channels}}};
+                                        .channels = k->channels,
+                                        .fmtp = cm_writer_done(fmtp)}}};
 }
 
 /* ---- the track ---- */
@@ -76,6 +107,8 @@ static const cm_sound_loop *loop_of(const cm_simcam_camera *camera)
 {
     cm_simcam *s = camera->simcam;
     const unsigned tone = cm_tone_of(camera->code);
+    if (cm_simcam_sound_is_encoded(s->sound))
+        return &s->sound_set->loops[tone];
     cm_sound_loop *loop = &s->sound_loops[tone];
     if (loop->frame_count == 0)
         CM_IGNORE(
@@ -117,19 +150,27 @@ static cm_status send_part(cm_simcam_session *session, size_t which, cm_slice he
     return CM_OK;
 }
 
+/* RFC 3640, 3.1: of AAC at the end of each access unit. RFC 3551, 4.1: else where sound begins. */
+static bool has_marker(cm_simcam_sound sound, const cm_simcam_sound_track *track)
+{
+    return sound == CM_SIMCAM_SOUND_AAC || !track->has_spoken;
+}
+
 static cm_status send_frame(cm_simcam_session *session, const cm_sound_loop *loop, uint64_t number)
 {
     cm_simcam *s = session->simcam;
     cm_simcam_sound_track *track = &session->sound;
-    uint8_t storage[CM_RTP_HEADER_SIZE];
+    uint8_t storage[CM_RTP_HEADER_SIZE + CM_AAC_HEADERS_SIZE];
     cm_writer w = cm_writer_over(storage, sizeof storage);
     const cm_slice payload = cm_sound_loop_frame(loop, number);
     uint32_t drop_percent = 0;
-    cm_rtp_write(&w, &(cm_rtp_packet){.marker = !track->has_spoken,
+    cm_rtp_write(&w, &(cm_rtp_packet){.marker = has_marker(s->sound, track),
                                       .payload_type = KINDS[s->sound].payload_type,
                                       .sequence_number = track->sequence++,
                                       .timestamp = timestamp_of(session, loop, number),
                                       .ssrc = track->ssrc});
+    if (s->sound == CM_SIMCAM_SOUND_AAC)
+        CM_TRY(cm_aac_write_headers(&w, payload.size));
     track->has_spoken = true;
     (void)cm_troubles_has(&session->camera->troubles, CM_TROUBLE_DROP, &drop_percent);
     if (drop_percent > 0 && cm_random_below(cm_loop_random(s->loop), PERCENT) < drop_percent)
@@ -169,8 +210,11 @@ static cm_status feed_session(cm_simcam_session *session, const cm_sound_loop *l
     cm_simcam_sound_track *track = &session->sound;
     const uint64_t end = (uint64_t)now.us / loop->frame_us; /* the frame that is being taken */
     const uint64_t oldest = end - BEHIND_US / loop->frame_us;
-    if (track->next == 0)
-        track->next = end;
+    if (track->next == 0) { /* the first picture comes first, as of most cameras */
+        if (session->is_waiting)
+            return CM_OK;
+        track->next = end + 1;
+    }
     if (track->next < oldest)
         track->next = oldest;
     CM_TRY(report_if_due(session, loop, now));

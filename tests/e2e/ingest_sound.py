@@ -188,7 +188,7 @@ def from_gstreamer(folder):
 def from_simcam(folder):
     """Its tones: src/simcam/tone.h."""
     helper = next(p for p in ("build/release/casement-helper", "build/debug/casement-helper") if os.path.exists(p))
-    for codec in ("pcmu", "pcma"):
+    for codec in ("pcmu", "pcma", "aac", "opus"):
         with subprocess.Popen([program("simcam"), "--port", "0", "--cameras", "3", "--variants", "1", "--kbps", "800",
                                "--sound", codec, "--helper", helper, "--cache", folder], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE, text=True) as simcam:

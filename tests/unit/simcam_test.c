@@ -428,6 +428,57 @@ static void sound_is_set_up_behind_the_pictures(void **state)
     town_close(&t);
 }
 
+/* A file of every tone: loops of 50 frames of 20 ms, each of two bytes that name tone and frame. */
+static cm_slice write_sound_file(uint8_t codec, uint16_t ticks, uint8_t *storage, size_t capacity)
+{
+    cm_writer w = cm_writer_over(storage, capacity);
+    cm_write_text(&w, CM_SOUND_FILE_MAGIC);
+    cm_write_u8(&w, codec);
+    cm_write_u32(&w, 48000);
+    cm_write_u16(&w, ticks);
+    cm_write_u16(&w, 50);
+    cm_write_u8(&w, 2);
+    cm_write_u16(&w, 0x1190);
+    for (uint8_t tone = 0; tone < CM_TONES; tone++)
+        for (uint8_t i = 0; i < 50; i++) {
+            cm_write_u16(&w, 2);
+            cm_write_u8(&w, tone);
+            cm_write_u8(&w, i);
+        }
+    assert_false(w.failed);
+    return cm_writer_done(&w);
+}
+
+static void a_sound_file_is_read_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    uint8_t storage[8192];
+    cm_sound_set *set = NULL;
+    const cm_slice file = write_sound_file(CM_SOUND_FILE_AAC, 960, storage, sizeof storage);
+    assert_int_equal(cm_sound_set_parse(file, &set), CM_OK);
+    assert_int_equal(set->codec, CM_SOUND_FILE_AAC);
+    assert_int_equal(set->config_size, 2);
+    assert_int_equal(set->loops[7].frame_us, 20000);
+    const cm_slice frame = cm_sound_loop_frame(&set->loops[7], 50 * 1000 + 49);
+    assert_true(cm_slice_equal(frame, BYTES(7, 49)));
+    cm_sound_set_destroy(set);
+    set = NULL;
+    for (size_t size = 0; size < file.size; size += size < 40 ? 1 : 97)
+        assert_int_not_equal(cm_sound_set_parse(cm_slice_part(file, 0, size), &set), CM_OK);
+    assert_int_equal(cm_sound_set_parse(cm_slice_over(storage, file.size + 1), &set), CM_CLOSE);
+    /* Frames that begin at no microsecond, a loop of half a second, an unknown codec. */
+    assert_int_equal(cm_sound_set_parse(write_sound_file(0, 1024, storage, sizeof storage), &set),
+                     CM_REFUSE);
+    assert_int_equal(cm_sound_set_parse(write_sound_file(0, 480, storage, sizeof storage), &set),
+                     CM_REFUSE);
+    assert_int_equal(cm_sound_set_parse(write_sound_file(2, 960, storage, sizeof storage), &set),
+                     CM_REFUSE);
+    write_sound_file(0, 960, storage, sizeof storage);
+    storage[CM_SOUND_FILE_MAGIC_SIZE + 1 + 4 + 2 + 2 + 1 + 2 + 1] = 0; /* an empty frame */
+    assert_int_equal(cm_sound_set_parse(cm_slice_over(storage, file.size), &set), CM_REFUSE);
+    assert_null(set);
+}
+
 static void each_viewer_sees_every_picture_of_its_camera_for_minutes(void **state)
 {
     (void)state;
@@ -554,6 +605,7 @@ int main(void)
         cmocka_unit_test(each_viewer_sees_every_picture_of_its_camera_for_minutes),
         cmocka_unit_test(each_camera_is_known_by_its_sound),
         cmocka_unit_test(sound_has_its_troubles),
+        cmocka_unit_test(a_sound_file_is_read_whole_or_not_at_all),
         cmocka_unit_test(sound_is_set_up_behind_the_pictures),
         cmocka_unit_test(trouble_comes_and_goes_on_one_camera_only),
         cmocka_unit_test(a_camera_has_only_so_many_sessions),
