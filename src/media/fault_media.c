@@ -7,7 +7,7 @@
 #include "base/fault.h"
 
 /* Of another camera, best of another home: its keyframe for a keyframe, its newest otherwise. Of
- * the same codec: what no decoder takes would harm nobody. */
+ * the same codec, sound for sound: what no decoder takes would harm nobody. */
 static cm_frame *of_another(const channel *c, const cm_frame *frame)
 {
     cm_frame *found = NULL;
@@ -15,7 +15,10 @@ static cm_frame *of_another(const channel *c, const cm_frame *frame)
         CM_LIST_EACH(&c->hub->buckets[i], node, next)
         {
             const channel *other = CM_HOLDER(node, channel, node);
-            if (other->ring.count == 0 || cm_camera_key_equal(&other->camera, &c->camera))
+            const bool is_kind =
+                (other->stream == CM_STREAM_SOUND) == (c->stream == CM_STREAM_SOUND);
+            if (other->ring.count == 0 || !is_kind ||
+                cm_camera_key_equal(&other->camera, &c->camera))
                 continue;
             const bool is_keyframe = (frame->flags & CM_FRAME_KEYFRAME) != 0;
             cm_frame *candidate = cm_ring_at(&other->ring, is_keyframe ? 0 : other->ring.count - 1);

@@ -25,12 +25,14 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import world  # noqa: E402  (its folder is not a package)
 
 LIVE = ("main", "sub", "h2", "slow")
-OUTPUTS = LIVE + ("webrtc", "still")
+OUTPUTS = LIVE + ("webrtc", "sound", "still")
 IDENTITY = {"store.session.swap": "1/6", "store.membership.swap": "1/3", "store.grant.swap": "1/3",
             "store.camera.swap": "1/3", "store.cache.foreign": "1/8", "store.row.stale": "1/6"}
 BYTES = {"ring.swap": "1/5", "frame.reuse": "1/7", "frame.replay": "1/5", "write.neighbour": "1/5", "part.swap": "1/5"}
 # What a WebRTC viewer's pictures pass, on their way and once more.
 SESSIONS = {"ring.swap": "1/5", "frame.reuse": "1/7", "frame.replay": "1/5", "rtp.neighbour": "1/5", "rtx.swap": "1/2"}
+# Sound: a tone comes again each second, so an old one can't be told; nothing of it is sent twice.
+SOUNDS = {"ring.swap": "1/5", "frame.reuse": "1/7", "rtp.neighbour": "1/5"}
 # A picture that goes astray leaves a gap like that of an old one in its place: nobody has a group again then.
 STRAIGHT = {"rtp.neighbour"}
 STILLS = {"still.swap": "1/3", "helper.mix": "1/3"}
@@ -48,13 +50,14 @@ def verdict(name, is_good, detail=""):
 
 
 def rate_of(hook):
-    return {**IDENTITY, **BYTES, **SESSIONS, **STILLS}[hook]
+    return {**IDENTITY, **BYTES, **SESSIONS, **SOUNDS, **STILLS}[hook]
 
 
 def cells(only):
     every = [(hook, output) for hook in IDENTITY for output in OUTPUTS]
     every += [(hook, output) for hook in BYTES for output in LIVE]
     every += [(hook, "webrtc") for hook in SESSIONS]
+    every += [(hook, "sound") for hook in SOUNDS]
     every += [(hook, "still") for hook in ("ring.swap", *STILLS)]
     return [cell for cell in every if not only or only in (*cell, "/".join(cell))]
 
@@ -110,6 +113,12 @@ class Audience:
                              f"{path}still.jpg?home={home}&width={width}", wanted, link=f"l{name}", again_ms=20)
                 continue
             stream = output if output in ("main", "sub") else ("main", "sub")[i % 2]
+            if output == "sound":
+                # Who has the right to see alone asks for the sound all the same.
+                kind = "rts" if name in world.ACCOUNTS and world.may_hear(name, camera) else "rtd"
+                viewers.open(f"v{i}", kind, server.http, self.who[name], f"{path}whep?home={home}&stream={stream}", wanted,
+                             again_ms=20, pictures=2 if is_brief else 0)
+                continue
             if output == "webrtc":
                 kind = "rtc" if hook in STRAIGHT else ("rtx", "rtx", "rtc", "rtn")[i // 2 % 4]
                 viewers.open(f"v{i}", kind, server.http, self.who[name], f"{path}whep?home={home}&stream={stream}", wanted,
@@ -123,6 +132,13 @@ class Audience:
 
 
 # ---- one cell ----
+
+def report_of(viewers, output):
+    report = viewers.report()
+    if output == "sound":
+        report["pictures"] = report["heard"]  # what is looked at there: frames of sound
+    return report
+
 
 class Bench:
     def __init__(self, build, directory):
@@ -143,6 +159,8 @@ class Bench:
         viewers = world.Viewers(self.build, self.directory, 8)
         seen = {"hook": hook, "output": output, "log": server.log_path}
         try:
+            if output == "sound" and hook not in IDENTITY:
+                self.wait_for_sound(server)  # whether it comes is said when a session begins
             self.audience.invite(viewers, server, hook, output)
             began = time.monotonic()
             while True:
@@ -150,11 +168,11 @@ class Bench:
                 took = time.monotonic() - began
                 metrics = server.metrics() if server.is_alive() else {}
                 fired = int(metrics.get(f'casement_faults_total{{fault="{hook}"}}', 0))
-                seen.update(viewers.report(), fired=fired)
+                seen.update(report_of(viewers, output), fired=fired)
                 if (took > LEAST_S and is_done(fired, seen)) or took > limit_s or not server.is_alive():
                     break
             viewers.say(*(f"close v{i}" for i in range(100)))
-            seen.update(viewers.report(), took_s=round(took, 1), alive=server.is_alive(), wrong=viewers.wrong[:3])
+            seen.update(report_of(viewers, output), took_s=round(took, 1), alive=server.is_alive(), wrong=viewers.wrong[:3])
             time.sleep(1.1)  # counters of the loops reach /metrics once a second
             seen["counted"] = alarms_counted(server.metrics()) if server.is_alive() else -1
         finally:
@@ -162,6 +180,14 @@ class Bench:
             seen["status"] = server.close()
         seen["logged"] = len(ALARM.findall(server.read_log()))
         return seen
+
+    def wait_for_sound(self, server):
+        for name, home in (("anna", world.VERDI), ("rosa", world.ROSSI)):
+            for _ in range(300):
+                cameras = json.loads(server.call("GET", f"/api/v1/cameras?home={home}", self.audience.who[name])[2])["cameras"]
+                if all(camera["sound"] for camera in cameras):
+                    break
+                time.sleep(0.1)
 
     def close(self):
         self.simcam.close()
@@ -173,7 +199,7 @@ def alarms_counted(metrics):
 
 
 def is_clean(seen):
-    return seen["foreign"] + seen["old"] + seen["unstamped"] + seen["broken"] == 0
+    return seen["foreign"] + seen["foreign_heard"] + seen["old"] + seen["unstamped"] + seen["broken"] == 0
 
 
 def forward(bench, hook, output, least):
@@ -190,7 +216,7 @@ def forward(bench, hook, output, least):
 def backward(bench, hook, output):
     """With its wall off the hook must be seen to do harm."""
     wall = "evidence.off" if hook in IDENTITY else "sealing.off"
-    harm = "old" if hook == "frame.replay" else "foreign"
+    harm = "old" if hook == "frame.replay" else "foreign_heard" if output == "sound" else "foreign"
     is_held = (hook, output) in HELD_BY_THE_OTHER_WALL
     seen = bench.run(hook, output, f"{hook}={rate_of(hook)},{wall}=1/1",
                      lambda fired, s: fired > 50 if is_held else s[harm] > 0, f"{hook}-{output}-{wall}", 40)
@@ -236,6 +262,8 @@ picture's stamp was read, a part was decoded and its code read. Outputs: `main` 
 HTTPS and HTTP/2 (many on one connection), `slow` readers that take less than is sent, `still` is still.jpg at several widths.
 `webrtc` are WHEP viewers of both streams: half lose packets and ask for them again (RTX), a quarter lose them and have no RTX, all of
 those ask for keyframes they need not (the group begins again), some read so slowly that their sockets overflow.
+`sound` are WHEP viewers who ask for sound as well: the owners and the member of both homes hear, everybody else may only see; what is counted as looked at are frames
+of sound whose tone told the camera, and a tone for one who may not hear is foreign.
 A hook that does not stand in an output's way has no row for it (a still is no MP4 part; a film asks no helper).
 
 A fault may fire where it harms nobody (the row swapped in is the right one; the viewer waits for a keyframe anyway), so there can be
@@ -262,7 +290,7 @@ def main():
     bench = Bench(os.path.abspath(options.build), directory)
     try:
         ahead = [forward(bench, hook, output, options.fired) for hook, output in cells(options.only)]
-        back = [backward(bench, hook, output) for hook, output in cells(options.only) if output in ("main", "webrtc", "still")]
+        back = [backward(bench, hook, output) for hook, output in cells(options.only) if output in ("main", "webrtc", "sound", "still")]
     finally:
         bench.close()
     first, second = tables(ahead, back)

@@ -38,6 +38,8 @@ void eye_add_report(eye_report *sum, const eye_report *more)
     sum->decoded += more->decoded;
     sum->unreadable += more->unreadable;
     sum->unstamped += more->unstamped;
+    sum->heard += more->heard;
+    sum->foreign_heard += more->foreign_heard;
     sum->broken += more->broken;
     sum->bytes += more->bytes;
 }

@@ -23,9 +23,11 @@ typedef struct eye_report {
     uint64_t missed;   /* of a film: the server had them, between two that came */
     uint64_t left_out; /* of a film: by its counter the camera made them; the server had them not */
     uint64_t decoded;  /* whose code was read from the pixels */
-    uint64_t unreadable; /* decoded, but no code could be read */
-    uint64_t unstamped;  /* of a film, without a stamp */
-    uint64_t broken;     /* places where it is no film or no JPEG any more */
+    uint64_t unreadable;    /* decoded, but no code could be read */
+    uint64_t unstamped;     /* of a film, without a stamp */
+    uint64_t heard;         /* frames of sound (tests/tools/ear.h), */
+    uint64_t foreign_heard; /* and those of them that are foreign */
+    uint64_t broken;        /* places where it is no film or no JPEG any more */
     uint64_t bytes;
 } eye_report;
 

@@ -223,7 +223,15 @@ static void on_failed(void *owner, const char *why, const char *at)
     w->config.events->on_end(w->config.owner);
 }
 
-static const webrtc_peer_events PEER_EVENTS = {.on_answer = on_answer,
+static void on_sound(void *owner, const webrtc_packet *packet)
+{
+    rtc_watch *w = owner;
+    if (!w->is_stopped && w->config.ear != NULL)
+        ear_listen(w->config.ear, packet->rtp.payload);
+}
+
+static const webrtc_peer_events PEER_EVENTS = {.on_sound = on_sound,
+                                               .on_answer = on_answer,
                                                .is_lost = is_lost,
                                                .on_packet = on_packet,
                                                .on_report = on_report,
@@ -251,6 +259,7 @@ static bool open_peer(rtc_watch *w)
                                         .who = w->config.who,
                                         .is_opened = true,
                                         .has_no_rtx = w->config.has_no_rtx,
+                                        .wants_sound = w->config.ear != NULL,
                                         .receive_buffer = w->config.is_slow ? SLOW_BUFFER : 0,
                                         .events = &PEER_EVENTS,
                                         .owner = w});

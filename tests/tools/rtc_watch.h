@@ -11,6 +11,7 @@
 
 #include <poll.h>
 
+#include "ear.h"
 #include "eye.h"
 
 typedef struct rtc_watch rtc_watch;
@@ -26,7 +27,8 @@ typedef struct rtc_watch_config {
     uint16_t port;
     const char *path;
     const char *who; /* a header of the POST; NULL: none */
-    eye *eye;        /* stays until the watch is closed */
+    eye *eye;        /* stays until the watch is closed, */
+    ear *ear;        /* and so does this; NULL: no sound is asked for */
     bool is_slow;
     bool is_troubled;
     bool has_no_rtx;

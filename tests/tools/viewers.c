@@ -2,10 +2,11 @@
  * viewers: many viewers at once, who look at every picture they get (tests/tools/eye.h). Told what
  * to do a line at a time on standard input; answers on standard output. Ends with its input.
  *
- *   open ID h1|t1|h2|rtc|rtx|rtn PORT LINK RATE WANTED PICTURES AGAIN_MS WHO PATH
+ *   open ID h1|t1|h2|rtc|rtx|rtn|rts|rtd PORT LINK RATE WANTED PICTURES AGAIN_MS WHO PATH
  *       h1: HTTP/1.1; t1: the same over TLS; h2: HTTP/2 over TLS, on the connection named LINK
  *       ("-": its own). rtc: WebRTC, PATH is that of WHEP; rtx: the same, troubled (it loses
- *       packets and asks for keyframes, tests/tools/rtc_watch.h); rtn: that without RTX.
+ *       packets and asks for keyframes, tests/tools/rtc_watch.h); rtn: that without RTX. rts: asks
+ *       for sound too (tests/tools/ear.h); rtd: the same, of which none may be heard.
  *       RATE: bytes read a second, 0 for all. WANTED: the simulated camera's code; 0: none may be
  *       seen. PICTURES: leaves after so many, 0 stays. AGAIN_MS: asks again so long after its end;
  *       -1 never. WHO: b:TOKEN, c:COOKIE or -.
@@ -35,7 +36,13 @@
 #include "peer.h"
 #include "rtc_watch.h"
 
-enum { VIEWERS_MAX = 4096, LINE_SIZE = 1024, HEAD_MAX = 65536, H2_WINDOW = 65535 };
+enum {
+    VIEWERS_MAX = 4096,
+    LINE_SIZE = 1024,
+    HEAD_MAX = 65536,
+    H2_WINDOW = 65535,
+    SOUND_PICTURES = 8, /* who hears nothing leaves after so many times the pictures */
+};
 
 typedef enum how { HOW_H1, HOW_T1, HOW_H2, HOW_RTC } how;
 
@@ -62,7 +69,7 @@ struct viewer {
     cm_list node; /* of its wire */
     char id[32], link_name[32], who[160], path[256];
     how how;
-    bool is_troubled, has_no_rtx;
+    bool is_troubled, has_no_rtx, asks_sound;
     uint16_t port, wanted;
     uint64_t rate, pictures_max;
     int64_t again_ms;
@@ -72,6 +79,7 @@ struct viewer {
     bool is_open, is_told, is_bad;
     int64_t opened_us, first_us, last_us, end_us, again_at;
     eye eye;
+    ear ear;
     eye_report sum; /* of its ended responses */
 };
 
@@ -100,11 +108,11 @@ static void note_status(viewer *v, unsigned status)
 static void shout(viewer *v)
 {
     const eye_report *r = &v->eye.report;
-    if (v->is_told || r->foreign + r->old + r->broken + r->unstamped == 0)
+    if (v->is_told || r->foreign + r->foreign_heard + r->old + r->broken + r->unstamped == 0)
         return;
     v->is_told = true;
-    printf("wrong %s wanted=%u foreign=%lu old=%lu broken=%lu unstamped=%lu\n", v->id, v->wanted,
-           r->foreign, r->old, r->broken, r->unstamped);
+    printf("wrong %s wanted=%u foreign=%lu foreign_heard=%lu old=%lu broken=%lu unstamped=%lu\n",
+           v->id, v->wanted, r->foreign, r->foreign_heard, r->old, r->broken, r->unstamped);
 }
 
 /* The response is over; `is_whole`: as HTTP says. */
@@ -419,7 +427,10 @@ static void rtc_packet(void *owner)
     if (v->first_us == 0)
         v->first_us = s.now;
     shout(v);
-    if (v->pictures_max > 0 && v->eye.report.pictures >= v->pictures_max)
+    const bool has_enough = v->asks_sound && v->eye.report.heard < v->pictures_max
+                                ? v->eye.report.pictures >= SOUND_PICTURES * v->pictures_max
+                                : v->eye.report.pictures >= v->pictures_max;
+    if (v->pictures_max > 0 && has_enough)
         viewer_leave(v);
 }
 
@@ -432,6 +443,7 @@ static rtc_watch *watch_open(viewer *v, wire *l)
                                               .path = v->path,
                                               .who = write_who(v, who, sizeof who),
                                               .eye = &v->eye,
+                                              .ear = v->asks_sound ? &v->ear : NULL,
                                               .is_slow = v->rate > 0,
                                               .is_troubled = v->is_troubled,
                                               .has_no_rtx = v->has_no_rtx,
@@ -537,8 +549,13 @@ static void do_open(const char *line)
         exit(2);
     }
     v->how = kind[0] == 'r' ? HOW_RTC : kind[0] == 't' ? HOW_T1 : kind[1] == '2' ? HOW_H2 : HOW_H1;
-    v->is_troubled = v->how == HOW_RTC && kind[2] != 'c';
+    v->is_troubled = v->how == HOW_RTC && (kind[2] == 'x' || kind[2] == 'n');
     v->has_no_rtx = kind[2] == 'n';
+    v->asks_sound = v->how == HOW_RTC && (kind[2] == 's' || kind[2] == 'd');
+    v->ear = (ear){.wanted = (uint16_t)wanted,
+                   .may_hear = kind[2] == 's' && wanted > 0,
+                   .heard = &v->eye.report.heard,
+                   .foreign = &v->eye.report.foreign_heard};
     v->port = (uint16_t)port;
     v->wanted = (uint16_t)wanted;
     cm_list_init(&v->node);
@@ -565,9 +582,9 @@ static void print_report(const eye_report *r)
 {
     printf("\"pictures\":%lu,\"foreign\":%lu,\"old\":%lu,\"again\":%lu,\"missed\":%lu,"
            "\"left_out\":%lu,\"decoded\":%lu,\"unreadable\":%lu,\"unstamped\":%lu,\"broken\":%lu,"
-           "\"bytes\":%lu}\n",
+           "\"heard\":%lu,\"foreign_heard\":%lu,\"bytes\":%lu}\n",
            r->pictures, r->foreign, r->old, r->again, r->missed, r->left_out, r->decoded,
-           r->unreadable, r->unstamped, r->broken, r->bytes);
+           r->unreadable, r->unstamped, r->broken, r->heard, r->foreign_heard, r->bytes);
 }
 
 static void do_forge(const char *line)

@@ -19,6 +19,7 @@
 #include "proto/rtcp/feedback.h"
 
 enum {
+    PCMU_TYPE = 0,
     DATAGRAM_MAX = 1500,
     BATCH = 32,
     HEAD = 64, // enough for an RTP header with its extensions
@@ -116,12 +117,24 @@ static void write_codec(cm_writer *w, unsigned type, const char *name, const cha
                         type);
 }
 
+static void write_sound_offer(const webrtc_peer *peer, cm_writer *w)
+{
+    cm_write_format(
+        w,
+        "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:%s\r\na=ice-pwd:%s\r\n"
+        "a=fingerprint:sha-256 %s\r\na=setup:actpass\r\na=mid:1\r\na=extmap:3 "
+        "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n"
+        "a=extmap:6 urn:ietf:params:rtp-hdrext:sdes:mid\r\na=recvonly\r\na=rtcp-mux\r\n"
+        "a=rtpmap:0 PCMU/8000\r\na=rtcp-fb:0 transport-cc\r\n",
+        WEBRTC_PEER_UFRAG, WEBRTC_PEER_PASSWORD, peer->config.peers->fingerprint);
+}
+
 static void write_offer(const webrtc_peer *peer, cm_writer *w)
 {
     const bool has_rtx = !peer->config.has_no_rtx;
     cm_write_format(
         w,
-        "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n"
+        "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0%s\r\n"
         "m=video 9 UDP/TLS/RTP/SAVPF %s\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:%s\r\n"
         "a=ice-pwd:%s\r\na=ice-options:trickle\r\na=fingerprint:sha-256 %s\r\na=setup:actpass\r\n"
         "a=mid:0\r\na=extmap:3 "
@@ -130,12 +143,14 @@ static void write_offer(const webrtc_peer *peer, cm_writer *w)
         "a=extmap:5 http://www.webrtc.org/experiments/rtp-hdrext/playout-delay\r\n"
         "a=extmap:6 urn:ietf:params:rtp-hdrext:sdes:mid\r\na=recvonly\r\na=rtcp-mux\r\n"
         "a=rtcp-rsize\r\n",
-        has_rtx ? "96 97 98 99" : "96 98", WEBRTC_PEER_UFRAG, WEBRTC_PEER_PASSWORD,
-        peer->config.peers->fingerprint);
+        peer->config.wants_sound ? " 1" : "", has_rtx ? "96 97 98 99" : "96 98", WEBRTC_PEER_UFRAG,
+        WEBRTC_PEER_PASSWORD, peer->config.peers->fingerprint);
     write_codec(w, TYPE_H264, "H264",
                 "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f", has_rtx);
     write_codec(w, TYPE_H265, "H265", "level-id=180;profile-id=1;tier-flag=0;tx-mode=SRST",
                 has_rtx);
+    if (peer->config.wants_sound)
+        write_sound_offer(peer, w);
 }
 
 static bool send_all(int fd, cm_slice bytes)
@@ -540,6 +555,11 @@ static void take_packet(webrtc_peer *peer, uint8_t *bytes, size_t size, webrtc_p
     if (packet.extensions.has_transport_sequence)
         note_arrival(peer, packet.extensions.transport_sequence, packet.at_us);
     peer->has_media = true;
+    if (packet.rtp.payload_type == PCMU_TYPE) {
+        if (peer->config.events->on_sound != NULL)
+            peer->config.events->on_sound(peer->config.owner, &packet);
+        return;
+    }
     packet.is_rtx = packet.rtp.payload_type == peer->rtx_payload_type;
     if (!packet.is_rtx)
         peer->highest = packet.rtp.sequence_number;

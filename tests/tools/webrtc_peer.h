@@ -73,6 +73,7 @@ typedef struct webrtc_peer_events {
      */
     bool (*is_lost)(void *owner, const webrtc_head *head);
     void (*on_packet)(void *owner, const webrtc_packet *packet); // of pictures
+    void (*on_sound)(void *owner, const webrtc_packet *packet);  // of PCMU; may be NULL
     void (*on_report)(void *owner);                              // one is due; may be NULL
     void (*on_goodbye)(void *owner);                             // the server's BYE; may be NULL
     void (*on_failed)(void *owner, const char *why, const char *at); // it is over
@@ -87,6 +88,7 @@ typedef struct webrtc_peer_config {
     bool is_opened;     // SRTP is taken off what comes
     bool is_timed;      // the kernel says when it came
     bool has_no_rtx;    // it offers none
+    bool wants_sound;   // it offers to receive PCMU
     int receive_buffer; // bytes; 0: 1 MB
     const webrtc_peer_events *events;
     void *owner;

@@ -2,7 +2,7 @@
 
 Everything listens on 127.0.0.1 at free ports, and ends with close(). Homes: `verdi` with cameras c1 to c8 (codes 1 to 8)
 and `rossi` with c9 to c16. Accounts: anna owns verdi, rosa owns rossi, both is a guest of both homes with every other camera,
-gina a guest of verdi with c1 and c2, gino one of rossi with c9 and c10.
+gina a guest of verdi with c1 and c2, gino one of rossi with c9 and c10. Owners hear what they see, and so does both.
 """
 import http.client
 import json
@@ -24,6 +24,10 @@ def home_of(camera):
 def may_see(account, camera):
     return {"anna": camera <= 8, "rosa": camera > 8, "both": camera % 2 == 0, "gina": camera in (1, 2),
             "gino": camera in (9, 10)}[account]
+
+
+def may_hear(account, camera):
+    return account in ("anna", "rosa", "both") and may_see(account, camera)
 
 
 def tool(build, name):
@@ -80,7 +84,7 @@ def account_lines(home):
     lines = []
     for name, role in ACCOUNTS.items():
         seen = [n for n in own if may_see(name, n)]
-        granted = ", ".join(f"c{n}" for n in seen)
+        granted = ", ".join(f"{{id: c{n}, rights: [view, listen]}}" if may_hear(name, n) else f"c{n}" for n in seen)
         if seen:
             lines.append(f"{{name: {name}, role: {role}, password_file: account.pw"
                          + (f", cameras: [{granted}]" if role == "guest" else "") + "}")
