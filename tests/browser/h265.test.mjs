@@ -68,7 +68,7 @@ describe('H.265', () => {
       const response = await fetch('/api/v1/cameras/cam1/live.mp4?home=verdi&stream=main');
       const reader = response.body.getReader();
       const taken = [];
-      while (taken.length < 4096) taken.push(...(await reader.read()).value);
+      while (taken.length < 4096) for (const byte of (await reader.read()).value) taken.push(byte);
       await reader.cancel();
       return { type: response.headers.get('Content-Type'), bytes: taken };
     });
