@@ -10,7 +10,7 @@
 #include "proto/rtcp/feedback.h"
 #include "proto/rtcp/transport_cc.h"
 
-enum { STEPS_MAX = 2000, PACKET_MAX = 1600, TYPE = 96, RTX_TYPE = 97 };
+enum { STEPS_MAX = 2000, PACKET_MAX = 1600, TYPE = 96, RTX_TYPE = 97, SOUND_TYPE = 111 };
 
 typedef struct run {
     cm_loop *loop;
@@ -54,6 +54,13 @@ static void on_unit(void *owner, const cm_ingest_unit *unit)
         touch(unit->unit->nals[i]);
 }
 
+static void on_sound(void *owner, const cm_ingest_sound *sound)
+{
+    const run *r = owner;
+    CHECK(!r->has_ended && sound->bytes.size > 0 && sound->duration > 0);
+    touch(sound->bytes);
+}
+
 static void on_silence(void *owner)
 {
     const run *r = owner;
@@ -67,7 +74,7 @@ static void on_end(void *owner, const cm_whip_end *end)
     r->has_ended = true;
 }
 
-static const cm_whip_events EVENTS = {on_unit, on_silence, on_end};
+static const cm_whip_events EVENTS = {on_unit, on_sound, on_silence, on_end};
 
 /* A packet of ours: `leap` numbers on, the rest of `body` behind the header. */
 static cm_slice make_packet(uint8_t storage[PACKET_MAX], bool is_again, uint16_t sequence,
@@ -136,6 +143,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                              .ssrc = is_announced ? 7 : 0,
                                              .rtx_ssrc = is_announced ? 8 : 0,
                                              .extensions = {.transport_sequence = 3},
+                                             .has_sound = data[0] & 16,
+                                             .sound_payload_type = SOUND_TYPE,
                                              .has_nack = data[0] & 2,
                                              .has_pli = data[0] & 4,
                                              .has_reduced_size = data[0] & 8},

@@ -148,6 +148,13 @@ static void on_unit(void *owner, const cm_ingest_unit *unit)
         cm_camera_push_skip(&w->push);
 }
 
+static void on_sound(void *owner, const cm_ingest_sound *sound)
+{
+    whip *w = owner;
+    if (may_publish(w))
+        cm_camera_push_sound(&w->push, sound);
+}
+
 static void on_silence(void *owner)
 {
     whip *w = owner;
@@ -160,7 +167,7 @@ static void on_receiver_end(void *owner, const cm_whip_end *end)
     whip_end(owner, is_goodbye ? CM_CAUSE_NONE : end->cause, end->detail);
 }
 
-static const cm_whip_events RECEIVER_EVENTS = {on_unit, on_silence, on_receiver_end};
+static const cm_whip_events RECEIVER_EVENTS = {on_unit, on_sound, on_silence, on_receiver_end};
 
 /* ---- from the transport ---- */
 
@@ -227,7 +234,7 @@ static void on_closed(void *owner, cm_rtc_cause cause)
 
 static const cm_rtc_events RTC_EVENTS = {on_connected, on_rtp, on_rtcp, on_closed};
 
-/* ---- the answer: one m-line of H.264 is received ---- */
+/* ---- the answer: one m-line of H.264 is received, and one of Opus ---- */
 
 static cm_status accept_video(cm_rtc_negotiation *n, size_t *index_out)
 {
@@ -242,17 +249,29 @@ static cm_status accept_video(cm_rtc_negotiation *n, size_t *index_out)
     return CM_ABSENT;
 }
 
-/* Sound is not taken. A line that is left inactive is borne by peers that give up a rejected one.
- */
-static void accept_silence(cm_rtc_negotiation *n)
+static void take_sound(whip *w, cm_rtc_negotiation *n, size_t index)
+{
+    uint32_t rtx;
+    w->media.has_sound = true;
+    w->media.sound_payload_type = n->answer.medias[index].choices[0].type;
+    cm_sdp_offer_ssrcs(&n->offer.medias[index], &w->media.sound_ssrc, &rtx);
+}
+
+/* The first line of Opus is heard; others are left inactive: some peers give up a rejected one. */
+static void accept_sound(whip *w, cm_rtc_negotiation *n)
 {
     static const cm_sdp_want WANTS[] = {
-        {.codec = CM_SDP_OPUS}, {.codec = CM_SDP_PCMU}, {.codec = CM_SDP_PCMA}};
-    const cm_sdp_terms terms = {.wants = WANTS, .want_count = CM_COUNT(WANTS), .may_idle = true};
-    for (size_t i = 0; i < n->offer.media_count; i++)
-        if (n->offer.medias[i].kind == CM_SDP_AUDIO)
-            CM_IGNORE(cm_sdp_answer_accept(&n->answer, &n->offer, i, &terms),
-                      "it is rejected then");
+        {.codec = CM_SDP_OPUS, .is_stereo = true}, {.codec = CM_SDP_PCMU}, {.codec = CM_SDP_PCMA}};
+    const cm_sdp_terms opus = {.wants = WANTS, .want_count = 1, .may_receive = true};
+    const cm_sdp_terms idle = {.wants = WANTS, .want_count = CM_COUNT(WANTS), .may_idle = true};
+    for (size_t i = 0; i < n->offer.media_count; i++) {
+        if (n->offer.medias[i].kind != CM_SDP_AUDIO)
+            continue;
+        if (!w->media.has_sound && cm_sdp_answer_accept(&n->answer, &n->offer, i, &opus) == CM_OK)
+            take_sound(w, n, i);
+        else
+            CM_IGNORE(cm_sdp_answer_accept(&n->answer, &n->offer, i, &idle), "rejected then");
+    }
 }
 
 static void note_media(whip *w, cm_rtc_negotiation *n, size_t index)
@@ -288,8 +307,8 @@ static cm_status negotiate(whip *w, cm_slice offer, cm_buffer *answer,
         status = CM_ABSENT;
     }
     if (status == CM_OK) {
-        accept_silence(n);
         note_media(w, n, index);
+        accept_sound(w, n);
         status = cm_rtc_negotiation_finish(n, &w->place, &RTC_EVENTS, w, answer);
     }
     free(n);

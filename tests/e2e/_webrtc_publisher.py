@@ -4,7 +4,7 @@ that carry the code of CAMERA and a counter, as H.264, answers NACKs by RTX and 
 keyframe. Prints `session URL` once it is answered, `state NAME` for each state of the connection,
 `transport NAME` for those of DTLS, `refused STATUS PROBLEM` when it is not. Ends when standard input does, by DELETE.
 
-  _webrtc_publisher.py URL TOKEN CAMERA [wrong-fingerprint|recvonly|no-delete]"""
+  _webrtc_publisher.py URL TOKEN CAMERA [sound|wrong-fingerprint|recvonly|no-delete]"""
 
 import asyncio
 import fractions
@@ -95,6 +95,8 @@ async def main(url, token, camera, *more):
     connection = aiortc.RTCPeerConnection()
     direction = "recvonly" if "recvonly" in more else "sendonly"
     connection.addTransceiver("video" if direction == "recvonly" else Pictures(int(camera)), direction=direction)
+    if "sound" in more:
+        connection.addTransceiver(aiortc.mediastreams.AudioStreamTrack(), direction="sendonly")
     connection.on("connectionstatechange", lambda: say("state", connection.connectionState))
     await connection.setLocalDescription(await connection.createOffer())
     offer = connection.localDescription.sdp

@@ -78,7 +78,7 @@ def are_of(codes, number):
 def it_is_seen(server, owner, tokens):
     check("a camera that nobody brings pictures is off",
           is_in(server, owner, "off") and camera_of(server, owner)["kind"] == "whip", camera_of(server, owner))
-    publisher = Publisher(server, "phone", tokens["publish"], 77)
+    publisher = Publisher(server, "phone", tokens["publish"], 77, "sound")
     check("it is live once somebody does", is_in(server, owner, "live"),
           f"{camera_of(server, owner)} {publisher.output} {publisher.log[-800:]}")
     viewer = Viewer(server, "phone", tokens["view"])
@@ -91,6 +91,8 @@ def it_is_seen(server, owner, tokens):
     figures = camera_of(server, owner)["streams"]["main"]
     check("its stream is described", figures["codec"].startswith("avc1.42") and
           (figures["width"], figures["height"]) == (640, 360) and 10 < figures["fps"] < 30, figures)
+    sound = until(lambda: camera_of(server, owner).get("sound"), 10)
+    check("so is its sound", sound and sound["codec"] == "opus" and sound["rate"] == 48000, sound)
     check("who publishes does not watch", camera_of(server, owner)["viewers"] == 1, camera_of(server, owner))
     return publisher, viewer
 

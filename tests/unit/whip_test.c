@@ -15,6 +15,7 @@
 enum {
     TYPE = 96,
     RTX_TYPE = 97,
+    SOUND_TYPE = 111,
     PICTURES_MAX = 2000,
     SENT_MAX = 4096, /* packets that can still be sent again */
     PICTURE_US = 40000,
@@ -69,6 +70,8 @@ typedef struct peer {
     unsigned silences;
     unsigned ends;
     cm_whip_end end;
+    unsigned sounds, sound_gaps, sound_restarts;
+    int64_t sound_ticks;
 } peer;
 
 /* ---- pictures ---- */
@@ -102,6 +105,20 @@ static void on_unit(void *owner, const cm_ingest_unit *told)
     p->pictures[p->picture_count++] = serial;
 }
 
+static void on_sound(void *owner, const cm_ingest_sound *told)
+{
+    peer *p = owner;
+    assert_int_equal(told->format->codec, CM_SOUND_OPUS);
+    assert_int_equal(told->clock_rate, 48000);
+    assert_int_equal(told->duration, 960);
+    assert_int_equal(told->bytes.size, 3);
+    assert_true(p->sounds == 0 || told->ticks > p->sound_ticks);
+    p->sound_gaps += told->lost_before;
+    p->sound_restarts += told->is_restart;
+    p->sound_ticks = told->ticks;
+    p->sounds++;
+}
+
 static void on_silence(void *owner)
 {
     peer *p = owner;
@@ -115,7 +132,7 @@ static void on_end(void *owner, const cm_whip_end *end)
     p->end = *end;
 }
 
-static const cm_whip_events EVENTS = {on_unit, on_silence, on_end};
+static const cm_whip_events EVENTS = {on_unit, on_sound, on_silence, on_end};
 
 /* ---- the path ---- */
 
@@ -671,6 +688,60 @@ static void test_floods_and_nonsense_end_it(void **state)
     finish(p);
 }
 
+static void hear(peer *p, uint16_t sequence, cm_slice opus, uint32_t ssrc)
+{
+    uint8_t storage[64];
+    const cm_rtp_packet packet = {.payload_type = SOUND_TYPE,
+                                  .sequence_number = sequence,
+                                  .timestamp = 5000 + sequence * 960u,
+                                  .ssrc = ssrc,
+                                  .payload = opus};
+    cm_writer w = cm_writer_over(storage, sizeof storage);
+    cm_rtp_write(&w, &packet);
+    assert_false(w.failed);
+    cm_whip_receiver_rtp(p->receiver, cm_writer_done(&w));
+    cm_sim_run_for(p->sim, CM_MS(20));
+}
+
+static void test_sound_comes_in_order(void **state)
+{
+    (void)state;
+    const cm_slice opus = BYTES(0x78, 1, 2); /* hybrid, 20 ms, one frame */
+    peer *p = begin();
+    p->config.media.has_sound = true;
+    p->config.media.sound_payload_type = SOUND_TYPE;
+    p->config.media.sound_ssrc = 0x3333;
+    connect_peer(p);
+    for (uint16_t i = 0; i < 10; i++)
+        hear(p, i, opus, 0x3333);
+    assert_int_equal(p->sounds, 10);
+    assert_int_equal(p->sound_restarts, 1);
+    hear(p, 11, opus, 0x3333); /* before 10 */
+    assert_int_equal(p->sounds, 10);
+    hear(p, 10, opus, 0x3333);
+    assert_int_equal(p->sounds, 12);
+    assert_int_equal(p->sound_gaps, 0);
+    hear(p, 13, opus, 0x3333); /* 12 is lost */
+    cm_sim_run_for(p->sim, CM_MS(100));
+    assert_int_equal(p->sounds, 13);
+    assert_int_equal(p->sound_gaps, 1);
+    assert_int_equal(counters(p).sound_lost, 1);
+    hear(p, 13, opus, 0x3333);
+    hear(p, 14, opus, 0x4444);
+    assert_int_equal(counters(p).foreign_source, 1);
+    hear(p, 14, BYTES(0x7b), 0x3333); /* a count of frames is missing */
+    assert_int_equal(counters(p).sound_malformed, 1);
+    assert_int_equal(p->sounds, 13);
+    hear(p, 40000, opus, 0x3333);
+    hear(p, 40001, opus, 0x3333);
+    assert_int_equal(p->sounds, 14);
+    assert_int_equal(p->sound_restarts, 2);
+    assert_int_equal(counters(p).units, 0);
+    cm_sim_run_for(p->sim, CM_SECONDS(1));
+    assert_int_equal(p->block.ssrc, 0x3333); /* the report's second half */
+    finish(p);
+}
+
 /* ---- jitter ---- */
 
 typedef struct order {
@@ -849,6 +920,7 @@ int main(void)
         cmocka_unit_test(test_silence_and_the_end),
         cmocka_unit_test(test_goodbye),
         cmocka_unit_test(test_floods_and_nonsense_end_it),
+        cmocka_unit_test(test_sound_comes_in_order),
         cmocka_unit_test(test_jitter_waits_and_gives_up),
         cmocka_unit_test(test_jitter_bounds_what_waits),
         cmocka_unit_test(test_arrivals_are_told_once),

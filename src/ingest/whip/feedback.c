@@ -40,17 +40,25 @@ static void begin_feedback(const cm_whip_receiver *r, cm_writer *w)
 
 /* ---- reports ---- */
 
+static void write_report(cm_whip_receiver *r, cm_rtcp_reception *reception, uint32_t ssrc,
+                         cm_writer *w)
+{
+    cm_rtcp_block block;
+    const cm_status status =
+        cm_rtcp_reception_report(reception, ssrc, cm_loop_now(r->config.loop), &block);
+    cm_rtcp_write_rr(w, r->own_ssrc, status == CM_OK ? &block : NULL);
+}
+
 static void send_report(cm_whip_receiver *r, cm_instant now)
 {
     uint8_t storage[COMPOUND_MAX];
     cm_writer w = cm_writer_over(storage, sizeof storage);
-    cm_rtcp_block block;
     if (now.us < r->report_due.us)
         return;
     r->report_due = cm_instant_after(now, CM_MS(REPORT_MS));
-    const bool has_block =
-        cm_rtcp_reception_report(&r->reception, r->config.media.ssrc, now, &block) == CM_OK;
-    cm_rtcp_write_rr(&w, r->own_ssrc, has_block ? &block : NULL);
+    write_report(r, &r->reception, r->config.media.ssrc, &w);
+    if (r->counters.sound_packets > 0)
+        write_report(r, &r->sound.reception, r->config.media.sound_ssrc, &w);
     cm_rtcp_write_cname(&w, r->own_ssrc, r->config.cname);
     send_compound(r, &w);
 }

@@ -40,7 +40,7 @@ static void roll_window(cm_whip_receiver *r, cm_instant now)
     r->window_malformed = 0;
 }
 
-static void count_malformed(cm_whip_receiver *r)
+void cm_whip_count_malformed(cm_whip_receiver *r)
 {
     r->counters.malformed++;
     if (++r->window_malformed > WINDOW_MALFORMED_MAX)
@@ -91,7 +91,7 @@ static void deliver(cm_whip_receiver *r, const cm_jitter_packet *due)
                                       .gap_before = r->has_gap};
     r->has_gap = false;
     if (cm_video_depacketizer_put(&r->depacketizer, &payload) != CM_OK)
-        count_malformed(r);
+        cm_whip_count_malformed(r);
 }
 
 static void deliver_due(cm_whip_receiver *r, cm_instant now)
@@ -140,7 +140,7 @@ static void take_again(cm_whip_receiver *r, const cm_rtp_packet *packet, cm_inst
     const cm_status status =
         cm_rtp_rtx_restore(packet, r->config.media.payload_type, r->config.media.ssrc, &original);
     if (status == CM_CLOSE)
-        count_malformed(r);
+        cm_whip_count_malformed(r);
     if (status != CM_OK)
         return;
     const uint64_t sequence = cm_jitter_find_missing(&r->jitter, original.sequence_number);
@@ -159,7 +159,7 @@ static void take_again(cm_whip_receiver *r, const cm_rtp_packet *packet, cm_inst
 
 /* ---- whose packet is it ---- */
 
-typedef enum packet_kind { FOREIGN, MEDIA, AGAIN } packet_kind;
+typedef enum packet_kind { FOREIGN, MEDIA, AGAIN, SOUND } packet_kind;
 
 /* One that was not announced is that of the first packet of its type. */
 static bool is_ours(uint32_t *ssrc, const cm_rtp_packet *packet)
@@ -175,15 +175,20 @@ static packet_kind kind_of(cm_whip_receiver *r, const cm_rtp_packet *packet)
     const bool is_media = packet->payload_type == media->payload_type;
     const bool is_again = media->rtx_payload_type != 0 &&
                           packet->payload_type == media->rtx_payload_type && media->ssrc != 0;
-    if (!is_media && !is_again) {
+    const bool is_sound = media->has_sound && packet->payload_type == media->sound_payload_type;
+    uint32_t *ssrc = is_media   ? &media->ssrc
+                     : is_again ? &media->rtx_ssrc
+                     : is_sound ? &media->sound_ssrc
+                                : NULL;
+    if (ssrc == NULL) {
         r->counters.foreign_type++;
         return FOREIGN;
     }
-    if (!is_ours(is_media ? &media->ssrc : &media->rtx_ssrc, packet)) {
+    if (!is_ours(ssrc, packet)) {
         r->counters.foreign_source++;
         return FOREIGN;
     }
-    return is_media ? MEDIA : AGAIN;
+    return is_media ? MEDIA : is_again ? AGAIN : SOUND;
 }
 
 static void note_arrival(cm_whip_receiver *r, const cm_rtp_packet *packet, cm_instant now)
@@ -204,16 +209,20 @@ void cm_whip_receiver_rtp(cm_whip_receiver *receiver, cm_slice bytes)
     if (r->is_over || !has_room(r, bytes.size, now))
         return;
     if (bytes.size > CM_JITTER_PACKET_MAX || cm_rtp_parse(bytes, &packet) != CM_OK) {
-        count_malformed(r);
+        cm_whip_count_malformed(r);
         return;
     }
     const packet_kind kind = kind_of(r, &packet);
     if (kind == FOREIGN)
         return;
-    r->counters.packets++;
-    r->counters.bytes += packet.payload.size;
     r->last_packet = now;
     note_arrival(r, &packet, now);
+    if (kind == SOUND) {
+        cm_whip_sound_take(r, &packet, bytes);
+        return;
+    }
+    r->counters.packets++;
+    r->counters.bytes += packet.payload.size;
     if (kind == MEDIA)
         take_media(r, &packet, bytes, now);
     else
@@ -224,7 +233,12 @@ void cm_whip_receiver_rtp(cm_whip_receiver *receiver, cm_slice bytes)
 
 static void take_report(cm_whip_receiver *r, const cm_rtcp_packet *packet)
 {
-    if (packet->ssrc != r->config.media.ssrc || packet->ssrc == 0)
+    if (packet->ssrc == 0)
+        return;
+    if (packet->type == CM_RTCP_SR && packet->ssrc == r->config.media.sound_ssrc)
+        cm_rtcp_reception_sender_report(&r->sound.reception, &packet->sender,
+                                        cm_loop_now(r->config.loop));
+    if (packet->ssrc != r->config.media.ssrc)
         return;
     if (packet->type == CM_RTCP_SR)
         cm_rtcp_reception_sender_report(&r->reception, &packet->sender,
@@ -240,7 +254,7 @@ void cm_whip_receiver_rtcp(cm_whip_receiver *receiver, cm_slice compound)
     while ((status = cm_rtcp_next(&compound, &packet)) == CM_OK)
         take_report(receiver, &packet);
     if (status == CM_CLOSE)
-        count_malformed(receiver);
+        cm_whip_count_malformed(receiver);
 }
 
 /* ---- time ---- */
@@ -270,6 +284,7 @@ static void on_timer(cm_timer *timer)
     const bool is_idle = cm_instant_since(now, r->last_packet) >= CM_SECONDS(IDLE_SECONDS);
     cm_timer_start(&r->timer, is_idle ? CM_MS(IDLE_TICK_MS) : CM_MS(TICK_MS));
     deliver_due(r, now);
+    cm_whip_sound_deliver(r);
     cm_whip_feedback_send(r);
     look_for_silence(r, now);
 }
@@ -294,6 +309,7 @@ cm_status cm_whip_receiver_create(const cm_whip_config *config, cm_whip_receiver
     cm_rtp_timestamps_init(&r->timestamps, CM_VIDEO_CLOCK_RATE);
     cm_buffer_init(&r->unit, CM_VIDEO_MAX_UNIT_BYTES);
     cm_video_depacketizer_init(&r->depacketizer, config->media.codec, &r->unit, on_unit, r);
+    cm_whip_sound_init(r);
     cm_whip_feedback_init(r);
     cm_timer_init(&r->timer, config->loop, on_timer);
     cm_timer_start(&r->timer, 0);

@@ -1,8 +1,8 @@
 /*
- * receiver: the pictures of one peer that publishes by WebRTC (WHIP, RFC 9725): its RTP and RTCP
- * in, whole access units out, and what it must hear so that they keep coming: which
- * packets are lost (NACK), that a keyframe is wanted (PLI, or FIR), how well it is received
- * (receiver reports) and when each packet came (transport-wide feedback).
+ * receiver: the pictures of one peer that publishes by WebRTC (WHIP, RFC 9725), and his sound if it
+ * was negotiated: RTP and RTCP in, whole access units and Opus packets out, and what it must hear
+ * so that they keep coming: which packets are lost (NACK), that a keyframe is wanted (PLI, or FIR),
+ * how well it is received (receiver reports) and when each packet came (transport-wide feedback).
  *
  * What it is given is authentic (SRTP), but as the peer made it. SSRC and payload type are those
  * that were negotiated; where the peer announced no SSRC, that of its first packet of the type is
@@ -13,8 +13,9 @@
  * second, and when the newest is 2 s old, so that a viewer who joins does not wait.
  *
  * Life: made when the session is connected; after on_end nothing more is heard, and the owner
- * destroys it. Destroy at any time but inside on_unit. Owner: one session on one loop. Bounds: the
- * slots of ingest/whip/jitter.h, the size of access units, bytes and malformed packets a second.
+ * destroys it. Destroy at any time but inside on_unit and on_sound. Owner: one session on one loop.
+ * Bounds: the slots of ingest/whip/jitter.h, the size of access units, bytes and malformed packets
+ * a second.
  */
 #pragma once
 
@@ -23,7 +24,7 @@
 #include "loop/loop.h"
 #include "proto/rtp/extension.h"
 
-/* What was negotiated for the pictures. */
+/* What was negotiated: for the pictures, and for the sound. */
 typedef struct cm_whip_media {
     cm_video_codec codec;
     uint8_t payload_type;
@@ -34,6 +35,9 @@ typedef struct cm_whip_media {
     bool has_nack;
     bool has_pli;
     bool has_fir;
+    bool has_sound; /* Opus (RFC 7587) */
+    uint8_t sound_payload_type;
+    uint32_t sound_ssrc;   /* 0: not announced */
     bool has_reduced_size; /* feedback may go without a report before it (RFC 5506) */
 } cm_whip_media;
 
@@ -45,6 +49,8 @@ typedef struct cm_whip_end {
 typedef struct cm_whip_events {
     /* Borrowed for the callback. */
     void (*on_unit)(void *owner, const cm_ingest_unit *unit);
+    /* Likewise, if has_sound. */
+    void (*on_sound)(void *owner, const cm_ingest_sound *sound);
     /* No picture for 5 s; on_unit says when they come again. */
     void (*on_silence)(void *owner);
     /* It said goodbye, or it floods, or sent nothing for a minute. In a turn of its own, once. */
@@ -83,5 +89,8 @@ typedef struct cm_whip_counters {
     uint64_t restored;       /* by RTX */
     uint64_t asked;          /* numbers in NACKs */
     uint64_t keyframes_asked;
+    uint64_t sound_packets;
+    uint64_t sound_lost;
+    uint64_t sound_malformed;
 } cm_whip_counters;
 void cm_whip_receiver_read_counters(const cm_whip_receiver *receiver, cm_whip_counters *out);

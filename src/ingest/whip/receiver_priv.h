@@ -1,6 +1,7 @@
 /*
  * receiver_priv: the receiver's insides, shared by
  *   receiver.c   packets in, access units out, the end
+ *   sound.c      Opus packets in their order
  *   feedback.c   what the peer is told
  */
 #pragma once
@@ -10,7 +11,19 @@
 #include "ingest/whip/jitter.h"
 #include "ingest/whip/receiver.h"
 #include "proto/rtcp/reception.h"
+#include "proto/rtp/reorder.h"
 #include "proto/rtp/sequence.h"
+
+enum { CM_WHIP_SOUND_STORAGE = 16384 };
+
+typedef struct cm_whip_sound {
+    cm_rtp_sequence sequence;
+    cm_rtp_timestamps timestamps;
+    cm_rtcp_reception reception;
+    cm_rtp_reorder reorder;
+    bool is_restart; /* the next packet's ticks begin anew */
+    uint8_t storage[CM_WHIP_SOUND_STORAGE];
+} cm_whip_sound;
 
 struct cm_whip_receiver {
     cm_whip_config config;
@@ -33,6 +46,7 @@ struct cm_whip_receiver {
     uint64_t window_bytes;
     uint64_t window_malformed;
     cm_whip_counters counters;
+    cm_whip_sound sound;
     cm_jitter jitter;
     uint8_t *storage; /* of `jitter` */
 
@@ -46,6 +60,18 @@ struct cm_whip_receiver {
     cm_instant keyframe_asked;
     uint8_t fir_command;
 };
+
+/* ---- receiver.c ---- */
+
+/* It sent something that makes no sense. Too much of that ends it. */
+void cm_whip_count_malformed(cm_whip_receiver *r);
+
+/* ---- sound.c ---- */
+
+void cm_whip_sound_init(cm_whip_receiver *r);
+void cm_whip_sound_take(cm_whip_receiver *r, const cm_rtp_packet *packet, cm_slice bytes);
+/* Hands out what is due: after each packet, and with time. */
+void cm_whip_sound_deliver(cm_whip_receiver *r);
 
 /* ---- feedback.c ---- */
 
