@@ -138,7 +138,7 @@ typedef struct cm_rtc_counters {
 
     uint64_t packets_out;     /* RTP and RTCP protected for sending */
     uint64_t bytes_out;       /* of those */
-    uint64_t datagrams_out;   /* what they went to the kernel as: of up to 8 packets each */
+    uint64_t datagrams_out;   /* what they went to the kernel as: of up to 16 packets each */
     uint64_t flushes;         /* and in how many batches */
     uint64_t packets_dropped; /* the kernel was full */
     uint64_t packets_refused; /* SRTP would not protect them */
@@ -233,7 +233,7 @@ void cm_rtc_session_read_figures(const cm_rtc_session *session, cm_rtc_figures *
 /*
  * Puts a packet together in the endpoint's arena (header, then the parts of the payload) and
  * protects it there. Packets of one session and equal size, of which the last may be shorter, leave
- * as one datagram for the kernel to cut (at most 8). It goes out with the next flush. What the
+ * as one datagram for the kernel to cut (at most 16). It goes out with the next flush. What the
  * kernel has no room for is dropped and counted: nothing waits in our memory.
  * CM_RETRY: not connected (yet or any more). CM_REFUSE: larger than CM_RTC_PACKET_MAX, or SRTP says
  * no: it was sent before, or is no RTP.

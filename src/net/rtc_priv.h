@@ -14,10 +14,10 @@
 enum {
     CM_RTC_PAIRS_MAX = 8,     /* of a session; the one least recently heard gives way */
     CM_RTC_MESSAGES_MAX = 32, /* of a batch; from 16 on more cost the same per packet */
-    CM_RTC_PACKETS_MAX = 8,   /* of a message: what Wi-Fi and queues on the way still bear */
-    CM_RTC_ARENA_SIZE = CM_RTC_MESSAGES_MAX * CM_RTC_PACKETS_MAX * 1024,
-    CM_RTC_DATAGRAM_MAX = 2048, /* of RTP and RTCP that arrive, and of any frame on TCP */
-    CM_RTC_STRANGERS_MAX = 64,  /* connections without an authentic check */
+    CM_RTC_PACKETS_MAX = 16,  /* of a message: an ordinary picture, which goes in one go anyhow */
+    CM_RTC_ARENA_SIZE = 256 * 1024, /* stays in a processor's own cache until it is sent */
+    CM_RTC_DATAGRAM_MAX = 2048,     /* of RTP and RTCP that arrive, and of any frame on TCP */
+    CM_RTC_STRANGERS_MAX = 64,      /* connections without an authentic check */
 };
 
 /* ---- ports and ways ---- */

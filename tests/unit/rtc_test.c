@@ -481,8 +481,11 @@ static void packets_of_one_size_share_a_message(void **state)
     rig_open(&r);
     viewer *v = viewer_open(&r, 0);
     rig_connect(&r, v);
-    assert_int_equal(MESSAGES_OF(900, 900, 900, 900, 900, 900, 900, 900), 1);
-    assert_int_equal(MESSAGES_OF(900, 900, 900, 900, 900, 900, 900, 900, 900), 2);
+    size_t sizes[CM_RTC_PACKETS_MAX + 1];
+    for (size_t i = 0; i < CM_COUNT(sizes); i++)
+        sizes[i] = 900;
+    assert_int_equal(messages_of(&r, v, sizes, CM_RTC_PACKETS_MAX), 1);
+    assert_int_equal(messages_of(&r, v, sizes, CM_RTC_PACKETS_MAX + 1), 2);
     assert_int_equal(MESSAGES_OF(900, 900, 200), 1);      /* the last may be shorter */
     assert_int_equal(MESSAGES_OF(900, 900, 200, 200), 2); /* but only the last */
     assert_int_equal(MESSAGES_OF(900, 901), 2);
