@@ -27,17 +27,18 @@ static void write_header(const cm_webrtc_viewer *viewer, const cm_rtp_packet *pa
 }
 
 /* By the table of sealed sizes. Were it wrong, it would make padding, and no granule open. */
-static size_t largest_packet(const cm_frame *frame, const packet_headers *headers)
+static void measure(const cm_frame *frame, packet_headers *headers)
 {
-    size_t largest = 0;
+    headers->packet_size = headers->small_size = 0;
     cm_frame_walk walk = cm_frame_walk_begin(frame);
     for (uint16_t i = 0; i < frame->count; i++) {
         const size_t header = i == 0 ? headers->first.size : headers->other.size;
         const size_t size = header + cm_frame_walk_next(&walk).size - CM_SEAL_TAG_SIZE;
-        if (size > largest)
-            largest = size;
+        if (size > headers->packet_size)
+            headers->packet_size = size;
+        if (size <= SMALL_MAX && size > headers->small_size)
+            headers->small_size = size;
     }
-    return largest;
 }
 
 void cm_webrtc_headers_make(const cm_webrtc_viewer *viewer, const cm_frame *frame,
@@ -54,7 +55,7 @@ void cm_webrtc_headers_make(const cm_webrtc_viewer *viewer, const cm_frame *fram
     extensions.capture_time = cm_rtp_ntp_of(frame->captured);
     extensions.has_playout_delay = (flags & WITH_PLAYOUT_DELAY) != 0;
     write_header(viewer, &packet, &extensions, &out->first);
-    out->packet_size = largest_packet(frame, out);
+    measure(frame, out);
 }
 
 /*
@@ -93,11 +94,14 @@ static void fill_in(const cm_webrtc_viewer *viewer, packet_header *header,
 
 /* Granules of a picture differ by a byte, and the first header by a few more. Packets of one size
  * leave as one datagram for the kernel to cut: those that are almost as large as the largest are
- * made so. */
+ * made so. What many cameras put before the slices (parameter sets, SEI) is small, and one such
+ * packet is made as large as the other: a few bytes cost less than a datagram. */
 static uint8_t padding_of(const packet_headers *headers, size_t size)
 {
     const size_t missing = headers->packet_size - size;
-    return missing <= PADDING_MAX ? (uint8_t)missing : 0;
+    if (missing <= PADDING_MAX)
+        return (uint8_t)missing;
+    return size < headers->small_size ? (uint8_t)(headers->small_size - size) : 0;
 }
 
 cm_status cm_webrtc_put(cm_webrtc_viewer *viewer, packet_headers *headers,
@@ -108,7 +112,7 @@ cm_status cm_webrtc_put(cm_webrtc_viewer *viewer, packet_headers *headers,
     packet_header *header = place->granule == 0 ? &headers->first : &headers->other;
     const cm_slice granule = opened->granules[place->granule];
     const uint8_t padding_size = padding_of(headers, header->size + granule.size);
-    uint8_t padding[PADDING_MAX] = {0};
+    uint8_t padding[SMALL_MAX] = {0};
     if (padding_size > 0)
         padding[padding_size - 1] = padding_size; /* RFC 3550 5.1: the last octet counts them */
     fill_in(viewer, header, place, is_last(opened, place->granule), padding_size > 0);

@@ -12,6 +12,7 @@ enum {
     BURST_PACKETS = 8,
     PACKET_MAX = 1216,  /* of RTP: net/rtc.h takes no more */
     PADDING_MAX = 16,   /* bytes that make a packet as large as its neighbours */
+    SMALL_MAX = 192,    /* a packet that is as large as others that small */
     CLOCK_RATE = 90000, /* of media time, and of RTP's */
     REPORT_MAX = 320,   /* of RTCP: SR, CNAME of 255 bytes, BYE */
 };
@@ -113,7 +114,8 @@ typedef struct packet_header {
 typedef struct packet_headers {
     packet_header first;
     packet_header other;
-    size_t packet_size; /* of the frame's largest packet */
+    size_t packet_size; /* of the frame's largest packet, */
+    size_t small_size;  /* and of the largest one that is small; 0: none is */
 } packet_headers;
 
 typedef struct packet_place {
