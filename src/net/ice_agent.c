@@ -187,19 +187,19 @@ static cm_ice_pair *best_valid(cm_ice_agent *agent, bool is_patient)
     return best != NULL && best->state == CM_ICE_SUCCEEDED ? best : NULL;
 }
 
-static bool has_wanted(const cm_ice_agent *agent)
-{
-    for (size_t i = 0; i < CM_ICE_PAIRS_MAX; i++) {
-        if (agent->pairs[i].state != CM_ICE_FREE && agent->pairs[i].is_wanted)
-            return true;
-    }
-    return false;
-}
-
+/* There is a pair that works, and none is being nominated. */
 static bool is_to_nominate(const cm_ice_agent *agent)
 {
-    return agent->ice->role == CM_ICE_CONTROLLING && agent->has_valid && agent->selected == NULL &&
-           !has_wanted(agent);
+    bool has_valid = false;
+    if (agent->ice->role != CM_ICE_CONTROLLING || agent->selected != NULL)
+        return false;
+    for (size_t i = 0; i < CM_ICE_PAIRS_MAX; i++) {
+        const cm_ice_pair *pair = &agent->pairs[i];
+        if (pair->state != CM_ICE_FREE && pair->is_wanted)
+            return false;
+        has_valid = has_valid || pair->state == CM_ICE_SUCCEEDED;
+    }
+    return has_valid;
 }
 
 static void trigger(cm_ice_pair *pair, cm_instant now)

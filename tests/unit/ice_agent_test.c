@@ -445,6 +445,27 @@ static void of_a_lite_peers_addresses_the_best_is_nominated_at_once(void **state
     assert_true(has_selected(&sides[0], &sides[1].host));
 }
 
+/* Nothing is due then, rather than something for ever. */
+static void a_nomination_that_is_not_answered_leaves_nothing_to_do(void **state)
+{
+    (void)state;
+    cm_instant due;
+    cm_ice_urgency urgency;
+    cm_ice_agent_init(&sides[0].agent, &sides[0].ice, &rng, true, now);
+    begin_agents(1);
+    sides[1].ice.role = CM_ICE_LITE;
+    sides[1].is_lite = true;
+    const cm_address nobody = address_of("10.1.0.2:4000");
+    tell(&sides[0], &nobody, 126);
+    tell(&sides[0], &sides[1].host, 100);
+    run_for(CM_MS(900)); /* it answered once */
+    sides[1].is_silent = true;
+    run_for(CM_SECONDS(60));
+    assert_false(is_any_selected(&sides[0]));
+    assert_int_equal(count_pairs(&sides[0], CM_ICE_FAILED), 2);
+    assert_false(cm_ice_agent_due(&sides[0].agent, &due, &urgency));
+}
+
 /* ---- nomination ---- */
 
 /* An authentic check of the peer's that came from there, as cm_ice_receive() let it through. */
@@ -816,6 +837,7 @@ int main(void)
         CASE(a_conflict_that_the_peer_finds_changes_our_role),
         CASE(a_lite_peer_is_nominated_by_us),
         CASE(of_a_lite_peers_addresses_the_best_is_nominated_at_once),
+        CASE(a_nomination_that_is_not_answered_leaves_nothing_to_do),
         CASE(a_nomination_counts_when_our_check_succeeds),
         CASE(a_pair_that_works_is_not_used_before_it_is_nominated),
         CASE(of_several_nominated_the_best_is_used),
