@@ -65,17 +65,17 @@ static void begin(run *r)
     r->sent_count = 0;
 }
 
-static void send_due(run *r, bool is_postponed)
+static bool send_due(run *r, bool is_postponed)
 {
     uint8_t bytes[CM_ICE_CHECK_MAX];
     cm_writer w = cm_writer_over(bytes, sizeof bytes);
     cm_ice_send send;
     cm_stun_message m;
     if (cm_ice_agent_next(&r->agent, r->hasher, r->now, &w, &send) != CM_OK)
-        return;
+        return false;
     if (is_postponed) {
         cm_ice_agent_postpone(&r->agent, &send, cm_instant_after(r->now, CM_MS(50)));
-        return;
+        return true;
     }
     const size_t at = index_of(&send.peer);
     CHECK(cm_stun_parse(cm_writer_done(&w), &m) == CM_OK && m.has_priority && m.has_fingerprint);
@@ -89,6 +89,18 @@ static void send_due(run *r, bool is_postponed)
     *s = (sent){.base = send.base, .address = at};
     cm_slice_copy(cm_slice_over(m.transaction, sizeof m.transaction), s->transaction,
                   sizeof s->transaction);
+    return true;
+}
+
+/* Afterwards nothing is due now: else its owner would ask again and again. */
+static void send_all(run *r)
+{
+    cm_instant due;
+    cm_ice_urgency urgency;
+    unsigned count = 0;
+    while (send_due(r, false))
+        CHECK(++count <= 2 * CM_ICE_PAIRS_MAX);
+    CHECK(!cm_ice_agent_due(&r->agent, &due, &urgency) || due.us > r->now.us);
 }
 
 /* `how`, bits: an error, a wrong password, another base, another address. */
@@ -158,8 +170,10 @@ static void step(run *r, cm_reader *in)
         checked(r, which, cm_read_u8(in));
         break;
     case 3:
+        (void)send_due(r, which == UINT8_MAX);
+        break;
     case 4:
-        send_due(r, which == UINT8_MAX);
+        send_all(r);
         break;
     case 5:
         answer(r, which, cm_read_u8(in));

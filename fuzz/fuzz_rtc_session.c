@@ -1,12 +1,13 @@
 /*
  * A WebRTC endpoint with one session, on virtual time, to which a few addresses send what the input
- * says; one of them may have a connection. The input is a program: each step is a byte of what
- * (wait, a check, raw bytes, an authentic message with any attributes, DTLS, protected RTP, the
- * connection, our own calls) and what goes with it. DTLS is played by this file: the input says
- * when keys come, or the end.
+ * says; one of them may have a connection. The session is a lite agent or a full one. The input is
+ * a program: each step is a byte of what (wait, a check, raw bytes, an authentic message with any
+ * attributes, DTLS, protected RTP, the connection, our own calls) and what goes with it. DTLS is
+ * played by this file: the input says when keys come, or the end.
  *
- * Whatever comes: nothing is sent to an address from which no authentic check came, events come in
- * their order, tables and states agree, and all is freed.
+ * Whatever comes: nothing is sent to an address from which no authentic check came, but for a full
+ * agent's few checks of addresses that were named; events come in their order, tables and states
+ * agree, and all is freed.
  */
 #include "base/reader.h"
 #include "fuzz.h"
@@ -15,7 +16,16 @@
 #include "net/sim.h"
 #include "proto/stun/stun_priv.h"
 
-enum { ADDRESSES = 12, ON_TCP = ADDRESSES - 1, STEPS_MAX = 300, ROOM = 2048 };
+enum {
+    ADDRESSES = 12,
+    ON_TCP = ADDRESSES - 1,
+    STEPS_MAX = 300,
+    ROOM = 2048,
+    FIRST_PORT = 2000, /* of the addresses */
+    STUN_PORT = 3478,
+};
+
+#define PWD_OF_PEER "a password of the peer's"
 
 typedef struct run {
     cm_rtc_endpoint *endpoint;
@@ -24,6 +34,11 @@ typedef struct run {
     const char *ufrags[2];
     bool has_proven[ADDRESSES]; /* on UDP */
     bool has_proven_tcp;        /* this connection */
+    bool is_full;
+    unsigned named[ADDRESSES];                     /* how often, to a full agent */
+    unsigned checks[ADDRESSES];                    /* of its, before anything was proven */
+    uint8_t transaction[CM_STUN_TRANSACTION_SIZE]; /* of the last one */
+    size_t checked;                                /* and where it went */
     bool is_connected, has_closed;
     uint8_t destroys_in; /* bits: in which events the session is destroyed */
     cm_srtp *peer;       /* the other end of the session's keys */
@@ -122,19 +137,41 @@ const char *cm_dtls_identity_fingerprint(const cm_dtls_identity *identity)
 static cm_address address_at(size_t index)
 {
     const uint8_t bytes[4] = {10, 0, 1, (uint8_t)(index % 3)};
-    return cm_address_make(cm_slice_over(bytes, sizeof bytes), (uint16_t)(1000 + index));
+    return cm_address_make(cm_slice_over(bytes, sizeof bytes), (uint16_t)(FIRST_PORT + index));
+}
+
+/* May a full agent send this to an address that has proven nothing? */
+static void watch_check(run *r, size_t index, cm_slice bytes)
+{
+    cm_stun_message m;
+    CHECK(r->is_full && bytes.size <= CM_ICE_CHECK_MAX && cm_stun_parse(bytes, &m) == CM_OK);
+    CHECK(m.class == CM_STUN_REQUEST && ++r->checks[index] <= CM_ICE_SENDS_MAX * r->named[index]);
+}
+
+static void watch_datagram(run *r, const cm_datagram *datagram)
+{
+    const size_t index = datagram->peer.port - (size_t)FIRST_PORT;
+    cm_stun_message m;
+    touch(datagram->bytes);
+    if (datagram->peer.port == STUN_PORT)
+        return;
+    CHECK(index < ADDRESSES && datagram->bytes.size > 0);
+    if (!r->has_proven[index])
+        watch_check(r, index, datagram->bytes);
+    if (cm_stun_parse(datagram->bytes, &m) == CM_OK && m.class == CM_STUN_REQUEST) {
+        r->checked = index;
+        cm_slice_copy(cm_slice_over(m.transaction, sizeof m.transaction), r->transaction,
+                      sizeof r->transaction);
+    }
 }
 
 static cm_status watch_send(cm_udp *udp, const cm_datagram *datagrams, size_t count,
                             size_t *sent_out)
 {
     (void)udp;
-    for (size_t i = 0; i < count; i++) {
-        const size_t index = datagrams[i].peer.port - 1000u;
-        CHECK(index < ADDRESSES && now_running->has_proven[index]);
-        CHECK(datagrams[i].bytes.size > 0 && count <= CM_NET_BATCH_MAX);
-        touch(datagrams[i].bytes);
-    }
+    CHECK(count <= CM_NET_BATCH_MAX);
+    for (size_t i = 0; i < count; i++)
+        watch_datagram(now_running, &datagrams[i]);
     *sent_out = count - count / 4; /* a kernel that is full now and then */
     return CM_OK;
 }
@@ -251,6 +288,8 @@ static void begin_session(run *r)
                                           .events = &EVENTS,
                                           .owner = r};
     CHECK(cm_rtc_session_create(r->endpoint, &config, &r->session) == CM_OK);
+    if (r->is_full)
+        CHECK(cm_rtc_session_check(r->session, CM_TEXT(PWD_OF_PEER), false) == CM_OK);
     r->is_connected = r->has_closed = false;
     r->ufrags[0] = r->ufrags[1] = "abcd";
     r->credentials[0] = r->credentials[1] = *cm_rtc_session_local(r->session);
@@ -322,10 +361,37 @@ static void restart(run *r)
     const char *next = UFRAGS[r->ufrags[1] == UFRAGS[0]];
     if (r->session == NULL || cm_rtc_session_restart(r->session, cm_slice_of(next)) != CM_OK)
         return;
+    if (r->is_full)
+        CHECK(cm_rtc_session_check(r->session, CM_TEXT(PWD_OF_PEER), false) == CM_OK);
     r->credentials[0] = r->credentials[1];
     r->ufrags[0] = r->ufrags[1];
     r->credentials[1] = *cm_rtc_session_local(r->session);
     r->ufrags[1] = next;
+}
+
+/* The peer names an address. */
+static void name(run *r, size_t index)
+{
+    const cm_rtc_remote remote = {.address = address_at(index), .priority = (uint32_t)index << 24};
+    r->named[index]++;
+    cm_rtc_session_add_remotes(r->session, &remote, 1);
+}
+
+/* The answer to the last check, from where that went or from elsewhere. */
+static void answer(run *r, bool is_error, bool is_elsewhere)
+{
+    uint8_t bytes[128];
+    cm_writer w = cm_writer_over(bytes, sizeof bytes);
+    cm_stun_message m = {.class = is_error ? CM_STUN_ERROR : CM_STUN_SUCCESS,
+                         .method = CM_STUN_BINDING,
+                         .error = is_error ? CM_STUN_ROLE_CONFLICT : 0};
+    const size_t index = is_elsewhere ? (r->checked + 1) % ADDRESSES : r->checked;
+    cm_slice_copy(cm_slice_over(r->transaction, sizeof r->transaction), m.transaction,
+                  sizeof m.transaction);
+    CHECK(cm_stun_write(r->endpoint->hasher, &m, CM_TEXT(PWD_OF_PEER), &w) == CM_OK);
+    if (!is_error && !is_elsewhere)
+        r->has_proven[index] = true;
+    receive(r, index, cm_writer_done(&w));
 }
 
 static void call(run *r, uint8_t how, cm_slice rest)
@@ -339,6 +405,10 @@ static void call(run *r, uint8_t how, cm_slice rest)
         cm_rtc_endpoint_flush(r->endpoint);
     } else if ((how & 15) == 3) {
         (void)cm_rtc_session_send_rtcp(r->session, rest);
+    } else if (r->is_full && (how & 15) == 5) {
+        name(r, (how >> 4) % ADDRESSES);
+    } else if (r->is_full && (how & 15) == 6) {
+        answer(r, (how & 0x10) != 0, (how & 0x20) != 0);
     } else {
         uint8_t header[12] = {0x80, 96, (uint8_t)(r->sequence >> 8), (uint8_t)r->sequence};
         r->sequence++;
@@ -430,12 +500,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     cm_reader in = cm_reader_over(cm_slice_over(data, size));
     run r = {.destroys_in = cm_read_u8(&in)};
+    r.is_full = (r.destroys_in & 0x80) != 0;
     if (net == NULL)
         make_world();
     now_running = &r;
     const cm_address here = cm_address_make(cm_slice_over("\x0a\x00\x00\x01", 4), 8189);
-    const cm_rtc_endpoint_config config = {
+    cm_rtc_endpoint_config config = {
         .net = net, .addresses = &here, .address_count = 1, .sessions_max = 1, .takes_tcp = true};
+    if (r.is_full)
+        config.stun = (cm_rtc_server){.host = CM_TEXT("10.0.1.99"), .port = STUN_PORT};
     CHECK(cm_rtc_endpoint_create(&config, &r.endpoint) == CM_OK);
     begin_session(&r);
     for (int i = 0; i < STEPS_MAX && in.rest.size > 0; i++) {
