@@ -372,7 +372,9 @@ describe('one camera', () => {
 });
 
 describe('adding and editing a camera', () => {
-  const causes = Object.keys(en).filter((key) => /^cause\..*\.what$/.test(key)).map((key) => key.split('.')[1]);
+  const brought = ['publisher_lost', 'not_allowed']; // of cameras without an address
+  const causes = Object.keys(en).filter((key) => /^cause\..*\.what$/.test(key)).map((key) => key.split('.')[1])
+    .filter((cause) => !brought.includes(cause));
 
   test('each failure of the test is named, with what to do', { skip: isReal }, async () => {
     assert.equal(causes.length, 13);

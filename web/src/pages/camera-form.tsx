@@ -157,7 +157,7 @@ function AddThisPhone({ data, home }: { data: HomeData; home: Home }) {
       <h2><Icon name="phone" /> {t('publish.use')}</h2>
       <p class="quiet">{t('publish.useHow')}</p>
       {error !== null && <Alert>{sentenceFor(error)}</Alert>}
-      <Field label={t('add.nameLabel')} value={name} onInput={setName} error={fault} placeholder={t('publish.nameExample')} />
+      <Field label={t('publish.nameLabel')} value={name} onInput={setName} error={fault} placeholder={t('publish.nameExample')} />
       <button class="button" aria-disabled={isBusy}>{t('publish.useDo')}</button>
     </form>
   );
