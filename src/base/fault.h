@@ -42,7 +42,7 @@
     X(HELPER_MIX, "helper.mix")           /* jobs and pipes of helpers mixed up */                 \
     X(FLEET_SWAP, "fleet.swap")           /* another camera is given pictures that are brought */  \
     /* the walls */                                                                                \
-    X(EVIDENCE_OFF, "evidence.off") /* rows are believed */                                        \
+    X(EVIDENCE_OFF, "evidence.off") /* rows and look-ups are believed */                           \
     X(SEALING_OFF, "sealing.off")   /* seals are not checked */
 
 #ifdef CM_FAULT_INJECTION

@@ -267,13 +267,16 @@ static void start_or_change(cm_task *task)
 
 cm_camera *cm_fleet_camera_here(const cm_fleet *fleet, size_t loop, const cm_camera_key *key)
 {
+    cm_camera *found = NULL;
     CM_LIST_EACH(&fleet->here[loop], node, next)
     {
         const member *m = CM_HOLDER(node, member, here);
-        if (CM_FAULT(FLEET_SWAP) || cm_camera_key_equal(&m->key, key))
+        if (cm_camera_key_equal(&m->key, key))
+            found = m->camera;
+        else if (CM_FAULT(FLEET_SWAP))
             return m->camera;
     }
-    return NULL;
+    return found;
 }
 
 static void leave(cm_task *task)

@@ -1,6 +1,7 @@
 /* A stream whose pictures are brought: one publisher at a time, and what is said of it. */
 #include <assert.h>
 
+#include "base/fault.h"
 #include "ingest/camera_priv.h"
 
 /* Where a stream that nobody brings pictures to rests. */
@@ -30,7 +31,7 @@ cm_status cm_camera_push_begin(cm_camera *camera, const cm_camera_key *key, cm_c
 {
     cm_feed *feed = &camera->feeds[CM_STREAM_MAIN];
     assert(push->camera == NULL);
-    CM_ENSURE(cm_camera_key_equal(&camera->config.key, key), CM_FOREIGN);
+    CM_ENSURE(cm_camera_key_equal(&camera->config.key, key) || CM_FAULT(EVIDENCE_OFF), CM_FOREIGN);
     CM_ENSURE(feed->is_pushed, CM_ABSENT);
     CM_ENSURE(feed->push == NULL, CM_FULL);
     push->camera = camera;
