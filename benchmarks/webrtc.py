@@ -50,15 +50,18 @@ def observe(server, count, load, windows):
     """Of each window: (cost per GB, what the viewers say)."""
     seen = []
     for _ in range(windows):
-        before = rig.cpu_seconds(server.id)
-        window = load.json()
-        if window["silent"] * 10 > count:
+        pss_bytes, before = rig.pss_bytes(server.id), rig.cpu_seconds(server.id)
+        window = load.json() | {"pss_bytes": pss_bytes}  # of its beginning
+        if window["silent"] * 2 > count:
             raise RuntimeError(f"{window['silent']} of {count} viewers got nothing")
         seen.append(((rig.cpu_seconds(server.id) - before) / window["bytes"] * GB, window))
     return seen
 
 
-def all_gone(server):
+def all_gone(server, *loads):
+    """They have said goodbye; who was not heard is given up after 30 s."""
+    for load in loads:
+        load.child.wait(20)
     rig.wait_for("all viewers gone", lambda: server.metrics()["casement_rtc_sessions"] == 0, 45)
 
 
@@ -72,7 +75,7 @@ def first_look(server):
         load.json()
         steady(load)
         seen = observe(server, FEW, load, WINDOWS)
-    all_gone(server)
+        all_gone(server, load)
     cost, window = seen[-1]
     ours = cost * rate(window) / GB / FEW
     theirs = window["own_cpu_s"] / window["seconds"] / FEW
@@ -89,11 +92,11 @@ def watch(server, count, alone_bytes, notes):
         notes["joined"].append(load.json()["joined_s"] / count * 1000)
         notes["join_cpu"].append((rig.cpu_seconds(server.id) - before_cpu) / count * 1000)
         steady(load)
-        notes["pss"].append((rig.pss_bytes(server.id) - alone_bytes) / count / 1000)
         for cost, window in observe(server, count, load, WINDOWS):
             notes["cost"].append(cost)
             notes["windows"].append(window)
-    all_gone(server)
+        notes["pss"].append((window["pss_bytes"] - alone_bytes) / count / 1000)
+        all_gone(server, load)
 
 
 def bare(count, cameras, window, costs):
@@ -163,7 +166,7 @@ def one_camera(server, count, figures):
         load.json()
         steady(load)
         seen = observe(server, count, load, WINDOWS)
-    all_gone(server)
+        all_gone(server, load)
     figures.add(f"{count} viewers on one camera: CPU", "s/GB", [cost for cost, _ in seen], None)
     figures.add("  its last viewer has a picture after, p50", "ms",
                 [window["last_p50_ms"] for _, window in seen], 25)
@@ -182,7 +185,7 @@ def joining(server, count, figures):
             joined = crowd.json()["joined_s"]
             spent = rig.cpu_seconds(server.id) - before
             seen = [load.json() for _ in range(max(1, min(3, round(joined / SECONDS + 0.5))))]
-    all_gone(server)
+            all_gone(server, crowd, load)
     figures.add(f"{others} join at once: wall time", "s", [joined], 2 * others / 1000)
     figures.add("  CPU of the server, pictures included", "s", [spent], None)
     figures.add("  gaps over 150 ms of those watching", "", [w["late"] for w in seen], 0)

@@ -6,7 +6,7 @@
  * browser does: reports every 100 ms, --nack of a million packets said lost. The first --probes
  * take the SRTP off; of the first --timed (which those should be) the age of pictures is noted,
  * from capture to the kernel's receipt of the first packet. Prints {"joined_s", …} when all have
- * media, "steady" after --warm seconds, then a JSON object for each window.
+ * media, "steady" after --warm seconds, then a JSON object for each window; then all say goodbye.
  *
  * With --answered another program asks the server. It is told our side (a first line of UFRAG,
  * PASSWORD and FINGERPRINT, then a line of each viewer's UDP port), and tells for each viewer, on
@@ -389,5 +389,7 @@ int main(int argc, char **argv)
     fflush(stdout);
     for (uint64_t i = 0; i < options.windows; i++)
         watch_window();
+    for (uint64_t i = 0; i < opened; i++)
+        webrtc_peer_close(&viewers[i].peer); /* says goodbye: the server need not wait for us */
     return 0;
 }
