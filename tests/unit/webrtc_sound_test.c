@@ -191,7 +191,7 @@ static void a_large_packet_goes_whole_and_a_larger_one_not_at_all(void **state)
 
 static void another_format_is_left_out(void **state)
 {
-    static const cm_sound_format OTHERS[] = {
+    const cm_sound_format OTHERS[] = {
         {.codec = CM_SOUND_PCMA, .channels = 1, .rate = 8000},
         {.codec = CM_SOUND_PCMU, .channels = 1, .rate = 16000},
         {.codec = CM_SOUND_PCMU, .channels = 2, .rate = 8000},
