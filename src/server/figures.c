@@ -364,6 +364,42 @@ static void write_cameras(page *p, const cm_server *server)
     }
 }
 
+typedef struct sound_column {
+    page *page;
+    enum { SOUND_FRAMES, SOUND_BYTES, SOUND_LOST, SOUND_MALFORMED } what;
+    const char *name;
+} sound_column;
+
+static void write_sound(void *owner, const cm_camera_status *status)
+{
+    const sound_column *column = owner;
+    const cm_sound_status *s = &status->sound;
+    if (!s->is_there && s->frames == 0)
+        return;
+    const uint64_t values[] = {s->frames, s->bytes, s->packets_lost, s->malformed};
+    char labels[160];
+    (void)snprintf(labels, sizeof labels, "{home=\"%s\",camera=\"%s\"}", status->key.home.text,
+                   status->key.camera.text);
+    value(column->page, column->name, labels, values[column->what]);
+}
+
+static void write_sounds(page *p, const cm_server *server)
+{
+    static const struct {
+        const char *name, *help;
+    } COLUMNS[] = {
+        [SOUND_FRAMES] = {"camera_sound_frames_total", "Frames of sound"},
+        [SOUND_BYTES] = {"camera_sound_bytes_total", "Bytes of them"},
+        [SOUND_LOST] = {"camera_sound_packets_lost_total", "RTP packets of sound lost"},
+        [SOUND_MALFORMED] = {"camera_sound_malformed_total", "Malformed packets of sound"},
+    };
+    for (unsigned i = 0; i < CM_COUNT(COLUMNS); i++) {
+        head(p, COLUMNS[i].name, "counter", COLUMNS[i].help);
+        cm_fleet_each(server->fleet, write_sound,
+                      &(sound_column){.page = p, .what = i, .name = COLUMNS[i].name});
+    }
+}
+
 /* How often each fault of a test build fired. */
 static void write_faults(page *p)
 {
@@ -395,6 +431,7 @@ cm_status cm_figures_write(void *owner, cm_buffer *out)
     write_stills(&p, server);
     write_grants(&p, server);
     write_cameras(&p, server);
+    write_sounds(&p, server);
     write_faults(&p);
     return p.status;
 }
