@@ -257,7 +257,7 @@ def write_report(path, least, first, second, took_s):
 
 Made by `tests/fault/matrix.py build/fault --fired {least} --report tests/fault/report.md` on {now:%Y-%m-%d}, {machine()}; {took_s:.0f} s.
 
-Two homes with 8 simulated cameras each; owners, guests, a member of both homes, and people who ask for what is not theirs. Every
+Two homes with 8 simulated cameras each, whose main streams are H.265 and sub streams H.264; owners, guests, a member of both homes, and people who ask for what is not theirs. Every
 picture's stamp was read, a part was decoded and its code read. Outputs: `main` and `sub` are live.mp4 over plain HTTP/1.1, `h2` over
 HTTPS and HTTP/2 (many on one connection), `slow` readers that take less than is sent, `still` is still.jpg at several widths.
 `webrtc` are WHEP viewers of both streams: half lose packets and ask for them again (RTX), a quarter lose them and have no RTX, all of
