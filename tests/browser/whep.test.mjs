@@ -149,7 +149,7 @@ describe('the WebRTC player', () => {
       return response;
     });
     globalThis.document = { createElement: () => new FakeVideo(), hidden: false };
-    globalThis.MediaStream = class { constructor(tracks) { this.tracks = tracks; } };
+    globalThis.MediaStream = class { constructor(tracks) { this.tracks = tracks; } getTracks() { return this.tracks; } };
     globalThis.RTCPeerConnection = FakePeer;
     FakePeer.made = [];
     clockOf.now = () => SERVER_MS + clock.nowMs;
