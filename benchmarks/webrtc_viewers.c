@@ -256,6 +256,19 @@ static void join_answered(void)
     }
 }
 
+/* Where those are that have nothing yet. */
+_Noreturn static void die_waiting(void)
+{
+    unsigned states[WEBRTC_PEER_OVER + 1] = {0};
+    for (uint64_t i = 0; i < options.viewers; i++)
+        if (!viewers[i].peer.has_media)
+            states[viewers[i].peer.state]++;
+    bench_die("without media after %u s: %u asking, %u checking, %u in the handshake, %u connected",
+              (unsigned)options.join_limit, states[WEBRTC_PEER_ASKING],
+              states[WEBRTC_PEER_CHECKING], states[WEBRTC_PEER_HANDSHAKING],
+              states[WEBRTC_PEER_CONNECTED]);
+}
+
 static void join_all(void)
 {
     const int64_t began_us = bench_now_us(), cpu_us = bench_cpu_us();
@@ -268,7 +281,7 @@ static void join_all(void)
     }
     run_until(began_us + (int64_t)options.join_limit * 1000000, have_all_joined);
     if (!have_all_joined())
-        bench_die("not all viewers got media within %u s", (unsigned)options.join_limit);
+        die_waiting();
     printf("{\"joined_s\": %.3f, \"own_cpu_s\": %.3f}\n", (double)(bench_now_us() - began_us) / 1e6,
            (double)(bench_cpu_us() - cpu_us) / 1e6);
     fflush(stdout);
