@@ -395,6 +395,9 @@ cm_status cm_ice_agent_next(cm_ice_agent *agent, cm_stun_hasher *hasher, cm_inst
 void cm_ice_agent_postpone(cm_ice_agent *agent, const cm_ice_send *send, cm_instant until)
 {
     (void)agent;
+    if (send->pair->postponed == CM_ICE_POSTPONED_MAX)
+        return;
+    send->pair->postponed++;
     send->pair->due = until;
     if (send->pair->state == CM_ICE_SUCCEEDED)
         return;

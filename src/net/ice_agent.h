@@ -21,6 +21,7 @@ enum {
     CM_ICE_BASES_MAX = 9,
     CM_ICE_PAIRS_MAX = 32,
     CM_ICE_SENDS_MAX = 5,
+    CM_ICE_POSTPONED_MAX = 100,  /* of a pair; from then on what could not be sent counts as sent */
     CM_ICE_REMOTE_PWD_MAX = 256, /* RFC 8839 5.4 */
     CM_ICE_CHECK_MAX = 100 + CM_ICE_REMOTE_UFRAG_MAX,
     CM_ICE_TAG_SIZE = 4,
@@ -48,6 +49,7 @@ typedef struct cm_ice_pair {
     uint8_t base;  /* index */
     uint8_t tries; /* of this transaction */
     uint8_t sends_left;
+    uint8_t postponed;
     bool is_triggered; /* a check came from there: it goes before all others */
     bool is_wanted;    /* nominated as soon as a check succeeds */
     bool is_nominated;
@@ -113,7 +115,7 @@ typedef struct cm_ice_send {
 } cm_ice_send;
 cm_status cm_ice_agent_next(cm_ice_agent *agent, cm_stun_hasher *hasher, cm_instant now,
                             cm_writer *w, cm_ice_send *out);
-/* It could not be sent yet: it is due again at that time, and did not count. */
+/* It could not be sent yet: it is due again at that time, and did not count; within bounds. */
 void cm_ice_agent_postpone(cm_ice_agent *agent, const cm_ice_send *send, cm_instant until);
 
 /* ---- what arrives ---- */

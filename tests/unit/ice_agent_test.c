@@ -791,6 +791,25 @@ static void what_could_not_be_sent_does_not_count(void **state)
     assert_int_equal(sides[0].checks, CM_ICE_SENDS_MAX);
 }
 
+/* A relay that never lets it through: the pair fails in the end. */
+static void what_can_never_be_sent_is_given_up(void **state)
+{
+    (void)state;
+    uint8_t bytes[CM_ICE_CHECK_MAX];
+    cm_ice_send send;
+    unsigned count = 0;
+    tell(&sides[0], &sides[1].host, 126);
+    for (unsigned i = 0; i < 2000; i++, now.us += CM_MS(50)) {
+        cm_writer w = cm_writer_over(bytes, sizeof bytes);
+        if (cm_ice_agent_next(&sides[0].agent, hasher, now, &w, &send) != CM_OK)
+            continue;
+        count++;
+        cm_ice_agent_postpone(&sides[0].agent, &send, cm_instant_after(now, CM_MS(50)));
+    }
+    assert_int_equal(count, CM_ICE_POSTPONED_MAX + CM_ICE_SENDS_MAX);
+    assert_int_equal(count_pairs(&sides[0], CM_ICE_FAILED), 1);
+}
+
 static void triggered_checks_go_first(void **state)
 {
     (void)state;
@@ -855,6 +874,7 @@ int main(void)
         CASE(consent_is_asked_for_every_five_seconds),
         CASE(a_restart_begins_with_no_pairs),
         CASE(what_could_not_be_sent_does_not_count),
+        CASE(what_can_never_be_sent_is_given_up),
         CASE(triggered_checks_go_first),
         CASE(pairs_turn_as_the_table_says),
     };
