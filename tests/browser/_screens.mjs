@@ -21,6 +21,17 @@ async function enter(how) {
   return page;
 }
 
+/* A camera whose pictures this device brings; made once. */
+async function phone(page) {
+  const api = page.context().request;
+  const headers = { origin: server.tls };
+  const { cameras } = await (await api.get(`${server.tls}/api/v1/cameras?home=${home}`)).json();
+  const there = cameras.find((camera) => camera.kind === 'whip');
+  if (there) return there.id;
+  const made = await api.post(`${server.tls}/api/v1/cameras?home=${home}`, { data: { name: 'Phone', kind: 'whip' }, headers });
+  return (await made.json()).id;
+}
+
 const live = (page, selector, count) => until(async () => await page.locator(`${selector}[data-state=live]`).count() === count, selector, 30_000);
 let home = null;
 
@@ -59,6 +70,9 @@ for (const language of languages) {
     await visit(`#/edit/${home}/garden`);
     await page.waitForTimeout(200);
     await save(page, 'edit');
+    await visit(`#/publish/${home}/${await phone(page)}`);
+    await page.waitForTimeout(1_500);
+    await save(page, 'publish');
     await visit('#/settings');
     await page.locator('.fingerprint').waitFor();
     await save(page, 'settings');
