@@ -22,8 +22,17 @@ TURN_PORT = 3478
 PASSWORD = "orange-lamp-31"
 
 
-def ip(*words):
-    subprocess.run(["ip", *words], check=True, capture_output=True)
+def inside(name, *words):
+    """Not `ip netns exec`, nor `ip -n`: those mount /sys anew, which a changed root does not bear."""
+    return ["nsenter", f"--net=/run/netns/{name}", *words]
+
+
+def run(*words):
+    subprocess.run(words, check=True, capture_output=True)
+
+
+def ip(name, *words):
+    run(*inside(name, "ip", *words))
 
 
 class Networks:
@@ -34,15 +43,15 @@ class Networks:
 
     def make(self):
         for name in self.names.values():
-            ip("netns", "add", name)
-            ip("-n", name, "link", "set", "lo", "up")
+            run("ip", "netns", "add", name)
+            ip(name, "link", "set", "lo", "up")
         for part, (own, relay) in (("server", SERVER), ("viewer", VIEWER)):
-            ip("-n", self.names[part], "link", "add", "out", "type", "veth", "peer", "name", part, "netns",
+            ip(self.names[part], "link", "add", "out", "type", "veth", "peer", "name", part, "netns",
                self.names["relay"])
-            ip("-n", self.names[part], "addr", "add", own + "/24", "dev", "out")
-            ip("-n", self.names["relay"], "addr", "add", relay + "/24", "dev", part)
-            ip("-n", self.names[part], "link", "set", "out", "up")
-            ip("-n", self.names["relay"], "link", "set", part, "up")
+            ip(self.names[part], "addr", "add", own + "/24", "dev", "out")
+            ip(self.names["relay"], "addr", "add", relay + "/24", "dev", part)
+            ip(self.names[part], "link", "set", "out", "up")
+            ip(self.names["relay"], "link", "set", part, "up")
 
     def remove(self):
         for name in self.names.values():
@@ -52,30 +61,28 @@ class Networks:
 def missing():
     if os.geteuid() != 0:
         return "network namespaces need root"
-    for program in ("ip", "turnserver"):
+    for program in ("ip", "nsenter", "turnserver"):
         if not shutil.which(program):
             return f"{program} is not installed"
-    probe = f"casement-probe-{os.getpid()}"
-    if subprocess.run(["ip", "netns", "add", probe], capture_output=True, check=False).returncode != 0:
-        return "no network namespaces here"
-    ip("netns", "del", probe)
     return None
 
 
 def outside():
     """Makes the networks and runs this file once more, where the server is."""
     why = missing()
-    if why:
-        print(f"1..0 # SKIP {why}")
-        return 77
     networks = Networks()
     try:
-        networks.make()
-        command = ["ip", "netns", "exec", networks.names["server"], sys.executable, os.path.abspath(__file__),
-                   networks.names["relay"], networks.names["viewer"]]
-        return subprocess.run(command, check=False).returncode
+        if not why:
+            networks.make()
+            command = inside(networks.names["server"], sys.executable, os.path.abspath(__file__),
+                             networks.names["relay"], networks.names["viewer"])
+            return subprocess.run(command, check=False).returncode
+    except subprocess.CalledProcessError as refused:
+        why = f"no network namespaces here: {refused.stderr.decode().strip()[:200]}"
     finally:
         networks.remove()
+    print(f"ok - pictures through coturn # SKIP {why}")
+    return 0
 
 
 if len(sys.argv) == 1:
@@ -88,7 +95,7 @@ RELAY, VIEW = sys.argv[1:3]
 
 def coturn(place):
     """Short lives: what a day brings comes in seconds."""
-    turn = Program("ip", "netns", "exec", RELAY, "turnserver", "-n", "--no-cli", "--no-tls", "--no-dtls",
+    turn = Program(*inside(RELAY, "turnserver"), "-n", "--no-cli", "--no-tls", "--no-dtls",
                    "--listening-ip", SERVER[1], "--relay-ip", VIEWER[1], "--listening-port", str(TURN_PORT),
                    "--lt-cred-mech", "--realm", "example.org", "--user", f"casement:{PASSWORD}",
                    "--stale-nonce=5", "--max-allocate-lifetime=12", "--log-file", "stdout", "--verbose",
@@ -101,8 +108,8 @@ class Viewer(Program):
     """aiortc where no HTTP reaches: its offer and the answer go by way of this test."""
 
     def __init__(self, server, token):
-        super().__init__("ip", "netns", "exec", VIEW, SYSTEM_PYTHON, os.path.join(HERE, "_webrtc_aiortc.py"), "-",
-                         "-", "address=" + VIEWER[0])
+        super().__init__(*inside(VIEW, SYSTEM_PYTHON, os.path.join(HERE, "_webrtc_aiortc.py")), "-", "-",
+                         "address=" + VIEWER[0])
         found = self.told(r"(?m)^offer (.*)$", 30)
         check("the viewer makes an offer", found, self.log[-1000:])
         self.answer = server.ask("POST", "/api/v1/cameras/door/whep?stream=sub", json.loads(found[1]).encode(),

@@ -461,7 +461,8 @@ def wrong_config():
             taken.bind(("127.0.0.1", 0))
             taken.listen()
             with open(path, "w", encoding="utf-8") as file:
-                json.dump({"listen": {"http": f"127.0.0.1:{taken.getsockname()[1]}", "https": f"127.0.0.1:{free_port()}"}}, file)
+                json.dump({"listen": {"http": f"127.0.0.1:{taken.getsockname()[1]}", "https": f"127.0.0.1:{free_port()}",
+                                      "media": "127.0.0.1:0"}}, file)
             done = subprocess.run([BINARY, "serve", "-c", path, "--data", data], capture_output=True, text=True, timeout=30, check=False)
             check("a port in use is told", done.returncode in (1, 2) and "in-use" in done.stderr, f"{done.returncode} {done.stderr}")
 
