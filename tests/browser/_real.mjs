@@ -15,12 +15,16 @@ const SCENES = join(ROOT, 'build', 'scenes'); // encoding them takes seconds: ke
 const START_MS = 90_000; // the first start encodes the demo's scenes
 const STOP_MS = 10_000;
 
+/* Below those that the kernel gives to others by itself, so that it is still free a moment later. */
 export async function freePort() {
-  const server = createServer();
-  await new Promise((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
-  return port;
+  for (;;) {
+    const port = 15_000 + Math.floor(Math.random() * 17_000);
+    const server = createServer();
+    const isFree = await new Promise((done) => server.once('error', () => done(false)).listen(port, '127.0.0.1', () => done(true)));
+    if (!isFree) continue;
+    await new Promise((done) => server.close(done));
+    return port;
+  }
 }
 
 /* A program that is waited for until it has printed `pattern`, and ended with stop(). */

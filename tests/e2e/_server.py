@@ -4,6 +4,7 @@ processes, requests to it, and what pictures say of themselves."""
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -33,9 +34,15 @@ def check(name, is_good, seen=""):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below those that the kernel gives to others by itself, so that it is still free a moment later."""
+    while True:
+        port = random.randrange(15000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def until(what, seconds=15, every=0.1):

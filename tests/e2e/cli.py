@@ -6,6 +6,7 @@ casement-test: quick
 
 import json
 import os
+import random
 import pty
 import re
 import shutil
@@ -67,9 +68,14 @@ def write(name, text, mode=0o600):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below those that the kernel gives to others by itself."""
+    while True:
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", random.randrange(15000, 32000)))
+                return s.getsockname()[1]
+            except OSError:
+                continue
 
 
 HOME = """  - id: verdi
