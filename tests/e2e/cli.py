@@ -90,7 +90,7 @@ HOME = """  - id: verdi
 def write_config(http, https, name="casement.yaml", homes=HOME):
     write("anna.pw", SECRETS[0] + "\n")
     write("door.pw", SECRETS[1])
-    return write(name, f'listen: {{http: "127.0.0.1:{http}", https: "127.0.0.1:{https}"}}\n'
+    return write(name, f'listen: {{http: "127.0.0.1:{http}", https: "127.0.0.1:{https}", media: "127.0.0.1:0"}}\n'
                        f"homes:\n{homes}")
 
 

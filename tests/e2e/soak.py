@@ -112,7 +112,7 @@ def configuration(address):
                 f"{{name: {OWNERS[name]}, role: owner, password_file: account.pw}}],\n"
                 f"   cameras: [{', '.join(camera(n) for n in CAMERAS[name])}]}}")
 
-    return ("listen: {http: \"127.0.0.1:0\", https: \"127.0.0.1:0\"}\nloops: 2\n"
+    return ("listen: {http: \"127.0.0.1:0\", https: \"127.0.0.1:0\", media: \"127.0.0.1:0\"}\nloops: 2\n"
             "tls: {certificate: own.pem, key: own.key}\n"
             "homes: [\n" + ",\n".join(home(name) for name in CAMERAS) + "]\n")
 
