@@ -622,11 +622,36 @@ static void a_narrow_lease_opens_one_stream(void **state)
     cm_lease_destroy(wide);
 }
 
+/* Each stream asks for the right of its own, where a lease is made and where it is used. */
+static void a_stream_opens_by_its_own_right(void **state)
+{
+    fixture *f = *state;
+    cm_sealer *sealer = testing_sealer(&f->door, CM_STREAM_SOUND, CM_OBJECT_FRAME, 1);
+    cm_lease_terms terms = testing_terms(&f->door, 1);
+    cm_lease *lease = NULL;
+    terms.streams = 1u << CM_STREAM_SOUND;
+    terms.rights = CM_RIGHT_VIEW | CM_RIGHT_TALK;
+    assert_int_equal(cm_lease_create(&terms, f->door.slot, &lease), CM_REFUSE);
+    terms.rights = CM_RIGHT_LISTEN;
+    terms.streams |= 1u << CM_STREAM_MAIN;
+    assert_int_equal(cm_lease_create(&terms, f->door.slot, &lease), CM_REFUSE);
+    assert_null(lease);
+    terms.streams = 1u << CM_STREAM_SOUND;
+    assert_int_equal(cm_lease_create(&terms, f->door.slot, &lease), CM_OK);
+    cm_frame *frame = testing_frame(sealer, "heard", CM_FRAME_KEYFRAME);
+    cm_cursor cursor = cm_cursor_begin(CM_STREAM_SOUND, CM_OBJECT_FRAME);
+    assert_int_equal(open_one(f, lease, &cursor, frame), CM_REFUSAL_NONE);
+    cm_frame_release(frame, 0);
+    cm_sealer_destroy(sealer);
+    cm_lease_destroy(lease);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, make_fixture, free_fixture)
     const struct CMUnitTest cases[] = {
         CASE(a_narrow_lease_opens_one_stream),
+        CASE(a_stream_opens_by_its_own_right),
         CASE(the_room_of_a_pass_is_shared_and_wiped_with_it),
         CASE(a_frame_opens_for_its_lease_and_reads_as_it_was),
         CASE(what_is_stored_does_not_hold_the_picture),
