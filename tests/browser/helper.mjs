@@ -144,7 +144,7 @@ export async function until(check, what, ms = 10_000) {
   for (;;) {
     const value = await check();
     if (value) return value;
-    if (Date.now() > end) assert.fail(`waited ${ms} ms for ${what}`);
+    if (Date.now() > end) assert.fail(`waited ${ms} ms for ${typeof what === 'function' ? what() : what}`);
     await new Promise((done) => setTimeout(done, 50));
   }
 }

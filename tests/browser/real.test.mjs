@@ -63,18 +63,20 @@ const ageMs = (code) => {
   return ((now - code.counter + 2 ** 32) % 2 ** 32) / FPS * 1000;
 };
 
-/* Every camera shows its own pictures, and `ms` later newer ones. */
-async function moves(page, cameraOf, count, ms = 1_500) {
-  const first = await wall(page);
-  await page.waitForTimeout(ms);
-  const second = await wall(page);
-  assert.equal(second.length, count);
-  for (const [n, { name, code }] of second.entries()) {
-    assert.ok(code, `${name} has a picture of a simulated camera`);
-    assert.equal(code.camera, cameraOf(name), `${name} shows its own picture`);
-    assert.ok(first[n].code && code.counter !== first[n].code.counter, `${name} moves`);
-    assert.ok(ageMs(code) < 3_000, `${name} is ${ageMs(code)} ms old`);
-  }
+/* Every camera shows its own pictures, whenever it is looked at, and soon newer ones that are young. A busy machine may
+ * take a while; that a stranger's picture shows is no matter of time. */
+async function moves(page, cameraOf, count) {
+  const counters = new Map();
+  await until(async () => {
+    const shown = await wall(page);
+    for (const { name, code } of shown) {
+      if (!code) continue;
+      assert.equal(code.camera, cameraOf(name), `${name} shows its own picture`);
+      const seen = counters.get(name) ?? { first: code.counter };
+      counters.set(name, { ...seen, isMoving: code.counter !== seen.first && ageMs(code) < 3_000 });
+    }
+    return shown.length === count && shown.every(({ name }) => counters.get(name)?.isMoving);
+  }, () => `${count} to move: ${JSON.stringify([...counters])}`, 30_000);
 }
 
 const alert = (page, key) => page.getByRole('alert').getByText(en[key]).waitFor();
@@ -236,7 +238,7 @@ describe('two homes', () => {
     await second.setViewportSize(how.size);
     await second.goto(server.tls);
     await allLive(second, CAMERAS, 60_000);
-    await moves(second, numberOf, CAMERAS, 3_000);
+    await moves(second, numberOf, CAMERAS);
     const protocol = await page.evaluate(() => performance.getEntriesByType('navigation')[0].nextHopProtocol);
     assert.equal(protocol, 'h2');
     isClean(page);

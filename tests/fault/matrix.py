@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The fault matrix: the server made wrong on purpose, hook by hook and output by output, and every picture looked at.
 
-    matrix.py BUILD [--fired N] [--only HOOK|OUTPUT|HOOK/OUTPUT] [--report FILE]
+    matrix.py BUILD [--fired N] [--only HOOK|OUTPUT|HOOK/OUTPUT] [--share K/N] [--report FILE]
 
 BUILD is a build folder with -Dfault_injection=true. Two homes with 8 cameras each; their owners, a member of both, guests
 with some cameras, and people who ask for what is not theirs. A cell runs until its hook has fired N times (50; 1,000 when
@@ -283,14 +283,17 @@ def main():
     parser.add_argument("build")
     parser.add_argument("--fired", type=int, default=1000 if os.environ.get("CASEMENT_TEST") == "long" else 50)
     parser.add_argument("--only")
+    parser.add_argument("--share", default="1/1", help="every N-th cell, from the K-th on: some can run at once")
     parser.add_argument("--report")
     options = parser.parse_args()
     directory = tempfile.mkdtemp(prefix="casement-matrix-")
     began = time.monotonic()
     bench = Bench(os.path.abspath(options.build), directory)
+    kth, of = (int(number) for number in options.share.split("/"))
+    ours = cells(options.only)[kth - 1::of]
     try:
-        ahead = [forward(bench, hook, output, options.fired) for hook, output in cells(options.only)]
-        back = [backward(bench, hook, output) for hook, output in cells(options.only) if output in ("main", "webrtc", "sound", "still")]
+        ahead = [forward(bench, hook, output, options.fired) for hook, output in ours]
+        back = [backward(bench, hook, output) for hook, output in ours if output in ("main", "webrtc", "sound", "still")]
     finally:
         bench.close()
     first, second = tables(ahead, back)
