@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/aead.h"
+#include "media/seal_priv.h"
 
 typedef struct fixture {
     cm_epoch_page *page;
@@ -622,6 +623,32 @@ static void a_narrow_lease_opens_one_stream(void **state)
     cm_lease_destroy(wide);
 }
 
+/* Not only barred by its streams: what it does not open it has no key for. */
+static void a_narrow_lease_has_the_keys_of_one_stream(void **state)
+{
+    fixture *f = *state;
+    static const cm_stream STREAMS[] = {CM_STREAM_MAIN, CM_STREAM_SOUND, CM_STREAM_SUB,
+                                        CM_STREAM_SOUND, CM_STREAM_MAIN};
+    for (size_t i = 0; i < CM_COUNT(STREAMS); i++)
+        cm_sealer_destroy(testing_sealer(&f->door, STREAMS[i], CM_OBJECT_FRAME, 1 + i / 2));
+    cm_lease_terms terms = testing_terms(&f->door, 3);
+    cm_lease *wide, *narrow;
+    terms.streams = 7;
+    terms.rights = CM_RIGHT_VIEW | CM_RIGHT_LISTEN;
+    assert_int_equal(cm_lease_create(&terms, f->door.slot, &wide), CM_OK);
+    assert_int_equal(cm_lease_narrow(wide, CM_STREAM_SOUND, &narrow), CM_OK);
+    assert_int_equal(narrow->terms.key_count, 2);
+    assert_null(narrow->terms.keys); /* nor is there another way to them */
+    assert_memory_equal(&narrow->keys[0], &f->door.keys[1], sizeof narrow->keys[0]);
+    assert_memory_equal(&narrow->keys[1], &f->door.keys[3], sizeof narrow->keys[1]);
+    cm_lease_destroy(narrow);
+    assert_int_equal(cm_lease_narrow(wide, CM_STREAM_SUB, &narrow), CM_OK);
+    assert_int_equal(narrow->terms.key_count, 1);
+    assert_memory_equal(&narrow->keys[0], &f->door.keys[2], sizeof narrow->keys[0]);
+    cm_lease_destroy(narrow);
+    cm_lease_destroy(wide);
+}
+
 /* Each stream asks for the right of its own, where a lease is made and where it is used. */
 static void a_stream_opens_by_its_own_right(void **state)
 {
@@ -651,6 +678,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, make_fixture, free_fixture)
     const struct CMUnitTest cases[] = {
         CASE(a_narrow_lease_opens_one_stream),
+        CASE(a_narrow_lease_has_the_keys_of_one_stream),
         CASE(a_stream_opens_by_its_own_right),
         CASE(the_room_of_a_pass_is_shared_and_wiped_with_it),
         CASE(a_frame_opens_for_its_lease_and_reads_as_it_was),
