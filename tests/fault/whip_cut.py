@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""Who publishes (WHIP) and loses the right, with every message to him lost: nobody tells his session
+that it is over, so it stays, connected, and goes on sending. From the commit on nothing that it
+sends, pictures or sound, gets into the camera: the lease is looked at before each unit.
+
+    whip_cut.py BUILD
+
+BUILD is a build folder with -Dfault_injection=true. Judged by counters: what came in by WebRTC must
+rise, what was sealed must not."""
+
+import os
+import re
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+import _server  # noqa: E402  (its folder is not a package)
+from _server import Program, Server, check, command, finish, until  # noqa: E402
+
+_server.BINARY = os.path.join(os.path.abspath(sys.argv[1]), "casement")
+PUBLISHER = os.path.join(os.path.dirname(os.path.abspath(_server.__file__)), "_webrtc_publisher.py")
+HOOK = "grants.drop.viewer"
+# Of a million messages in a row the second comes through: his lease, once he has asked again.
+RATE = "999999/1000000"
+GRACE_S = 1  # ten times what src/api/whip.c grants after a lease was last seen live
+MORE_BYTES = 20_000  # some seconds of a still picture and silence
+
+
+def metric(server, name):
+    text = server.ask("GET", "/metrics").body.decode()
+    found = re.search(rf"^casement_{re.escape(name)} (\d+)$", text, re.M)
+    return int(found[1]) if found else 0
+
+
+def rises(server, name, by, seconds=60):
+    start = metric(server, name)
+    return until(lambda: metric(server, name) >= start + by, seconds, 0.5)
+
+
+def fresh(server, name):
+    """The counter, told after this call: loops tell theirs each second."""
+    time.sleep(GRACE_S + 1.2)
+    return metric(server, name)
+
+
+def main():
+    os.environ["CASEMENT_FAULTS"] = f"{HOOK}={RATE}"
+    server = Server({"homes": [{"id": "verdi", "name": "Casa Verdi", "cameras": [{"id": "phone", "whip": True}],
+                                "accounts": [{"name": "anna", "role": "owner", "password_file": "pw"}]}]},
+                    {"pw": "correct horse battery"})
+    owner = server.sign_in("anna", "correct horse battery")
+    token = command(server, "token", "create", "--home", "verdi", "--account", "anna", "--camera", "phone",
+                    "--rights", "publish", "--days", "1").stdout.strip()
+    publisher = Program("/usr/bin/python3", PUBLISHER, server.origin + "/api/v1/cameras/phone/whip", token, "77",
+                        "sound", "no-delete")
+    check("he publishes: pictures and sound are sealed", publisher.told("state connected", 60) and
+          rises(server, "frames_in_total", 60), publisher.output + publisher.log[-500:] + server.log[-800:])
+
+    listed = server.ask("GET", "/api/v1/tokens?home=verdi", cookie=owner).json["tokens"]
+    taken = server.ask("DELETE", f"/api/v1/tokens/{listed[0]['id']}?home=verdi", cookie=owner)
+    check("his token is revoked", len(listed) == 1 and taken.status == 204, f"{listed} {taken}")
+    sealed = fresh(server, "frames_in_total")
+    check("he goes on sending", rises(server, "rtc_bytes_in_total", MORE_BYTES), publisher.output)
+    after = fresh(server, "frames_in_total")
+    check("and nothing of it gets in", after == sealed, f"{after - sealed} frames were sealed")
+    check("though nobody told his session", metric(server, "rtc_sessions") == 1 and
+          "transport closed" not in publisher.output, publisher.output)
+    lost = metric(server, f'faults_total{{fault="{HOOK}"}}')
+    check("as the messages were lost", lost > 1, lost)
+    publisher.end()
+    check("the server ends in order", server.end() == 0, server.log[-1500:])
+    server.remove()
+    return finish()
+
+
+sys.exit(main())
