@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { ANSWER, FakePeer, OFFER, pretendBrowser, settle } from './_peer.mjs';
 import { WEB } from './helper.mjs';
 
 const scratch = mkdtempSync(join(tmpdir(), 'casement-whep-'));
@@ -16,81 +17,6 @@ after(() => rmSync(scratch, { recursive: true, force: true }));
 
 const SERVER_MS = 1_800_000_000_000; // the server's time when the page's clock shows 0
 const NTP_OF_UNIX_MS = 2_208_988_800_000;
-const OFFER = (n) => ['v=0', 'm=video 9 UDP/TLS/RTP/SAVPF 96', `a=ice-ufrag:page${n}`, `a=ice-pwd:pagepassword${n}`, 'a=mid:0', ''].join('\r\n');
-const ANSWER = ['v=0', 'm=video 9 UDP/TLS/RTP/SAVPF 96', 'a=ice-ufrag:srv1', 'a=ice-pwd:srvpassword1', 'a=mid:0', ''].join('\r\n');
-const FRAGMENT = ['a=ice-ufrag:srv2', 'a=ice-pwd:srvpassword2', 'm=video 9 UDP/TLS/RTP/SAVPF 96', 'a=mid:0', ''].join('\r\n');
-
-/* Time that passes when told to: timers and performance.now(). */
-class Clock {
-  nowMs = 0;
-  timers = new Map();
-  count = 0;
-
-  set(run, afterMs, everyMs = null) {
-    this.timers.set(++this.count, { run, atMs: this.nowMs + (afterMs ?? 0), everyMs });
-    return this.count;
-  }
-
-  async pass(ms) {
-    const end = this.nowMs + ms;
-    for (;;) {
-      await settle();
-      const [id, timer] = [...this.timers].filter(([, { atMs }]) => atMs <= end).sort(([, a], [, b]) => a.atMs - b.atMs)[0] ?? [];
-      if (!timer) break;
-      this.nowMs = Math.max(this.nowMs, timer.atMs);
-      if (timer.everyMs === null) this.timers.delete(id);
-      else timer.atMs += timer.everyMs;
-      timer.run();
-    }
-    this.nowMs = end;
-  }
-}
-
-const realImmediate = setImmediate;
-const settle = async () => { for (let n = 0; n < 8; n++) await new Promise((done) => realImmediate(done)); };
-
-class FakePeer extends EventTarget {
-  static made = [];
-  connectionState = 'new';
-  offers = 0;
-  isClosed = false;
-  sources = [];
-
-  constructor() {
-    super();
-    FakePeer.made.push(this);
-  }
-
-  addTransceiver() {
-    return { receiver: { getSynchronizationSources: () => this.sources, jitterBufferTarget: null } };
-  }
-
-  async createOffer() {
-    return { type: 'offer', sdp: OFFER(++this.offers) };
-  }
-
-  async setLocalDescription(description) {
-    this.localDescription = description;
-  }
-
-  async setRemoteDescription(description) {
-    this.currentRemoteDescription = description;
-    this.dispatchEvent(Object.assign(new Event('track'), { track: {} }));
-  }
-
-  async getStats() {
-    return new Map();
-  }
-
-  close() {
-    this.isClosed = true;
-  }
-
-  become(state) {
-    this.connectionState = state;
-    this.dispatchEvent(new Event('connectionstatechange'));
-  }
-}
 
 class FakeVideo {
   callbacks = [];
@@ -105,12 +31,12 @@ describe('the WebRTC player', () => {
   let whep;
   let clockOf;
   let Ways;
+  let browser;
   let clock;
   let requests;
   let answers;
   let run;
   let seen;
-  const kept = {};
 
   before(async () => {
     const out = join(scratch, 'whep.mjs');
@@ -121,37 +47,15 @@ describe('the WebRTC player', () => {
       },
       outfile: out, bundle: true, format: 'esm', logLevel: 'error',
     });
-    for (const name of ['performance', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'fetch'])
-      kept[name] = Object.getOwnPropertyDescriptor(globalThis, name);
     ({ Ways, clock: clockOf, ...whep } = await import(pathToFileURL(out)));
   });
 
   beforeEach(() => {
-    clock = new Clock();
-    requests = [];
+    browser = pretendBrowser();
+    ({ clock, requests, answers } = browser);
     seen = { frames: [], end: null };
-    answers = {
-      POST: () => new Response(ANSWER, { status: 201, headers: { location: '/api/v1/cameras/door/whep/1?home=h', etag: '"a"' } }),
-      PATCH: () => new Response(FRAGMENT, { status: 200 }),
-      DELETE: () => new Response(null, { status: 204 }),
-    };
-    globalThis.addEventListener = () => undefined;
-    globalThis.removeEventListener = () => undefined;
-    const pretend = (name, value) => Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
-    pretend('performance', { now: () => clock.nowMs });
-    pretend('setTimeout', (callback, ms) => clock.set(callback, ms));
-    pretend('setInterval', (callback, ms) => clock.set(callback, ms, ms));
-    for (const name of ['clearTimeout', 'clearInterval']) pretend(name, (id) => clock.timers.delete(id));
-    pretend('fetch', async (url, init) => {
-      requests.push({ url: String(url), ...init });
-      const response = await answers[init.method]();
-      Object.defineProperty(response, 'url', { value: new URL(url, 'https://casement.test').href });
-      return response;
-    });
     globalThis.document = { createElement: () => new FakeVideo(), hidden: false };
     globalThis.MediaStream = class { constructor(tracks) { this.tracks = tracks; } getTracks() { return this.tracks; } };
-    globalThis.RTCPeerConnection = FakePeer;
-    FakePeer.made = [];
     clockOf.now = () => SERVER_MS + clock.nowMs;
     run = new whep.WhepRun('/api/v1/cameras/door/whep?home=h&stream=sub', {
       onFrame: (shown) => seen.frames.push(shown),
@@ -160,11 +64,11 @@ describe('the WebRTC player', () => {
   });
   afterEach(() => {
     run.stop();
-    for (const [name, descriptor] of Object.entries(kept)) if (descriptor) Object.defineProperty(globalThis, name, descriptor);
+    browser.restore();
   });
 
   const peer = () => FakePeer.made[0];
-  const methods = () => requests.map(({ method }) => method).join(' ');
+  const methods = () => browser.methods();
   /* A picture taken `ageMs` ago reaches the screen. */
   const show = (ageMs = 40, metadata = {}) => {
     if (ageMs !== null) peer().sources = [{ captureTimestamp: SERVER_MS + clock.nowMs - ageMs + NTP_OF_UNIX_MS, rtpTimestamp: 0 }];

@@ -1,21 +1,15 @@
 /*
  * Pictures by WebRTC (WHEP): one session of one camera in one <video> of its own. Begins with
- * start(), ends once (onEnd says why) and is never used again, like Run, which it stands in for.
- *
- * The server is an ICE-lite agent whose answer names its addresses, so the offer goes out at once,
- * without candidates of ours: the server learns where we are from our checks. A connection that is
- * lost is asked for again once (ICE restart: a phone that changes networks goes on); a session that
- * does not come to a picture within FIRST_PICTURE_MS is given up.
+ * start(), ends once (onEnd says why) and is never used again, like Run, which it stands in for. A
+ * session that does not come to a picture within FIRST_PICTURE_MS is given up.
  */
 
-import { problemOf } from '../api/client';
 import { clock } from '../state/clock';
+import { RtcSession, type RtcEnd } from './rtc-session';
 import type { RunEnd, RunStats, Shown } from './run';
 import type { WhyNot } from './ways';
 
 const FIRST_PICTURE_MS = 5_000;
-const LOST_MS = 1_500; // without a way for so long, ICE is restarted
-const RESTART_MS = 5_000; // and the restart has so long
 const NO_TIME_MS = 4_000; // pictures without a time of capture are borne for so long
 const STATS_MS = 1_000;
 const NTP_OF_UNIX_MS = 2_208_988_800_000; // from 1900 to 1970
@@ -78,50 +72,28 @@ function whyRefused(status: number): WhyNot | null {
   return status === 429 || status === 503 ? 'busy' : 'refused';
 }
 
-/* A fragment (RFC 8840) with the credentials of an offer, for the PATCH of a restart. */
-export function fragmentOf(offer: string): string {
-  const line = (name: string) => offer.split('\r\n').find((text) => text.startsWith(name));
-  return [line('a=ice-ufrag:'), line('a=ice-pwd:'), line('m=video'), line('a=mid:')]
-    .filter((text) => text !== undefined).join('\r\n') + '\r\n';
-}
-
-/* The answer with the credentials of a fragment in place of its own. */
-export function restarted(answer: string, fragment: string): string {
-  const value = (name: string) => new RegExp(`^${name}.*$`, 'm').exec(fragment)?.[0].trim();
-  const ufrag = value('a=ice-ufrag:');
-  const password = value('a=ice-pwd:');
-  if (!ufrag || !password) return answer;
-  return answer.replace(/^a=ice-ufrag:.*$/gm, ufrag).replace(/^a=ice-pwd:.*$/gm, password);
-}
-
 export class WhepRun {
   readonly video: HTMLVideoElement;
   readonly startedAt = performance.now();
   lastByteAt = performance.now();
 
-  private readonly abort = new AbortController();
-  private readonly peer: RTCPeerConnection;
+  private readonly session: RtcSession;
   private receiver: RTCRtpReceiver | null = null;
-  private session: string | null = null; // its address
   private isOver = false;
   private hasPicture = false;
   private timedAt = 0; // when a picture with its time of capture came last
   private firstAt = 0;
   private frameCallback = 0;
   private limit: ReturnType<typeof setTimeout> | undefined;
-  private lost: ReturnType<typeof setTimeout> | undefined;
   private statsTimer: ReturnType<typeof setInterval> | undefined;
   private known: WhepStats | null = null;
   private last = { bytes: 0, frames: 0, received: 0, lost: 0, at: 0 };
 
-  /* Browsers say no goodbye for a page that is left; the server would wait for its consent to end. */
-  private readonly onLeft = () => this.end({ kind: 'closed' }, null);
-
   private audio: RTCRtpTransceiver | null = null;
 
   /* `wantsSound`: the camera is to be heard, once setMuted(false) says so. */
-  constructor(private readonly url: string, private readonly events: WhepEvents, readonly wantsSound = false) {
-    this.peer = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
+  constructor(url: string, private readonly events: WhepEvents, readonly wantsSound = false) {
+    this.session = new RtcSession(url, { onEnd: (end) => this.noteEnd(end) });
     this.video = document.createElement('video');
     this.video.muted = true;
     this.video.playsInline = true;
@@ -132,12 +104,10 @@ export class WhepRun {
   start(): void {
     this.limit = setTimeout(() => this.giveUp(), FIRST_PICTURE_MS);
     this.statsTimer = setInterval(() => void this.readStats(), STATS_MS);
-    this.peer.addEventListener('track', (event) => {
+    this.session.peer.addEventListener('track', (event) => {
       const tracks = (this.video.srcObject as MediaStream | null)?.getTracks() ?? [];
       this.video.srcObject = new MediaStream([...tracks, event.track]);
     });
-    this.peer.addEventListener('connectionstatechange', () => this.noteState());
-    addEventListener('pagehide', this.onLeft);
     this.watchFrames();
     this.join().catch((error: unknown) => this.end({ kind: 'closed' },
       error instanceof DOMException && error.name !== 'AbortError' ? 'no-browser' : null));
@@ -146,16 +116,12 @@ export class WhepRun {
   stop(): void {
     if (this.isOver) return;
     this.isOver = true;
-    this.abort.abort();
     clearTimeout(this.limit);
-    clearTimeout(this.lost);
     clearInterval(this.statsTimer);
-    removeEventListener('pagehide', this.onLeft);
     if (this.frameCallback) this.video.cancelVideoFrameCallback(this.frameCallback);
-    this.peer.close();
+    this.session.close();
     this.video.srcObject = null;
     this.video.remove();
-    if (this.session) this.leave(this.session);
   }
 
   /* Whether the server sends sound: it says so in its answer. */
@@ -182,11 +148,6 @@ export class WhepRun {
     return this.known;
   }
 
-  /* The peer's goodbye may be lost; this is not. */
-  private leave(session: string): void {
-    fetch(session, { method: 'DELETE', credentials: 'same-origin', keepalive: true }).catch(() => undefined);
-  }
-
   private end(end: RunEnd, whyNot: WhyNot | null): void {
     if (this.isOver) return;
     this.events.onEnd(end, whyNot);
@@ -195,71 +156,25 @@ export class WhepRun {
 
   /* Connected, and no picture: that is the camera's trouble, not the path's. No answer: the server's. */
   private giveUp(): void {
-    if (!this.session) this.end({ kind: 'closed' }, null);
-    else if (this.peer.connectionState === 'connected') this.end({ kind: 'broken', why: 'no picture' }, 'no-picture');
+    if (!this.session.isAnswered) this.end({ kind: 'closed' }, null);
+    else if (this.session.peer.connectionState === 'connected') this.end({ kind: 'broken', why: 'no picture' }, 'no-picture');
     else this.end({ kind: 'broken', why: 'no path' }, 'no-path');
   }
 
+  private noteEnd(end: RtcEnd): void {
+    if (end === 'never') this.end({ kind: 'broken', why: 'no path' }, 'no-path');
+    else this.end({ kind: 'closed' }, null);
+  }
+
   private async join(): Promise<void> {
-    const transceiver = this.peer.addTransceiver('video', { direction: 'recvonly' });
+    const { peer } = this.session;
+    const transceiver = peer.addTransceiver('video', { direction: 'recvonly' });
     this.receiver = transceiver.receiver;
     askForCaptureTime(transceiver);
     if ('jitterBufferTarget' in this.receiver) this.receiver.jitterBufferTarget = 0;
-    if (this.wantsSound) this.audio = this.peer.addTransceiver('audio', { direction: 'recvonly' });
-    await this.peer.setLocalDescription(await this.peer.createOffer());
-    const response = await this.send('POST', this.url, 'application/sdp', this.peer.localDescription?.sdp ?? '');
-    if (!response.ok) {
-      const problem = await problemOf(response);
-      this.end({ kind: 'refused', status: response.status, retryAfterS: problem.retryAfterS }, whyRefused(response.status));
-      return;
-    }
-    const location = response.headers.get('Location');
-    this.session = location && new URL(location, response.url).href;
-    const sdp = await response.text();
-    if (this.isOver) {
-      if (this.session) this.leave(this.session);
-      return;
-    }
-    await this.peer.setRemoteDescription({ type: 'answer', sdp });
-  }
-
-  private send(method: string, url: string, type: string, body: string, more: Record<string, string> = {}): Promise<Response> {
-    return fetch(url, {
-      method, body, headers: { 'Content-Type': type, ...more },
-      signal: this.abort.signal, credentials: 'same-origin', cache: 'no-store',
-    });
-  }
-
-  /* ---- the connection ---- */
-
-  private noteState(): void {
-    const state = this.peer.connectionState;
-    if (state === 'connected') {
-      clearTimeout(this.lost);
-      this.lost = undefined;
-    } else if (state === 'failed' && !this.hasPicture) {
-      this.end({ kind: 'broken', why: 'no path' }, 'no-path');
-    } else if ((state === 'disconnected' || state === 'failed') && this.lost === undefined) {
-      this.lost = setTimeout(() => void this.restart(), state === 'failed' ? 0 : LOST_MS);
-    } else if (state === 'closed') {
-      this.end({ kind: 'closed' }, null);
-    }
-  }
-
-  private async restart(): Promise<void> {
-    this.lost = setTimeout(() => this.end({ kind: 'closed' }, null), RESTART_MS);
-    const answer = this.peer.currentRemoteDescription?.sdp;
-    if (!this.session || !answer) return;
-    try {
-      const offer = await this.peer.createOffer({ iceRestart: true });
-      await this.peer.setLocalDescription(offer);
-      const response = await this.send('PATCH', this.session, 'application/trickle-ice-sdpfrag',
-        fragmentOf(offer.sdp ?? ''), { 'If-Match': '*' });
-      if (!response.ok) throw new Error(`${response.status}`);
-      await this.peer.setRemoteDescription({ type: 'answer', sdp: restarted(answer, await response.text()) });
-    } catch {
-      this.end({ kind: 'closed' }, null);
-    }
+    if (this.wantsSound) this.audio = peer.addTransceiver('audio', { direction: 'recvonly' });
+    const problem = await this.session.open();
+    if (problem) this.end({ kind: 'refused', status: problem.status, retryAfterS: problem.retryAfterS }, whyRefused(problem.status));
   }
 
   /* ---- pictures ---- */
@@ -301,7 +216,7 @@ export class WhepRun {
   /* ---- figures ---- */
 
   private async readStats(): Promise<void> {
-    const report = await this.peer.getStats();
+    const report = await this.session.peer.getStats();
     if (this.isOver) return;
     let inbound: Record<string, number | string> | undefined;
     let pair: Record<string, number | string | boolean> | undefined;

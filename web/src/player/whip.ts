@@ -1,15 +1,12 @@
 /*
  * This device as a camera: one session (WHIP, RFC 9725) that sends one track of pictures. Begins with
- * start(), ends once (onEnd says why) and is never used again. As in whep.ts the offer goes out at
- * once, without candidates of ours, and a way that is lost is asked for again once (ICE restart).
+ * start(), ends once (onEnd says why) and is never used again.
  */
 
-import { problemOf, type Problem } from '../api/client';
-import { fragmentOf, restarted } from './whep';
+import type { Problem } from '../api/client';
+import { RtcSession } from './rtc-session';
 
 const CONNECT_MS = 10_000;
-const LOST_MS = 1_500; // without a way for so long, ICE is restarted
-const RESTART_MS = 6_000; // and the restart has so long
 const MOST_BITS = 2_500_000;
 
 export type WhipEnd =
@@ -34,23 +31,23 @@ function preferH264(transceiver: RTCRtpTransceiver): boolean {
 }
 
 export class WhipRun {
-  private readonly abort = new AbortController();
-  private readonly peer = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
+  private readonly session: RtcSession;
   private sender: RTCRtpSender | null = null;
-  private session: string | null = null; // its address
   private isOver = false;
   private limit: ReturnType<typeof setTimeout> | undefined;
-  private lost: ReturnType<typeof setTimeout> | undefined;
 
-  /* Browsers say no goodbye for a page that is left. */
-  private readonly onLeft = () => this.stop();
-
-  constructor(private readonly url: string, private readonly events: WhipEvents) {}
+  constructor(url: string, private readonly events: WhipEvents) {
+    this.session = new RtcSession(url, {
+      onConnected: () => {
+        clearTimeout(this.limit);
+        events.onConnected();
+      },
+      onEnd: () => this.end({ kind: 'lost' }),
+    });
+  }
 
   start(track: MediaStreamTrack): void {
     this.limit = setTimeout(() => this.end({ kind: 'lost' }), CONNECT_MS);
-    this.peer.addEventListener('connectionstatechange', () => this.noteState());
-    addEventListener('pagehide', this.onLeft);
     this.join(track).catch(() => this.end({ kind: 'lost' }));
   }
 
@@ -60,29 +57,19 @@ export class WhipRun {
   }
 
   stop(): void {
-    if (this.isOver) return;
     this.isOver = true;
-    this.abort.abort();
     clearTimeout(this.limit);
-    clearTimeout(this.lost);
-    removeEventListener('pagehide', this.onLeft);
-    this.peer.close();
-    if (this.session) this.leave(this.session);
-  }
-
-  /* The peer's goodbye may be lost; this is not. */
-  private leave(session: string): void {
-    fetch(session, { method: 'DELETE', credentials: 'same-origin', keepalive: true }).catch(() => undefined);
+    this.session.close();
   }
 
   private end(end: WhipEnd): void {
     if (this.isOver) return;
-    this.events.onEnd(end);
     this.stop();
+    this.events.onEnd(end);
   }
 
   private async join(track: MediaStreamTrack): Promise<void> {
-    const transceiver = this.peer.addTransceiver(track, {
+    const transceiver = this.session.peer.addTransceiver(track, {
       direction: 'sendonly', sendEncodings: [{ maxBitrate: MOST_BITS }],
     });
     this.sender = transceiver.sender;
@@ -90,57 +77,7 @@ export class WhipRun {
       this.end({ kind: 'no-codec' });
       return;
     }
-    await this.peer.setLocalDescription(await this.peer.createOffer());
-    const response = await this.send('POST', this.url, 'application/sdp', this.peer.localDescription?.sdp ?? '');
-    if (!response.ok) {
-      const problem = await problemOf(response);
-      this.end(problem.name_ === 'codec-not-offered' ? { kind: 'no-codec' } : { kind: 'refused', problem });
-      return;
-    }
-    const location = response.headers.get('Location');
-    this.session = location && new URL(location, response.url).href;
-    const sdp = await response.text();
-    if (this.isOver) {
-      if (this.session) this.leave(this.session);
-      return;
-    }
-    await this.peer.setRemoteDescription({ type: 'answer', sdp });
-  }
-
-  private send(method: string, url: string, type: string, body: string, more: Record<string, string> = {}): Promise<Response> {
-    return fetch(url, {
-      method, body, headers: { 'Content-Type': type, ...more },
-      signal: this.abort.signal, credentials: 'same-origin', cache: 'no-store',
-    });
-  }
-
-  private noteState(): void {
-    const state = this.peer.connectionState;
-    if (state === 'connected') {
-      clearTimeout(this.limit);
-      clearTimeout(this.lost);
-      this.lost = undefined;
-      this.events.onConnected();
-    } else if ((state === 'disconnected' || state === 'failed') && this.lost === undefined) {
-      this.lost = setTimeout(() => void this.restart(), state === 'failed' ? 0 : LOST_MS);
-    } else if (state === 'closed') {
-      this.end({ kind: 'lost' });
-    }
-  }
-
-  private async restart(): Promise<void> {
-    this.lost = setTimeout(() => this.end({ kind: 'lost' }), RESTART_MS);
-    const answer = this.peer.currentRemoteDescription?.sdp;
-    if (!this.session || !answer) return;
-    try {
-      const offer = await this.peer.createOffer({ iceRestart: true });
-      await this.peer.setLocalDescription(offer);
-      const response = await this.send('PATCH', this.session, 'application/trickle-ice-sdpfrag',
-        fragmentOf(offer.sdp ?? ''), { 'If-Match': '*' });
-      if (!response.ok) throw new Error(`${response.status}`);
-      await this.peer.setRemoteDescription({ type: 'answer', sdp: restarted(answer, await response.text()) });
-    } catch {
-      this.end({ kind: 'lost' });
-    }
+    const problem = await this.session.open();
+    if (problem) this.end(problem.name_ === 'codec-not-offered' ? { kind: 'no-codec' } : { kind: 'refused', problem });
   }
 }
