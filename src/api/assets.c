@@ -40,7 +40,8 @@ bool cm_assets_serve(cm_http_request *request)
         {CM_TEXT("referrer-policy"), CM_TEXT("no-referrer")},
         {CM_TEXT("cross-origin-opener-policy"), CM_TEXT("same-origin")},
         {CM_TEXT("cross-origin-resource-policy"), CM_TEXT("same-origin")},
-        {CM_TEXT("permissions-policy"), CM_TEXT("camera=(self), geolocation=(), microphone=()")},
+        {CM_TEXT("permissions-policy"),
+         CM_TEXT("camera=(self), geolocation=(), microphone=(self)")},
         {CM_TEXT("content-encoding"), CM_TEXT("gzip")},
     };
     const bool is_304 = is_unchanged(request, asset);

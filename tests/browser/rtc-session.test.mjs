@@ -191,7 +191,7 @@ describe('the sending by WebRTC', () => {
     delete globalThis.RTCRtpSender;
   });
   const begin = async () => {
-    run.start({ kind: 'video' });
+    run.start({ kind: 'video' }, null);
     await clock.pass(10);
   };
 
@@ -207,6 +207,26 @@ describe('the sending by WebRTC', () => {
     assert.deepEqual(seen, ['connected'], 'who stops it is not told');
   });
 
+  test('sound has a line of its own from the start, and comes and goes without another offer', async () => {
+    await begin();
+    const [pictures, sound] = peer().transceivers;
+    assert.deepEqual([sound.what, sound.init.direction], ['audio', 'sendonly']);
+    const microphone = { kind: 'audio' };
+    await run.hear(microphone);
+    assert.equal(sound.what, microphone);
+    await run.hear(null);
+    assert.equal(sound.what, null);
+    await run.replace({ kind: 'video', of: 'front' });
+    assert.equal(pictures.what.of, 'front');
+    assert.equal(browser.methods(), 'POST');
+
+    const other = new app.WhipRun('/whip', { onConnected: () => undefined, onEnd: () => undefined });
+    other.start({ kind: 'video' }, microphone);
+    await clock.pass(10);
+    assert.equal(FakePeer.made[1].transceivers[1].what, microphone);
+    other.stop();
+  });
+
   test('a browser without H.264 is told before anybody is asked; a server that refuses it too', async () => {
     RTCRtpSender.getCapabilities = () => ({ codecs: [{ mimeType: 'video/VP8' }] });
     await begin();
@@ -215,7 +235,7 @@ describe('the sending by WebRTC', () => {
       RTCRtpSender.getCapabilities = () => null;
       browser.answers.POST = problem(name, status);
       const other = new app.WhipRun('/whip', { onConnected: () => undefined, onEnd: (end) => seen.push(`${end.kind} ${end.problem?.name_}`) });
-      other.start({ kind: 'video' });
+      other.start({ kind: 'video' }, null);
       await clock.pass(10);
       assert.equal(seen.pop(), `${kind} ${kind === 'refused' ? name : undefined}`);
     }
@@ -230,7 +250,7 @@ describe('the sending by WebRTC', () => {
 
     browser.answers.POST = () => Promise.reject(new TypeError('no network'));
     const other = new app.WhipRun('/whip', { onConnected: () => undefined, onEnd: (end) => seen.push(`other ${end.kind}`) });
-    other.start({ kind: 'video' });
+    other.start({ kind: 'video' }, null);
     await clock.pass(10);
     assert.equal(seen[1], 'other lost');
   });

@@ -7,7 +7,8 @@
  * What it is given is authentic (SRTP), but as the peer made it. SSRC and payload type are those
  * that were negotiated; where the peer announced no SSRC, that of its first packet of the type is
  * its for good. All else is counted and dropped. Header extensions other than those negotiated are
- * passed over, the video orientation (3GPP TS 26.114) too: a picture is shown as it was encoded.
+ * passed over, the video orientation (3GPP TS 26.114) too: no answer of ours takes it, so that
+ * peers turn pictures before they encode them.
  *
  * Keyframes are asked for where a decoder needs one (at the start, after a loss), at most once a
  * second, and when the newest is 2 s old, so that a viewer who joins does not wait.

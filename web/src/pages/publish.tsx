@@ -1,5 +1,5 @@
-/* This phone (or laptop) as a camera: its picture as others will see it, one button to start and stop,
- * and in words what keeps it from that. */
+/* This phone (or laptop) as a camera: its picture as others will see it, its sound if it is asked for,
+ * one button to start and stop, and in words what keeps it from that. */
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { whipPath } from '../api/client';
@@ -8,9 +8,10 @@ import { t, type Key } from '../i18n';
 import { WhipRun, type WhipEnd } from '../player/whip';
 import { hrefOf } from '../state/route';
 import { announce } from '../ui/announce';
-import { Choices, sentenceFor } from '../ui/form';
+import { Alert, Choices, sentenceFor } from '../ui/form';
 import { Icon } from '../ui/icons';
 import { Page } from '../ui/page';
+import { useMicrophone, type Microphone } from './microphone';
 
 type Facing = 'environment' | 'user';
 
@@ -106,17 +107,20 @@ function troubleOfEnd(end: WhipEnd): Trouble | null {
 }
 
 /* Sends the stream while `isWanted`; what is lost is begun again, a little later each time. */
-function usePublishing(camera: Camera, stream: MediaStream | null, isWanted: boolean) {
+function usePublishing(camera: Camera, stream: MediaStream | null, sound: MediaStreamTrack | null, isWanted: boolean) {
   const [sending, setSending] = useState<Sending>('off');
   const [trouble, setTrouble] = useState<Trouble | null>(null);
   const [said, setSaid] = useState('');
   const run = useRef<WhipRun | null>(null);
   const track = stream?.getVideoTracks()[0] ?? null;
-  const latest = useRef(track);
-  latest.current = track;
+  const latest = useRef({ track, sound });
+  latest.current = { track, sound };
   useEffect(() => {
     if (track) void run.current?.replace(track).catch(() => undefined);
   }, [track]);
+  useEffect(() => {
+    void run.current?.hear(sound).catch(() => undefined);
+  }, [sound]);
   const isReady = isWanted && track !== null;
   useEffect(() => {
     if (!isReady) return undefined;
@@ -124,7 +128,7 @@ function usePublishing(camera: Camera, stream: MediaStream | null, isWanted: boo
     let lost = 0;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const begin = () => {
-      if (!latest.current) return;
+      if (!latest.current.track) return;
       run.current = new WhipRun(whipPath(camera.home, camera.id), {
         onConnected: () => { lost = 0; setSending('on'); },
         onEnd: (end) => {
@@ -136,7 +140,7 @@ function usePublishing(camera: Camera, stream: MediaStream | null, isWanted: boo
           if (!found) timer = setTimeout(begin, RETRY_MS[Math.min(lost++, RETRY_MS.length - 1)]);
         },
       });
-      run.current.start(latest.current);
+      run.current.start(latest.current.track, latest.current.sound);
     };
     setTrouble(null);
     setSending('connecting');
@@ -167,6 +171,18 @@ function TroubleBox({ trouble, said, onAgain }: { trouble: Trouble; said: string
   );
 }
 
+/* Whether others hear this device is always in view. */
+function SoundChip({ microphone, isSent }: { microphone: Microphone; isSent: boolean }) {
+  const isOn = microphone.track !== null && !microphone.isMuted;
+  const word: Key = microphone.track === null ? 'publish.silent' : microphone.isMuted ? 'publish.micMuted'
+    : isSent ? 'publish.heard' : 'publish.soundReady';
+  return (
+    <p class="chip publish-sound" role="status" data-sound={isOn ? 'on' : 'off'}>
+      <Icon name={isOn ? 'mic' : 'micOff'} size={16} /> <span>{t(word)}</span>
+    </p>
+  );
+}
+
 const WORDS: Record<Sending, Key> = {
   off: 'publish.ready', connecting: 'publish.connecting', on: 'publish.on', again: 'publish.lost',
 };
@@ -174,8 +190,10 @@ const WORDS: Record<Sending, Key> = {
 export function Publish({ camera }: { camera: Camera }) {
   const [facing, setFacing] = useState<Facing>('environment');
   const [isWanted, setIsWanted] = useState(false);
+  const [isHeard, setIsHeard] = useState(false);
   const own = useOwnCamera(facing);
-  const { sending, trouble, said } = usePublishing(camera, own.stream, isWanted);
+  const microphone = useMicrophone(isHeard);
+  const { sending, trouble, said } = usePublishing(camera, own.stream, microphone.track, isWanted);
   const isHeld = useWakeLock(isWanted);
   const preview = useRef<HTMLVideoElement>(null);
   const shown = own.trouble ?? trouble;
@@ -185,6 +203,9 @@ export function Publish({ camera }: { camera: Camera }) {
   useEffect(() => {
     if (trouble) setIsWanted(false);
   }, [trouble]);
+  useEffect(() => {
+    if (microphone.trouble) setIsHeard(false);
+  }, [microphone.trouble]);
   const word = own.stream ? t(WORDS[sending]) : t('publish.asking');
   useEffect(() => {
     if (isWanted) announce(word);
@@ -204,10 +225,14 @@ export function Publish({ camera }: { camera: Camera }) {
               <Icon name={sending === 'on' ? 'eye' : 'dots'} size={16} /> <span>{word}</span>
             </p>
           )}
+          {!shown && <SoundChip microphone={microphone} isSent={sending === 'on'} />}
         </div>
         {shown && <TroubleBox trouble={shown} said={said} onAgain={again} />}
         <Choices legend={t('publish.which')} value={facing} isRow onChange={(value) => setFacing(value)}
           choices={[{ value: 'environment', label: t('publish.back') }, { value: 'user', label: t('publish.front') }]} />
+        <Choices legend={t('publish.sound')} value={isHeard ? 'on' : 'off'} isRow onChange={(value) => setIsHeard(value === 'on')}
+          choices={[{ value: 'off', label: t('publish.soundOff') }, { value: 'on', label: t('publish.soundOn') }]} />
+        {microphone.trouble && <Alert>{t(`publish.${microphone.trouble}`)}</Alert>}
         <button type="button" class={`button publish-do ${isWanted ? '' : 'is-primary'}`} aria-pressed={isWanted}
           aria-disabled={!own.stream} onClick={() => { if (own.stream || isWanted) setIsWanted(!isWanted); }}>
           {t(isWanted ? 'publish.stop' : 'publish.start')}

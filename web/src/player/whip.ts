@@ -1,6 +1,6 @@
 /*
- * This device as a camera: one session (WHIP, RFC 9725) that sends one track of pictures. Begins with
- * start(), ends once (onEnd says why) and is never used again.
+ * This device as a camera: one session (WHIP, RFC 9725) that sends one track of pictures and, while
+ * there is one, one of sound. Begins with start(), ends once (onEnd says why) and is never used again.
  */
 
 import type { Problem } from '../api/client';
@@ -32,7 +32,8 @@ function preferH264(transceiver: RTCRtpTransceiver): boolean {
 
 export class WhipRun {
   private readonly session: RtcSession;
-  private sender: RTCRtpSender | null = null;
+  private pictures: RTCRtpSender | null = null;
+  private sound: RTCRtpSender | null = null;
   private isOver = false;
   private limit: ReturnType<typeof setTimeout> | undefined;
 
@@ -46,14 +47,19 @@ export class WhipRun {
     });
   }
 
-  start(track: MediaStreamTrack): void {
+  start(pictures: MediaStreamTrack, sound: MediaStreamTrack | null): void {
     this.limit = setTimeout(() => this.end({ kind: 'lost' }), CONNECT_MS);
-    this.join(track).catch(() => this.end({ kind: 'lost' }));
+    this.join(pictures, sound).catch(() => this.end({ kind: 'lost' }));
   }
 
   /* Another camera of this device, in the same session. */
-  async replace(track: MediaStreamTrack): Promise<void> {
-    await this.sender?.replaceTrack(track);
+  async replace(pictures: MediaStreamTrack): Promise<void> {
+    await this.pictures?.replaceTrack(pictures);
+  }
+
+  /* Null: from here on no sound is sent. */
+  async hear(sound: MediaStreamTrack | null): Promise<void> {
+    await this.sound?.replaceTrack(sound);
   }
 
   stop(): void {
@@ -68,11 +74,12 @@ export class WhipRun {
     this.events.onEnd(end);
   }
 
-  private async join(track: MediaStreamTrack): Promise<void> {
-    const transceiver = this.session.peer.addTransceiver(track, {
-      direction: 'sendonly', sendEncodings: [{ maxBitrate: MOST_BITS }],
-    });
-    this.sender = transceiver.sender;
+  private async join(pictures: MediaStreamTrack, sound: MediaStreamTrack | null): Promise<void> {
+    const { peer } = this.session;
+    const transceiver = peer.addTransceiver(pictures, { direction: 'sendonly', sendEncodings: [{ maxBitrate: MOST_BITS }] });
+    this.pictures = transceiver.sender;
+    /* Its line is there from the start, so that sound may come and go without another offer. */
+    this.sound = peer.addTransceiver(sound ?? 'audio', { direction: 'sendonly' }).sender;
     if (!preferH264(transceiver)) {
       this.end({ kind: 'no-codec' });
       return;
