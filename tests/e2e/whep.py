@@ -6,6 +6,7 @@ that a session ends with its right, its DELETE, its token and its certificate.""
 
 import os
 import re
+import socket
 import sys
 import tempfile
 import time
@@ -216,6 +217,32 @@ def wrong_fingerprint(server, token):
     viewer.leave()
 
 
+def over_ipv6(cameras):
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as own:
+            own.bind(("::1", 0))
+    except OSError as refused:
+        print(f"ok - pictures over IPv6 # SKIP this machine has no ::1: {refused}")
+        return
+    server = Server({"listen": {"media": "[::1]:0"},
+                     "homes": [{"id": "verdi", "allow": ["127.0.0.0/8"],
+                                "cameras": [{"id": "door", "main": cameras.url(1, "sub"), "keep": "always"}],
+                                "accounts": [{"name": "anna", "role": "owner", "password_file": "pw"}]}]},
+                    {"pw": "correct horse battery"})
+    token = token_of(server, "anna", "door")
+    answer = server.ask("POST", "/api/v1/cameras/door/whep", OFFER, bearer=token, headers={"Content-Type": "application/sdp"})
+    hosts = set(re.findall(rb"a=candidate:\S+ 1 \S+ \d+ (\S+) ", answer.body))
+    check("a server at [::1] names that address alone", hosts == {b"::1"}, answer)
+    server.ask("DELETE", answer.headers["Location"], bearer=token)
+    viewer = Viewer(server, "door", token, "main", "address=::1")
+    check("aiortc at ::1 is connected", viewer.told(r"state connected", 30), viewer.output[-500:] + viewer.log[-500:])
+    check("and decodes pictures that came over IPv6", viewer.has(60), viewer.output[-500:] + viewer.log[-800:])
+    check_pictures("over IPv6", viewer.codes, 1)
+    viewer.leave()
+    check("that server ends in order", server.end() == 0, server.log[-1500:])
+    server.remove()
+
+
 def main():
     cameras = Cameras(2)
     rows = [{"id": name, "main": cameras.url(n), "sub": cameras.url(n, "sub"), "keep": "always"}
@@ -239,8 +266,9 @@ def main():
     check("every session is gone at the end", until(lambda: metric(server, "rtc_sessions") == 0, 40), metric(server, "rtc_sessions"))
     check("no alarm was raised", not re.search("alarm", server.log), server.log[-1000:])
     check("the server ends in order", server.end() == 0, server.log[-1500:])
-    cameras.end()
     server.remove()
+    over_ipv6(cameras)
+    cameras.end()
     return finish()
 
 
