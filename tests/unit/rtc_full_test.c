@@ -312,6 +312,17 @@ static void a_restart_finds_the_path_again(void **state)
     full_close(&f);
 }
 
+static void a_phone_that_changes_networks_goes_on_within_a_second(void **state)
+{
+    (void)state;
+    full f;
+    full_open(&f);
+    viewer *v = open_direct(&f, 0);
+    peer_add_address(&f.r, v, "10.0.2.1");
+    expect_going_on(&f.r, v, true);
+    full_close(&f);
+}
+
 /* Connections are the peer's: what it says on them counts, also of a full agent. */
 static void a_peer_on_tcp_stays(void **state)
 {
@@ -654,6 +665,7 @@ int main(void)
         CASE(an_endpoint_without_servers_stays_lite),
         CASE(a_lite_peer_is_nominated_a_pair),
         CASE(a_restart_finds_the_path_again),
+        CASE(a_phone_that_changes_networks_goes_on_within_a_second),
         CASE(a_peer_on_tcp_stays),
         CASE(passwords_that_are_none_are_refused),
         CASE(a_restricted_nat_is_opened_by_our_checks),

@@ -288,3 +288,60 @@ static inline cm_status viewer_send_rtcp(viewer *v)
     const size_t size = rtc_receiver_report(report, 0x1234);
     return cm_rtc_session_send_rtcp(v->session, cm_slice_over(report, size));
 }
+
+/* ---- a phone that changes networks ---- */
+
+#define MOVED_PWD "another password of the peer's"
+
+/* On its way from a network that is gone to one that is 100 ms away and loses packets. */
+static inline void rig_cut_off(rig *r, const viewer *v, uint32_t loss_per_million)
+{
+    const cm_sim_path gone = {.is_down = true};
+    const cm_sim_path other = {.delay_us = CM_MS(50), .loss_per_million = loss_per_million};
+    cm_sim_path_set(r->network, &r->address, &v->peer.addresses[0].local, &gone);
+    cm_sim_path_set(r->network, &r->address, &v->peer.addresses[1].local, &other);
+}
+
+/*
+ * The peer goes on from its second address by an ICE restart: three round trips to ask for it, on a
+ * connection of its own, then checks as often as browsers send them. Meanwhile a packet of ours
+ * leaves every 20 ms. How long until one arrives there, from the moment its first network is gone.
+ */
+static inline int64_t rig_restart_elsewhere(rig *r, viewer *v, bool is_full, uint32_t loss)
+{
+    const cm_instant from = cm_loop_now(r->w.loop);
+    rig_cut_off(r, v, loss);
+    v->peer.active = 1;
+    run_for(r, CM_MS(250)); /* the request has arrived; */
+    assert_int_equal(cm_rtc_session_restart(v->session, CM_TEXT("moved")), CM_OK);
+    if (is_full)
+        assert_int_equal(cm_rtc_session_check(v->session, CM_TEXT(MOVED_PWD), false), CM_OK);
+    run_for(r, CM_MS(50)); /* and so has the answer */
+    v->peer.theirs = *cm_rtc_session_local(v->session);
+    v->peer.ufrag = "moved";
+    v->peer.pwd = MOVED_PWD;
+    for (unsigned i = 0; v->peer.addresses[1].packets == 0; i++) {
+        assert_true(i < 1000);
+        if (i % RTC_PEER_CHECK_TICKS == 0)
+            rtc_peer_check_now(&v->peer, true);
+        assert_int_equal(viewer_send(v, 100), CM_OK);
+        run_for(r, CM_MS(20));
+    }
+    return cm_instant_since(cm_loop_now(r->w.loop), from);
+}
+
+/* As cut off, connected and moved once; one in five packets is lost on the other network. */
+static inline void expect_going_on(rig *r, viewer *v, bool is_full)
+{
+    rig_connect(r, v);
+    v->peer.sends_no_checks = true; /* but those of rig_restart_elsewhere */
+    assert_int_equal(viewer_send(v, 100), CM_OK);
+    run_for(r, CM_MS(20));
+    assert_int_equal(v->peer.addresses[0].packets, 1);
+    const int64_t took = rig_restart_elsewhere(r, v, is_full, 200000);
+    assert_true(took <= CM_SECONDS(1));
+    assert_int_equal(counters(r)->paths_moved, 1);
+    assert_int_equal(v->connected, 1); /* no other handshake */
+    assert_int_equal(v->peer.addresses[0].packets, 1);
+    assert_int_equal(v->closed, 0);
+}

@@ -277,6 +277,21 @@ static void a_restart_keeps_keys_and_streams(void **state)
     rig_close(&r);
 }
 
+static void a_phone_that_changes_networks_goes_on_within_a_second(void **state)
+{
+    (void)state;
+    const uint64_t kept = rig_seed;
+    for (rig_seed = 1; rig_seed <= 20; rig_seed++) {
+        rig r;
+        rig_open(&r);
+        viewer *v = viewer_open(&r, 0);
+        peer_add_address(&r, v, "10.0.2.1");
+        expect_going_on(&r, v, false);
+        rig_close(&r);
+    }
+    rig_seed = kept;
+}
+
 static void a_restart_wants_a_ufrag_and_a_session_that_lives(void **state)
 {
     (void)state;
@@ -687,6 +702,7 @@ int main(void)
         cmocka_unit_test(a_nomination_of_another_address_moves_the_path),
         cmocka_unit_test(packets_of_two_paths_do_not_share_a_message),
         cmocka_unit_test(a_restart_keeps_keys_and_streams),
+        cmocka_unit_test(a_phone_that_changes_networks_goes_on_within_a_second),
         cmocka_unit_test(a_restart_wants_a_ufrag_and_a_session_that_lives),
         cmocka_unit_test(a_peer_that_never_comes_is_absent),
         cmocka_unit_test(a_peer_that_does_not_finish_is_late),
