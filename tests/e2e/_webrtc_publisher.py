@@ -4,7 +4,10 @@ that carry the code of CAMERA and a counter, as H.264, answers NACKs by RTX and 
 keyframe. Prints `session URL` once it is answered, `state NAME` for each state of the connection,
 `transport NAME` for those of DTLS, `refused STATUS PROBLEM` when it is not. Ends when standard input does, by DELETE.
 
-  _webrtc_publisher.py URL TOKEN CAMERA [sound|wrong-fingerprint|recvonly|no-delete]"""
+  _webrtc_publisher.py URL TOKEN CAMERA [sound|wrong-fingerprint|recvonly|no-delete|spoils]
+
+`spoils`: each protected packet is followed, from the same address, by itself once more, by itself cut
+short in two places, and by a goodbye that nobody protected."""
 
 import asyncio
 import fractions
@@ -87,6 +90,22 @@ def spoil_fingerprint(offer):
                        if line.startswith("a=fingerprint:") else line for line in offer.split("\r\n"))
 
 
+def is_protected(datagram):
+    return 128 <= datagram[0] <= 191  # RFC 7983
+
+
+def spoil(ice):
+    send = ice._send  # pylint: disable=protected-access
+    goodbye = b"\x81\xcb\x00\x01" + bytes(40)
+
+    async def spoiled(datagram):
+        await send(datagram)
+        if is_protected(datagram):
+            for other in (datagram, datagram[:-1], datagram[:9], goodbye):
+                await send(other)
+    ice._send = spoiled  # pylint: disable=protected-access
+
+
 async def until_input_ends():
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
@@ -104,6 +123,8 @@ async def main(url, token, camera, *more):
         offer = spoil_fingerprint(offer)
     location, answer = post(url, token, offer)
     transport = connection.getTransceivers()[0].sender.transport
+    if "spoils" in more:
+        spoil(transport.transport)
     transport.on("statechange", lambda: say("transport", transport.state))
     await connection.setRemoteDescription(aiortc.RTCSessionDescription(answer, "answer"))
     await until_input_ends()

@@ -7,7 +7,7 @@ casement-test: quick
 
 Floods of N datagrams a kind (5,000; 50,000 when CASEMENT_TEST is long): binding requests for nobody, and for somebody with
 a wrong or no MESSAGE-INTEGRITY; ClientHellos, SRTP and noise from addresses that no check has proven; then forged SRTP and
-SRTCP, a report over and over, noise, ClientHellos and checks from a viewer's own address. Nobody is answered, the server's
+SRTCP, a report over and over, reports cut short, noise, ClientHellos and checks from a viewer's own address. Nobody is answered, the server's
 memory does not grow, /metrics tells each by its cause, and those who watch miss no picture.
 """
 import argparse
@@ -31,7 +31,7 @@ import world  # noqa: E402  (its folder is not a package)
 WATCHERS, SOCKETS, BURST = 4, 32, 100
 LOOPS_TRIED = 8  # offers by hand, to meet the port of every loop
 PSS_GROWTH_KB = 1500
-FORGERIES = ("RTP", "RTCP", "replay", "noise", "ClientHello", "check")  # enum rtc_forgery of tests/tools/rtc_watch.h
+FORGERIES = ("RTP", "RTCP", "replay", "noise", "ClientHello", "check", "truncated")  # enum rtc_forgery of tests/tools/rtc_watch.h
 OFFER = ("v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n"
          "c=IN IP4 0.0.0.0\r\na=ice-ufrag:abcd1234\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=fingerprint:sha-256 " +
          ":".join(["AB"] * 32) + "\r\na=setup:actpass\r\na=mid:0\r\na=recvonly\r\na=rtcp-mux\r\na=rtpmap:96 H264/90000\r\n"
@@ -167,7 +167,7 @@ STRANGERS = (
 )
 # From a viewer's own address, in the order of FORGERIES.
 CAUSES = (("srtp-forged", "srtp-malformed"), ("srtp-forged", "srtp-malformed"), ("srtp-replayed",), ("malformed",),
-          ("dtls-malformed", "dtls-dropped"), ("check-forged", "check-excessive"))
+          ("dtls-malformed", "dtls-dropped"), ("check-forged", "check-excessive"), ("srtp-forged", "srtp-malformed"))
 
 
 def rise(before, after, causes):

@@ -135,6 +135,30 @@ def strangers_harm_nobody(server, owner, viewer):
     check("the camera is live", is_in(server, owner, "live"), camera_of(server, owner))
 
 
+def spoilt_packets_harm_nobody(server, owner, token, viewing):
+    """From the publisher's own address: each of its packets once more, cut short twice, and forged goodbyes."""
+    causes = ("srtp-replayed", "srtp-forged", "srtp-malformed")
+    refused = {cause: metric(server, f'rtc_refused_total{{cause="{cause}"}}') for cause in causes}
+    malformed = 'camera_malformed_total{home="verdi",camera="phone",stream="main"}'
+    before = metric(server, malformed)
+    bystander = Viewer(server, "door", viewing["door"])
+    publisher = Publisher(server, "phone", token, 87, "spoils")
+    viewer = Viewer(server, "phone", viewing["phone"])
+    check("a publisher whose packets somebody repeats, cuts and forges is seen", viewer.has(100, 60),
+          viewer.output[-300:] + viewer.log[-500:] + publisher.output)
+    check("with its own pictures, in order", are_of(viewer.codes, 87), viewer.codes[:20])
+    for cause in causes:
+        check(f"what is {cause} is counted",
+              until(lambda cause=cause: metric(server, f'rtc_refused_total{{cause="{cause}"}}') > refused[cause] + 100, 30),
+              refused)
+    check("none of it got as far as the camera", metric(server, malformed) == before, metric(server, malformed))
+    check("its session goes on", "transport closed" not in publisher.output and is_in(server, owner, "live"), publisher.output)
+    check("and another camera's viewer sees his own", bystander.has(60, 60) and are_of(bystander.codes, 1), bystander.codes[:20])
+    publisher.leave()
+    for one in (viewer, bystander):
+        one.end()
+
+
 def port_of(server):
     """Of the media, from what the kernel says of the server's sockets."""
     inodes = set()
@@ -174,7 +198,8 @@ def who_may_not(server, owner, tokens):
     receiver.end()
     bad = server.ask("POST", "/api/v1/cameras/phone/whip", b"nonsense", bearer=tokens["publish"],
                      headers={"Content-Type": "application/sdp"})
-    check("an offer that is none", bad.status == 400 and bad.problem == "bad-offer", bad)
+    check("an offer that is none, and its line is named",
+          bad.status == 400 and bad.problem == "bad-offer" and "line 1" in bad.json["detail"], bad)
     check("the camera stays off", is_in(server, owner, "off"), camera_of(server, owner))
 
 
@@ -228,7 +253,7 @@ def main():
     tokens = {name: token_of(server, account, camera, rights) for name, account, camera, rights in
               (("publish", "anna", "phone", "publish"), ("other", "anna", "phone", "publish"),
                ("view", "anna", "phone", "view"), ("door", "anna", "door", "publish"),
-               ("adult", "bruno", "phone", "publish"))}
+               ("see-door", "anna", "door", "view"), ("adult", "bruno", "phone", "publish"))}
     who_may_not(server, owner, tokens)
     publisher, viewer = it_is_seen(server, owner, tokens)
     viewer.end()
@@ -238,6 +263,7 @@ def main():
     strangers_harm_nobody(server, owner, viewer)
     publisher.leave()
     viewer.end()
+    spoilt_packets_harm_nobody(server, owner, tokens["publish"], {"phone": tokens["view"], "door": tokens["see-door"]})
     its_ends(server, owner, tokens)
     fresh = token_of(server, "anna", "phone", "publish")
     a_lost_one_is_told_of(server, owner, fresh)

@@ -394,6 +394,12 @@ static cm_slice forged_check(rtc_watch *w, uint8_t *room, size_t size)
     return cm_writer_done(&out);
 }
 
+static cm_slice cut_short(cm_slice report)
+{
+    enum { BEHIND_SSRC = 8 };
+    return cm_slice_part(report, 0, BEHIND_SSRC + draw((unsigned)report.size - BEHIND_SSRC));
+}
+
 /* In a room of FORGED_MAX bytes. */
 static cm_slice forge(rtc_watch *w, rtc_forgery kind, uint8_t *room)
 {
@@ -411,6 +417,8 @@ static cm_slice forge(rtc_watch *w, rtc_forgery kind, uint8_t *room)
         return forged_check(w, room, FORGED_MAX);
     case RTC_FORGERY_REPLAY:
         return webrtc_peer_write_report(&w->peer, room, FORGED_MAX);
+    case RTC_FORGERY_CUT:
+        return cut_short(webrtc_peer_write_report(&w->peer, room, FORGED_MAX));
     case RTC_FORGERIES:
         break;
     }

@@ -54,6 +54,7 @@ typedef enum rtc_forgery {
     RTC_FORGERY_RANDOM, /* bytes */
     RTC_FORGERY_HELLO,  /* DTLS: a record that looks like a ClientHello's */
     RTC_FORGERY_CHECK,  /* a binding request with a wrong MESSAGE-INTEGRITY */
+    RTC_FORGERY_CUT,    /* reports of its own, each cut somewhere behind its SSRC */
     RTC_FORGERIES,
 } rtc_forgery;
 bool rtc_watch_forge(rtc_watch *w, rtc_forgery kind, unsigned count);
