@@ -68,12 +68,12 @@ static bool is_playable(live *l)
         .status = 409,
         .type = "sound-not-playable",
         .title = "This sound is not told as MP4",
-        .detail = "This camera's sound is no AAC. WebRTC carries G.711 and Opus (whep)."};
+        .detail = "This camera's sound is G.711, which WebRTC carries (whep)."};
     if (l->stream != CM_STREAM_SOUND)
         return true;
     if (!l->has_format) {
         respond_nothing_there(l);
-    } else if (l->format.codec != CM_SOUND_AAC) {
+    } else if (l->format.codec != CM_SOUND_AAC && l->format.codec != CM_SOUND_OPUS) {
         cm_http_respond_problem(l->request, &OTHER_CODEC);
         l->request = NULL;
     }

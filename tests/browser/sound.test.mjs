@@ -7,7 +7,7 @@ import { startForeignCamera, startServer } from './_real.mjs';
 
 const ANNA = { name: 'Anna', password: 'a lamp in the window' };
 const BRUNO = { name: 'Bruno', password: 'the boat on the lake' };
-const SOUNDS = { door: 'pcmu:440', attic: 'aac:600', cellar: '' };
+const SOUNDS = { door: 'pcmu:440', attic: 'aac:600', yard: 'opus:1000', cellar: '' };
 
 let browser;
 let server;
@@ -143,6 +143,16 @@ describe('sound', () => {
       audio.buffered.end(audio.buffered.length - 1) - audio.currentTime < 1), 'the edge', 20_000);
     await page.keyboard.press('m');
     await until(async () => await page.locator('.stage audio').count() === 0, 'silence', 10_000);
+  });
+
+  test('that is Opus comes either way', async () => {
+    const page = await openCamera(ANNA, 'yard', () => { delete globalThis.RTCPeerConnection; });
+    await button(page).click();
+    await sounds(page, '.stage audio', 1000);
+    const other = await openCamera(ANNA, 'yard');
+    await button(other).click();
+    await sounds(other, '.stage video', 1000);
+    assert.equal(await other.locator('.stage audio').count(), 0, 'by WebRTC alone');
   });
 
   test('of another codec needs WebRTC, and says so without', async () => {

@@ -412,12 +412,18 @@ static void the_output_rate_counts_and_a_bad_configuration_is_refused(void **sta
     assert_int_equal(cm_writer_done(&w).size, 0);
 }
 
+static cm_status write_aac_init(cm_writer *w, cm_slice config)
+{
+    const cm_fmp4_sound sound = {.codec = CM_FMP4_AAC, .config = config};
+    return cm_fmp4_sound_init_write(w, &sound);
+}
+
 static void sound_has_a_movie_of_its_own(void **state)
 {
     (void)state;
     uint8_t storage[CM_FMP4_SOUND_INIT_MAX], beside[2560];
     cm_writer w = cm_writer_over(storage, sizeof storage);
-    assert_int_equal(cm_fmp4_sound_init_write(&w, BYTES(0x14, 0x08)), CM_OK);
+    assert_int_equal(write_aac_init(&w, BYTES(0x14, 0x08)), CM_OK);
     const cm_slice moov = body_at(cm_writer_done(&w), "moov", 0);
     const cm_slice both = init_with_audio(BYTES(0x14, 0x08), beside, sizeof beside);
     /* One track, the one that else stands beside the video, and its defaults. */
@@ -430,11 +436,62 @@ static void sound_has_a_movie_of_its_own(void **state)
     const size_t size = cm_writer_done(&w).size;
     for (size_t room = 0; room < size; room++) {
         w = cm_writer_over(storage, room);
-        assert_int_equal(cm_fmp4_sound_init_write(&w, BYTES(0x14, 0x08)), CM_FULL);
+        assert_int_equal(write_aac_init(&w, BYTES(0x14, 0x08)), CM_FULL);
     }
     w = cm_writer_over(storage, sizeof storage);
-    assert_int_equal(cm_fmp4_sound_init_write(&w, BYTES(0x14)), CM_CLOSE);
-    assert_int_equal(cm_fmp4_sound_init_write(&w, BYTES(0x0c, 0x08)), CM_REFUSE);
+    assert_int_equal(write_aac_init(&w, BYTES(0x14)), CM_CLOSE);
+    assert_int_equal(write_aac_init(&w, BYTES(0x0c, 0x08)), CM_REFUSE);
+}
+
+static cm_slice sound_entry(const cm_fmp4_sound *sound, const char *type, uint8_t *storage)
+{
+    cm_writer w = cm_writer_over(storage, CM_FMP4_SOUND_INIT_MAX);
+    assert_int_equal(cm_fmp4_sound_init_write(&w, sound), CM_OK);
+    const cm_slice trak = body_at(body_at(cm_writer_done(&w), "moov", 0), "trak", 0);
+    return body_at(body_at(trak, "mdiaminfstblstsd", 8), type, 0);
+}
+
+static void opus_is_told_by_its_own_box(void **state)
+{
+    (void)state;
+    uint8_t storage[CM_FMP4_SOUND_INIT_MAX];
+    cm_fmp4_sound sound = {.codec = CM_FMP4_OPUS, .channels = 2, .rate = 48000};
+    const cm_slice entry = sound_entry(&sound, "Opus", storage);
+    assert_true(cm_slice_equal(cm_slice_part(entry, 16, 12),
+                               BYTES(0, 2, 0, 16, 0, 0, 0, 0, 0xbb, 0x80, 0, 0)));
+    assert_true(
+        cm_slice_equal(cm_slice_from(entry, 28), BYTES(0, 0, 0, 19, 'd', 'O', 'p', 's', 0, 2, 0, 0,
+                                                       0, 0, 0xbb, 0x80, 0, 0, 0)));
+    cm_writer w = cm_writer_over(storage, sizeof storage);
+    sound.channels = 3;
+    assert_int_equal(cm_fmp4_sound_init_write(&w, &sound), CM_REFUSE);
+    sound = (cm_fmp4_sound){.codec = CM_FMP4_OPUS, .channels = 1, .rate = 16000};
+    assert_int_equal(cm_fmp4_sound_init_write(&w, &sound), CM_REFUSE);
+    sound.config = BYTES(0x14, 0x08);
+    assert_int_equal(cm_fmp4_sound_init_write(&w, &sound), CM_CLOSE);
+}
+
+static void flac_is_told_by_its_streaminfo(void **state)
+{
+    (void)state;
+    uint8_t storage[CM_FMP4_SOUND_INIT_MAX];
+    uint8_t info[CM_FMP4_STREAMINFO_SIZE];
+    for (size_t i = 0; i < sizeof info; i++)
+        info[i] = (uint8_t)i;
+    cm_fmp4_sound sound = {.codec = CM_FMP4_FLAC,
+                           .channels = 1,
+                           .rate = 8000,
+                           .config = cm_slice_over(info, sizeof info)};
+    const cm_slice entry = sound_entry(&sound, "fLaC", storage);
+    const cm_slice box = body_at(cm_slice_from(entry, 28), "dfLa", 0);
+    assert_true(cm_slice_equal(cm_slice_part(box, 0, 8), BYTES(0, 0, 0, 0, 0x80, 0, 0, 34)));
+    assert_true(cm_slice_equal(cm_slice_from(box, 8), sound.config));
+    cm_writer w = cm_writer_over(storage, sizeof storage);
+    sound.config.size--;
+    assert_int_equal(cm_fmp4_sound_init_write(&w, &sound), CM_CLOSE);
+    sound.config.size++;
+    sound.channels = 0;
+    assert_int_equal(cm_fmp4_sound_init_write(&w, &sound), CM_REFUSE);
 }
 
 static const cm_fmp4_audio_part AUDIO_PART = {.sequence_number = 0x81020304,
@@ -574,6 +631,8 @@ int main(void)
         cmocka_unit_test(an_audio_track_stands_beside_the_video),
         cmocka_unit_test(the_output_rate_counts_and_a_bad_configuration_is_refused),
         cmocka_unit_test(sound_has_a_movie_of_its_own),
+        cmocka_unit_test(opus_is_told_by_its_own_box),
+        cmocka_unit_test(flac_is_told_by_its_streaminfo),
         cmocka_unit_test(audio_parts_are_read_as_they_were_written),
         cmocka_unit_test(audio_parts_of_another_shape_or_size_are_refused),
         cmocka_unit_test(boxes_of_every_size_form_are_read),

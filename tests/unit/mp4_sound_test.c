@@ -1,5 +1,5 @@
-/* egress/mp4 of sound: a response of its own, of AAC alone, whatever a connection takes at a time.
- */
+/* egress/mp4 of sound: a response of its own, of AAC or of Opus, whatever a connection takes at a
+ * time. */
 #include "egress/mp4/mp4_priv.h"
 #include "fake_http.h"
 #include "sound_rig.h"
@@ -160,7 +160,38 @@ static void another_configuration_is_told_before_it(void **state)
     assert_int_equal(rest.size, 0);
 }
 
-static void what_is_no_aac_ends_the_response(void **state)
+/* The bytes of a packet say how long it sounds: 20 ms of 48 kHz. */
+static void opus_goes_as_it_is(void **state)
+{
+    stage *s = *state;
+    hear(s, CM_RIGHT_VIEW | CM_RIGHT_LISTEN);
+    put(s, &SOUND_OPUS, 80);
+    put(s, &SOUND_OPUS, 90);
+    assert_string_equal(s->request.type, "audio/mp4; codecs=\"opus\"");
+    cm_slice rest = cm_slice_over(s->request.body, s->request.size);
+    take_init(&rest);
+    for (unsigned i = 0; i < 2; i++) {
+        uint8_t storage[SOUND_BYTES_MAX];
+        cm_fmp4_audio_part part;
+        cm_slice sample;
+        assert_int_equal(cm_fmp4_audio_part_parse(&rest, &part, &sample), CM_OK);
+        assert_true(cm_slice_equal(sample, microphone_frame(i, &SOUND_OPUS, 80 + 10 * i, storage)));
+        assert_int_equal(part.duration, 960);
+    }
+    assert_int_equal(rest.size, 0);
+}
+
+static void another_codec_ends_the_response(void **state)
+{
+    stage *s = *state;
+    hear(s, CM_RIGHT_VIEW | CM_RIGHT_LISTEN);
+    put(s, &SOUND_AAC, UNIT_SIZE);
+    put(s, &SOUND_OPUS, 80);
+    assert_int_equal(s->ended, 1);
+    assert_true(s->request.was_reset);
+}
+
+static void g711_ends_the_response(void **state)
 {
     stage *s = *state;
     hear(s, CM_RIGHT_VIEW | CM_RIGHT_LISTEN);
@@ -203,7 +234,9 @@ int main(void)
         CASE(each_access_unit_is_a_part),
         CASE(a_narrow_connection_gets_the_same_bytes),
         CASE(another_configuration_is_told_before_it),
-        CASE(what_is_no_aac_ends_the_response),
+        CASE(opus_goes_as_it_is),
+        CASE(another_codec_ends_the_response),
+        CASE(g711_ends_the_response),
         CASE(without_the_right_nothing_is_answered_but_a_problem),
         CASE(the_cut_resets_the_connection),
     };

@@ -7,8 +7,8 @@
  * that is wiped when the pass ends, and never kept. A viewer whose connection takes less
  * keeps an offset; the frame is opened and laid out again for him. The response begins with ftyp
  * and moov made from the parameter sets of the first keyframe, and again with each change of them.
- * Sound (CM_STREAM_SOUND) comes in the same way in a response of its own, if it is AAC: a part is
- * one access unit, and its format is told before the first and with each change.
+ * Sound (CM_STREAM_SOUND) comes in the same way in a response of its own, if it is AAC or Opus: a
+ * part is one codec frame, and its format is told before the first and with each change.
  *
  * Threads: muxer and viewers belong to one loop.
  */
@@ -16,6 +16,7 @@
 
 #include "media/hub.h"
 #include "net/http.h"
+#include "proto/fmp4/fmp4.h"
 #include "proto/video/codec.h"
 
 /* Lays parts out once per pass for all viewers of a loop. Keeps no picture: only pointers that are
@@ -71,7 +72,8 @@ typedef struct cm_mp4_layout {
     cm_slice sps; /* the same */
     const cm_slice *pps;
     size_t pps_count;
-    cm_slice audio_config; /* of sound, else empty: AudioSpecificConfig */
+    cm_slice sound_format; /* of sound, else empty: its granule 0, */
+    cm_fmp4_sound sound;   /* and what that says */
 } cm_mp4_layout;
-/* CM_CLOSE: the frame is not what our packetiser makes, or sound that is no AAC. */
+/* CM_CLOSE: the frame is not what our packetiser makes, or sound that is not told as MP4. */
 cm_status cm_mp4_lay_out(cm_mp4_muxer *muxer, const cm_opened_frame *opened, cm_mp4_layout *out);

@@ -33,7 +33,8 @@ struct cm_mp4_viewer {
     cm_subscription *subscription;
     cm_camera_key camera; /* of the first lease: whose pictures the response is for */
     viewer_state state;
-    cm_video_codec codec;  /* that the response was begun with */
+    cm_video_codec codec;            /* that the response was begun with, */
+    cm_fmp4_sound_codec sound_codec; /* and of sound this one */
     size_t offset;         /* bytes of the present picture (with its init segment) that are out */
     bool is_begun;         /* some of the present picture was offered: it must be finished, */
     const cm_frame *begun; /* and is this one; compared, never followed */
@@ -42,7 +43,7 @@ struct cm_mp4_viewer {
     cm_timer first_frame;
 };
 
-/* Fills muxer->layout with a frame of sound. CM_CLOSE or CM_REFUSE: it is no AAC. */
+/* Fills muxer->layout with a frame of sound. CM_CLOSE or CM_REFUSE: it is not told as MP4. */
 cm_status cm_mp4_lay_out_sound(cm_mp4_muxer *muxer, const cm_opened_frame *opened);
 
 /* Writes what the connection takes of the picture. CM_OK: all of it is out. CM_RETRY: on_drain

@@ -26,8 +26,8 @@ static void end(cm_mp4_viewer *viewer)
 static void hash_parameter_sets(const cm_mp4_layout *layout, uint8_t out[CM_MAC_SIZE])
 {
     uint8_t hashes[(2 + MUX_PPS_MAX) * CM_MAC_SIZE] = {0};
-    if (layout->audio_config.size > 0) {
-        cm_secret_hash(layout->audio_config, out);
+    if (layout->sound_format.size > 0) {
+        cm_secret_hash(layout->sound_format, out);
         return;
     }
     cm_secret_hash(layout->vps, hashes);
@@ -40,7 +40,7 @@ static void hash_parameter_sets(const cm_mp4_layout *layout, uint8_t out[CM_MAC_
 /* Whether the player needs an init segment before this picture; asked once per picture. */
 static void note_parameter_sets(cm_mp4_viewer *viewer, const cm_mp4_layout *layout)
 {
-    if (layout->sps.size == 0 && layout->audio_config.size == 0)
+    if (layout->sps.size == 0 && layout->sound_format.size == 0)
         return;
     uint8_t hash[CM_MAC_SIZE];
     hash_parameter_sets(layout, hash);
@@ -55,7 +55,7 @@ static cm_status write_init(const cm_mp4_layout *layout, uint8_t storage[INIT_MA
         .vps = layout->vps, .sps = layout->sps, .pps = layout->pps, .pps_count = layout->pps_count};
     CM_ENSURE((layout->codec == CM_VIDEO_H265) == (layout->vps.size > 0), CM_CLOSE);
     cm_writer w = cm_writer_over(storage, INIT_MAX);
-    CM_TRY(layout->audio_config.size > 0 ? cm_fmp4_sound_init_write(&w, layout->audio_config)
+    CM_TRY(layout->sound_format.size > 0 ? cm_fmp4_sound_init_write(&w, &layout->sound)
                                          : cm_fmp4_init_write(&w, &track));
     return cm_writer_finish(&w, out);
 }
@@ -66,14 +66,19 @@ static cm_status write_type(const cm_mp4_layout *layout, cm_writer *w)
     cm_video_description video;
     cm_aac_config audio;
     char codecs[CM_AAC_CODECS_SIZE];
-    if (layout->audio_config.size == 0) {
+    if (layout->sound_format.size == 0) {
         CM_TRY(cm_video_describe(layout->codec, layout->sps, &video));
         cm_write_format(w, "video/mp4; codecs=\"%s\"", video.codecs);
         return CM_OK;
     }
-    CM_TRY(cm_aac_config_parse(layout->audio_config, &audio));
-    cm_aac_codecs(&audio, codecs);
-    cm_write_format(w, "audio/mp4; codecs=\"%s\"", codecs);
+    if (layout->sound.codec == CM_FMP4_AAC) {
+        CM_TRY(cm_aac_config_parse(layout->sound.config, &audio));
+        cm_aac_codecs(&audio, codecs);
+        cm_write_format(w, "audio/mp4; codecs=\"%s\"", codecs);
+    } else {
+        cm_write_format(w, "audio/mp4; codecs=\"%s\"",
+                        layout->sound.codec == CM_FMP4_OPUS ? "opus" : "flac");
+    }
     return CM_OK;
 }
 
@@ -90,6 +95,7 @@ static cm_status begin_response(cm_mp4_viewer *viewer, const cm_mp4_layout *layo
     cm_timer_stop(&viewer->first_frame);
     viewer->state = VIEWER_STREAMING;
     viewer->codec = layout->codec;
+    viewer->sound_codec = layout->sound.codec;
     return cm_http_begin(viewer->config.request, 200, fields, CM_COUNT(fields));
 }
 
@@ -155,7 +161,8 @@ cm_status cm_mp4_write_picture(cm_mp4_viewer *viewer, const cm_opened_frame *ope
     if (viewer->state == VIEWER_WAITING)
         CM_TRY(begin_response(viewer, &layout));
     /* What the camera changed to is another type of content: the player asks anew. */
-    CM_ENSURE(layout.codec == viewer->codec, CM_BROKEN);
+    CM_ENSURE(layout.codec == viewer->codec && layout.sound.codec == viewer->sound_codec,
+              CM_BROKEN);
     CM_TRY(write_from_offset(viewer, init, &layout));
     viewer->offset = 0;
     viewer->is_begun = viewer->is_init_due = false;

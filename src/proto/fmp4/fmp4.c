@@ -23,6 +23,7 @@ enum {
     INIT_FIXED_BYTES = 1024, /* all of the init segment but the parameter sets, rounded up */
     INIT_AUDIO_BYTES = 512,  /* of the audio track but its configuration, rounded up */
     VOLUME_ONE = 0x0100,     /* 8.8 */
+    OPUS_RATE = 48000,       /* Hz, whatever was encoded */
 };
 
 /* What the boxes of both tracks say alike. */
@@ -42,6 +43,13 @@ typedef struct video_format {
     cm_h264_sps avc;
     cm_h265_sps hevc;
 } video_format;
+
+/* What a track of sound is like: `sound`, and what its configuration says. */
+typedef struct sound_format {
+    cm_fmp4_sound sound;
+    uint8_t channels;
+    uint32_t rate; /* Hz: its timescale */
+} sound_format;
 
 /* Seconds from 1900 (NTP) to 1970 (Unix): RFC 5905 6. */
 #define NTP_TO_UNIX_SECONDS UINT64_C(2208988800)
@@ -277,19 +285,59 @@ static void write_esds(cm_writer *w, cm_slice config)
     end_box(w, box);
 }
 
-/* 12.2.3. */
-static void write_audio_entry(cm_writer *w, cm_slice config, const cm_aac_config *audio)
+/* OpusSpecificBox, version 0. Nothing is skipped at the beginning: it is joined anywhere. */
+static void write_dops(cm_writer *w, const sound_format *format)
 {
-    const size_t entry = begin_box(w, "mp4a");
+    const size_t box = begin_box(w, "dOps");
+    cm_write_u8(w, 0);
+    cm_write_u8(w, format->channels);
+    cm_write_u16(w, 0); /* PreSkip */
+    cm_write_u32(w, OPUS_RATE);
+    cm_write_u16(w, 0); /* OutputGain */
+    cm_write_u8(w, 0);  /* ChannelMappingFamily: mono or stereo */
+    end_box(w, box);
+}
+
+/* FLACSpecificBox: one metadata block, the last, of type STREAMINFO (RFC 9639 8.1). */
+static void write_dfla(cm_writer *w, const sound_format *format)
+{
+    const size_t box = begin_full_box(w, "dfLa", 0, 0);
+    cm_write_u8(w, 0x80);
+    cm_write_u24(w, (uint32_t)format->sound.config.size);
+    cm_write_slice(w, format->sound.config);
+    end_box(w, box);
+}
+
+static void write_sound_config(cm_writer *w, const sound_format *format)
+{
+    switch (format->sound.codec) {
+    case CM_FMP4_AAC:
+        write_esds(w, format->sound.config);
+        break;
+    case CM_FMP4_OPUS:
+        write_dops(w, format);
+        break;
+    case CM_FMP4_FLAC:
+        write_dfla(w, format);
+        break;
+    }
+}
+
+/* 12.2.3. */
+static void write_audio_entry(cm_writer *w, const sound_format *format)
+{
+    static const char *const TYPES[] = {
+        [CM_FMP4_AAC] = "mp4a", [CM_FMP4_OPUS] = "Opus", [CM_FMP4_FLAC] = "fLaC"};
+    const size_t entry = begin_box(w, TYPES[format->sound.codec]);
     cm_write_zeros(w, 6);
     cm_write_u16(w, 1); /* data_reference_index */
     cm_write_zeros(w, 8);
-    cm_write_u16(w, audio->channels);
+    cm_write_u16(w, format->channels);
     cm_write_u16(w, 16); /* samplesize */
     cm_write_zeros(w, 4);
     /* 16.16; what does not fit is told by the configuration alone. */
-    cm_write_u32(w, audio->output_rate <= UINT16_MAX ? audio->output_rate << 16 : 0);
-    write_esds(w, config);
+    cm_write_u32(w, format->rate <= UINT16_MAX ? format->rate << 16 : 0);
+    write_sound_config(w, format);
     end_box(w, entry);
 }
 
@@ -309,7 +357,7 @@ static void write_empty_tables(cm_writer *w)
 
 /* A track with one sample entry: the video's, or with `audio` the audio's. */
 static void write_trak(cm_writer *w, const track_head *head, const cm_fmp4_track *track,
-                       const video_format *video, const cm_aac_config *audio)
+                       const video_format *video, const sound_format *audio)
 {
     const size_t trak = begin_box(w, "trak");
     write_tkhd(w, head);
@@ -321,7 +369,7 @@ static void write_trak(cm_writer *w, const track_head *head, const cm_fmp4_track
     const size_t stsd = begin_full_box(w, "stsd", 0, 0); /* 8.5.2 */
     cm_write_u32(w, 1);
     if (audio != NULL)
-        write_audio_entry(w, track->audio_config, audio);
+        write_audio_entry(w, audio);
     else
         write_video_entry(w, track, video);
     end_box(w, stsd);
@@ -344,15 +392,15 @@ static void write_video_trak(cm_writer *w, const cm_fmp4_track *track, const vid
     write_trak(w, &head, track, video, NULL);
 }
 
-static void write_audio_trak(cm_writer *w, const cm_fmp4_track *track, const cm_aac_config *audio)
+static void write_audio_trak(cm_writer *w, const sound_format *audio)
 {
     const track_head head = {
         .handler = "soun",
         .id = CM_FMP4_AUDIO_TRACK_ID,
-        .timescale = audio->output_rate,
+        .timescale = audio->rate,
         .volume = VOLUME_ONE,
     };
-    write_trak(w, &head, track, NULL, audio);
+    write_trak(w, &head, NULL, NULL, audio);
 }
 
 /* 8.8.1 and 8.8.3: without defaults, each trun carries its own values. */
@@ -413,35 +461,56 @@ static cm_status read_hevc(const cm_fmp4_track *track, video_format *out)
     return CM_OK;
 }
 
+static cm_status read_aac(cm_slice config, sound_format *out)
+{
+    cm_aac_config aac;
+    CM_TRY(cm_aac_config_parse(config, &aac));
+    *out = (sound_format){.sound = {.codec = CM_FMP4_AAC, .config = config},
+                          .channels = aac.channels,
+                          .rate = aac.output_rate};
+    return CM_OK;
+}
+
+static cm_status read_sound(const cm_fmp4_sound *sound, sound_format *out)
+{
+    if (sound->codec == CM_FMP4_AAC)
+        return read_aac(sound->config, out);
+    const bool is_flac = sound->codec == CM_FMP4_FLAC;
+    CM_ENSURE(sound->config.size == (is_flac ? CM_FMP4_STREAMINFO_SIZE : 0), CM_CLOSE);
+    CM_ENSURE(sound->channels > 0 && sound->channels <= (is_flac ? 8 : 2), CM_REFUSE);
+    CM_ENSURE(is_flac ? sound->rate > 0 : sound->rate == OPUS_RATE, CM_REFUSE);
+    *out = (sound_format){.sound = *sound, .channels = sound->channels, .rate = sound->rate};
+    return CM_OK;
+}
+
 cm_status cm_fmp4_init_write(cm_writer *w, const cm_fmp4_track *track)
 {
     CM_ENSURE(track->pps_count > 0 && track->pps_count <= CM_FMP4_MAX_PPS, CM_REFUSE);
     video_format video;
     CM_TRY(is_hevc(track) ? read_hevc(track, &video) : read_avc(track, &video));
-    cm_aac_config audio;
+    sound_format audio;
     if (has_audio(track))
-        CM_TRY(cm_aac_config_parse(track->audio_config, &audio));
+        CM_TRY(read_aac(track->audio_config, &audio));
     const uint32_t last_id = has_audio(track) ? CM_FMP4_AUDIO_TRACK_ID : CM_FMP4_TRACK_ID;
     write_ftyp(w);
     const size_t moov = begin_box(w, "moov");
     write_mvhd(w, last_id + 1);
     write_video_trak(w, track, &video);
     if (has_audio(track))
-        write_audio_trak(w, track, &audio);
+        write_audio_trak(w, &audio);
     write_mvex(w, CM_FMP4_TRACK_ID, last_id + 1);
     end_box(w, moov);
     return w->failed ? CM_FULL : CM_OK;
 }
 
-cm_status cm_fmp4_sound_init_write(cm_writer *w, cm_slice audio_config)
+cm_status cm_fmp4_sound_init_write(cm_writer *w, const cm_fmp4_sound *sound)
 {
-    const cm_fmp4_track track = {.audio_config = audio_config};
-    cm_aac_config audio;
-    CM_TRY(cm_aac_config_parse(audio_config, &audio));
+    sound_format audio;
+    CM_TRY(read_sound(sound, &audio));
     write_ftyp(w);
     const size_t moov = begin_box(w, "moov");
     write_mvhd(w, CM_FMP4_AUDIO_TRACK_ID + 1);
-    write_audio_trak(w, &track, &audio);
+    write_audio_trak(w, &audio);
     write_mvex(w, CM_FMP4_AUDIO_TRACK_ID, CM_FMP4_AUDIO_TRACK_ID + 1);
     end_box(w, moov);
     return w->failed ? CM_FULL : CM_OK;

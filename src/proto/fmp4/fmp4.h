@@ -1,7 +1,8 @@
 /*
- * fmp4: fragmented MP4 of one H.264 or H.265 video track, an AAC track beside it or by itself
- * (ISO/IEC 14496-12, -14 and -15; W3C "ISO BMFF Byte Stream Format" for MSE): an init segment, then
- * one part for each access unit. Also a reader of boxes, for tests.
+ * fmp4: fragmented MP4 of one H.264 or H.265 video track, an AAC track beside it, or a track of
+ * AAC, Opus or FLAC by itself (ISO/IEC 14496-12, -14 and -15; "Encapsulation of Opus in ISO Base
+ * Media File Format" and "of FLAC"; W3C "ISO BMFF Byte Stream Format" for MSE): an init segment,
+ * then one part for each access unit. Also a reader of boxes, for tests.
  *
  * A part is cm_fmp4_part_header_write's bytes, then the access unit with 4-byte lengths, which the
  * caller appends; so a part is known in size before its picture is opened. All writers are pure:
@@ -41,10 +42,27 @@ size_t cm_fmp4_init_max_size(const cm_fmp4_track *track);
  * without a PPS or if one does not belong to the other, CM_FULL if it does not fit. */
 cm_status cm_fmp4_init_write(cm_writer *w, const cm_fmp4_track *track);
 
-/* The same with an AAC track alone, CM_FMP4_AUDIO_TRACK_ID; at most CM_FMP4_SOUND_INIT_MAX bytes.
- */
+typedef enum cm_fmp4_sound_codec {
+    CM_FMP4_AAC,
+    CM_FMP4_OPUS,
+    CM_FMP4_FLAC,
+} cm_fmp4_sound_codec;
+
+enum { CM_FMP4_STREAMINFO_SIZE = 34 }; /* RFC 9639 8.2 */
+
+/* A track of sound. Its timescale is the rate; AAC's is its configuration's output_rate. */
+typedef struct cm_fmp4_sound {
+    cm_fmp4_sound_codec codec;
+    uint8_t
+        channels;    /* of Opus (1 or 2) and FLAC; AAC's configuration tells, as it does the rate */
+    uint32_t rate;   /* Hz, of FLAC; Opus: 48,000 */
+    cm_slice config; /* AAC: AudioSpecificConfig. FLAC: STREAMINFO. Opus: none */
+} cm_fmp4_sound;
+
+/* The same as cm_fmp4_init_write with a track of sound alone, CM_FMP4_AUDIO_TRACK_ID; at most
+ * CM_FMP4_SOUND_INIT_MAX bytes. CM_CLOSE, CM_REFUSE: it is not such sound. */
 enum { CM_FMP4_SOUND_INIT_MAX = 1536 + 64 };
-cm_status cm_fmp4_sound_init_write(cm_writer *w, cm_slice audio_config);
+cm_status cm_fmp4_sound_init_write(cm_writer *w, const cm_fmp4_sound *sound);
 
 typedef struct cm_fmp4_part {
     uint64_t frame_number;          /* its low 32 bits are mfhd's sequence_number, which rises from

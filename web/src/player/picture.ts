@@ -161,18 +161,22 @@ export class Picture {
     return this.codec !== null && this.codec !== 'aac';
   }
 
+  private get soundByHttp(): boolean {
+    return this.codec === 'aac' || (this.codec === 'opus' && (this.run !== null || this.stillsWhy !== null));
+  }
+
   /* Brings about what is wanted, by what plays now. Called whenever that changes. */
   private mindSound(): void {
     clearTimeout(this.soundTimer);
     if (this.codec === null || !this.isActive) {
-      this.soundRun?.stop();
-      this.soundRun = null;
+      this.closeSound();
       this.tellSound('off');
       this.rejoinForSound();
-    } else if (this.codec === 'aac') {
-      if (!this.soundRun) this.openSound();
-    } else if (this.run instanceof WhepRun) {
+    } else if (this.soundByWebrtc && this.run instanceof WhepRun) {
+      this.closeSound();
       this.mindTrack(this.run);
+    } else if (this.soundByHttp) {
+      if (!this.soundRun) this.openSound();
     } else {
       this.tellSound(this.run || this.stillsWhy ? 'way' : 'starting');
     }
@@ -195,6 +199,11 @@ export class Picture {
         if (this.run === run && this.soundByWebrtc) this.tellSound(!isAllowed ? 'blocked' : hasSound ? 'on' : 'none');
       });
     }
+  }
+
+  private closeSound(): void {
+    this.soundRun?.stop();
+    this.soundRun = null;
   }
 
   private openSound(): void {

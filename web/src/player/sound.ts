@@ -1,5 +1,5 @@
 /*
- * Sound that WebRTC does not carry (AAC): sound.mp4 played in one <audio> of its own, beside the
+ * Sound that does not come by WebRTC: sound.mp4 played in one <audio> of its own, beside the
  * picture. Begins with start(), ends once (onEnd says why) and is never used again.
  *
  * In step with the picture: each part tells when it was heard (prft). What plays is held as old as
