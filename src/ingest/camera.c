@@ -355,7 +355,7 @@ void cm_camera_destroy(cm_camera *camera)
 
 void cm_camera_want(cm_camera *camera, cm_stream stream, bool is_wanted)
 {
-    if (stream == CM_STREAM_SOUND)
+    if (cm_stream_is_sound(stream))
         cm_sound_want(camera, is_wanted);
     else
         cm_feed_want(&camera->feeds[stream], is_wanted);
@@ -379,5 +379,7 @@ const cm_camera_status *cm_camera_read_status(const cm_camera *camera)
 
 cm_source *cm_camera_source(cm_camera *camera, cm_stream stream)
 {
-    return stream == CM_STREAM_SOUND ? camera->sound.source : camera->feeds[stream].source;
+    if (stream == CM_STREAM_SOUND)
+        return camera->sound.source;
+    return cm_stream_is_sound(stream) ? NULL : camera->feeds[stream].source;
 }

@@ -15,8 +15,8 @@ static cm_frame *of_another(const channel *c, const cm_frame *frame)
         CM_LIST_EACH(&c->hub->buckets[i], node, next)
         {
             const channel *other = CM_HOLDER(node, channel, node);
-            const bool is_kind =
-                (other->stream == CM_STREAM_SOUND) == (c->stream == CM_STREAM_SOUND);
+            const bool is_kind = cm_stream_is_sound(c->stream) ? other->stream == c->stream
+                                                               : !cm_stream_is_sound(other->stream);
             if (other->ring.count == 0 || !is_kind ||
                 cm_camera_key_equal(&other->camera, &c->camera))
                 continue;

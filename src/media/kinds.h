@@ -6,16 +6,30 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The streams of a camera: pictures of two sizes, and what is heard there (media/sound.h). */
+/* The streams of a camera: pictures of two sizes, what is heard there (media/sound.h), and that
+ * made over for players that don't take it as it comes (egress/transcode). */
 typedef enum cm_stream {
     CM_STREAM_MAIN = 0,
     CM_STREAM_SUB = 1,
     CM_STREAM_SOUND = 2,
+    CM_STREAM_SOUND_OPUS = 3,
+    CM_STREAM_SOUND_FLAC = 4,
 } cm_stream;
 enum {
     CM_PICTURE_STREAMS = 2, /* main and sub: what has addresses, widths and stills */
-    CM_STREAMS = 3,
+    CM_STREAMS = 5,
 };
+
+static inline bool cm_stream_is_sound(cm_stream stream)
+{
+    return stream >= CM_STREAM_SOUND;
+}
+
+/* Sealed by the helper that made it, from CM_STREAM_SOUND. */
+static inline bool cm_stream_is_made(cm_stream stream)
+{
+    return stream > CM_STREAM_SOUND;
+}
 
 /* What a sealed object is. Part of every key and of the associated data. */
 typedef enum cm_object {
@@ -27,7 +41,7 @@ enum { CM_OBJECTS = 2 };
 /* Of sound there are no stills. */
 static inline bool cm_stream_has(cm_stream stream, cm_object kind)
 {
-    return stream != CM_STREAM_SOUND || kind == CM_OBJECT_FRAME;
+    return !cm_stream_is_sound(stream) || kind == CM_OBJECT_FRAME;
 }
 
 /* What may be done with a camera; a set of bits. */
@@ -42,7 +56,7 @@ enum {
 /* Without this right a stream does not open: who may see does not hear by that. */
 static inline cm_rights cm_right_to(cm_stream stream)
 {
-    return stream == CM_STREAM_SOUND ? CM_RIGHT_LISTEN : CM_RIGHT_VIEW;
+    return cm_stream_is_sound(stream) ? CM_RIGHT_LISTEN : CM_RIGHT_VIEW;
 }
 
 /* The streams that these rights open; bits 1 << cm_stream. */

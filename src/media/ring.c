@@ -8,7 +8,7 @@ void cm_ring_init(cm_ring *ring, unsigned loop_index, size_t bytes_max, cm_strea
 {
     *ring = (cm_ring){.loop_index = loop_index,
                       .bytes_max = bytes_max,
-                      .behind_max = stream == CM_STREAM_SOUND ? CM_RING_SOUND_FRAMES - 1 : 0,
+                      .behind_max = cm_stream_is_sound(stream) ? CM_RING_SOUND_FRAMES - 1 : 0,
                       .wants_keyframe = true};
 }
 

@@ -170,12 +170,21 @@ static cm_status seal_granules(cm_sealer *sealer, const cm_plain_frame *plain, s
     return CM_OK;
 }
 
+static cm_status make_cipher(cm_sealer *sealer)
+{
+    if (sealer->aead != NULL)
+        return CM_OK;
+    CM_TRY(cm_aead_create(&sealer->aead));
+    return cm_aead_set_key(sealer->aead, sealer->key.key);
+}
+
 cm_status cm_seal_unchecked(cm_sealer *sealer, const cm_plain_frame *plain, unsigned loop_index,
                             cm_frame **out)
 {
     assert(loop_index < CM_LOOPS_MAX);
     CM_ENSURE(sealer->next_number < UINT64_C(1) << 48, CM_FOREIGN);
     size_t data_size;
+    CM_TRY(make_cipher(sealer));
     CM_TRY(measure(plain, &data_size));
     cm_frame *frame = frame_create(sealer, plain, data_size, loop_index);
     CM_ENSURE(frame != NULL, CM_BROKEN);

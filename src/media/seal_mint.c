@@ -44,13 +44,6 @@ cm_status cm_sealer_create(const cm_seal_key *key, const cm_epoch_slot *slot, cm
     CM_ENSURE(sealer != NULL, CM_BROKEN);
     *sealer =
         (cm_sealer){.key = *key, .slot = slot, .camera_tag = cm_camera_key_hash(&key->camera)};
-    cm_status status = cm_aead_create(&sealer->aead);
-    if (status == CM_OK)
-        status = cm_aead_set_key(sealer->aead, key->key);
-    if (status != CM_OK) {
-        cm_sealer_destroy(sealer);
-        return status;
-    }
     *out = sealer;
     return CM_OK;
 }

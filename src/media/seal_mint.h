@@ -29,7 +29,7 @@ void cm_seal_key_make(const cm_secret *epoch_secret, const cm_camera_key *camera
 /* CM_BROKEN without memory. `slot` must outlive the sealer. */
 cm_status cm_sealer_create(const cm_seal_key *key, const cm_epoch_slot *slot, cm_sealer **out);
 
-enum { CM_LEASE_KEYS_MAX = 20 }; /* all kinds of all streams, of four epochs */
+enum { CM_LEASE_KEYS_MAX = 28 }; /* all kinds of all streams, of four epochs */
 
 typedef struct cm_lease_terms {
     uint64_t session; /* of the viewer session, unique in the process */

@@ -29,7 +29,7 @@ struct cm_sealer {
     const cm_epoch_slot *slot;
     uint64_t camera_tag;
     uint64_t next_number; /* burnt by every attempt */
-    cm_aead *aead;
+    cm_aead *aead;        /* NULL until it seals: many only lend their key (media/delegate.h) */
 };
 
 /* cm_seal_frame without a look at the page: for a helper, which has none (its right is for one

@@ -13,6 +13,8 @@ const char *cm_sound_codec_name(cm_sound_codec codec)
         return "pcma";
     case CM_SOUND_AAC:
         return "aac";
+    case CM_SOUND_FLAC:
+        return "flac";
     case CM_SOUND_OPUS:
         return "opus";
     }
@@ -22,15 +24,21 @@ const char *cm_sound_codec_name(cm_sound_codec codec)
 static bool is_codec(unsigned number)
 {
     return number == CM_SOUND_PCMU || number == CM_SOUND_PCMA || number == CM_SOUND_AAC ||
-           number == CM_SOUND_OPUS;
+           number == CM_SOUND_FLAC || number == CM_SOUND_OPUS;
+}
+
+static bool has_its_config(const cm_sound_format *format)
+{
+    if (format->codec == CM_SOUND_AAC)
+        return format->config_size > 0 && format->config_size <= CM_SOUND_CONFIG_MAX;
+    return format->config_size == (format->codec == CM_SOUND_FLAC ? CM_SOUND_STREAMINFO_SIZE : 0);
 }
 
 static bool is_format(const cm_sound_format *format)
 {
     return is_codec(format->codec) && format->channels >= 1 &&
            format->channels <= CM_SOUND_CHANNELS_MAX && format->rate >= 1 &&
-           format->rate <= CM_SOUND_RATE_MAX && format->config_size <= CM_SOUND_CONFIG_MAX &&
-           (format->config_size > 0) == (format->codec == CM_SOUND_AAC);
+           format->rate <= CM_SOUND_RATE_MAX && has_its_config(format);
 }
 
 static cm_slice config_of(const cm_sound_format *format)
@@ -42,6 +50,17 @@ bool cm_sound_format_equal(const cm_sound_format *a, const cm_sound_format *b)
 {
     return a->codec == b->codec && a->channels == b->channels && a->rate == b->rate &&
            cm_slice_equal(config_of(a), config_of(b));
+}
+
+bool cm_sound_may_become(const cm_sound_format *format, cm_stream made)
+{
+    enum { RATE_MIN = 7000, FLAC_RATE_MAX = 24000, PIECES_A_SECOND = 1000 / CM_SOUND_MADE_MS };
+    const bool is_g711 = (format->codec == CM_SOUND_PCMU || format->codec == CM_SOUND_PCMA) &&
+                         format->channels == 1 && format->rate >= RATE_MIN;
+    if (made == CM_STREAM_SOUND_OPUS)
+        return is_g711 || format->codec == CM_SOUND_AAC;
+    return made == CM_STREAM_SOUND_FLAC && is_g711 && format->rate <= FLAC_RATE_MAX &&
+           format->rate % PIECES_A_SECOND == 0;
 }
 
 cm_status cm_sound_format_write(cm_writer *w, const cm_sound_format *format)

@@ -190,7 +190,8 @@ static void every_permission_is_decided_for_everybody(void **state)
 
 typedef struct source {
     cm_sealer *frames[8]; /* of the main stream, as they came */
-    cm_sealer *sound;     /* the first */
+    cm_sealer *sound;     /* the first, */
+    cm_sealer *made[2];   /* and of what is made from it */
     size_t count;
     bool is_gone;
 } source;
@@ -225,6 +226,8 @@ static void on_sealers(void *owner, const cm_camera_key *camera, cm_sealer_set *
     assert_true(s->count < CM_COUNT(s->frames));
     assert_false(s->is_gone);
     cm_sealer *frames = set->sealers[CM_STREAM_MAIN][CM_OBJECT_FRAME];
+    cm_sealer **opus = &set->sealers[CM_STREAM_SOUND_OPUS][CM_OBJECT_FRAME];
+    cm_sealer **flac = &set->sealers[CM_STREAM_SOUND_FLAC][CM_OBJECT_FRAME];
     assert_true(cm_camera_key_equal(cm_sealer_camera(frames), camera));
     assert_true(cm_sealer_epoch(frames) == set->epoch);
     set->sealers[CM_STREAM_MAIN][CM_OBJECT_FRAME] = NULL;
@@ -232,6 +235,9 @@ static void on_sealers(void *owner, const cm_camera_key *camera, cm_sealer_set *
     if (s->sound == NULL) {
         s->sound = set->sealers[CM_STREAM_SOUND][CM_OBJECT_FRAME];
         set->sealers[CM_STREAM_SOUND][CM_OBJECT_FRAME] = NULL;
+        s->made[0] = *opus;
+        s->made[1] = *flac;
+        *opus = *flac = NULL;
     }
     s->frames[s->count++] = frames;
 }
@@ -310,6 +316,8 @@ static void server_close(server *s)
     cm_sim_destroy(s->sim);
     for (size_t i = 0; i < CM_COUNT(CAMERAS); i++) {
         cm_sealer_destroy(s->cameras[i].sound);
+        cm_sealer_destroy(s->cameras[i].made[0]);
+        cm_sealer_destroy(s->cameras[i].made[1]);
         for (size_t j = 0; j < s->cameras[i].count; j++)
             cm_sealer_destroy(s->cameras[i].frames[j]);
     }
@@ -577,6 +585,42 @@ static void a_lease_has_the_sound_only_with_the_right_to_listen(void **state)
     server_close(&s);
 }
 
+static bool hears_made(server *s, size_t camera, cm_stream stream, const cm_lease *lease)
+{
+    cm_sealer *sealer = s->cameras[camera].made[stream - CM_STREAM_SOUND_OPUS];
+    cm_frame *frame = testing_frame(sealer, "a word", CM_FRAME_KEYFRAME);
+    const bool is_open = opens_stream(s, frame, lease, stream);
+    cm_frame_release(frame, 0);
+    return is_open;
+}
+
+/* What was made over is the same sound: it has keys of its own, and they ask for the same right. */
+static void sound_made_over_opens_by_the_right_to_listen_alone(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, NULL);
+    enum { ALL = (1 << CM_STREAMS) - 1 };
+    viewer anna, bruno, plain;
+    ask_for(&s, &anna, &s.w.sessions[ANNA], 0, ALL, VIEW | CM_RIGHT_LISTEN);
+    ask_for(&s, &bruno, &s.w.sessions[BRUNO], 0, ALL, VIEW | CM_RIGHT_LISTEN);
+    ask_for(&s, &plain, &s.w.sessions[ANNA], 0, 1 << CM_STREAM_SOUND, VIEW | CM_RIGHT_LISTEN);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    for (cm_stream stream = CM_STREAM_SOUND_OPUS; stream <= CM_STREAM_SOUND_FLAC; stream++) {
+        assert_true(cm_lease_allows(anna.lease, stream, CM_RIGHT_LISTEN));
+        assert_true(hears_made(&s, 0, stream, anna.lease));
+        assert_false(hears_made(&s, 2, stream, anna.lease));
+        assert_false(cm_lease_allows(bruno.lease, stream, 0));
+        assert_false(hears_made(&s, 0, stream, bruno.lease));
+        assert_false(hears_made(&s, 0, stream, plain.lease)); /* who did not ask for it */
+    }
+    assert_true(opens(&s, s.cameras[0].frames[0], bruno.lease));
+    stop_watching(&anna);
+    stop_watching(&bruno);
+    stop_watching(&plain);
+    server_close(&s);
+}
+
 static void a_right_to_listen_is_none_without_the_right_to_look(void **state)
 {
     (void)state;
@@ -614,11 +658,11 @@ static void a_lease_of_all_streams_has_the_keys_of_four_epochs(void **state)
         cm_sim_run_for(s.sim, CM_MS(50));
     }
     cm_seal_key keys[CM_LEASE_KEYS_MAX];
-    const size_t count = cm_grants_collect_keys(camera, 7, keys);
+    const size_t count = cm_grants_collect_keys(camera, (1 << CM_STREAMS) - 1, keys);
     assert_int_equal(count, CM_LEASE_KEYS_MAX);
     for (size_t i = 0; i < count; i++) {
         assert_true(cm_stream_has(keys[i].stream, keys[i].kind));
-        assert_int_equal(keys[i].epoch, camera->epoch - 3 + i / 5);
+        assert_int_equal(keys[i].epoch, camera->epoch - 3 + i / 7);
     }
     /* The sound alone: the first set's, and of each turn. */
     assert_int_equal(cm_grants_collect_keys(camera, 1 << CM_STREAM_SOUND, keys), 1 + 4);
@@ -1141,6 +1185,7 @@ int main(void)
         cmocka_unit_test(who_publishes_has_a_lease_and_sees_nothing),
         cmocka_unit_test(a_lease_never_outlives_its_session),
         cmocka_unit_test(a_lease_has_the_sound_only_with_the_right_to_listen),
+        cmocka_unit_test(sound_made_over_opens_by_the_right_to_listen_alone),
         cmocka_unit_test(a_right_to_listen_is_none_without_the_right_to_look),
         cmocka_unit_test(a_lease_of_all_streams_has_the_keys_of_four_epochs),
         cmocka_unit_test(taking_a_grant_cuts_that_viewer_and_no_other),

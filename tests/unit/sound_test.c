@@ -27,7 +27,11 @@ static void what_is_written_is_read(void **state)
     longest.config_size = CM_SOUND_CONFIG_MAX;
     const cm_sound_format opus = {.codec = CM_SOUND_OPUS, .channels = 2, .rate = 48000};
     const cm_sound_format pcma = {.codec = CM_SOUND_PCMA, .channels = 1, .rate = 16000};
-    const cm_sound_format *const FORMATS[] = {&AAC, &PCMU, &longest, &opus, &pcma};
+    const cm_sound_format flac = {.codec = CM_SOUND_FLAC,
+                                  .channels = 1,
+                                  .rate = 8000,
+                                  .config_size = CM_SOUND_STREAMINFO_SIZE};
+    const cm_sound_format *const FORMATS[] = {&AAC, &PCMU, &longest, &opus, &pcma, &flac};
     for (size_t i = 0; i < CM_COUNT(FORMATS); i++) {
         uint8_t storage[CM_SOUND_FORMAT_MAX];
         cm_sound_format read;
@@ -59,8 +63,10 @@ static void what_is_no_format_is_neither_read_nor_written(void **state)
         {CM_REFUSE, BYTES(0, 1, 0, 1, 0x77, 1, 0)},                   /* 96,001 Hz */
         {CM_REFUSE, BYTES(97, 2, 0, 0, 0xbb, 0x80, 0)},               /* AAC without config */
         {CM_REFUSE, BYTES(0, 1, 0, 0, 0x1f, 0x40, 1, 0)},             /* PCMU with one */
-        {CM_REFUSE, BYTES(97, 2, 0, 0, 0xbb, 0x80, 33, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-                          1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)},
+        {CM_REFUSE, BYTES(98, 1, 0, 0, 0x1f, 0x40, 2, 0, 20)},        /* FLAC's is another size */
+        {CM_REFUSE, BYTES(98, 1, 0, 0, 0x1f, 0x40, 0)},               /* FLAC without config */
+        {CM_REFUSE, BYTES(97, 2, 0, 0, 0xbb, 0x80, 35, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                          1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)},
     };
     for (size_t i = 0; i < CM_COUNT(CASES); i++) {
         cm_sound_format read = PCMU;
@@ -83,6 +89,7 @@ static void every_codec_has_a_name(void **state)
     assert_string_equal(cm_sound_codec_name(CM_SOUND_PCMA), "pcma");
     assert_string_equal(cm_sound_codec_name(CM_SOUND_AAC), "aac");
     assert_string_equal(cm_sound_codec_name(CM_SOUND_OPUS), "opus");
+    assert_string_equal(cm_sound_codec_name(CM_SOUND_FLAC), "flac");
     assert_string_equal(cm_sound_codec_name((cm_sound_codec)1), "unknown");
 }
 
@@ -150,7 +157,7 @@ static void without_the_right_there_is_no_lease_for_sound(void **state)
     assert_int_equal(cm_streams_within(0), 0);
     assert_int_equal(cm_streams_within(CM_RIGHT_TALK), 0);
     assert_int_equal(cm_streams_within(CM_RIGHT_VIEW), 3);
-    assert_int_equal(cm_streams_within(CM_RIGHT_LISTEN), 4);
+    assert_int_equal(cm_streams_within(CM_RIGHT_LISTEN), 4 + 8 + 16);
 }
 
 static void sound_opens_under_the_right_to_listen_alone(void **state)

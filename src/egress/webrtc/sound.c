@@ -39,6 +39,7 @@ bool cm_webrtc_sound_may_carry(const cm_sound_format *format)
     case CM_SOUND_OPUS:
         return true;
     case CM_SOUND_AAC:
+    case CM_SOUND_FLAC:
         break;
     }
     return false;
