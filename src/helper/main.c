@@ -8,6 +8,7 @@
 #include "helper/scene.h"
 #include "helper/sound.h"
 #include "helper/still.h"
+#include "helper/transcode.h"
 
 static const struct {
     const char *name;
@@ -16,6 +17,7 @@ static const struct {
     {"scene", scene_run},
     {"sound", sound_run},
     {"still", still_run},
+    {"transcode", transcode_run},
 };
 
 int main(int count, char **arguments)

@@ -59,7 +59,8 @@ cm_status cm_helper_job_parse(cm_slice message, cm_helper_job *out)
 
 static bool is_answer(uint8_t status)
 {
-    return status == CM_OK || status == CM_FOREIGN || status == CM_FULL || status == CM_BROKEN;
+    return status == CM_OK || status == CM_FOREIGN || status == CM_FULL || status == CM_BROKEN ||
+           status == CM_ABSENT;
 }
 
 cm_status cm_helper_answer_parse(cm_slice message, cm_helper_answer *out)

@@ -3,9 +3,9 @@
  * one way, answers the other, one answer a job, in the order of the jobs.
  *
  * A message is a length of 4 bytes, big-endian, and that many bytes. Both sides judge the length
- * before they make room for it. A job: id 8, width 2, delegation record (media/delegate.h), sealed
- * keyframe (cm_frame_write) to the end. An answer: id 8, status 1, then the sealed still to the end
- * if the status is CM_OK, else nothing.
+ * before they make room for it. A job: id 8, width (of a still) or lane (of sound) 2, delegation
+ * record (media/delegate.h), sealed frame (cm_frame_write) to the end. An answer: id 8, status 1,
+ * then the sealed still or sound to the end if the status is CM_OK, else nothing.
  *
  * Pure: no I/O, no allocation. Built into both sides.
  */
@@ -30,7 +30,10 @@ enum {
 
 typedef struct cm_helper_job {
     uint64_t id;
-    uint16_t width;      /* wanted; 0: the picture's own */
+    union {
+        uint16_t width; /* of a still, wanted; 0: the picture's own */
+        uint16_t lane;  /* of sound: which decoder and encoder go on with it */
+    };
     cm_slice delegation; /* CM_DELEGATION_SIZE bytes: secret, to be wiped */
     cm_slice frame;      /* for cm_frame_read */
 } cm_helper_job;
@@ -38,8 +41,9 @@ typedef struct cm_helper_job {
 typedef struct cm_helper_answer {
     uint64_t id;
     cm_status status; /* CM_OK, CM_FOREIGN (it is not the frame of the record, or of another home),
-                         CM_FULL (past a bound) or CM_BROKEN (no picture came out) */
-    cm_slice still;   /* for cm_frame_read; empty unless CM_OK */
+                         CM_FULL (past a bound), CM_BROKEN (nothing came out) or, of sound,
+                         CM_ABSENT (nothing is full yet: it comes with the next) */
+    cm_slice still;   /* or sound; for cm_frame_read; empty unless CM_OK */
 } cm_helper_answer;
 
 /* The bytes of a whole message, length included. */

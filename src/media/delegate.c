@@ -7,6 +7,7 @@
 #include "base/fault.h"
 #include "base/reader.h"
 #include "media/seal_priv.h"
+#include "media/sound.h"
 
 /* ---- the record ---- */
 
@@ -23,6 +24,7 @@ typedef struct record {
     cm_stream stream;
     side open;
     side seal;
+    cm_stream made; /* of sound: the stream of the output; else `stream` */
 } record;
 
 static void write_side(cm_writer *w, const cm_seal_key *key, uint64_t number)
@@ -52,30 +54,77 @@ static side read_side(cm_reader *r)
     return s;
 }
 
+/* Whether what `output` seals may be made of a frame of `stream`, as far as its key says. */
+static bool may_become(cm_stream stream, const cm_seal_key *output)
+{
+    if (stream == CM_STREAM_SOUND)
+        return cm_stream_is_made(output->stream) && output->kind == CM_OBJECT_FRAME;
+    return !cm_stream_is_sound(stream) && output->stream == stream &&
+           output->kind == CM_OBJECT_STILL;
+}
+
+/* Both rights, or why not: the key that opens the frame, and that the output's is of the same
+ * camera. */
+static cm_status judge(const cm_lease *lease, const cm_cursor *cursor, const cm_frame *frame,
+                       const cm_sealer *output, cm_instant now, const cm_seal_key **key_out,
+                       cm_refusal *refusal)
+{
+    *refusal = cm_lease_expect(lease, cursor, frame, now, key_out);
+    CM_ENSURE(*refusal == CM_REFUSAL_NONE, CM_FOREIGN);
+    *refusal = CM_REFUSAL_FOREIGN;
+    CM_ENSURE(cm_camera_key_equal(&output->key.camera, &lease->terms.camera), CM_FOREIGN);
+    CM_ENSURE(may_become(cursor->stream, &output->key), CM_FOREIGN);
+    *refusal = CM_REFUSAL_STALE;
+    CM_ENSURE(cm_sealer_is_current(output), CM_FOREIGN);
+    *refusal = CM_REFUSAL_NONE;
+    return CM_OK;
+}
+
+static void write_record(uint8_t out[CM_DELEGATION_SIZE], const cm_seal_key *open, uint64_t from,
+                         const cm_seal_key *seal, uint64_t to)
+{
+    cm_writer w = cm_writer_over(out, CM_DELEGATION_SIZE);
+    cm_write_slice(&w, cm_slice_over(seal->camera.home.text, CM_ID_SIZE));
+    cm_write_slice(&w, cm_slice_over(seal->camera.camera.text, CM_ID_SIZE));
+    cm_write_u8(&w, (uint8_t)open->stream);
+    write_side(&w, open, from);
+    write_side(&w, seal, to);
+    cm_write_u8(&w, cm_stream_is_made(seal->stream) ? (uint8_t)seal->stream : 0);
+    cm_write_zeros(&w, CM_DELEGATION_SIZE - w.used);
+    assert(!w.failed);
+}
+
+static cm_status delegate(const cm_lease *lease, const cm_cursor *cursor, const cm_frame *frame,
+                          cm_sealer *output, cm_instant now, uint8_t out[CM_DELEGATION_SIZE],
+                          const cm_seal_key **key_out, cm_refusal *refusal)
+{
+    CM_TRY(judge(lease, cursor, frame, output, now, key_out, refusal));
+    write_record(out, *key_out, frame->number, &output->key, output->next_number++);
+    return CM_OK;
+}
+
 cm_status cm_delegate(const cm_lease *lease, const cm_cursor *cursor, const cm_frame *frame,
                       cm_sealer *stills, cm_instant now, uint8_t out[CM_DELEGATION_SIZE],
                       uint64_t *number_out, cm_refusal *refusal)
 {
     const cm_seal_key *key = NULL;
-    *refusal = cm_lease_expect(lease, cursor, frame, now, &key);
-    CM_ENSURE(*refusal == CM_REFUSAL_NONE, CM_FOREIGN);
     *refusal = CM_REFUSAL_FOREIGN;
-    CM_ENSURE(cm_camera_key_equal(&stills->key.camera, &lease->terms.camera), CM_FOREIGN);
-    CM_ENSURE(stills->key.kind == CM_OBJECT_STILL && stills->key.stream == frame->stream,
-              CM_FOREIGN);
-    *refusal = CM_REFUSAL_STALE;
-    CM_ENSURE(cm_sealer_is_current(stills), CM_FOREIGN);
-    *refusal = CM_REFUSAL_NONE;
+    CM_ENSURE(stills->key.kind == CM_OBJECT_STILL, CM_FOREIGN);
+    CM_TRY(delegate(lease, cursor, frame, stills, now, out, &key, refusal));
+    *number_out = stills->next_number - 1;
+    return CM_OK;
+}
 
-    *number_out = stills->next_number++;
-    cm_writer w = cm_writer_over(out, CM_DELEGATION_SIZE);
-    cm_write_slice(&w, cm_slice_over(lease->terms.camera.home.text, CM_ID_SIZE));
-    cm_write_slice(&w, cm_slice_over(lease->terms.camera.camera.text, CM_ID_SIZE));
-    cm_write_u8(&w, (uint8_t)cursor->stream);
-    write_side(&w, key, frame->number);
-    write_side(&w, &stills->key, *number_out);
-    cm_write_zeros(&w, CM_DELEGATION_SIZE - w.used);
-    assert(!w.failed);
+cm_status cm_delegate_sound(const cm_lease *lease, cm_cursor *cursor, const cm_frame *frame,
+                            cm_sealer *made, cm_instant now, uint8_t out[CM_DELEGATION_SIZE],
+                            uint64_t *number_out, cm_refusal *refusal)
+{
+    const cm_seal_key *key = NULL;
+    *refusal = CM_REFUSAL_FOREIGN;
+    CM_ENSURE(cm_stream_is_made(made->key.stream), CM_FOREIGN);
+    CM_TRY(delegate(lease, cursor, frame, made, now, out, &key, refusal));
+    *number_out = made->next_number - 1;
+    cm_cursor_advance(cursor, key, frame);
     return CM_OK;
 }
 
@@ -87,10 +136,15 @@ static cm_status read_record(const uint8_t bytes[CM_DELEGATION_SIZE], record *ou
     const uint8_t stream = cm_read_u8(&r);
     out->open = read_side(&r);
     out->seal = read_side(&r);
+    const uint8_t made = cm_read_u8(&r);
     (void)cm_read_slice(&r, r.rest.size);
     CM_TRY(cm_reader_finish(&r));
-    CM_ENSURE(stream < CM_PICTURE_STREAMS, CM_CLOSE);
+    const bool is_sound = stream == CM_STREAM_SOUND;
+    CM_ENSURE(is_sound || stream < CM_PICTURE_STREAMS, CM_CLOSE);
+    CM_ENSURE(is_sound ? made < CM_STREAMS && cm_stream_is_made((cm_stream)made) : made == 0,
+              CM_CLOSE);
     out->stream = (cm_stream)stream;
+    out->made = is_sound ? (cm_stream)made : out->stream;
     return CM_OK;
 }
 
@@ -188,7 +242,7 @@ struct cm_delegated {
     cm_aead *aead;
     bool is_opened; /* whole */
     bool is_used;
-    cm_wall captured; /* of the opened frame */
+    cm_wall captured; /* of the opened frame, as the next */
     cm_media_time media_time;
     uint8_t *plain;
     size_t plain_size;
@@ -220,6 +274,16 @@ void cm_delegated_destroy(cm_delegated *d)
     cm_aead_destroy(d->aead);
     cm_secret_wipe(&d->record, sizeof d->record);
     free(d);
+}
+
+const cm_camera_key *cm_delegated_camera(const cm_delegated *d)
+{
+    return &d->record.camera;
+}
+
+cm_stream cm_delegated_stream(const cm_delegated *d)
+{
+    return d->record.made;
 }
 
 static bool is_the_one(const record *r, const cm_frame *frame)
@@ -256,19 +320,13 @@ cm_status cm_delegated_open(cm_delegated *d, const cm_frame *frame, cm_opened_fr
     return CM_OK;
 }
 
-cm_status cm_delegated_seal(cm_delegated *d, cm_slice output, cm_frame **out)
+/* Once, under the key of the record; `plain` gets the times of what was opened. */
+static cm_status seal(cm_delegated *d, cm_object kind, cm_plain_frame *plain, cm_frame **out)
 {
-    CM_ENSURE(!d->is_used && d->is_opened, CM_REFUSE);
-    const size_t count = (output.size + CM_GRANULE_MAX - 1) / CM_GRANULE_MAX;
-    CM_ENSURE(count > 0 && count <= CM_FRAME_GRANULES_MAX, CM_FULL);
-    cm_plain_granule *granules = calloc(count, sizeof *granules);
-    CM_ENSURE(granules != NULL, CM_BROKEN);
-    for (size_t i = 0; i < count; i++)
-        granules[i].body = cm_slice_part(output, i * CM_GRANULE_MAX, CM_GRANULE_MAX);
     const side *key = &d->record.seal;
     cm_sealer sealer = {.key = {.camera = d->record.camera,
-                                .stream = d->record.stream,
-                                .kind = CM_OBJECT_STILL,
+                                .stream = d->record.made,
+                                .kind = kind,
                                 .epoch = key->epoch},
                         .next_number = key->number,
                         .aead = d->aead};
@@ -276,15 +334,39 @@ cm_status cm_delegated_seal(cm_delegated *d, cm_slice output, cm_frame **out)
                   sizeof sealer.key.instance);
     cm_slice_copy(cm_slice_over(key->context, sizeof key->context), sealer.key.context,
                   sizeof sealer.key.context);
-    const cm_plain_frame plain = {.granules = granules,
-                                  .count = count,
-                                  .flags = CM_FRAME_KEYFRAME,
-                                  .captured = d->captured,
-                                  .media_time = d->media_time};
+    plain->captured = d->captured;
+    plain->media_time = d->media_time;
     d->is_used = true;
-    cm_status status = cm_aead_set_key(d->aead, key->key);
-    if (status == CM_OK)
-        status = cm_seal_unchecked(&sealer, &plain, 0, out);
+    CM_TRY(cm_aead_set_key(d->aead, key->key));
+    return cm_seal_unchecked(&sealer, plain, 0, out);
+}
+
+cm_status cm_delegated_seal(cm_delegated *d, cm_slice output, cm_frame **out)
+{
+    CM_ENSURE(!d->is_used && d->is_opened && d->record.stream != CM_STREAM_SOUND, CM_REFUSE);
+    const size_t count = (output.size + CM_GRANULE_MAX - 1) / CM_GRANULE_MAX;
+    CM_ENSURE(count > 0 && count <= CM_FRAME_GRANULES_MAX, CM_FULL);
+    cm_plain_granule *granules = calloc(count, sizeof *granules);
+    CM_ENSURE(granules != NULL, CM_BROKEN);
+    for (size_t i = 0; i < count; i++)
+        granules[i].body = cm_slice_part(output, i * CM_GRANULE_MAX, CM_GRANULE_MAX);
+    cm_plain_frame plain = {.granules = granules, .count = count, .flags = CM_FRAME_KEYFRAME};
+    const cm_status status = seal(d, CM_OBJECT_STILL, &plain, out);
     free(granules);
     return status;
+}
+
+cm_status cm_delegated_seal_sound(cm_delegated *d, const cm_made_sound *sound, cm_frame **out)
+{
+    CM_ENSURE(!d->is_used && d->is_opened && d->record.stream == CM_STREAM_SOUND, CM_REFUSE);
+    CM_ENSURE(sound->count > 0 && sound->count <= 1 + CM_SOUND_MADE_MAX, CM_FULL);
+    cm_plain_granule granules[1 + CM_SOUND_MADE_MAX] = {0};
+    for (size_t i = 0; i < sound->count; i++)
+        granules[i].body = sound->granules[i];
+    const uint16_t discontinuity = sound->is_discontinuity ? CM_FRAME_DISCONTINUITY : 0;
+    cm_plain_frame plain = {.granules = granules,
+                            .count = sound->count,
+                            .flags = (uint16_t)(CM_FRAME_KEYFRAME | discontinuity),
+                            .duration_ms = sound->duration_ms};
+    return seal(d, CM_OBJECT_FRAME, &plain, out);
 }

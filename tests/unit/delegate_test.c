@@ -288,6 +288,171 @@ static void a_record_that_is_none_is_refused(void **state)
     }
 }
 
+/* ---- sound ---- */
+
+typedef struct sound {
+    cm_sealer *heard, *opus, *stills;
+    cm_lease *lease;
+    cm_cursor cursor;
+} sound;
+
+static cm_lease *hearing_lease(const testing_media *media, cm_rights rights)
+{
+    cm_seal_key keys[CM_LEASE_KEYS_MAX];
+    cm_lease_terms terms = testing_terms(media, 1);
+    cm_lease *lease;
+    terms.rights = rights;
+    terms.streams = cm_streams_within(rights);
+    terms.keys = keys;
+    terms.key_count = 0;
+    for (size_t i = 0; i < media->key_count; i++)
+        if ((terms.streams >> media->keys[i].stream & 1) == 1)
+            keys[terms.key_count++] = media->keys[i];
+    assert_int_equal(cm_lease_create(&terms, media->slot, &lease), CM_OK);
+    return lease;
+}
+
+static void open_sound(sound *s, testing_media *media)
+{
+    s->heard = testing_sealer(media, CM_STREAM_SOUND, CM_OBJECT_FRAME, 1);
+    s->opus = testing_sealer(media, CM_STREAM_SOUND_OPUS, CM_OBJECT_FRAME, 1);
+    s->stills = testing_sealer(media, CM_STREAM_MAIN, CM_OBJECT_STILL, 1);
+    s->lease = hearing_lease(media, CM_RIGHT_VIEW | CM_RIGHT_LISTEN);
+    s->cursor = cm_cursor_begin(CM_STREAM_SOUND, CM_OBJECT_FRAME);
+}
+
+static void close_sound(sound *s)
+{
+    cm_sealer_destroy(s->heard);
+    cm_sealer_destroy(s->opus);
+    cm_sealer_destroy(s->stills);
+    cm_lease_destroy(s->lease);
+}
+
+static cm_status delegate_sound(fixture *f, sound *s, const cm_lease *lease, const cm_frame *frame,
+                                cm_sealer *made)
+{
+    f->refusal = CM_REFUSALS;
+    return cm_delegate_sound(lease, &s->cursor, frame, made, (cm_instant){1}, f->record, &f->number,
+                             &f->refusal);
+}
+
+static const cm_slice MADE[] = {{(const uint8_t *)"format", 6}, {(const uint8_t *)"word", 4}};
+static const cm_made_sound WORD = {
+    .granules = MADE, .count = 2, .duration_ms = 20, .is_discontinuity = true};
+
+static void sound_is_made_of_the_frame_and_opens_for_who_may_hear(void **state)
+{
+    fixture *f = *state;
+    sound s;
+    open_sound(&s, &f->door);
+    cm_frame *frame = testing_frame(s.heard, "a word", CM_FRAME_KEYFRAME);
+    cm_delegated *d;
+    cm_opened_frame opened;
+    cm_frame *made = NULL;
+    char text[64] = "";
+    assert_int_equal(delegate_sound(f, &s, s.lease, frame, s.opus), CM_OK);
+    assert_int_equal(cm_delegated_create(f->record, &d), CM_OK);
+    assert_true(cm_camera_key_equal(cm_delegated_camera(d), &f->door.camera));
+    assert_int_equal(cm_delegated_stream(d), CM_STREAM_SOUND_OPUS);
+    assert_int_equal(cm_delegated_seal_sound(d, &WORD, &made), CM_REFUSE); /* not opened */
+    assert_int_equal(cm_delegated_open(d, frame, &opened), CM_OK);
+    assert_int_equal(cm_delegated_seal(d, CM_TEXT("a still"), &made), CM_REFUSE);
+    assert_int_equal(cm_delegated_seal_sound(d, &WORD, &made), CM_OK);
+    assert_int_equal(made->stream, CM_STREAM_SOUND_OPUS);
+    assert_int_equal(made->kind, CM_OBJECT_FRAME);
+    assert_int_equal(made->number, f->number);
+    assert_int_equal(made->captured.us, frame->captured.us);
+    assert_int_equal(made->media_time, frame->media_time);
+    assert_int_equal(made->duration_ms, 20);
+    assert_int_equal(made->flags, CM_FRAME_KEYFRAME | CM_FRAME_DISCONTINUITY);
+    cm_fanout *fanout;
+    assert_int_equal(cm_fanout_create(&fanout), CM_OK);
+    cm_cursor cursor = cm_cursor_begin(CM_STREAM_SOUND_OPUS, CM_OBJECT_FRAME);
+    cm_fanout_viewer viewer = {.lease = s.lease, .cursor = &cursor, .owner = text};
+    cm_fanout_open(fanout, made, (cm_instant){1}, &viewer, 1, read_text);
+    assert_int_equal(viewer.refusal, CM_REFUSAL_NONE);
+    assert_string_equal(text, "format");
+    cm_fanout_destroy(fanout);
+    cm_frame *again = NULL;
+    assert_int_equal(cm_delegated_seal_sound(d, &WORD, &again), CM_REFUSE);
+    assert_null(again);
+    cm_delegated_destroy(d);
+    cm_frame_release(made, 0);
+    cm_frame_release(frame, 0);
+    close_sound(&s);
+}
+
+static void sound_is_delegated_once_and_forward_only(void **state)
+{
+    fixture *f = *state;
+    sound s;
+    open_sound(&s, &f->door);
+    cm_frame *first = testing_frame(s.heard, "one", CM_FRAME_KEYFRAME);
+    cm_frame *second = testing_frame(s.heard, "two", CM_FRAME_KEYFRAME);
+    assert_int_equal(delegate_sound(f, &s, s.lease, second, s.opus), CM_OK);
+    assert_int_equal(delegate_sound(f, &s, s.lease, second, s.opus), CM_FOREIGN);
+    assert_int_equal(f->refusal, CM_REFUSAL_REPLAY);
+    assert_int_equal(delegate_sound(f, &s, s.lease, first, s.opus), CM_FOREIGN);
+    assert_int_equal(f->refusal, CM_REFUSAL_REPLAY);
+    cm_frame_release(first, 0);
+    cm_frame_release(second, 0);
+    close_sound(&s);
+}
+
+static void nobody_delegates_sound_that_he_may_not_hear(void **state)
+{
+    fixture *f = *state;
+    sound s, other;
+    open_sound(&s, &f->door);
+    open_sound(&other, &f->attic);
+    cm_lease *deaf = hearing_lease(&f->door, CM_RIGHT_VIEW);
+    cm_frame *frame = testing_frame(s.heard, "a word", CM_FRAME_KEYFRAME);
+    assert_int_equal(delegate_sound(f, &s, deaf, frame, s.opus), CM_FOREIGN);
+    assert_int_equal(f->refusal, CM_REFUSAL_RIGHT);
+    assert_int_equal(delegate_sound(f, &s, other.lease, frame, other.opus), CM_FOREIGN);
+    assert_int_equal(f->refusal, CM_REFUSAL_FOREIGN);
+    /* Nor to be sealed for another camera, as itself, as a still, or as a picture. */
+    cm_sealer *const wrong[] = {other.opus, s.heard, s.stills, f->stills, f->frames};
+    for (size_t i = 0; i < CM_COUNT(wrong); i++) {
+        assert_int_equal(delegate_sound(f, &s, s.lease, frame, wrong[i]), CM_FOREIGN);
+        assert_int_equal(f->refusal, CM_REFUSAL_FOREIGN);
+    }
+    cm_epoch_publish(f->page, f->door.slot, 2);
+    assert_int_equal(delegate_sound(f, &s, s.lease, frame, s.opus), CM_FOREIGN);
+    assert_int_equal(f->refusal, CM_REFUSAL_STALE);
+    cm_lease_destroy(deaf);
+    cm_frame_release(frame, 0);
+    close_sound(&other);
+    close_sound(&s);
+}
+
+/* Neither may the record say that a picture becomes sound, or sound a picture. */
+static void a_record_of_sound_and_pictures_is_none(void **state)
+{
+    enum { STREAM_AT = 2 * CM_ID_SIZE, MADE_AT = STREAM_AT + 1 + 2 * (16 + 16 + 32 + 8 + 8) };
+    fixture *f = *state;
+    sound s;
+    cm_delegated *d = NULL;
+    open_sound(&s, &f->door);
+    cm_frame *frame = testing_frame(s.heard, "a word", CM_FRAME_KEYFRAME);
+    assert_int_equal(delegate_sound(f, &s, s.lease, frame, s.opus), CM_OK);
+    const uint8_t WRONG[] = {CM_STREAM_MAIN, CM_STREAM_SUB, CM_STREAM_SOUND, CM_STREAMS, 255};
+    for (size_t i = 0; i < CM_COUNT(WRONG); i++) {
+        f->record[MADE_AT] = WRONG[i];
+        assert_int_equal(cm_delegated_create(f->record, &d), CM_CLOSE);
+    }
+    f->record[MADE_AT] = CM_STREAM_SOUND_FLAC;
+    assert_int_equal(cm_delegated_create(f->record, &d), CM_OK);
+    cm_delegated_destroy(d);
+    f->record[STREAM_AT] = CM_STREAM_MAIN;
+    assert_int_equal(cm_delegated_create(f->record, &d), CM_CLOSE);
+    f->record[STREAM_AT] = CM_STREAM_SOUND_OPUS;
+    assert_int_equal(cm_delegated_create(f->record, &d), CM_CLOSE);
+    cm_frame_release(frame, 0);
+    close_sound(&s);
+}
+
 /* ---- frames on a wire ---- */
 
 static uint8_t *written(const cm_frame *frame, size_t *size)
@@ -354,6 +519,10 @@ int main(void)
         CASE(every_delegation_burns_a_number),
         CASE(answers_of_two_jobs_do_not_pass_for_each_other),
         CASE(a_record_that_is_none_is_refused),
+        CASE(sound_is_made_of_the_frame_and_opens_for_who_may_hear),
+        CASE(sound_is_delegated_once_and_forward_only),
+        CASE(nobody_delegates_sound_that_he_may_not_hear),
+        CASE(a_record_of_sound_and_pictures_is_none),
         CASE(a_frame_survives_the_wire),
         CASE(a_wire_frame_of_a_wrong_size_is_refused),
     };
