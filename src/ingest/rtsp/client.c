@@ -116,7 +116,7 @@ static void leave(cm_rtsp_client *c)
     if (c->tcp != NULL)
         cm_client_teardown_send(c);
     cm_client_close_connection(c);
-    cm_client_udp_close(&c->video);
+    cm_client_udp_close(&c->track);
     cm_client_udp_close(&c->sound.track);
 }
 
@@ -130,7 +130,7 @@ void cm_client_end(cm_rtsp_client *c, cm_camera_cause cause, const char *format,
     va_end(args);
     c->end.cause = cause;
     c->end.is_udp = c->is_udp;
-    c->end.is_silent = c->state == CM_RTSP_CLIENT_PLAYING && c->video.media.packets == 0;
+    c->end.is_silent = c->state == CM_RTSP_CLIENT_PLAYING && c->track.media.packets == 0;
     leave(c);
     cm_client_set_state(c, CM_RTSP_CLIENT_ENDED);
     cm_timer_start(&c->end_timer, 0);
@@ -184,7 +184,7 @@ void cm_client_count_malformed(cm_rtsp_client *c)
 static void look_for_silence(cm_rtsp_client *c, cm_instant now)
 {
     const bool is_udp = cm_client_is_over_udp(c);
-    const bool is_silent = c->video.media.packets == 0;
+    const bool is_silent = c->track.media.packets == 0;
     const int64_t limit_us = CM_SECONDS(is_udp && is_silent ? SILENT_UDP_SECONDS : SILENT_SECONDS);
     if (cm_instant_since(now, c->last_packet) >= limit_us)
         cm_client_end(c, CM_CAUSE_NO_PICTURES, "no packet over %s for %lld s",
@@ -235,13 +235,13 @@ void cm_client_on_unit(void *client, const cm_video_unit *unit)
     const cm_instant now = cm_loop_now(c->config.loop);
     cm_ingest_unit told = {.unit = unit,
                            .sets = cm_video_depacketizer_sets(&c->depacketizer),
-                           .clock_rate = c->video.media.clock_rate,
-                           .is_restart = c->video.media.is_restart};
+                           .clock_rate = c->track.media.clock_rate,
+                           .is_restart = c->track.media.is_restart};
     c->last_unit = now;
-    if (cm_rtp_timestamps_unwrap(&c->video.media.timestamps, unit->timestamp, now, &told.ticks) ==
+    if (cm_rtp_timestamps_unwrap(&c->track.media.timestamps, unit->timestamp, now, &told.ticks) ==
         CM_RTP_TIME_JUMPED)
         told.is_restart = true;
-    c->video.media.is_restart = false;
+    c->track.media.is_restart = false;
     c->config.events->on_unit(c->config.owner, &told);
 }
 
@@ -271,9 +271,9 @@ cm_status cm_rtsp_client_create(const cm_rtsp_client_config *config, cm_rtsp_cli
     c->is_udp = config->is_udp;
     cm_buffer_init(&c->url, URL_MAX);
     cm_buffer_init(&c->base, URL_MAX);
-    init_track(c, &c->video, VIDEO_REORDER_BYTES);
-    c->video.put = cm_client_video_put;
-    c->video.restart = cm_client_video_restart;
+    init_track(c, &c->track, VIDEO_REORDER_BYTES);
+    c->track.put = cm_client_video_put;
+    c->track.restart = cm_client_video_restart;
     init_track(c, &c->sound.track, SOUND_REORDER_BYTES);
     cm_client_sound_init(c);
     cm_buffer_init(&c->in, CM_RTSP_BUFFER_SIZE);
@@ -305,7 +305,7 @@ void cm_rtsp_client_destroy(cm_rtsp_client *client)
     cm_timer_stop(&client->end_timer);
     cm_buffer_deinit(&client->url);
     cm_buffer_deinit(&client->base);
-    cm_buffer_deinit(&client->video.url);
+    cm_buffer_deinit(&client->track.url);
     cm_buffer_deinit(&client->sound.track.url);
     cm_buffer_deinit(&client->sound.unit);
     cm_buffer_deinit(&client->in);
@@ -317,8 +317,8 @@ void cm_rtsp_client_destroy(cm_rtsp_client *client)
 void cm_rtsp_client_read_counters(const cm_rtsp_client *client, cm_rtsp_client_counters *out)
 {
     *out = client->counters;
-    out->bytes = client->video.media.bytes;
-    out->packets_lost = client->video.media.packets_lost;
+    out->bytes = client->track.media.bytes;
+    out->packets_lost = client->track.media.packets_lost;
     out->sound_bytes = client->sound.track.media.bytes;
     out->sound_packets_lost = client->sound.track.media.packets_lost;
     out->sound_malformed = client->sound.malformed;

@@ -69,7 +69,7 @@ void cm_client_redirect(cm_rtsp_client *c, const cm_rtsp_message *message)
     c->login.is_trusted = c->login.is_trusted && is_same;
     c->login.has_challenge = c->login.is_proven = false;
     cm_buffer_clear(&c->base);
-    cm_buffer_clear(&c->video.url);
+    cm_buffer_clear(&c->track.url);
     cm_client_teardown_send(c);
     if (cm_client_set_url(c, location) != CM_OK) {
         cm_client_end(c, CM_CAUSE_PROTOCOL, "redirects to nowhere we can go");
@@ -190,7 +190,7 @@ static void choose(cm_rtsp_client *c, const cm_sdp_media *media, const cm_sdp_pa
     for (size_t i = 0; i < format.set_count; i++)
         CM_IGNORE(cm_video_depacketizer_put_set(&c->depacketizer, format.sets[i]),
                   "what is wrong in the SDP may come right in band");
-    cm_client_media_init(&c->video, payload->type, media->payload_count == 1, payload->clock_rate);
+    cm_client_media_init(&c->track, payload->type, media->payload_count == 1, payload->clock_rate);
 }
 
 /* The first video of a codec that we speak; else the end, saying what there is instead. */
@@ -218,9 +218,9 @@ static const cm_sdp_media *choose_media(cm_rtsp_client *c, const cm_sdp *sdp)
 
 static void set_up(cm_rtsp_client *c)
 {
-    cm_client_udp_close(&c->video);
+    cm_client_udp_close(&c->track);
     cm_client_udp_close(&c->sound.track);
-    if (c->is_udp && cm_client_udp_open(&c->video) != CM_OK)
+    if (c->is_udp && cm_client_udp_open(&c->track) != CM_OK)
         c->is_udp = false; /* no pair of ports is free here */
     cm_client_set_state(c, CM_RTSP_CLIENT_SETTING_UP);
     cm_client_request_send(c, CM_RTSP_SETUP);
@@ -242,7 +242,7 @@ static void take_describe(cm_rtsp_client *c, const cm_rtsp_message *message)
     if (media == NULL)
         return;
     if (set_base(c, message, &sdp) != CM_OK ||
-        cm_client_set_track_url(&c->video, media->control) != CM_OK) {
+        cm_client_set_track_url(&c->track, media->control) != CM_OK) {
         cm_client_end(c, CM_CAUSE_PROTOCOL, "its description has no usable address");
         return;
     }
@@ -296,7 +296,7 @@ void cm_client_use_channels(cm_client_track *track, const cm_rtsp_transport *tra
 void cm_client_play(cm_rtsp_client *c)
 {
     cm_client_set_state(c, CM_RTSP_CLIENT_STARTING);
-    cm_client_udp_punch(&c->video);
+    cm_client_udp_punch(&c->track);
     cm_client_udp_punch(&c->sound.track);
     cm_client_request_send(c, CM_RTSP_PLAY);
 }
@@ -351,9 +351,9 @@ static void take_setup(cm_rtsp_client *c, const cm_rtsp_message *message)
         return;
     }
     if (cm_client_is_over_udp(c))
-        cm_client_udp_set_peer(&c->video, &transport);
+        cm_client_udp_set_peer(&c->track, &transport);
     else
-        cm_client_use_channels(&c->video, &transport, CM_CLIENT_VIDEO_CHANNEL);
+        cm_client_use_channels(&c->track, &transport, CM_CLIENT_VIDEO_CHANNEL);
     if (!cm_client_sound_set_up(c))
         cm_client_play(c);
 }

@@ -125,7 +125,7 @@ void cm_client_close_connection(cm_rtsp_client *c)
 void cm_client_reopen(cm_rtsp_client *c)
 {
     cm_client_close_connection(c);
-    cm_client_udp_close(&c->video);
+    cm_client_udp_close(&c->track);
     cm_client_udp_close(&c->sound.track);
     cm_client_resolve(c);
 }

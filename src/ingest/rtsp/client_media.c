@@ -29,8 +29,8 @@ void cm_client_media_init(cm_client_track *track, uint8_t payload_type, bool is_
 static cm_client_track *other_of(cm_client_track *track)
 {
     cm_rtsp_client *c = track->client;
-    if (track != &c->video)
-        return &c->video;
+    if (track != &c->track)
+        return &c->track;
     return c->sound.is_chosen ? &c->sound.track : NULL;
 }
 
@@ -104,7 +104,7 @@ bool cm_client_media_admit(cm_client_track *track, const cm_rtp_packet *packet, 
     cm_rtcp_reception_packet(&m->reception, *sequence, packet->timestamp, now);
     m->packets++;
     m->bytes += packet->payload.size;
-    if (track == &c->video)
+    if (track == &c->track)
         c->last_packet = now;
     return true;
 }
@@ -159,7 +159,7 @@ static bool is_adopted(cm_client_track *track, uint8_t channel, const cm_rtp_pac
  * where nothing came yet; then by channel. NULL: nobody's. */
 static cm_client_track *track_of(cm_rtsp_client *c, uint8_t channel, const cm_rtp_packet *packet)
 {
-    cm_client_track *const tracks[] = {&c->video, other_of(&c->video)};
+    cm_client_track *const tracks[] = {&c->track, other_of(&c->track)};
     const size_t count = tracks[1] != NULL ? 2 : 1;
     for (size_t i = 0; i < count; i++)
         if (channel == tracks[i]->rtp_channel &&
@@ -179,7 +179,7 @@ static void take_rtp(cm_rtsp_client *c, uint8_t channel, cm_slice bytes)
     cm_rtp_packet packet;
     uint64_t sequence;
     if (cm_rtp_parse(bytes, &packet) != CM_OK) {
-        if (channel == c->video.rtp_channel)
+        if (channel == c->track.rtp_channel)
             cm_client_count_malformed(c);
         else if (c->sound.is_chosen && channel == c->sound.track.rtp_channel)
             cm_client_sound_count_malformed(c);
@@ -194,10 +194,10 @@ void cm_client_take_interleaved(cm_rtsp_client *c, uint8_t channel, cm_slice byt
 {
     if (cm_client_is_over_udp(c))
         return;
-    const bool is_reports_of_video = channel == c->video.rtcp_channel;
+    const bool is_reports_of_video = channel == c->track.rtcp_channel;
     const bool is_reports_of_sound = c->sound.is_chosen && channel == c->sound.track.rtcp_channel;
     if (is_reports_of_video)
-        cm_client_media_take_rtcp(&c->video, bytes);
+        cm_client_media_take_rtcp(&c->track, bytes);
     if (is_reports_of_sound)
         cm_client_media_take_rtcp(&c->sound.track, bytes);
     if (!is_reports_of_video && !is_reports_of_sound)
@@ -251,7 +251,7 @@ void cm_client_report_send(cm_rtsp_client *c)
 {
     const cm_instant now = cm_loop_now(c->config.loop);
     c->report_due = cm_instant_after(now, CM_SECONDS(REPORT_SECONDS));
-    send_report(&c->video, now);
+    send_report(&c->track, now);
     if (c->sound.is_chosen)
         send_report(&c->sound.track, now);
 }

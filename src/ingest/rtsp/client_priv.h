@@ -152,7 +152,7 @@ struct cm_rtsp_client {
     uint32_t timeout_s;
 
     // media
-    cm_client_track video;
+    cm_client_track track; // its video
     cm_video_depacketizer depacketizer;
     cm_buffer unit;
     cm_client_sound sound;
@@ -217,7 +217,7 @@ void cm_client_sound_count_malformed(cm_rtsp_client *c);
 /* The session's media come over UDP. */
 static inline bool cm_client_is_over_udp(const cm_rtsp_client *c)
 {
-    return c->video.udp != NULL;
+    return c->track.udp != NULL;
 }
 
 /* ---- client_answer.c ---- */

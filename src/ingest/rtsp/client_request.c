@@ -71,7 +71,7 @@ static void write_authorization(cm_rtsp_client *c, cm_writer *w, cm_rtsp_method 
 /* Whose SETUP it is. */
 static const cm_client_track *track_of(const cm_rtsp_client *c)
 {
-    return c->state == CM_RTSP_CLIENT_SETTING_UP_SOUND ? &c->sound.track : &c->video;
+    return c->state == CM_RTSP_CLIENT_SETTING_UP_SOUND ? &c->sound.track : &c->track;
 }
 
 static cm_slice uri_of(const cm_rtsp_client *c, cm_rtsp_method method)
@@ -90,7 +90,7 @@ static void write_transport(const cm_rtsp_client *c, cm_writer *w)
     cm_writer value = cm_writer_over(storage, sizeof storage);
     const cm_client_udp *udp = track_of(c)->udp;
     const uint16_t channel =
-        track_of(c) == &c->video ? CM_CLIENT_VIDEO_CHANNEL : CM_CLIENT_SOUND_CHANNEL;
+        track_of(c) == &c->track ? CM_CLIENT_VIDEO_CHANNEL : CM_CLIENT_SOUND_CHANNEL;
     cm_rtsp_transport transport = {.is_tcp = udp == NULL};
     if (udp == NULL)
         transport.interleaved = (cm_rtsp_pair){true, channel, (uint16_t)(channel + 1)};

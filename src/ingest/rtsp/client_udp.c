@@ -48,7 +48,7 @@ static void take_rtp(cm_client_udp *u, const cm_datagram *datagram)
     cm_rtp_packet packet;
     uint64_t sequence;
     if (cm_rtp_parse(datagram->bytes, &packet) != CM_OK) {
-        if (track == &track->client->video)
+        if (track == &track->client->track)
             cm_client_count_malformed(track->client);
         else
             cm_client_sound_count_malformed(track->client);
