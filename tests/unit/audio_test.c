@@ -59,6 +59,24 @@ static void every_byte_comes_back(void **state)
     }
 }
 
+/* Near enough: their steps are not of one size. */
+static void the_laws_are_recoded_into_each_other(void **state)
+{
+    (void)state;
+    for (int from = CM_G711_MU_LAW; from <= CM_G711_A_LAW; from++) {
+        const cm_g711_law law = (cm_g711_law)from;
+        const cm_g711_law other = law == CM_G711_MU_LAW ? CM_G711_A_LAW : CM_G711_MU_LAW;
+        for (int byte = 0; byte < 256; byte++) {
+            const int was = cm_g711_decode(law, (uint8_t)byte);
+            const uint8_t recoded = cm_g711_recode(law, other, (uint8_t)byte);
+            const int is = cm_g711_decode(other, recoded);
+            const int most = 16 + (was < 0 ? -was : was) / 32;
+            assert_in_range(is - was + most, 0, 2 * most);
+            assert_int_equal(cm_g711_recode(law, law, (uint8_t)byte), byte);
+        }
+    }
+}
+
 static void a_payload_lasts_as_many_ticks_as_it_has_samples(void **state)
 {
     (void)state;
@@ -198,6 +216,7 @@ int main(void)
         cmocka_unit_test(laws_are_known_by_their_names),
         cmocka_unit_test(samples_are_encoded_as_the_tables_say),
         cmocka_unit_test(every_byte_comes_back),
+        cmocka_unit_test(the_laws_are_recoded_into_each_other),
         cmocka_unit_test(a_payload_lasts_as_many_ticks_as_it_has_samples),
         cmocka_unit_test(every_configuration_has_its_mode_and_frame_size),
         cmocka_unit_test(frames_are_found_in_every_way_of_packing),

@@ -101,3 +101,8 @@ int16_t cm_g711_decode(cm_g711_law law, uint8_t byte)
 {
     return (int16_t)(law == CM_G711_MU_LAW ? decode_mu_law(byte) : decode_a_law(byte));
 }
+
+uint8_t cm_g711_recode(cm_g711_law from, cm_g711_law to, uint8_t byte)
+{
+    return from == to ? byte : cm_g711_encode(to, cm_g711_decode(from, byte));
+}

@@ -34,6 +34,8 @@ cm_status cm_g711_duration(cm_slice payload, uint8_t channels, uint32_t *samples
 /* One sample, 16 bits of which G.711 keeps the upper 14 (mu-law) or 13 (A-law). */
 uint8_t cm_g711_encode(cm_g711_law law, int16_t sample);
 int16_t cm_g711_decode(cm_g711_law law, uint8_t byte);
+/* The same sample by the other law, as near as it has one; by its own law: as it is. */
+uint8_t cm_g711_recode(cm_g711_law from, cm_g711_law to, uint8_t byte);
 
 /* The byte that is silence: to fill what was lost. */
 uint8_t cm_g711_silence(cm_g711_law law);
