@@ -3,6 +3,7 @@
  * simulated network. The input is a program: each step is a byte of how (wait, hang up, answer the
  * newest request properly, send raw bytes, send a packet) and what goes with it. Whatever comes,
  * the client ends at most once, gives out only units that decode from a keyframe on, and frees all.
+ * One that speaks gives out nothing, and takes speech whenever it comes.
  */
 #include "base/reader.h"
 #include "fuzz.h"
@@ -22,6 +23,8 @@ typedef struct run {
     uint16_t sequence;
     bool has_ended;
     bool had_keyframe;
+    bool is_speaking;
+    uint32_t spoken; // samples
 } run;
 
 static bool may_connect(void *owner, const cm_address *address)
@@ -41,7 +44,7 @@ static void on_playing(void *owner, bool is_udp)
 static void on_unit(void *owner, const cm_ingest_unit *unit)
 {
     run *r = owner;
-    CHECK(!r->has_ended);
+    CHECK(!r->has_ended && !r->is_speaking);
     CHECK(unit->clock_rate > 0);
     r->had_keyframe = r->had_keyframe || unit->unit->is_keyframe;
     CHECK(r->had_keyframe);
@@ -117,7 +120,7 @@ static void send_answer(run *r, uint8_t kind, cm_slice rest)
     send_bytes(r, cm_writer_done(&w));
 }
 
-/* One of the codecs, each with a payload type of its own; or none. */
+/* One of the codecs, each with a payload type of its own; or none. Or what the camera hears by. */
 static void write_sound(cm_writer *body, uint8_t kind)
 {
     static const char *const SOUNDS[] = {
@@ -127,7 +130,13 @@ static void write_sound(cm_writer *body, uint8_t kind)
         "m=audio 0 RTP/AVP 111\r\na=rtpmap:111 opus/48000/2\r\na=control:s\r\n",
         "m=audio 0 RTP/AVP 8 99\r\na=rtpmap:8 PCMA/16000/2\r\na=control:s\r\n",
     };
-    cm_write_text(body, SOUNDS[kind % CM_COUNT(SOUNDS)]);
+    static const char *const EARS[] = {
+        "m=audio 0 RTP/AVP 0\r\na=recvonly\r\nm=audio 0 RTP/AVP 0\r\na=sendonly\r\na=control:e\r\n",
+        "m=audio 0 RTP/AVP 97 8\r\na=sendrecv\r\na=control:e\r\n",
+        "m=audio 0 RTP/AVP 97\r\na=rtpmap:97 opus/48000/2\r\na=sendonly\r\na=control:e\r\n",
+    };
+    cm_write_text(body,
+                  (kind & 16) != 0 ? EARS[kind % CM_COUNT(EARS)] : SOUNDS[kind % CM_COUNT(SOUNDS)]);
 }
 
 static void send_description(run *r, uint8_t kind, cm_slice fmtp)
@@ -233,9 +242,23 @@ static cm_address address_of(const char *text)
     return address;
 }
 
+static void speak(run *r, cm_rtsp_client *client, size_t size)
+{
+    static const uint8_t SAMPLES[CM_RTSP_SPEECH_MAX];
+    const cm_rtsp_speech speech = {.law = size % 2 == 0 ? CM_G711_MU_LAW : CM_G711_A_LAW,
+                                   .samples = cm_slice_over(SAMPLES, size % sizeof SAMPLES + 1),
+                                   .timestamp = r->spoken,
+                                   .is_first = size % 7 == 0};
+    const cm_status status = cm_rtsp_client_speak(client, &speech);
+    CHECK(status == CM_OK || status == CM_RETRY);
+    CHECK(status == CM_RETRY || (r->is_speaking && !r->has_ended));
+    r->spoken += (uint32_t)speech.samples.size;
+}
+
 static void play(run *r, cm_loop *loop, cm_net *here, cm_connect_gate *gate, cm_reader *in)
 {
     const uint8_t options = cm_read_u8(in);
+    r->is_speaking = (options & 8) != 0;
     cm_rtsp_client *client;
     const cm_rtsp_client_config config = {.loop = loop,
                                           .net = here,
@@ -245,16 +268,21 @@ static void play(run *r, cm_loop *loop, cm_net *here, cm_connect_gate *gate, cm_
                                           .password = CM_TEXT("secret"),
                                           .is_udp = (options & 1) != 0,
                                           .takes_any_port = (options & 2) != 0,
+                                          .is_speaking = r->is_speaking,
                                           .events = &EVENTS,
                                           .owner = r};
     CHECK(cm_rtsp_client_create(&config, &client) == CM_OK);
     cm_sim_run_for(r->sim, CM_MS(5));
-    for (int i = 0; i < STEPS_MAX && in->rest.size > 0 && !r->has_ended; i++)
+    for (int i = 0; i < STEPS_MAX && in->rest.size > 0 && !r->has_ended; i++) {
         step(r, in);
-    /* Left alone it must end: nothing is ever waited for without a limit. */
+        speak(r, client, in->rest.size);
+    }
+    /* Left alone it must end: nothing is ever waited for without a limit. But nothing is expected
+     * of a camera that hears. */
     if ((options & 4) != 0) {
         cm_sim_run_for(r->sim, CM_SECONDS(120));
-        CHECK(r->has_ended);
+        CHECK(r->has_ended ||
+              (r->is_speaking && cm_rtsp_client_state_of(client) == CM_RTSP_CLIENT_PLAYING));
     }
     cm_rtsp_client_destroy(client);
 }

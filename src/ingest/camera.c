@@ -45,6 +45,8 @@ const char *cm_camera_cause_name(cm_camera_cause cause)
         [CM_CAUSE_CLOSED] = "closed",
         [CM_CAUSE_PUBLISHER_LOST] = "publisher_lost",
         [CM_CAUSE_NOT_ALLOWED] = "not_allowed",
+        [CM_CAUSE_TALK_REFUSED] = "talk_refused",
+        [CM_CAUSE_NO_LOUDSPEAKER] = "no_loudspeaker",
     };
     return NAMES[cause];
 }
@@ -273,6 +275,7 @@ cm_status cm_camera_set_login(cm_camera *camera, const cm_camera_login *login, b
     CM_AUTO(login_copy_deinit) login_copy copy = {0};
     CM_TRY(login_copy_init(&copy, login));
     if (is_same_login(camera, &copy)) {
+        cm_talking_set(camera, login->takes_talk);
         set_keep(camera, keep_always);
         return CM_OK;
     }
@@ -284,8 +287,10 @@ cm_status cm_camera_set_login(cm_camera *camera, const cm_camera_login *login, b
     camera->config.keep_always = keep_always;
     for (size_t i = 0; i < CM_PICTURE_STREAMS; i++)
         cm_feed_stop(&camera->feeds[i]);
+    cm_talking_stop(camera);
     cm_sound_forget(camera);
     use_login(camera, &copy);
+    cm_talking_set(camera, login->takes_talk);
     for (size_t i = 0; i < CM_PICTURE_STREAMS; i++)
         cm_feed_review(&camera->feeds[i]);
     cm_camera_changed(camera);
@@ -308,6 +313,7 @@ cm_status cm_camera_create(const cm_camera_config *config, cm_camera **out)
         cm_feed_init(&camera->feeds[i], camera, (cm_stream)i);
         camera->feeds[i].status->since = cm_loop_wall(config->loop);
     }
+    cm_talking_init(camera);
     cm_status status = cm_sound_create(camera);
     if (status == CM_OK)
         status = cm_camera_set_login(camera, &config->login, config->keep_always);
@@ -335,6 +341,7 @@ void cm_camera_destroy(cm_camera *camera)
 {
     if (camera == NULL)
         return;
+    cm_talking_stop(camera);
     for (size_t i = 0; i < CM_PICTURE_STREAMS; i++) {
         cm_feed *feed = &camera->feeds[i];
         cm_feed_stop(feed);

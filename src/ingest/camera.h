@@ -71,11 +71,31 @@ typedef struct cm_sound_status {
     uint64_t frames, bytes, packets_lost, malformed; /* since create */
 } cm_sound_status;
 
+/* Speaking to it (ingest/talk.h). */
+typedef enum cm_talk_state {
+    CM_TALK_IDLE, /* no session: nobody speaks */
+    CM_TALK_CONNECTING,
+    CM_TALK_OPEN,
+    CM_TALK_FAILED, /* the newest try; the next speech tries again, after a pause */
+    CM_TALK_STATES,
+} cm_talk_state;
+const char *cm_talk_state_name(cm_talk_state state); /* as in docs/api.md TALK */
+
+typedef struct cm_talk_status {
+    bool is_configured; /* it takes talk */
+    cm_talk_state state;
+    cm_camera_cause cause;              /* of CM_TALK_FAILED */
+    char detail[CM_CAMERA_DETAIL_SIZE]; /* as a stream's */
+    uint64_t packets;                   /* sent to it since create */
+    uint64_t refused;                   /* kept from it: the lease was none for that */
+} cm_talk_status;
+
 /* The camera's: that of the main stream, or of sub while main is not wanted. */
 typedef struct cm_camera_status {
     cm_camera_key key;
     cm_stream_status streams[CM_PICTURE_STREAMS];
     cm_sound_status sound;
+    cm_talk_status talk;
 } cm_camera_status;
 
 /*
@@ -93,6 +113,7 @@ typedef struct cm_camera_login {
         *addresses[CM_PICTURE_STREAMS]; /* rtsp://host[:port]/path?query, without user info; NULL or
                                    "": no such stream */
     bool is_pushed;                     /* its pictures are brought (below); without addresses */
+    bool takes_talk;                    /* it has a loudspeaker; not with is_pushed */
     const char *user;                   /* NULL or "": none */
     const char *password;               /* copied into memory that is wiped */
 } cm_camera_login;

@@ -5,6 +5,7 @@
  *   push.c     one stream whose pictures are brought
  *   publish.c  one stream's access units into its source
  *   sound.c    the camera's sound into its source, whichever session has it
+ *   talk.c     what is said to the camera
  */
 #pragma once
 
@@ -12,6 +13,7 @@
 #include "ingest/gate.h"
 #include "ingest/rtsp/client.h"
 #include "ingest/rtsp/clock.h"
+#include "ingest/talk.h"
 
 typedef enum cm_feed_phase {
     CM_FEED_OFF,     /* nobody wants it, or there is no such stream */
@@ -68,11 +70,24 @@ typedef struct cm_camera_sound {
     cm_feed *wanted_from; /* that is wanted for it; NULL: none */
 } cm_camera_sound;
 
+/* What is said to a camera. */
+typedef struct cm_camera_talking {
+    cm_camera_talk *speaker; /* has the floor; NULL: nobody */
+    bool has_spoken;         /* he was heard since he began */
+    cm_timer silence;        /* his */
+    cm_timer tell;           /* him of a change */
+    cm_connect_ticket ticket;
+    cm_rtsp_client *client; /* NULL: no session */
+    cm_timer linger;        /* nobody spoke for so long: the session ends */
+    cm_instant next_try;    /* not before */
+} cm_camera_talking;
+
 struct cm_camera {
     cm_camera_config config; /* its login is not used: see below */
     cm_camera_status status;
     cm_feed feeds[CM_PICTURE_STREAMS];
     cm_camera_sound sound;
+    cm_camera_talking talking;
     char *user;             /* never NULL */
     char *password;         /* never NULL; wiped */
     cm_timer status_timer;  /* tells of a change, outside of anybody's call */
@@ -128,3 +143,11 @@ void cm_sound_end(cm_feed *feed);
 void cm_sound_want(cm_camera *camera, bool is_wanted);
 /* Another address or login: nothing is known of the camera. */
 void cm_sound_forget(cm_camera *camera);
+
+/* ---- talk.c ---- */
+
+void cm_talking_init(cm_camera *camera);
+/* The speaker is told that it is over; the session ends. */
+void cm_talking_stop(cm_camera *camera);
+/* It takes talk, or not; after its addresses are known. */
+void cm_talking_set(cm_camera *camera, bool takes_talk);

@@ -21,6 +21,9 @@ typedef enum cm_camera_cause {
     CM_CAUSE_CLOSED,
     CM_CAUSE_PUBLISHER_LOST, /* whoever brought the pictures is not heard any more */
     CM_CAUSE_NOT_ALLOWED,    /* he may not bring them any more */
+    /* Of speaking only (ingest/talk.h): */
+    CM_CAUSE_TALK_REFUSED,   /* it does not know the backchannel, or gives none at this time */
+    CM_CAUSE_NO_LOUDSPEAKER, /* it offers nothing that hears */
     CM_CAUSES,
 } cm_camera_cause;
 

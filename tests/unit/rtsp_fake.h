@@ -11,6 +11,7 @@
 #include "base/buffer.h"
 #include "h264_sets.h"
 #include "net/net.h"
+#include "proto/rtcp/rtcp.h"
 #include "proto/rtp/rtp.h"
 #include "proto/rtsp/auth.h"
 #include "proto/rtsp/headers.h"
@@ -36,6 +37,21 @@ typedef struct fake_sound {
     uint8_t payload_type;
 } fake_sound;
 
+enum { FAKE_HEARD_MAX = 64 };
+
+/* What is said to the camera, of RTP and RTCP that make sense. */
+typedef struct fake_heard {
+    size_t packets;
+    cm_rtp_packet newest;  /* without its slices */
+    uint8_t samples[4096]; /* the first ones */
+    size_t size;           /* of all */
+    uint32_t timestamps[FAKE_HEARD_MAX];
+    uint16_t numbers[FAKE_HEARD_MAX];
+    bool markers[FAKE_HEARD_MAX];
+    size_t sender_reports;
+    cm_rtcp_packet report; /* the newest of them */
+} fake_heard;
+
 typedef struct fake fake;
 struct fake {
     cm_net *net;
@@ -52,8 +68,9 @@ struct fake {
     size_t refused;                             /* 401s */
     cm_instant asked[CM_RTSP_METHOD_COUNT + 1]; /* the newest */
     char uris[CM_RTSP_METHOD_COUNT + 1][256];
-    char transport[128]; /* asked for */
-    bool had_login;      /* the newest request had an Authorization */
+    char transport[128];                        /* asked for */
+    bool had_require[CM_RTSP_METHOD_COUNT + 1]; /* of the backchannel */
+    bool had_login;                             /* the newest request had an Authorization */
     bool had_basic;
     size_t interleaved;   /* frames that came */
     size_t reports_on[4]; /* of them, by channel */
@@ -78,7 +95,37 @@ struct fake {
     uint32_t ssrc;
     uint8_t payload_type;
     fake_sound sound;
+    fake_heard heard;
 };
+
+static inline void fake_hear_rtp(fake *f, cm_slice bytes)
+{
+    fake_heard *h = &f->heard;
+    cm_rtp_packet packet;
+    if (cm_rtp_parse(bytes, &packet) != CM_OK || packet.payload.size == 0)
+        return;
+    const size_t kept = h->size < sizeof h->samples ? h->size : sizeof h->samples;
+    cm_writer w = cm_writer_over(&h->samples[kept], sizeof h->samples - kept);
+    cm_write_slice(&w, cm_slice_part(packet.payload, 0, w.capacity));
+    h->size += packet.payload.size;
+    h->timestamps[h->packets % FAKE_HEARD_MAX] = packet.timestamp;
+    h->numbers[h->packets % FAKE_HEARD_MAX] = packet.sequence_number;
+    h->markers[h->packets % FAKE_HEARD_MAX] = packet.marker;
+    h->packets++;
+    h->newest = packet;
+    h->newest.payload = h->newest.csrcs = h->newest.extension = (cm_slice){0};
+}
+
+static inline void fake_hear_rtcp(fake *f, cm_slice bytes)
+{
+    cm_rtcp_packet packet;
+    while (cm_rtcp_next(&bytes, &packet) == CM_OK) {
+        if (packet.type != CM_RTCP_SR)
+            continue;
+        f->heard.sender_reports++;
+        f->heard.report = packet;
+    }
+}
 
 static inline void fake_send(fake *f, cm_slice bytes)
 {
@@ -121,14 +168,16 @@ static inline bool fake_is_let_in(fake *f, const cm_rtsp_message *request)
 static inline void fake_on_rtp(void *owner, const cm_datagram *datagrams, size_t count)
 {
     fake *f = owner;
-    (void)datagrams;
+    for (size_t i = 0; i < count; i++)
+        fake_hear_rtp(f, datagrams[i].bytes);
     f->datagrams += count;
 }
 
 static inline void fake_on_rtcp(void *owner, const cm_datagram *datagrams, size_t count)
 {
     fake *f = owner;
-    (void)datagrams;
+    for (size_t i = 0; i < count; i++)
+        fake_hear_rtcp(f, datagrams[i].bytes);
     f->reports += count;
 }
 
@@ -200,6 +249,8 @@ static inline void fake_take_request(fake *f, const cm_rtsp_message *request)
     f->counts[method]++;
     f->asked[method] = cm_loop_now(cm_net_loop(f->net));
     CM_IGNORE(cm_slice_to_cstr(request->uri, f->uris[method], sizeof f->uris[method]), "clipped");
+    f->had_require[method] = cm_rtsp_find(request, CM_TEXT("Require"), &value) &&
+                             cm_slice_equal(value, CM_TEXT("www.onvif.org/ver20/backchannel"));
     f->had_login = cm_rtsp_find(request, CM_TEXT("Authorization"), &value);
     f->had_basic = f->had_login && cm_slice_starts(value, CM_TEXT("Basic "));
     if ((f->script != NULL && f->script(f, request)) || !fake_is_let_in(f, request))
@@ -233,6 +284,10 @@ static inline void fake_take(fake *f, const cm_rtsp_message *message)
         f->interleaved++;
         f->interleaved_channel = message->channel;
         f->reports_on[message->channel % 4]++;
+        if (message->channel % 2 == 0)
+            fake_hear_rtp(f, message->body);
+        else
+            fake_hear_rtcp(f, message->body);
     }
 }
 

@@ -130,7 +130,8 @@ void cm_client_end(cm_rtsp_client *c, cm_camera_cause cause, const char *format,
     va_end(args);
     c->end.cause = cause;
     c->end.is_udp = c->is_udp;
-    c->end.is_silent = c->state == CM_RTSP_CLIENT_PLAYING && c->track.media.packets == 0;
+    c->end.is_silent =
+        c->state == CM_RTSP_CLIENT_PLAYING && c->track.media.packets == 0 && !c->config.is_speaking;
     leave(c);
     cm_client_set_state(c, CM_RTSP_CLIENT_ENDED);
     cm_timer_start(&c->end_timer, 0);
@@ -197,7 +198,8 @@ static void look_for_silence(cm_rtsp_client *c, cm_instant now)
 static void tick(cm_rtsp_client *c)
 {
     const cm_instant now = cm_loop_now(c->config.loop);
-    look_for_silence(c, now);
+    if (!c->config.is_speaking)
+        look_for_silence(c, now);
     if (cm_client_is_over(c))
         return;
     cm_timer_start(&c->timer, CM_SECONDS(TICK_SECONDS));
@@ -271,11 +273,13 @@ cm_status cm_rtsp_client_create(const cm_rtsp_client_config *config, cm_rtsp_cli
     c->is_udp = config->is_udp;
     cm_buffer_init(&c->url, URL_MAX);
     cm_buffer_init(&c->base, URL_MAX);
-    init_track(c, &c->track, VIDEO_REORDER_BYTES);
+    init_track(c, &c->track, config->is_speaking ? SOUND_REORDER_BYTES : VIDEO_REORDER_BYTES);
     c->track.put = cm_client_video_put;
     c->track.restart = cm_client_video_restart;
     init_track(c, &c->sound.track, SOUND_REORDER_BYTES);
     cm_client_sound_init(c);
+    if (config->is_speaking)
+        cm_client_speech_init(c);
     cm_buffer_init(&c->in, CM_RTSP_BUFFER_SIZE);
     cm_buffer_init(&c->out, OUT_MAX);
     cm_buffer_init(&c->unit, CM_VIDEO_MAX_UNIT_BYTES);

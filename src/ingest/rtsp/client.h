@@ -2,9 +2,11 @@
  * client: one RTSP session (RFC 2326) that receives the H.264 or H.265 video of one address, and
  * its sound if it has one that we know (PCMU, PCMA, AAC, Opus): from looking the name up to
  * TEARDOWN, or to the failure that ended it. Sound never costs the pictures: what is wrong with it
- * is said (cm_rtsp_client_sound), and the video plays alone. It never reconnects by itself, except
- * for a redirect, and where a camera hangs up while it asks for a password. When to try again, and
- * over which transport, is the owner's business (ingest/stream.h).
+ * is said (cm_rtsp_client_sound), and the video plays alone. Or it speaks: then it receives
+ * nothing, and the camera hears what cm_rtsp_client_speak hands it, by its ONVIF backchannel. It
+ * never reconnects by itself, except for a redirect, and where a camera hangs up while it asks for
+ * a password. When to try again, and over which transport, is the owner's business
+ * (ingest/stream.h).
  *
  * Probing an address is a weapon: each address that the name resolved to is shown to may_connect,
  * and exactly what it allowed is connected to; so for each redirect.
@@ -20,6 +22,7 @@
 #include "ingest/gate.h"
 #include "ingest/unit.h"
 #include "net/net.h"
+#include "proto/g711/g711.h"
 
 typedef struct cm_rtsp_end {
     cm_camera_cause cause;
@@ -31,8 +34,8 @@ typedef struct cm_rtsp_end {
 
 typedef struct cm_rtsp_client_events {
     bool (*may_connect)(void *owner, const cm_address *address);
-    void (*on_playing)(void *owner, bool is_udp); /* PLAY was answered */
-    void (*on_unit)(void *owner, const cm_ingest_unit *unit);
+    void (*on_playing)(void *owner, bool is_udp);             /* PLAY was answered */
+    void (*on_unit)(void *owner, const cm_ingest_unit *unit); /* NULL if it speaks */
     /* NULL: the sound is left where it is. */
     void (*on_sound)(void *owner, const cm_ingest_sound *sound);
     void (*on_end)(void *owner, const cm_rtsp_end *end); /* in a turn of its own */
@@ -48,6 +51,7 @@ typedef struct cm_rtsp_client_config {
     bool is_udp;           /* ask for UDP first; the other one is taken if the camera wants it */
     bool takes_any_port;   /* over UDP from any one port of the camera's address, not only from the
                               one it names */
+    bool is_speaking;      /* nothing is received: see cm_rtsp_client_speak */
     const cm_rtsp_client_events *events;
     void *owner;
 } cm_rtsp_client_config;
@@ -57,6 +61,19 @@ typedef struct cm_rtsp_client cm_rtsp_client;
 /* CM_REFUSE: `address` is none of RTSP without TLS. CM_BROKEN: no memory. Else it has begun. */
 cm_status cm_rtsp_client_create(const cm_rtsp_client_config *config, cm_rtsp_client **out);
 void cm_rtsp_client_destroy(cm_rtsp_client *client); /* NULL is fine */
+
+enum { CM_RTSP_SPEECH_MAX = CM_G711_CLOCK_RATE * CM_SOUND_PACKET_MS / 1000 }; /* bytes a packet */
+
+/* At most CM_SOUND_PACKET_MS, 8 kHz, mono. */
+typedef struct cm_rtsp_speech {
+    cm_g711_law law; /* the camera may want the other: it is recoded */
+    cm_slice samples;
+    uint32_t timestamp; /* 8 kHz; what follows the first counts from there */
+    bool is_first;      /* of another speaker, or after silence */
+} cm_rtsp_speech;
+/* The camera hears it. CM_RETRY: the session does not play yet, or the camera does not read: it is
+ * left out. CM_REFUSE: too long, or empty. */
+cm_status cm_rtsp_client_speak(cm_rtsp_client *client, const cm_rtsp_speech *speech);
 
 /* What the session's sound is, once it plays; NULL: there is none. */
 const cm_sound_format *cm_rtsp_client_sound(const cm_rtsp_client *client);

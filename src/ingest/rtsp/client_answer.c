@@ -28,10 +28,15 @@ static cm_camera_cause cause_of(uint16_t status)
     }
 }
 
+/* What has no meaning of its own is refused for what was asked: 551 says so (RFC 2326 11.3.14),
+ * others answer 400, 406, 500. */
 static void refuse(cm_rtsp_client *c, cm_rtsp_method method, uint16_t status)
 {
     const cm_slice name = cm_rtsp_method_name(method);
-    cm_client_end(c, cause_of(status), "answers %u to %.*s", status, CM_SLICE_ARGS(name));
+    const cm_camera_cause cause = cause_of(status);
+    const bool is_for_speaking = c->config.is_speaking && cause == CM_CAUSE_PROTOCOL;
+    cm_client_end(c, is_for_speaking ? CM_CAUSE_TALK_REFUSED : cause, "answers %u to %.*s", status,
+                  CM_SLICE_ARGS(name));
 }
 
 static void take_challenge(cm_rtsp_client *c, const cm_rtsp_message *message)
@@ -235,10 +240,12 @@ static void take_describe(cm_rtsp_client *c, const cm_rtsp_message *message)
     }
     const cm_status status = cm_sdp_parse(message->body, &sdp);
     if (status != CM_OK) {
-        cm_client_end(c, CM_CAUSE_NO_VIDEO, "its description names no media we can read");
+        cm_client_end(c, c->config.is_speaking ? CM_CAUSE_NO_LOUDSPEAKER : CM_CAUSE_NO_VIDEO,
+                      "its description names no media we can read");
         return;
     }
-    const cm_sdp_media *media = choose_media(c, &sdp);
+    const cm_sdp_media *media =
+        c->config.is_speaking ? cm_client_speech_choose(c, &sdp) : choose_media(c, &sdp);
     if (media == NULL)
         return;
     if (set_base(c, message, &sdp) != CM_OK ||
@@ -246,7 +253,8 @@ static void take_describe(cm_rtsp_client *c, const cm_rtsp_message *message)
         cm_client_end(c, CM_CAUSE_PROTOCOL, "its description has no usable address");
         return;
     }
-    cm_client_sound_choose(c, &sdp, media);
+    if (!c->config.is_speaking)
+        cm_client_sound_choose(c, &sdp, media);
     set_up(c);
 }
 
@@ -296,17 +304,19 @@ void cm_client_use_channels(cm_client_track *track, const cm_rtsp_transport *tra
 void cm_client_play(cm_rtsp_client *c)
 {
     cm_client_set_state(c, CM_RTSP_CLIENT_STARTING);
-    cm_client_udp_punch(&c->track);
+    if (!c->config.is_speaking)
+        cm_client_udp_punch(&c->track);
     cm_client_udp_punch(&c->sound.track);
     cm_client_request_send(c, CM_RTSP_PLAY);
 }
 
 /* It answered with another transport than was asked for: ask for that one. Over TCP a reply that
- * merely leaves out the channels, or "/TCP", is taken as meant. */
+ * merely leaves out the channels, or "/TCP", is taken as meant. Who does not say where it hears
+ * over UDP can't be spoken to so. */
 bool cm_client_wants_other(const cm_rtsp_client *c, const cm_rtsp_transport *transport)
 {
     if (cm_client_is_over_udp(c))
-        return transport->is_tcp;
+        return transport->is_tcp || (c->config.is_speaking && !transport->server_port.is_said);
     return !transport->is_tcp && transport->server_port.is_said;
 }
 

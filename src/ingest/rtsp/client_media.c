@@ -194,13 +194,13 @@ void cm_client_take_interleaved(cm_rtsp_client *c, uint8_t channel, cm_slice byt
 {
     if (cm_client_is_over_udp(c))
         return;
-    const bool is_reports_of_video = channel == c->track.rtcp_channel;
+    const bool is_reports_of_track = channel == c->track.rtcp_channel;
     const bool is_reports_of_sound = c->sound.is_chosen && channel == c->sound.track.rtcp_channel;
-    if (is_reports_of_video)
+    if (is_reports_of_track)
         cm_client_media_take_rtcp(&c->track, bytes);
     if (is_reports_of_sound)
         cm_client_media_take_rtcp(&c->sound.track, bytes);
-    if (!is_reports_of_video && !is_reports_of_sound)
+    if (!is_reports_of_track && !is_reports_of_sound && !c->config.is_speaking)
         take_rtp(c, channel, bytes);
 }
 
@@ -251,6 +251,10 @@ void cm_client_report_send(cm_rtsp_client *c)
 {
     const cm_instant now = cm_loop_now(c->config.loop);
     c->report_due = cm_instant_after(now, CM_SECONDS(REPORT_SECONDS));
+    if (c->config.is_speaking) {
+        cm_client_speech_report(c);
+        return;
+    }
     send_report(&c->track, now);
     if (c->sound.is_chosen)
         send_report(&c->sound.track, now);

@@ -6,6 +6,7 @@
  *   client_answer.c   what each answer means in each state
  *   client_media.c    RTP and RTCP in, reports out
  *   client_sound.c    the sound: which one, its SETUP, its frames, its end
+ *   client_speech.c   a session that speaks: to which media, its packets, its reports
  *   client_udp.c      the pair of sockets, order, who may send to it
  */
 #pragma once
@@ -113,6 +114,18 @@ typedef struct cm_client_sound {
     unsigned window_malformed;
 } cm_client_sound;
 
+/* What the camera hears, of a session that speaks. */
+typedef struct cm_client_speech {
+    cm_g711_law law;    // that it wants
+    uint16_t sequence;  // of the next packet
+    uint32_t timestamp; // of the newest packet; before the first one: where it begins
+    uint32_t offset;    // from the speaker's timestamps to ours
+    uint32_t samples;   // in the newest packet
+    cm_instant last;    // when that was sent
+    uint32_t packets;
+    uint32_t bytes;
+} cm_client_speech;
+
 struct cm_rtsp_client {
     cm_rtsp_client_config config;
     cm_rtsp_client_state state;
@@ -152,10 +165,11 @@ struct cm_rtsp_client {
     uint32_t timeout_s;
 
     // media
-    cm_client_track track; // its video
+    cm_client_track track; // its video, or what the camera hears
     cm_video_depacketizer depacketizer;
     cm_buffer unit;
     cm_client_sound sound;
+    cm_client_speech speech;
     uint32_t report_ssrc;
     char cname[CM_CLIENT_CNONCE_SIZE];
     cm_instant report_due;
@@ -255,6 +269,13 @@ void cm_client_sound_give_up(cm_rtsp_client *c, const char *format, ...) CM_PRIN
 /* The session failed after sound was asked for: true if it begins once more, without. */
 bool cm_client_sound_forgo(cm_rtsp_client *c);
 
+/* ---- client_speech.c ---- */
+
+void cm_client_speech_init(cm_rtsp_client *c);
+/* What the camera hears by becomes the session's track; else the end, saying why, and NULL. */
+const cm_sdp_media *cm_client_speech_choose(cm_rtsp_client *c, const cm_sdp *sdp);
+void cm_client_speech_report(cm_rtsp_client *c);
+
 /* ---- client_answer.c, again: what is the same for both tracks ---- */
 
 cm_status cm_client_set_track_url(cm_client_track *track, cm_slice control);
@@ -285,4 +306,5 @@ void cm_client_udp_close(cm_client_track *track);
 void cm_client_udp_set_peer(cm_client_track *track, const cm_rtsp_transport *transport);
 /* Sends something to the camera's ports, so that a NAT on the way lets its packets in. */
 void cm_client_udp_punch(cm_client_track *track);
+void cm_client_udp_send_rtp(cm_client_track *track, cm_slice bytes);
 void cm_client_udp_send_rtcp(cm_client_track *track, cm_slice bytes);

@@ -101,6 +101,13 @@ static void write_transport(const cm_rtsp_client *c, cm_writer *w)
     cm_rtsp_write_header(w, "Transport", cm_writer_done(&value));
 }
 
+/* ONVIF Streaming Specification 5.3.2: without it there is no such media in the answers. */
+static bool wants_backchannel(const cm_rtsp_client *c, cm_rtsp_method method)
+{
+    return c->config.is_speaking &&
+           (method == CM_RTSP_DESCRIBE || method == CM_RTSP_SETUP || method == CM_RTSP_PLAY);
+}
+
 static void write_request(cm_rtsp_client *c, cm_writer *w, cm_rtsp_method method)
 {
     const cm_slice uri = uri_of(c, method);
@@ -108,6 +115,8 @@ static void write_request(cm_rtsp_client *c, cm_writer *w, cm_rtsp_method method
     cm_rtsp_write_header_u64(w, "CSeq", ++c->cseq);
     cm_rtsp_write_header(w, "User-Agent", CM_TEXT("casement"));
     write_authorization(c, w, method, uri);
+    if (wants_backchannel(c, method))
+        cm_rtsp_write_header(w, "Require", CM_TEXT("www.onvif.org/ver20/backchannel"));
     if (c->session_id_size > 0)
         cm_rtsp_write_header(w, "Session", cm_slice_over(c->session_id, c->session_id_size));
     if (method == CM_RTSP_DESCRIBE)

@@ -54,6 +54,8 @@ static void take_rtp(cm_client_udp *u, const cm_datagram *datagram)
             cm_client_sound_count_malformed(track->client);
         return;
     }
+    if (track->client->config.is_speaking)
+        return; /* it hears, and has nothing to say here */
     if (!cm_client_media_admit(track, &packet, &sequence))
         return;
     u->rtp_peer = datagram->peer;
@@ -152,7 +154,7 @@ static void send_to(cm_udp *udp, const cm_address *peer, cm_slice bytes)
     if (peer->port == 0)
         return;
     const cm_datagram datagram = {.bytes = bytes, .peer = *peer};
-    CM_IGNORE(cm_udp_send(udp, &datagram, 1, &sent), "what is lost is sent again in 5 s");
+    CM_IGNORE(cm_udp_send(udp, &datagram, 1, &sent), "UDP: what is lost is lost");
 }
 
 void cm_client_udp_punch(cm_client_track *track)
@@ -175,6 +177,11 @@ void cm_client_udp_punch(cm_client_track *track)
     /* Where packets may come from another port, the first one tells which. */
     if (c->config.takes_any_port)
         u->rtp_peer.port = u->rtcp_peer.port = 0;
+}
+
+void cm_client_udp_send_rtp(cm_client_track *track, cm_slice bytes)
+{
+    send_to(track->udp->rtp, &track->udp->rtp_peer, bytes);
 }
 
 void cm_client_udp_send_rtcp(cm_client_track *track, cm_slice bytes)
