@@ -19,6 +19,8 @@ enum {
 static const char REALM[] = "casement simcam";
 static const char TRACK[] = "trackID=0";
 static const char SOUND_TRACK[] = "trackID=1";
+static const char TALK_TRACK[] = "trackID=2";
+static const char BACKCHANNEL[] = "www.onvif.org/ver20/backchannel";
 
 /* One request and what is being said to it. */
 typedef struct exchange {
@@ -27,6 +29,7 @@ typedef struct exchange {
     cm_simcam_camera *camera; /* that the address names; NULL for "*" */
     cm_simcam_stream stream;
     bool is_of_sound; /* its track of sound is */
+    bool is_of_talk;  /* its ear */
     uint16_t status;
     uint8_t headers_storage[HEADER_SIZE];
     cm_writer headers; /* written as "name: value" lines by the handlers */
@@ -41,7 +44,7 @@ static void refuse(exchange *x, uint16_t status)
 
 /* ---- whom ---- */
 
-/* "/cam12", "/cam12/sub", each with "/trackID=0", "/trackID=1" or a query behind it. */
+/* "/cam12", "/cam12/sub", each with "/trackID=0", 1, 2 or a query behind it. */
 static cm_status find_camera(exchange *x, cm_slice path)
 {
     path = cm_slice_part(path, 0, cm_slice_find(path, '?'));
@@ -59,7 +62,10 @@ static cm_status find_camera(exchange *x, cm_slice path)
         next = cm_slice_cut(&path, '/');
     x->is_of_sound = x->session->simcam->sound != CM_SIMCAM_SOUND_NONE &&
                      cm_slice_equal(next, cm_slice_of(SOUND_TRACK));
-    CM_ENSURE(next.size == 0 || x->is_of_sound || cm_slice_equal(next, cm_slice_of(TRACK)),
+    x->is_of_talk =
+        cm_simcam_hears(x->session->simcam) && cm_slice_equal(next, cm_slice_of(TALK_TRACK));
+    CM_ENSURE(next.size == 0 || x->is_of_sound || x->is_of_talk ||
+                  cm_slice_equal(next, cm_slice_of(TRACK)),
               CM_ABSENT);
     x->camera = &x->session->simcam->cameras[number - 1];
     x->stream = is_sub ? CM_SIMCAM_SUB : CM_SIMCAM_MAIN;
@@ -165,6 +171,22 @@ static void write_format(cm_writer *fmtp, const cm_scene *scene)
     cm_sdp_h264_write(fmtp, &h264);
 }
 
+static bool requires_talk(const exchange *x)
+{
+    cm_slice value;
+    return cm_rtsp_find(x->request, CM_TEXT("Require"), &value) &&
+           cm_slice_equal(value, cm_slice_of(BACKCHANNEL));
+}
+
+/* Then it says of each media what a client does with it. */
+static void describe_talk(const exchange *x, cm_sdp *sdp)
+{
+    for (size_t i = 0; i < sdp->media_count; i++)
+        sdp->medias[i].direction = CM_SDP_RECVONLY;
+    cm_simcam_talk_describe(x->session->simcam, cm_slice_of(TALK_TRACK),
+                            &sdp->medias[sdp->media_count++]);
+}
+
 static void write_description(exchange *x, const cm_scene *scene)
 {
     uint8_t storage[HEADER_SIZE];
@@ -191,6 +213,8 @@ static void write_description(exchange *x, const cm_scene *scene)
     if (x->session->simcam->sound != CM_SIMCAM_SOUND_NONE)
         cm_simcam_sound_describe(x->session->simcam, cm_slice_of(SOUND_TRACK), &sound_fmtp,
                                  &sdp.medias[sdp.media_count++]);
+    if (cm_simcam_hears(x->session->simcam) && requires_talk(x))
+        describe_talk(x, &sdp);
     cm_sdp_write(&x->body, &sdp);
 }
 
@@ -280,7 +304,7 @@ static void set_up_sound(exchange *x, cm_rtsp_transport *transport)
 {
     cm_simcam_session *session = x->session;
     if (session->state != CM_SIMCAM_READY || session->camera != x->camera ||
-        session->stream != x->stream) {
+        session->stream != x->stream || session->is_ear) {
         refuse(x, 455);
         return;
     }
@@ -320,6 +344,7 @@ static void answer_setup(exchange *x)
     session->camera = x->camera;
     session->stream = x->stream;
     cm_simcam_session_enter(session, CM_SIMCAM_READY);
+    session->is_ear = x->is_of_talk;
     set_transport(session, &transport);
     write_transport(x, &transport);
 }
@@ -409,6 +434,13 @@ static bool is_own_session(const exchange *x)
            cm_slice_equal(session.id, cm_slice_of(x->session->id));
 }
 
+/* RFC 2326 11.3.14 */
+static void refuse_option(exchange *x)
+{
+    cm_rtsp_write_header(&x->headers, "Unsupported", cm_slice_of(BACKCHANNEL));
+    refuse(x, 551);
+}
+
 static void decide(exchange *x)
 {
     const cm_rtsp_method which = cm_rtsp_method_of(x->request->method);
@@ -425,6 +457,8 @@ static void decide(exchange *x)
         refuse(x, 455);
     else if (method->needs_session && !is_own_session(x))
         refuse(x, 454);
+    else if (x->session->simcam->talk == CM_SIMCAM_TALK_REFUSED && requires_talk(x))
+        refuse_option(x);
     else
         method->answer(x);
 }

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "loop/watch.h"
+#include "proto/g711/g711.h"
 #include "simcam/scene_cache.h"
 #include "simcam/simcam.h"
 
@@ -43,6 +44,8 @@ typedef struct command {
     const char *auth;
     const char *names;
     const char *sound;
+    const char *talk;
+    const char *heard; /* folder; NULL: what is heard is not kept */
     const char *cache;
     const char *helper;
     cm_video_codec codecs[CM_SIMCAM_STREAMS];
@@ -57,6 +60,7 @@ typedef struct command {
     char cache_path[PATH_MAX];
     cm_scene *scenes[CM_SIMCAM_STREAMS][SCENES_MAX];
     cm_simcam_sound sound_kind;
+    cm_simcam_talk talk_kind;
     cm_sound_set *sound_set;
     cm_loop *loop;
     cm_net *net;
@@ -73,6 +77,7 @@ static const char USAGE[] =
     "    [--names \"Front door,Garden\"] [--variants 1-4] [--fps N] [--gop N] [--kbps N]\n"
     "    [--codec h264|h265] [--main-codec h264|h265] [--sub-codec h264|h265]\n"
     "    [--sound pcmu|pcma|aac|opus|none] [--first-code N]\n"
+    "    [--talk pcmu|pcma|refused|none] [--heard DIR]\n"
     "    [--fault camN:KIND[=VALUE][@STARTs][+LENGTHs]]... [--cache DIR] [--helper PROGRAM]\n"
     "    [--list]\n"
     "kinds: stall mute drop clock parameters garbage lie flood password busy stale close none\n"
@@ -125,7 +130,8 @@ static cm_status read_option(command *c, const char *name, const char *value)
     } TEXTS[] = {
         {"--listen", &c->listen}, {"--user", &c->user},   {"--password-file", &c->password_file},
         {"--auth", &c->auth},     {"--names", &c->names}, {"--cache", &c->cache},
-        {"--helper", &c->helper}, {"--sound", &c->sound},
+        {"--helper", &c->helper}, {"--sound", &c->sound}, {"--talk", &c->talk},
+        {"--heard", &c->heard},
     };
     if (strcmp(name, "--fault") == 0)
         return add_wish(c, value);
@@ -298,6 +304,32 @@ static cm_status load_sound(command *c)
     return status;
 }
 
+/* ---- what is heard ---- */
+
+static cm_status read_talk(command *c)
+{
+    if (cm_simcam_talk_parse(cm_slice_of(c->talk), &c->talk_kind) != CM_OK)
+        return complain("--talk", c->talk);
+    if (c->heard != NULL && !is_folder(c->heard))
+        return complain("--heard is no folder", c->heard);
+    return CM_OK;
+}
+
+/* Kept as mu-law, whichever law the cameras want: a file per camera, for a test to listen to. */
+static void on_heard(void *owner, uint32_t number, cm_slice samples)
+{
+    const command *c = owner;
+    const cm_g711_law law = c->talk_kind == CM_SIMCAM_TALK_PCMA ? CM_G711_A_LAW : CM_G711_MU_LAW;
+    char path[PATH_MAX];
+    const int size = snprintf(path, sizeof path, "%s/cam%u.ulaw", c->heard, number);
+    FILE *file = size > 0 && (size_t)size < sizeof path ? fopen(path, "ab") : NULL;
+    if (file == NULL)
+        return;
+    for (size_t i = 0; i < samples.size; i++)
+        fputc(cm_g711_recode(law, CM_G711_MU_LAW, samples.bytes[i]), file);
+    fclose(file);
+}
+
 /* ---- running ---- */
 
 static void on_signal(void *owner, unsigned events)
@@ -391,6 +423,9 @@ static cm_status start(command *c, cm_simcam_auth auth)
         .scene_count = c->variants,
         .sound = c->sound_kind,
         .sound_set = c->sound_set,
+        .talk = c->talk_kind,
+        .on_heard = c->heard != NULL ? on_heard : NULL,
+        .owner = c,
         .utc_offset_s = utc_offset_s(),
     };
     for (size_t stream = 0; stream < CM_SIMCAM_STREAMS; stream++)
@@ -455,6 +490,7 @@ static cm_status run(command *c, int count, char **arguments)
     read_names(c);
     CM_TRY(find_helper(c));
     CM_TRY(find_cache(c));
+    CM_TRY(read_talk(c));
     CM_TRY(load_sound(c));
     CM_TRY(load_scenes(c));
     raise_descriptors();
@@ -472,6 +508,7 @@ int cm_simcam_main(int count, char **arguments)
                  .kbps = 2000,
                  .variants = SCENES_MAX,
                  .sound = "pcmu",
+                 .talk = "none",
                  .port = 8554,
                  .signal_file = -1};
     cm_buffer_init(&c.lines, LINE_MAX_SIZE);

@@ -47,7 +47,7 @@ void cm_simcam_session_enter(cm_simcam_session *session, cm_simcam_state state)
     if (session->state != CM_SIMCAM_FRESH && state == CM_SIMCAM_FRESH) {
         session->camera->session_count--;
         session->camera = NULL;
-        session->sound.is_set_up = false;
+        session->sound.is_set_up = session->is_ear = false;
     }
     if (session->state == CM_SIMCAM_FRESH && state != CM_SIMCAM_FRESH) {
         session->camera->session_count++;
@@ -57,7 +57,8 @@ void cm_simcam_session_enter(cm_simcam_session *session, cm_simcam_state state)
         session->timestamp_base = (uint32_t)cm_random_u64(cm_loop_random(s->loop));
     }
     if (state == CM_SIMCAM_PLAYING) {
-        cm_list_add_last(&session->camera->viewers[session->stream], &session->viewing);
+        if (!session->is_ear)
+            cm_list_add_last(&session->camera->viewers[session->stream], &session->viewing);
         session->is_waiting = true;
         session->reported = (cm_instant){.us = INT64_MIN / 2};
         s->counters.sessions++;
@@ -126,10 +127,13 @@ static void on_writable(void *owner)
 
 /* ---- in ---- */
 
-/* One thing that came. Interleaved frames are the viewer's RTCP. */
+/* One thing that came. Interleaved frames are the viewer's RTCP, or what he says. */
 static cm_status take(cm_simcam_session *session, const cm_rtsp_message *message)
 {
     session->heard = cm_loop_now(session->simcam->loop);
+    if (message->kind == CM_RTSP_INTERLEAVED && session->is_ear && session->is_tcp &&
+        message->channel == session->channel)
+        cm_simcam_hear(session, message->body);
     if (message->kind != CM_RTSP_REQUEST)
         return CM_OK;
     return cm_simcam_answer(session, message);
@@ -196,7 +200,7 @@ void cm_simcam_accept(void *owner, cm_tcp *tcp)
     cm_tcp_listen_to(tcp, &EVENTS, session);
 }
 
-/* RTCP of viewers over UDP says only that they are there. */
+/* RTCP of viewers over UDP says only that they are there. RTP is what they say. */
 void cm_simcam_datagrams(void *owner, const cm_datagram *datagrams, size_t count)
 {
     cm_simcam *s = owner;
@@ -204,8 +208,11 @@ void cm_simcam_datagrams(void *owner, const cm_datagram *datagrams, size_t count
         CM_LIST_EACH(&s->sessions, node, next)
         {
             cm_simcam_session *session = CM_HOLDER(node, cm_simcam_session, node);
-            if (session->state != CM_SIMCAM_FRESH && !session->is_tcp &&
-                cm_address_equal(&session->peers[1], &datagrams[i].peer))
+            if (session->state == CM_SIMCAM_FRESH || session->is_tcp)
+                continue;
+            if (cm_address_equal(&session->peers[1], &datagrams[i].peer))
                 session->heard = cm_loop_now(s->loop);
+            else if (session->is_ear && cm_address_equal(&session->peers[0], &datagrams[i].peer))
+                cm_simcam_hear(session, datagrams[i].bytes);
         }
 }

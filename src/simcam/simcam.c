@@ -156,6 +156,9 @@ static cm_status init(cm_simcam *s, cm_net *net, const cm_simcam_config *c)
     s->fps = c->scenes[0][0]->fps;
     s->sound = c->sound;
     s->sound_set = c->sound_set;
+    s->talk = c->talk;
+    s->on_heard = c->on_heard;
+    s->owner = c->owner;
     s->camera_count = c->camera_count;
     cm_list_init(&s->sessions);
     cm_buffer_init(&s->packets, PACKETS_MAX);

@@ -11,6 +11,9 @@
  * connection has one session. A SET_PARAMETER with the body "fault: WISH" (trouble.h, without the
  * camera: "fault: stall@10s") makes the addressed camera misbehave.
  *
+ * A camera may have a loudspeaker: whoever asks with ONVIF's Require for its backchannel finds a
+ * third track in the description, and sets up a session of that track alone.
+ *
  * Life: create on a net (real or simulated) and use on its loop; destroy before the net. The scenes
  * are borrowed and outlive it.
  */
@@ -46,6 +49,17 @@ cm_status cm_simcam_sound_parse(cm_slice name, cm_simcam_sound *out);
 /* It needs a cm_sound_set (simcam/sound_loop.h). */
 bool cm_simcam_sound_is_encoded(cm_simcam_sound sound);
 
+/* What all cameras want to hear. */
+typedef enum cm_simcam_talk {
+    CM_SIMCAM_TALK_NONE, /* nothing: the Require is passed over, as by an old camera */
+    CM_SIMCAM_TALK_PCMU,
+    CM_SIMCAM_TALK_PCMA,
+    CM_SIMCAM_TALK_REFUSED, /* 551 to the Require */
+    CM_SIMCAM_TALKS,
+} cm_simcam_talk;
+/* "none", "pcmu", "pcma", "refused". CM_REFUSE: another word. */
+cm_status cm_simcam_talk_parse(cm_slice name, cm_simcam_talk *out);
+
 typedef enum cm_simcam_stream { CM_SIMCAM_MAIN, CM_SIMCAM_SUB, CM_SIMCAM_STREAMS } cm_simcam_stream;
 
 /* Borrowed for the call, but for the scenes. */
@@ -63,8 +77,12 @@ typedef struct cm_simcam_config {
     size_t scene_count;
     cm_simcam_sound sound;         /* a second track of every stream */
     const cm_sound_set *sound_set; /* of AAC and Opus; borrowed for life */
-    int32_t utc_offset_s;          /* of the clock on the picture */
-    uint32_t sessions_max;         /* at once per camera; 0 means 64 */
+    cm_simcam_talk talk;
+    /* May be NULL. Camera `number` heard this, of what it wants to hear; on the loop. */
+    void (*on_heard)(void *owner, uint32_t number, cm_slice samples);
+    void *owner;
+    int32_t utc_offset_s;  /* of the clock on the picture */
+    uint32_t sessions_max; /* at once per camera; 0 means 64 */
 } cm_simcam_config;
 
 /* CM_REFUSE: wrong config, or the address is in use or not ours. */
@@ -82,6 +100,7 @@ typedef struct cm_simcam_counters {
     uint64_t sounds;   /* frames of sound, the same */
     uint64_t bytes;    /* of RTP */
     uint64_t skipped;  /* pictures not sent to a viewer that was slow */
+    uint64_t heard;    /* packets of speech */
     uint64_t refused;  /* requests: 401, 453 */
 } cm_simcam_counters;
 const cm_simcam_counters *cm_simcam_read_counters(const cm_simcam *simcam);

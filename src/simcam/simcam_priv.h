@@ -1,7 +1,7 @@
 /*
  * simcam_priv: what the files of the simulated cameras' server share. simcam.c has the wheel and
  * the cameras, session.c the connections, answer.c what is said on them, feed.c the pictures,
- * sound.c the sound.
+ * sound.c the sound, talk.c what is said to them.
  *
  * Everything lives on the loop of simcam->net.
  */
@@ -100,6 +100,7 @@ typedef struct cm_simcam_session {
     cm_instant reported; /* last sender report */
     cm_instant heard;    /* last request or RTCP */
     cm_simcam_sound_track sound;
+    bool is_ear; /* the camera hears by it, and sends nothing */
 } cm_simcam_session;
 
 struct cm_simcam {
@@ -120,7 +121,10 @@ struct cm_simcam {
     int32_t utc_offset_s;
     uint32_t sessions_max;
     cm_simcam_sound sound;
-    const cm_sound_set *sound_set;       /* of AAC and Opus */
+    const cm_sound_set *sound_set; /* of AAC and Opus */
+    cm_simcam_talk talk;
+    void (*on_heard)(void *owner, uint32_t number, cm_slice samples);
+    void *owner;
     cm_sound_loop sound_loops[CM_TONES]; /* of G.711, made when first heard */
     uint32_t fps;
     cm_timer timer;
@@ -169,3 +173,11 @@ void cm_simcam_sound_describe(const cm_simcam *simcam, cm_slice control, cm_writ
 void cm_simcam_sound_set_up(cm_simcam_session *session, const cm_rtsp_transport *transport);
 /* What was heard until `now`, to all viewers. */
 void cm_simcam_sound_feed(cm_simcam_camera *camera, cm_wall now);
+
+/* ---- talk.c ---- */
+
+/* Do the cameras hear? */
+bool cm_simcam_hears(const cm_simcam *simcam);
+void cm_simcam_talk_describe(const cm_simcam *simcam, cm_slice control, cm_sdp_media *out);
+/* An RTP packet of a session that is an ear. What is none is passed over. */
+void cm_simcam_hear(cm_simcam_session *session, cm_slice packet);

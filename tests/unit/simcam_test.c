@@ -135,6 +135,7 @@ typedef struct viewer {
     uint32_t sound_ticks; /* of the newest */
     uint8_t second[8000]; /* the last whole one, beginning at the beep */
     size_t heard;
+    char body[2048]; /* of the newest answer */
 } viewer;
 
 typedef struct town {
@@ -145,6 +146,11 @@ typedef struct town {
     cm_net *viewers;
     cm_scene *scene;
     cm_simcam *simcam;
+    cm_simcam_talk talk;
+    /* What its cameras hear. */
+    size_t spoken;
+    uint32_t hearer; /* the newest */
+    uint8_t last_heard;
 } town;
 
 static void take_packet(viewer *v, cm_slice bytes)
@@ -182,6 +188,7 @@ static void take_answer(viewer *v, const cm_rtsp_message *message)
 {
     v->answers++;
     v->status = message->status;
+    assert_int_equal(cm_slice_to_cstr(message->body, v->body, sizeof v->body), CM_OK);
     cm_slice session;
     if (cm_rtsp_find(message, CM_TEXT("Session"), &session))
         assert_int_equal(cm_slice_to_cstr(cm_slice_part(session, 0, cm_slice_find(session, ';')),
@@ -224,6 +231,15 @@ static void on_connected(void *owner, cm_status status)
     assert_int_equal(status, CM_OK);
 }
 
+static void on_heard(void *owner, uint32_t number, cm_slice samples)
+{
+    town *t = owner;
+    assert_int_equal(samples.size, 160);
+    t->spoken++;
+    t->hearer = number;
+    t->last_heard = samples.bytes[159];
+}
+
 static void town_open_with(town *t, uint32_t cameras, uint32_t sessions_max, cm_simcam_sound sound)
 {
     cm_address here;
@@ -244,6 +260,9 @@ static void town_open_with(town *t, uint32_t cameras, uint32_t sessions_max, cm_
                                      .scenes = {scenes, scenes},
                                      .scene_count = 1,
                                      .sound = sound,
+                                     .talk = t->talk,
+                                     .on_heard = on_heard,
+                                     .owner = t,
                                      .sessions_max = sessions_max};
     assert_int_equal(cm_simcam_create(t->cameras, &config, &t->simcam), CM_OK);
 }
@@ -345,7 +364,7 @@ static unsigned strongest_tone(const viewer *v)
 static void each_camera_is_known_by_its_sound(void **state)
 {
     (void)state;
-    town t;
+    town t = {0};
     viewer v[3];
     town_open_with(&t, 3, 0, CM_SIMCAM_SOUND_PCMU);
     for (uint32_t i = 0; i < 3; i++) {
@@ -372,7 +391,7 @@ static void each_camera_is_known_by_its_sound(void **state)
 static void sound_has_its_troubles(void **state)
 {
     (void)state;
-    town t;
+    town t = {0};
     viewer v;
     town_open_with(&t, 1, 0, CM_SIMCAM_SOUND_PCMU);
     viewer_connect(&t, &v, 1);
@@ -403,7 +422,7 @@ static void sound_is_set_up_behind_the_pictures(void **state)
 {
     (void)state;
     static const char TRANSPORT[] = "Transport: RTP/AVP/TCP;interleaved=2-3\r\n";
-    town t;
+    town t = {0};
     viewer v;
     town_open_with(&t, 2, 0, CM_SIMCAM_SOUND_PCMA);
     viewer_connect(&t, &v, 1);
@@ -449,6 +468,93 @@ static cm_slice write_sound_file(uint8_t codec, uint16_t ticks, uint8_t *storage
     return cm_writer_done(&w);
 }
 
+/* ---- talk ---- */
+
+#define REQUIRE "Require: www.onvif.org/ver20/backchannel\r\n"
+
+static void speak(town *t, viewer *v, uint8_t channel, uint8_t type, uint8_t byte)
+{
+    uint8_t samples[160];
+    uint8_t bytes[256];
+    memset(samples, byte, sizeof samples);
+    cm_writer w = cm_writer_over(bytes, sizeof bytes);
+    cm_rtsp_write_interleaved_header(&w, channel, CM_RTP_HEADER_SIZE + sizeof samples);
+    cm_rtp_write(&w, &(cm_rtp_packet){.payload_type = type,
+                                      .payload = cm_slice_over(samples, sizeof samples)});
+    const cm_slice part = cm_writer_done(&w);
+    size_t taken;
+    assert_int_equal(cm_tcp_write(v->tcp, &part, 1, &taken), CM_OK);
+    cm_sim_run_for(t->sim, CM_MS(10));
+}
+
+/* Who asks for it finds its ear, and nothing but that is between them. */
+static void a_camera_hears_what_is_said_to_it(void **state)
+{
+    (void)state;
+    town t = {.talk = CM_SIMCAM_TALK_PCMA};
+    viewer v, other;
+    town_open_with(&t, 3, 0, CM_SIMCAM_SOUND_PCMU);
+    viewer_connect(&t, &v, 2);
+    say(&t, &v, "DESCRIBE", 2, "");
+    assert_null(strstr(v.body, "trackID=2"));
+    assert_null(strstr(v.body, "a=recvonly"));
+    say(&t, &v, "DESCRIBE", 2, REQUIRE);
+    const char *ear = strstr(v.body, "m=audio 0 RTP/AVP 8");
+    assert_non_null(ear);
+    assert_non_null(strstr(ear, "a=sendonly"));
+    assert_non_null(strstr(ear, "a=control:trackID=2"));
+    assert_non_null(strstr(v.body, "a=recvonly"));
+    say_to(&t, &v, "SETUP", 2, "/trackID=2", REQUIRE "Transport: RTP/AVP/TCP;interleaved=4-5\r\n");
+    assert_int_equal(v.status, 200);
+    speak(&t, &v, 4, 8, 1);
+    assert_int_equal(t.spoken, 0); /* before PLAY */
+    say(&t, &v, "PLAY", 2, REQUIRE);
+    assert_int_equal(v.status, 200);
+    speak(&t, &v, 4, 8, 2);
+    assert_true(t.spoken == 1 && t.hearer == 2 && t.last_heard == 2);
+    speak(&t, &v, 0, 8, 3); /* not its channel */
+    speak(&t, &v, 4, 0, 4); /* not its law */
+    assert_int_equal(t.spoken, 1);
+    viewer_play(&t, &other, 1);
+    speak(&t, &other, 0, 8, 5); /* not an ear */
+    cm_sim_run_for(t.sim, CM_SECONDS(2));
+    assert_int_equal(t.spoken, 1);
+    assert_true(other.stamps > 20);
+    assert_true(v.packets == 0 && v.sounds == 0);
+    say(&t, &v, "TEARDOWN", 2, "");
+    assert_int_equal(v.status, 200);
+    speak(&t, &v, 4, 8, 6);
+    assert_int_equal(t.spoken, 1);
+    viewer_close(&v);
+    viewer_close(&other);
+    town_close(&t);
+}
+
+static void a_camera_may_refuse_to_hear(void **state)
+{
+    (void)state;
+    town t = {.talk = CM_SIMCAM_TALK_REFUSED};
+    viewer v;
+    town_open(&t, 1, 0);
+    viewer_connect(&t, &v, 1);
+    say(&t, &v, "DESCRIBE", 1, REQUIRE);
+    assert_int_equal(v.status, 551);
+    say(&t, &v, "DESCRIBE", 1, "");
+    assert_int_equal(v.status, 200);
+    viewer_close(&v);
+    town_close(&t);
+    t = (town){.talk = CM_SIMCAM_TALK_NONE};
+    town_open(&t, 1, 0);
+    viewer_connect(&t, &v, 1);
+    say(&t, &v, "DESCRIBE", 1, REQUIRE);
+    assert_int_equal(v.status, 200);
+    assert_null(strstr(v.body, "sendonly"));
+    say_to(&t, &v, "SETUP", 1, "/trackID=2", "Transport: RTP/AVP/TCP;interleaved=0-1\r\n");
+    assert_int_equal(v.status, 404);
+    viewer_close(&v);
+    town_close(&t);
+}
+
 static void a_sound_file_is_read_whole_or_not_at_all(void **state)
 {
     (void)state;
@@ -482,7 +588,7 @@ static void a_sound_file_is_read_whole_or_not_at_all(void **state)
 static void each_viewer_sees_every_picture_of_its_camera_for_minutes(void **state)
 {
     (void)state;
-    town t;
+    town t = {0};
     viewer v[5];
     town_open(&t, 5, 0);
     for (uint32_t i = 0; i < 5; i++)
@@ -508,7 +614,7 @@ static void each_viewer_sees_every_picture_of_its_camera_for_minutes(void **stat
 static void trouble_comes_and_goes_on_one_camera_only(void **state)
 {
     (void)state;
-    town t;
+    town t = {0};
     viewer v[2];
     town_open(&t, 2, 0);
     viewer_play(&t, &v[0], 1);
@@ -535,7 +641,7 @@ static void trouble_comes_and_goes_on_one_camera_only(void **state)
 static void a_camera_has_only_so_many_sessions(void **state)
 {
     (void)state;
-    town t;
+    town t = {0};
     viewer v[3];
     town_open(&t, 1, 2);
     viewer_play(&t, &v[0], 1);
@@ -555,7 +661,7 @@ static void a_camera_has_only_so_many_sessions(void **state)
 static void a_wall_clock_that_jumps_disturbs_no_picture(void **state)
 {
     (void)state;
-    town t;
+    town t = {0};
     viewer v;
     town_open(&t, 1, 0);
     viewer_play(&t, &v, 1);
@@ -571,7 +677,7 @@ static void a_wall_clock_that_jumps_disturbs_no_picture(void **state)
 static void a_config_that_makes_no_sense_is_refused(void **state)
 {
     (void)state;
-    town t;
+    town t = {0};
     town_open(&t, 1, 0);
     const cm_scene *const scenes[] = {t.scene};
     const cm_simcam_config good = {.listen = cm_simcam_address(t.simcam),
@@ -607,6 +713,8 @@ int main(void)
         cmocka_unit_test(sound_has_its_troubles),
         cmocka_unit_test(a_sound_file_is_read_whole_or_not_at_all),
         cmocka_unit_test(sound_is_set_up_behind_the_pictures),
+        cmocka_unit_test(a_camera_hears_what_is_said_to_it),
+        cmocka_unit_test(a_camera_may_refuse_to_hear),
         cmocka_unit_test(trouble_comes_and_goes_on_one_camera_only),
         cmocka_unit_test(a_camera_has_only_so_many_sessions),
         cmocka_unit_test(a_wall_clock_that_jumps_disturbs_no_picture),
