@@ -246,6 +246,7 @@ typedef struct cm_stored_camera {
     char user[CM_CAMERA_LOGIN_SIZE];
     bool has_password;
     cm_keep keep;
+    bool takes_talk; /* it has a loudspeaker that may be spoken through */
     bool is_declared;
     uint64_t min_epoch;
     cm_wall created;
@@ -262,11 +263,13 @@ typedef struct cm_new_camera {
     cm_slice name, main, sub, user;
     cm_slice password; /* sealed at rest */
     cm_keep keep;
+    bool takes_talk; /* not with CM_CAMERA_PUSHED */
     bool is_declared;
 } cm_new_camera;
 
 /* CM_REFUSE: a text is too long or not printable, the address holds user info ("@" before the
- * path), or the id is taken in this home. CM_ABSENT: no such home. CM_FULL: CM_HOME_CAMERAS_MAX. */
+ * path), it takes talk and has no address, or the id is taken in this home. CM_ABSENT: no such
+ * home. CM_FULL: CM_HOME_CAMERAS_MAX. */
 cm_status cm_store_camera_create(cm_store *store, const cm_home_id *home,
                                  const cm_new_camera *camera, cm_wall now, cm_stored_camera *out);
 
@@ -275,6 +278,7 @@ cm_status cm_store_camera_create(cm_store *store, const cm_home_id *home,
 typedef struct cm_camera_update {
     const cm_slice *name, *main, *sub, *user, *password; /* an empty sub, user or password: none */
     const cm_keep *keep;
+    const bool *takes_talk;
     const bool *is_declared;
 } cm_camera_update;
 cm_status cm_store_camera_update(cm_store *store, const cm_camera_key *key,

@@ -262,7 +262,7 @@ static void every_column_of_every_row_is_under_the_mac(void **state)
             flipped++;
         }
     }
-    assert_int_equal(flipped, 6 + 9 + 5 + 6 + 12 + 7 + 10);
+    assert_int_equal(flipped, 6 + 9 + 5 + 6 + 13 + 7 + 10);
     store_world_close(&w);
 }
 
@@ -282,14 +282,19 @@ static void the_tables_of_the_code_are_those_of_the_database(void **state)
         sqlite3_stmt *s;
         assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &s, NULL), SQLITE_OK);
         static const char *const KINDS[] = {"", "TEXT", "BLOB", "INTEGER"};
-        for (unsigned c = 0; c < cm_tables[t].column_count; c++) {
+        bool has_mac = false; /* before the columns that were added */
+        for (unsigned c = 0; c < cm_tables[t].column_count || !has_mac;) {
+            const bool is_mac =
+                !has_mac && (c == cm_tables[t].column_count || cm_tables[t].columns[c].is_added);
             assert_int_equal(sqlite3_step(s), SQLITE_ROW);
-            assert_string_equal(sqlite3_column_text(s, 0), cm_tables[t].columns[c].name);
-            assert_string_equal(sqlite3_column_text(s, 1), KINDS[cm_tables[t].columns[c].kind]);
+            assert_string_equal(sqlite3_column_text(s, 0),
+                                is_mac ? "mac" : cm_tables[t].columns[c].name);
+            assert_string_equal(sqlite3_column_text(s, 1),
+                                is_mac ? "BLOB" : KINDS[cm_tables[t].columns[c].kind]);
             assert_int_equal(sqlite3_column_int(s, 2), 1);
+            has_mac = has_mac || is_mac;
+            c += is_mac ? 0 : 1;
         }
-        assert_int_equal(sqlite3_step(s), SQLITE_ROW);
-        assert_string_equal(sqlite3_column_text(s, 0), "mac");
         assert_int_equal(sqlite3_step(s), SQLITE_DONE);
         sqlite3_finalize(s);
     }
@@ -686,6 +691,73 @@ static void an_update_that_moves_a_camera_turns_its_keys(void **state)
                                             &out, &change),
                      CM_REFUSE);
     assert_int_equal(cm_store_check(w.store), CM_OK);
+    store_world_close(&w);
+}
+
+static void a_camera_takes_talk_when_it_is_told_so(void **state)
+{
+    (void)state;
+    store_world w;
+    store_world_open(&w);
+    const cm_camera_key door = camera_key("verdi", "door");
+    cm_stored_camera out;
+    cm_change change;
+    const bool yes = true;
+    const bool no = false;
+    assert_int_equal(cm_store_camera_find(w.store, &door, &out), CM_OK);
+    assert_false(out.takes_talk);
+    assert_int_equal(cm_store_camera_update(w.store, &door, &(cm_camera_update){.takes_talk = &yes},
+                                            &out, &change),
+                     CM_OK);
+    assert_true(out.takes_talk);
+    assert_int_equal(change.raised_count, 0); /* it is the same picture */
+    cm_change_clear(&change);
+    store_world_reopen(&w);
+    assert_int_equal(cm_store_check(w.store), CM_OK);
+    assert_int_equal(cm_store_camera_find(w.store, &door, &out), CM_OK);
+    assert_true(out.takes_talk);
+    assert_int_equal(cm_store_camera_update(w.store, &door, &(cm_camera_update){.takes_talk = &no},
+                                            &out, &change),
+                     CM_OK);
+    assert_false(out.takes_talk);
+    cm_change_clear(&change);
+    cm_new_camera camera = {
+        .name = CM_TEXT("Phone"), .main = CM_TEXT(CM_CAMERA_PUSHED), .takes_talk = true};
+    assert_int_equal(cm_store_camera_create(w.store, &w.verdi, &camera, NOW, &out), CM_REFUSE);
+    camera.takes_talk = false;
+    assert_int_equal(cm_store_camera_create(w.store, &w.verdi, &camera, NOW, &out), CM_OK);
+    const cm_camera_key phone = out.key;
+    assert_int_equal(cm_store_camera_update(w.store, &phone,
+                                            &(cm_camera_update){.takes_talk = &yes}, &out, &change),
+                     CM_REFUSE);
+    store_world_close(&w);
+}
+
+/* Rows of the first version keep their MACs, and mean what they meant. */
+static void a_database_of_the_first_version_is_brought_up(void **state)
+{
+    (void)state;
+    store_world w;
+    store_world_open(&w);
+    const cm_camera_key door = camera_key("verdi", "door");
+    cm_stored_camera out;
+    cm_change change;
+    const bool yes = true;
+    cm_store_close(w.store);
+    w.store = NULL;
+    world_sql(&w, "ALTER TABLE cameras DROP COLUMN takes_talk; PRAGMA user_version=1");
+    store_world_reopen(&w);
+    assert_int_equal(cm_store_check(w.store), CM_OK);
+    assert_int_equal(cm_store_camera_find(w.store, &door, &out), CM_OK);
+    assert_false(out.takes_talk);
+    assert_int_equal(cm_store_camera_update(w.store, &door, &(cm_camera_update){.takes_talk = &yes},
+                                            &out, &change),
+                     CM_OK);
+    cm_change_clear(&change);
+    assert_int_equal(cm_store_check(w.store), CM_OK);
+    /* What was set can't be taken away behind our back. */
+    world_sql(&w, "UPDATE cameras SET takes_talk = 0");
+    assert_int_equal(cm_store_check(w.store), CM_FOREIGN);
     store_world_close(&w);
 }
 
@@ -1514,6 +1586,8 @@ int main(void)
         cmocka_unit_test(deleting_a_home_leaves_nothing_and_touches_no_other),
         cmocka_unit_test(a_camera_password_is_sealed_for_its_camera),
         cmocka_unit_test(an_update_that_moves_a_camera_turns_its_keys),
+        cmocka_unit_test(a_camera_takes_talk_when_it_is_told_so),
+        cmocka_unit_test(a_database_of_the_first_version_is_brought_up),
         cmocka_unit_test(what_does_not_fit_is_refused_and_changes_nothing),
         cmocka_unit_test(names_are_one_whatever_their_case),
         cmocka_unit_test(an_api_token_is_for_its_camera_and_its_time),

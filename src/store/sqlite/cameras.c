@@ -17,6 +17,7 @@ cm_status cm_store_read_camera(const cm_row *row, cm_stored_camera *out)
         .has_password = cm_row_bytes(row, CM_CAMERAS_PASSWORD_BOX).size > 0,
         .keep = cm_row_integer(row, CM_CAMERAS_KEEP) == CM_KEEP_ALWAYS ? CM_KEEP_ALWAYS
                                                                        : CM_KEEP_ON_DEMAND,
+        .takes_talk = cm_row_integer(row, CM_CAMERAS_TAKES_TALK) != 0,
         .is_declared = cm_row_integer(row, CM_CAMERAS_IS_DECLARED) != 0,
         .min_epoch = (uint64_t)cm_row_integer(row, CM_CAMERAS_MIN_EPOCH),
         .created = {.us = cm_row_integer(row, CM_CAMERAS_CREATED)},
@@ -117,6 +118,13 @@ static cm_status set_url(cm_row *row, unsigned column, cm_slice url)
     return set_text(row, column, url, CM_CAMERA_URL_SIZE);
 }
 
+/* What brings its pictures to us is not called on: there is nobody to speak to. */
+static bool may_take_talk(const cm_row *row)
+{
+    return cm_row_integer(row, CM_CAMERAS_TAKES_TALK) == 0 ||
+           !cm_slice_equal(cm_row_bytes(row, CM_CAMERAS_MAIN), CM_TEXT(CM_CAMERA_PUSHED));
+}
+
 /* Names keep to cm_store_check_name; the main address is required. */
 static cm_status fill(cm_tx *tx, const cm_camera_key *key, const cm_new_camera *camera, cm_row *row)
 {
@@ -128,8 +136,9 @@ static cm_status fill(cm_tx *tx, const cm_camera_key *key, const cm_new_camera *
     CM_TRY(set_text(row, CM_CAMERAS_USER, camera->user, CM_CAMERA_LOGIN_SIZE));
     CM_TRY(seal_password(tx, key, camera->password, row));
     cm_row_set_integer(row, CM_CAMERAS_KEEP, camera->keep);
+    cm_row_set_integer(row, CM_CAMERAS_TAKES_TALK, camera->takes_talk);
     cm_row_set_integer(row, CM_CAMERAS_IS_DECLARED, camera->is_declared);
-    return CM_OK;
+    return may_take_talk(row) ? CM_OK : CM_REFUSE;
 }
 
 cm_status cm_store_camera_create(cm_store *store, const cm_home_id *home,
@@ -190,9 +199,11 @@ static cm_status apply(cm_tx *tx, const cm_camera_key *key, const cm_camera_upda
         CM_TRY(seal_password(tx, key, *update->password, row));
     if (update->keep != NULL)
         cm_row_set_integer(row, CM_CAMERAS_KEEP, *update->keep);
+    if (update->takes_talk != NULL)
+        cm_row_set_integer(row, CM_CAMERAS_TAKES_TALK, *update->takes_talk);
     if (update->is_declared != NULL)
         cm_row_set_integer(row, CM_CAMERAS_IS_DECLARED, *update->is_declared);
-    return CM_OK;
+    return may_take_talk(row) ? CM_OK : CM_REFUSE;
 }
 
 cm_status cm_store_camera_update(cm_store *store, const cm_camera_key *key,

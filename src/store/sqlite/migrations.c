@@ -56,6 +56,8 @@ static const char *const STEPS[] = {
     " mac BLOB NOT NULL) STRICT;"
     "CREATE TABLE settings (name TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL,"
     " mac BLOB NOT NULL) STRICT;",
+
+    "ALTER TABLE cameras ADD COLUMN takes_talk INTEGER NOT NULL DEFAULT 0;",
 };
 
 #ifdef CM_FAULT_INJECTION
@@ -64,26 +66,35 @@ static const char *const STEPS[] = {
 static const char *const STALE_TABLES[] = {"sessions", "memberships", "grants", "cameras",
                                            "api_tokens"};
 
+/* A table's columns are in the order in which they came, which is not that of tables.h. */
+static void write_columns(const char *table, const char *prefix, char *out, size_t capacity)
+{
+    cm_writer w = cm_writer_over(out, capacity);
+    for (unsigned t = 0; t < CM_TABLE_COUNT; t++)
+        if (cm_slice_equal(cm_slice_of(cm_tables[t].name), cm_slice_of(table)))
+            for (unsigned c = 0; c < cm_tables[t].column_count; c++)
+                cm_write_format(&w, "%s%s, ", prefix, cm_tables[t].columns[c].name);
+    cm_write_format(&w, "%smac", prefix);
+    cm_write_u8(&w, 0);
+}
+
 static cm_status keep_stale(cm_db *db)
 {
     for (size_t i = 0; i < CM_COUNT(STALE_TABLES); i++) {
         const char *table = STALE_TABLES[i];
         char columns[512];
-        cm_writer w = cm_writer_over(columns, sizeof columns);
-        for (unsigned t = 0; t < CM_TABLE_COUNT; t++)
-            if (cm_slice_equal(cm_slice_of(cm_tables[t].name), cm_slice_of(table)))
-                for (unsigned c = 0; c < cm_tables[t].column_count; c++)
-                    cm_write_format(&w, "OLD.%s, ", cm_tables[t].columns[c].name);
-        cm_write_text(&w, "OLD.mac");
-        cm_write_u8(&w, 0);
+        char values[512];
+        write_columns(table, "", columns, sizeof columns);
+        write_columns(table, "OLD.", values, sizeof values);
         char sql[2048];
         snprintf(sql, sizeof sql,
                  "CREATE TABLE IF NOT EXISTS stale_%s AS SELECT * FROM %s WHERE 0;"
                  "CREATE TRIGGER IF NOT EXISTS stale_%s_delete BEFORE DELETE ON %s BEGIN"
-                 " INSERT INTO stale_%s VALUES (%s); END;"
+                 " INSERT INTO stale_%s (%s) VALUES (%s); END;"
                  "CREATE TRIGGER IF NOT EXISTS stale_%s_update BEFORE UPDATE ON %s BEGIN"
-                 " INSERT INTO stale_%s VALUES (%s); END;",
-                 table, table, table, table, table, columns, table, table, table, columns);
+                 " INSERT INTO stale_%s (%s) VALUES (%s); END;",
+                 table, table, table, table, table, columns, values, table, table, table, columns,
+                 values);
         CM_TRY(cm_db_run(db, sql));
     }
     return CM_OK;

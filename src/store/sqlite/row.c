@@ -72,6 +72,16 @@ bool cm_row_read_text(const cm_row *row, unsigned column, char *out, size_t capa
     return cm_slice_to_cstr(cm_row_bytes(row, column), out, capacity) == CM_OK;
 }
 
+static void write_added(cm_writer *w, const cm_column *column, int64_t number)
+{
+    if (number == 0)
+        return;
+    cm_write_u8(w, (uint8_t)column->kind);
+    cm_write_u32(w, (uint32_t)strlen(column->name));
+    cm_write_text(w, column->name);
+    cm_write_u64(w, (uint64_t)number);
+}
+
 static void mac_of(const cm_row *row, const cm_secret *key, uint8_t out[CM_MAC_SIZE])
 {
     uint8_t bytes[CM_ROW_STORAGE + 256];
@@ -79,6 +89,10 @@ static void mac_of(const cm_row *row, const cm_secret *key, uint8_t out[CM_MAC_S
     cm_write_u32(&w, (uint32_t)strlen(row->table->name));
     cm_write_text(&w, row->table->name);
     for (unsigned i = 0; i < row->table->column_count; i++) {
+        if (row->table->columns[i].is_added) {
+            write_added(&w, &row->table->columns[i], row->values[i].number);
+            continue;
+        }
         cm_write_u8(&w, (uint8_t)row->table->columns[i].kind);
         if (row->table->columns[i].kind == CM_COLUMN_INTEGER) {
             cm_write_u64(&w, (uint64_t)row->values[i].number);

@@ -3,7 +3,9 @@
  * read and write rows. It knows nothing of what the columns mean.
  *
  * Canonical bytes: size of the table's name 4, name, then for each column in order its kind 1 and
- * either the integer 8 or size 4 and bytes: nothing can move from one column to the next.
+ * either the integer 8 or size 4 and bytes: nothing can move from one column to the next. A column
+ * that was added later stands there, with size 4 and name before the integer, only if it is not 0:
+ * so the rows that were there before it keep their MACs.
  */
 #pragma once
 
@@ -13,7 +15,7 @@
 #include "base/secret.h"
 #include "store/sqlite/tables.h"
 
-enum { CM_ROW_COLUMNS_MAX = 12, CM_ROW_STORAGE = 6144, CM_DB_STATEMENTS_MAX = 96 };
+enum { CM_ROW_COLUMNS_MAX = 13, CM_ROW_STORAGE = 6144, CM_DB_STATEMENTS_MAX = 96 };
 
 typedef struct cm_value {
     int64_t number;

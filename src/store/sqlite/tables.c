@@ -1,6 +1,17 @@
 #include "store/sqlite/tables.h"
 
-#define COLUMN(constant, column, column_kind) {.name = #column, .kind = CM_COLUMN_##column_kind},
+enum {
+    KIND_TEXT = CM_COLUMN_TEXT,
+    KIND_BLOB = CM_COLUMN_BLOB,
+    KIND_INTEGER = CM_COLUMN_INTEGER,
+    KIND_ADDED = CM_COLUMN_INTEGER,
+};
+enum { IS_ADDED_TEXT, IS_ADDED_BLOB = 0, IS_ADDED_INTEGER = 0, IS_ADDED_ADDED = 1 };
+
+#define COLUMN(constant, column, column_kind)                                                      \
+    {.name = #column,                                                                              \
+     .kind = (cm_column_kind)KIND_##column_kind,                                                   \
+     .is_added = IS_ADDED_##column_kind},
 
 static const cm_column META[] = {CM_TABLE_META(COLUMN)};
 static const cm_column HOMES[] = {CM_TABLE_HOMES(COLUMN)};

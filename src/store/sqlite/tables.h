@@ -4,9 +4,11 @@
  *
  * X(CONSTANT, column, kind). Ids are text without padding; times are microseconds since 1970; every
  * column is NOT NULL. `generation` is the home's (account's) of when the row was last vouched for.
+ * ADDED is an integer that came with a later version: 0 in the rows there were.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define CM_TABLE_META(X)                                                                           \
@@ -57,7 +59,8 @@
     X(IS_DECLARED, is_declared, INTEGER)                                                           \
     X(MIN_EPOCH, min_epoch, INTEGER)                                                               \
     X(CREATED, created, INTEGER)                                                                   \
-    X(GENERATION, generation, INTEGER)
+    X(GENERATION, generation, INTEGER)                                                             \
+    X(TAKES_TALK, takes_talk, ADDED)
 #define CM_TABLE_GRANTS(X)                                                                         \
     X(HOME, home, TEXT)                                                                            \
     X(ACCOUNT, account, TEXT)                                                                      \
@@ -138,6 +141,7 @@ typedef enum cm_column_kind {
 typedef struct cm_column {
     const char *name;
     cm_column_kind kind;
+    bool is_added;
 } cm_column;
 
 typedef struct cm_table {
