@@ -14,6 +14,7 @@ typedef struct cameras {
     /* of POST and PATCH */
     cm_slice name, main, sub, user, password;
     bool has_name, has_main, has_sub, has_user, has_password;
+    bool takes_talk, has_talk;
 } cameras;
 
 static void free_cameras(void *data)
@@ -87,6 +88,19 @@ static json_t *sound_json(const cm_sound_status *sound)
                      (json_int_t)sound->rate, "channels", (json_int_t)sound->channels);
 }
 
+static json_t *cause_json(cm_camera_cause cause)
+{
+    return cause != CM_CAUSE_NONE ? json_string(cm_camera_cause_name(cause)) : json_null();
+}
+
+static json_t *talk_json(const cm_talk_status *talk)
+{
+    if (!talk->is_configured)
+        return json_null();
+    return json_pack("{s:s, s:o, s:o}", "state", cm_talk_state_name(talk->state), "cause",
+                     cause_json(talk->cause), "detail", text_or_null(talk->detail));
+}
+
 static void add_status(json_t *json, const cm_camera_status *status)
 {
     static const cm_camera_status NONE;
@@ -94,16 +108,14 @@ static void add_status(json_t *json, const cm_camera_status *status)
     const cm_stream_status *speaker = speaker_of(s);
     json_object_set_new(json, "state", json_string(cm_camera_state_name(speaker->state)));
     json_object_set_new(json, "state_since", cm_time_json(speaker->since));
-    json_object_set_new(json, "cause",
-                        speaker->cause != CM_CAUSE_NONE
-                            ? json_string(cm_camera_cause_name(speaker->cause))
-                            : json_null());
+    json_object_set_new(json, "cause", cause_json(speaker->cause));
     json_object_set_new(json, "detail", text_or_null(speaker->detail));
     json_object_set_new(json, "next_try", cm_time_json(speaker->next_try));
     json_object_set_new(json, "streams",
                         json_pack("{s:o, s:o}", "main", stream_json(&s->streams[CM_STREAM_MAIN]),
                                   "sub", stream_json(&s->streams[CM_STREAM_SUB])));
     json_object_set_new(json, "sound", sound_json(&s->sound));
+    json_object_set_new(json, "talk", talk_json(&s->talk));
 }
 
 json_t *cm_camera_json(const cm_stored_camera *camera, const cm_camera_status *status,
@@ -252,13 +264,27 @@ static bool read_field(cm_call *call, const char *member, cm_slice *out, bool *h
     return cm_call_text(call, member, false, out);
 }
 
+/* The same of true and false. */
+static bool read_flag(cm_call *call, const char *member, bool *out, bool *has)
+{
+    const json_t *value = json_object_get(call->body, member);
+    *has = value != NULL;
+    *out = json_is_true(value);
+    if (value == NULL || json_is_boolean(value))
+        return true;
+    cm_call_problem(call, &(cm_call_fault){400, "bad-field", "Not true or false",
+                                           "It is true or false.", member, 0});
+    return false;
+}
+
 static bool read_fields(cm_call *call, cameras *c)
 {
     return read_field(call, "name", &c->name, &c->has_name) &&
            read_field(call, "main", &c->main, &c->has_main) &&
            read_field(call, "sub", &c->sub, &c->has_sub) &&
            read_field(call, "user", &c->user, &c->has_user) &&
-           read_field(call, "password", &c->password, &c->has_password);
+           read_field(call, "password", &c->password, &c->has_password) &&
+           read_flag(call, "talk", &c->takes_talk, &c->has_talk);
 }
 
 static bool is_rtsp(cm_slice address)
@@ -277,13 +303,13 @@ static bool read_kind(cm_call *call, cameras *c)
     const bool has_address = c->main.size + c->sub.size + c->user.size + c->password.size > 0;
     if (kind.size == 0 || cm_slice_equal(kind, CM_TEXT("rtsp")))
         return true;
-    if (is_whip && !has_address) {
+    if (is_whip && !has_address && !c->takes_talk) {
         c->main = CM_TEXT(CM_CAMERA_PUSHED);
         return true;
     }
     cm_call_problem(call, &(cm_call_fault){400, "bad-kind", "Not a kind of camera",
-                                           "kind is rtsp, or whip: without main, sub, user and "
-                                           "password, as its pictures are brought.",
+                                           "kind is rtsp, or whip: without main, sub, user, "
+                                           "password and talk, as its pictures are brought.",
                                            "kind", 0});
     return false;
 }
@@ -331,6 +357,7 @@ static void create_camera(cm_call *call)
                                   .user = c->user,
                                   .password = c->password,
                                   .keep = CM_KEEP_ALWAYS,
+                                  .takes_talk = c->takes_talk,
                                   .id = c->key.camera};
     call->status = cm_store_camera_create(call->api->config.store, &call->home, &camera,
                                           cm_loop_wall(call->api->config.loop), &c->saved);
@@ -374,6 +401,7 @@ static void update_camera(cm_call *call)
         .sub = c->has_sub ? &c->sub : NULL,
         .user = c->has_user ? &c->user : NULL,
         .password = c->has_password ? &c->password : NULL,
+        .takes_talk = c->has_talk ? &c->takes_talk : NULL,
     };
     call->status =
         cm_store_camera_update(call->api->config.store, &c->key, &update, &c->saved, &call->change);

@@ -50,6 +50,7 @@ typedef struct message {
     cm_stream stream;
     bool flag;
     bool is_pushed;
+    bool takes_talk;
     char *texts[CM_PICTURE_STREAMS + 2]; /* main, sub, user, password */
     cm_camera_status status;
 } message;
@@ -221,6 +222,7 @@ static const cm_grants_camera_events GRANTS_EVENTS = {.on_sealers = on_sealers};
 static cm_camera_login login_of(const message *msg)
 {
     return (cm_camera_login){.is_pushed = msg->is_pushed,
+                             .takes_talk = msg->takes_talk,
                              .addresses = {msg->texts[0], msg->texts[1]},
                              .user = msg->texts[2],
                              .password = msg->texts[3]};
@@ -307,6 +309,7 @@ static cm_status fill_texts(message *msg, const cm_stored_camera *camera, const 
     }
     msg->flag = camera->keep == CM_KEEP_ALWAYS;
     msg->is_pushed = cm_stored_camera_is_pushed(camera);
+    msg->takes_talk = camera->takes_talk;
     return CM_OK;
 }
 
@@ -324,6 +327,7 @@ static void describe_beginning(member *m, const cm_stored_camera *camera)
         else if (stream->is_configured && camera->keep == CM_KEEP_ALWAYS)
             stream->state = CM_CAMERA_CONNECTING;
     }
+    m->status.talk.is_configured = camera->takes_talk;
 }
 
 static cm_status add(cm_fleet *fleet, const cm_stored_camera *camera, member **out)

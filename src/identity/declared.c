@@ -272,6 +272,7 @@ static cm_status create_camera(const applying *a, const cm_home_id *home,
                                  .user = d->user,
                                  .password = d->password,
                                  .keep = d->keep,
+                                 .takes_talk = d->takes_talk,
                                  .is_declared = true};
     cm_stored_camera out;
     return cm_store_camera_create(a->store, home, &fresh, a->now, &out);
@@ -299,10 +300,12 @@ static cm_status update_camera(const applying *a, const cm_declared_camera *d,
         .user = cm_slice_equal(d->user, cm_slice_of(present->user)) ? none : &d->user,
         .password = has_password(a, &present->key, d->password) ? none : &d->password,
         .keep = d->keep == present->keep ? NULL : &d->keep,
+        .takes_talk = d->takes_talk == present->takes_talk ? NULL : &d->takes_talk,
         .is_declared = present->is_declared ? NULL : &is_declared,
     };
     if (update.name == NULL && update.main == NULL && update.sub == NULL && update.user == NULL &&
-        update.password == NULL && update.keep == NULL && update.is_declared == NULL)
+        update.password == NULL && update.keep == NULL && update.takes_talk == NULL &&
+        update.is_declared == NULL)
         return CM_OK;
     cm_stored_camera out;
     CM_AUTO(cm_change_clear) cm_change change = {.raised_count = 0};
@@ -317,6 +320,8 @@ static mark mark_of_camera(const applying *a, const cm_home_id *home, const cm_d
     cm_status status = cm_buffer_add_format(&said, "%d", (int)d->keep);
     for (size_t i = 0; status == CM_OK && i < CM_COUNT(texts); i++)
         status = cm_buffer_add_format(&said, " %zu:%.*s", texts[i].size, CM_SLICE_ARGS(texts[i]));
+    if (status == CM_OK && d->takes_talk)
+        status = cm_buffer_add_format(&said, " talk");
     CM_IGNORE(status, "five bounded texts fit; cut short it would be followed again");
     const mark m = mark_of(a, "camera", home, d->id.text, cm_buffer_data(&said));
     cm_secret_wipe(said.bytes, said.capacity);

@@ -129,6 +129,7 @@ typedef struct cm_declared_camera {
     cm_slice name, main, sub, user, password; /* main: an address, or CM_CAMERA_PUSHED */
     cm_slice whip;                            /* the reader's own */
     cm_keep keep;
+    bool takes_talk;
 } cm_declared_camera;
 
 typedef struct cm_declared_home {

@@ -8,6 +8,7 @@ typedef struct addition {
     cm_desk_place place;
     const char *home, *id, *name, *main, *sub, *user, *password_file, *keep;
     bool is_whip;
+    bool takes_talk;
 } addition;
 
 /* What can be told before anything is opened. */
@@ -21,6 +22,9 @@ static int check_addition(const char *command, const addition *a, cm_home_id *ho
         return code;
     if (a->is_whip == (a->main != NULL) || (a->is_whip && (a->sub != NULL || a->user != NULL)))
         return cm_desk_misused(command, "--main URL is wanted, or --whip without --sub and --user");
+    if (a->is_whip && a->takes_talk)
+        return cm_desk_misused(command, "--talk goes with --main: a camera whose pictures are "
+                                        "brought is not spoken to");
     const char *const urls[] = {a->main, a->sub};
     for (size_t i = 0; i < CM_COUNT(urls); i++)
         if (urls[i] != NULL && !cm_config_is_camera_address(cm_slice_of(urls[i])))
@@ -36,6 +40,7 @@ static int check_addition(const char *command, const addition *a, cm_home_id *ho
     camera->main = a->is_whip ? CM_TEXT(CM_CAMERA_PUSHED) : cm_slice_of(a->main);
     camera->sub = cm_slice_of(a->sub);
     camera->user = cm_slice_of(a->user);
+    camera->takes_talk = a->takes_talk;
     if (camera->name.size == 0)
         return cm_desk_misused(command, "--name NAME is missing (or --id ID, which is shown then)");
     return CM_EXIT_OK;
@@ -97,6 +102,8 @@ static int run_add(int argc, char **argv)
         {"keep", CM_OPTION_TEXT, &a.keep,
          "always (connected all the time) or on-demand (while somebody watches)", "WHEN", false,
          '\0'},
+        {"talk", CM_OPTION_FLAG, &a.takes_talk,
+         "it has a loudspeaker: who has the right may speak to it (ONVIF)", NULL, false, '\0'},
     };
     const cm_usage usage = {"camera add", "Adds a camera to a home and prints its id.", options,
                             CM_COUNT(options)};
@@ -116,6 +123,7 @@ static void list_camera(cm_listing *listing, const cm_stored_camera *camera)
     cm_listing_flag(listing, "declared", camera->is_declared);
     cm_listing_text(listing, "user", camera->user[0] != '\0' ? camera->user : NULL);
     cm_listing_flag(listing, "password", camera->has_password);
+    cm_listing_flag(listing, "talk", camera->takes_talk);
     cm_listing_flag(listing, "whip", cm_stored_camera_is_pushed(camera));
     cm_listing_text(listing, "main", cm_stored_camera_is_pushed(camera) ? NULL : camera->main);
     cm_listing_text(listing, "sub", camera->sub[0] != '\0' ? camera->sub : NULL);

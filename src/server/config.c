@@ -307,6 +307,21 @@ static cm_status read_keep(context *c, const yaml_node_t *node, void *out, const
     return CM_OK;
 }
 
+static cm_status read_flag(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    static const struct {
+        const char *word;
+        bool value;
+    } WORDS[] = {{"true", true}, {"yes", true}, {"false", false}, {"no", false}};
+    for (size_t i = 0; node->type == YAML_SCALAR_NODE && i < CM_COUNT(WORDS); i++) {
+        if (!cm_slice_equal(scalar_of(node), cm_slice_of(WORDS[i].word)))
+            continue;
+        *(bool *)out = WORDS[i].value;
+        return CM_OK;
+    }
+    return wrong(c, node, allowed);
+}
+
 /* Up to `capacity` bytes, past stdio, whose buffer would keep a copy. Negative: errno says why. */
 static ssize_t read_whole(int fd, char *out, size_t capacity)
 {
@@ -394,6 +409,7 @@ static cm_status read_camera(context *c, const yaml_node_t *node, void *out, con
         FIELD(cm_declared_camera, password, "password_file", read_password_file, false,
               PASSWORD_FILE),
         FIELD(cm_declared_camera, keep, "keep", read_keep, false, "always, on-demand"),
+        FIELD(cm_declared_camera, takes_talk, "talk", read_flag, false, "yes, no"),
     };
     cm_declared_camera *camera = out;
     camera->keep = CM_KEEP_ALWAYS;
@@ -402,9 +418,9 @@ static cm_status read_camera(context *c, const yaml_node_t *node, void *out, con
         camera->name = cm_slice_of(camera->id.text);
     const bool has_address =
         camera->main.size + camera->sub.size + camera->user.size + camera->password.size > 0;
-    if (camera->whip.size > 0 && has_address)
+    if (camera->whip.size > 0 && (has_address || camera->takes_talk))
         return fault(c, &node->start_mark,
-                     "a camera with 'whip: true' has no main, sub, user and password_file");
+                     "a camera with 'whip: true' has no main, sub, user, password_file and talk");
     if (camera->whip.size > 0)
         camera->main = camera->whip;
     if (camera->main.size == 0)
@@ -555,7 +571,7 @@ static cm_status read_home(context *c, const yaml_node_t *node, void *out, const
         FIELD(cm_declared_home, accounts, "accounts", read_accounts, false,
               "a list of {name, role, password_file, cameras}"),
         FIELD(cm_declared_home, cameras, "cameras", read_cameras, false,
-              "a list of {id, name, main, sub, user, password_file, keep}"),
+              "a list of {id, name, main, sub, user, password_file, keep, talk}"),
     };
     cm_declared_home *home = out;
     CM_TRY(read_mapping(c, node, FIELDS, CM_COUNT(FIELDS), home));

@@ -201,13 +201,14 @@ def test_cameras(data):
     add = ["camera", "add", "--data", data, "--home", "rossi"]
     expect("camera add", 0, *add, "--id", "yard", "--name", "Yard", "--main",
            "rtsp://192.0.2.9/main", "--sub", "rtsp://192.0.2.9/sub", "--user", "admin",
-           "--password-file", "door.pw", "--keep", "on-demand", out="^yard\n$")
+           "--password-file", "door.pw", "--keep", "on-demand", "--talk", out="^yard\n$")
     expect("camera add, password on standard input", 0, *add, "--name", "Gate", "--main",
            "rtsp://192.0.2.8/", "--user", "admin", "--password-file", "-", feed=SECRETS[1] + "\n",
            out="^[a-z0-9]{16}\n$")
     expect("a camera whose pictures are brought", 0, *add, "--id", "phone", "--whip", out="^phone\n$")
     expect("camera add: whip and an address", 2, *add, "--id", "x", "--whip", "--main",
            "rtsp://h/", err="--main URL is wanted, or --whip")
+    expect("camera add: whip and a loudspeaker", 2, *add, "--id", "x", "--whip", "--talk", err="--talk goes with --main")
     expect("camera add: neither", 2, *add, "--id", "x", err="--main URL is wanted, or --whip")
     expect("the id is taken", 1, *add, "--id", "yard", "--main", "rtsp://192.0.2.9/", err="taken")
     expect("no such home", 1, "camera", "add", "--data", data, "--home", "nope", "--id", "x",
@@ -230,7 +231,7 @@ def test_cameras(data):
     expect("camera remove, one that is brought", 0, "camera", "remove", "--data", data, "--home", "rossi", "phone")
     listed.pop("phone", None)
     case("camera list", len(listed) == 2 and listed.get("yard", {}).get("keep") == "on-demand"
-         and listed["yard"]["password"] is True and listed["yard"]["user"] == "admin", listed)
+         and listed["yard"]["talk"] is True and listed["yard"]["password"] is True and listed["yard"]["user"] == "admin", listed)
     case("camera list of all", len(rows("camera", "list", "--data", data)) == 3)
     expect("list of no home", 1, "camera", "list", "--data", data, "--home", "nope")
     expect("a declared camera", 1, "camera", "remove", "--data", data, "--home", "verdi", "door",

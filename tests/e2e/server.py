@@ -172,6 +172,8 @@ def problems(server, who):
         ("a number for text", ("POST", add, {"name": 1, "main": "rtsp://h/"}), 400, "missing-field"),
         ("address", ("POST", add, {"name": "x", "main": "http://192.168.1.1/"}), 400, "bad-address"),
         ("a password in an address", ("POST", add, {"name": "x", "main": "rtsp://u:pw@192.168.1.1/"}), 400, "bad-address"),
+        ("neither true nor false", ("POST", add, {"name": "x", "main": "rtsp://192.168.1.1/", "talk": "yes"}), 400, "bad-field"),
+        ("a phone with a loudspeaker", ("POST", add, {"name": "x", "kind": "whip", "talk": True}), 400, "bad-kind"),
         ("stream", ("GET", "/api/v1/cameras/door/live.mp4?home=verdi&stream=third", None), 400, "bad-stream"),
         ("width", ("GET", "/api/v1/cameras/door/still.jpg?home=verdi&width=9", None), 400, "bad-width"),
         ("role", ("POST", "/api/v1/people?home=verdi", {"name": "Zoe", "password": "a password long enough", "role": "king"}), 400, "bad-role"),
@@ -219,6 +221,24 @@ def pictures(server, who):
     check("live.mp4 is that camera's", len(codes) > FPS and {code and code[0] for code in codes} == {1}, codes)
     check("no picture is missing, or spoilt", not wrong, wrong)
     apart(server, who)
+
+
+def loudspeaker(server, who):
+    """That it takes talk is told, by an owner, and to all who see the camera; it is the same picture."""
+    yard = "/api/v1/cameras/yard?home=verdi"
+
+    def talk(name="anna"):
+        return server.ask("GET", yard, cookie=who[name]).json.get("talk", "none")
+    check("a camera takes no talk unless it is told so", talk() is None, talk())
+    got = server.ask("PATCH", yard, {"talk": True}, cookie=who["marco"])
+    check("only an owner may tell", got.status == 403, got)
+    got = server.ask("PATCH", yard, {"talk": True}, cookie=who["anna"])
+    check("an owner tells", got.status == 200 and until(lambda: talk() == {"state": "idle", "cause": None, "detail": None}, 10), got)
+    check("and its pictures go on", server.ask("GET", yard, cookie=who["anna"]).json["state"] == "live")
+    got = server.ask("PATCH", yard, {"talk": None}, cookie=who["anna"])
+    check("null is neither true nor false", (got.status, got.problem) == (400, "bad-field") and talk() is not None, got)
+    got = server.ask("PATCH", yard, {"talk": False}, cookie=who["anna"])
+    check("and takes it back", got.status == 200 and until(lambda: talk() is None, 10), got)
 
 
 def camera_of(server, path, **who):
@@ -410,6 +430,7 @@ def main_flow(cameras, loops):
     who = {name: server.sign_in(name, password) for name, password in PASSWORDS.items()}
     who[None] = None
     pictures(server, who)
+    loudspeaker(server, who)
     roles(server, who)
     cross_site(server, who)
     problems(server, who)

@@ -115,22 +115,22 @@ static void test_the_whole_shape(void **state)
 {
     const place *p = *state;
     cm_config *config = read_good(
-        p,
-        "listen: {http: \"127.0.0.1:8081\", https: \"[::]:8444\", media: 9000,\n"
-        "  announce: [203.0.113.7, \"[2001:db8::1]:40000\"], stun: \"[2001:db8::5]:99\",\n"
-        "  turn: {address: turn.example, user: casement, password_file: other.pw}}\n"
-        "tls: {certificate: a.pem, key: /b/k.pem, names: [cam.example, nas]}\n"
-        "loops: 2\n"
-        "log_level: debug\n"
-        "trusted_proxies: [10.0.0.1, fd00::/8]\n"
-        "operators: [{name: root, password_file: other.pw}]\n"
-        "homes: [{id: verdi, name: Casa Verdi, allow: [\"192.168.0.0/16\"],\n"
-        "  accounts: [{name: anna, role: owner, password_file: anna.pw},\n"
-        "             {name: bruno, role: guest, cameras: [door,\n"
-        "               {id: yard, rights: [view, listen]}]}],\n"
-        "  cameras: [{id: door, name: Front door, main: \"rtsp://10.0.0.1/a?b=c\",\n"
-        "    sub: \"RTSP://10.0.0.1/s\", user: admin, password_file: door.pw, keep: on-demand},\n"
-        "    {id: yard, main: \"rtsp://cam\"}, {id: phone, whip: true}]}]\n");
+        p, "listen: {http: \"127.0.0.1:8081\", https: \"[::]:8444\", media: 9000,\n"
+           "  announce: [203.0.113.7, \"[2001:db8::1]:40000\"], stun: \"[2001:db8::5]:99\",\n"
+           "  turn: {address: turn.example, user: casement, password_file: other.pw}}\n"
+           "tls: {certificate: a.pem, key: /b/k.pem, names: [cam.example, nas]}\n"
+           "loops: 2\n"
+           "log_level: debug\n"
+           "trusted_proxies: [10.0.0.1, fd00::/8]\n"
+           "operators: [{name: root, password_file: other.pw}]\n"
+           "homes: [{id: verdi, name: Casa Verdi, allow: [\"192.168.0.0/16\"],\n"
+           "  accounts: [{name: anna, role: owner, password_file: anna.pw},\n"
+           "             {name: bruno, role: guest, cameras: [door,\n"
+           "               {id: yard, rights: [view, listen]}]}],\n"
+           "  cameras: [{id: door, name: Front door, main: \"rtsp://10.0.0.1/a?b=c\",\n"
+           "    sub: \"RTSP://10.0.0.1/s\", user: admin, password_file: door.pw, keep: on-demand,\n"
+           "    talk: yes}, {id: yard, main: \"rtsp://cam\", talk: false}, {id: phone, whip: "
+           "true}]}]\n");
     assert_address(&config->http, "127.0.0.1:8081");
     assert_address(&config->https, "[::]:8444");
     assert_int_equal(config->media.port, 9000);
@@ -176,6 +176,8 @@ static void test_the_whole_shape(void **state)
     assert_text(home->cameras[0].user, "admin");
     assert_text(home->cameras[0].password, "d"); /* a camera's own: no rules of ours */
     assert_int_equal(home->cameras[0].keep, CM_KEEP_ON_DEMAND);
+    assert_true(home->cameras[0].takes_talk);
+    assert_false(home->cameras[1].takes_talk);
     assert_text(home->cameras[1].name, "yard"); /* without a name: its id */
     assert_int_equal(home->cameras[1].keep, CM_KEEP_ALWAYS);
     assert_int_equal(home->cameras[1].sub.size, 0);
@@ -318,7 +320,10 @@ static void test_wrong_cameras(void **state)
          "homes[0].cameras[0].keep: \"never\" is not allowed here; allowed: always, on-demand"},
         {CAMERA("main: \"rtsp://h\", password: hunter2"), "1:53",
          "unknown key \"password\"; known here: id, name, main, whip, sub, user, password_file, "
-         "keep"},
+         "keep, talk"},
+        {CAMERA("main: \"rtsp://h\", talk: maybe"), "1:59",
+         "homes[0].cameras[0].talk: \"maybe\" is not allowed here; allowed: yes, no"},
+        {CAMERA("whip: true, talk: yes"), "1:27", "'whip: true' has no main"},
         {"homes: [{id: a, cameras: [{id: c, main: \"rtsp://h\"}, {id: c, main: \"rtsp://i\"}]}]",
          "1:9", "the camera id 'c' is used twice in this home"},
     };

@@ -292,6 +292,26 @@ static void an_on_demand_camera_is_connected_while_somebody_watches(void **state
     stage_close(&s);
 }
 
+static void a_loudspeaker_is_told_to_the_camera(void **state)
+{
+    (void)state;
+    stage s;
+    stage_open(&s);
+    cm_stored_camera row = row_of(&s, "verdi", "door");
+    row.takes_talk = true;
+    assert_int_equal(cm_fleet_put(s.fleet, &row, "kitchen-secret"), CM_OK);
+    assert_true(cm_fleet_status(s.fleet, &row.key)->talk.is_configured);
+    run_ms(&s, 1000);
+    assert_true(cm_fleet_status(s.fleet, &row.key)->talk.is_configured);
+    assert_int_equal(s.camera.connections, 1); /* it is not asked until somebody speaks */
+    row.takes_talk = false;
+    assert_int_equal(cm_fleet_put(s.fleet, &row, "kitchen-secret"), CM_OK);
+    run_ms(&s, 1000);
+    assert_false(cm_fleet_status(s.fleet, &row.key)->talk.is_configured);
+    assert_int_equal(s.camera.connections, 1); /* the pictures went on */
+    stage_close(&s);
+}
+
 /* A wish ends with the camera it was for: its end must not take the wish of another viewer for a
  * camera that was added again under the same id. */
 static void a_wish_of_a_camera_that_went_does_not_end_anothers(void **state)
@@ -599,6 +619,7 @@ int main(void)
         cmocka_unit_test(a_changed_row_changes_the_camera_that_is_there),
         cmocka_unit_test(a_removed_camera_is_gone_at_once_and_may_come_back),
         cmocka_unit_test(an_on_demand_camera_is_connected_while_somebody_watches),
+        cmocka_unit_test(a_loudspeaker_is_told_to_the_camera),
         cmocka_unit_test(a_wish_of_a_camera_that_went_does_not_end_anothers),
         cmocka_unit_test(pictures_that_are_brought_are_the_cameras),
         cmocka_unit_test(a_publisher_hears_that_his_camera_went),
