@@ -57,6 +57,14 @@ def protect(server, factory, method):
     factory.set_permissions(permissions)
 
 
+def make_server():
+    return GstRtspServer.RTSPServer()
+
+
+def make_factory():
+    return GstRtspServer.RTSPMediaFactory()
+
+
 def main():
     method, transport = (sys.argv[1:] + ["digest", "both"][len(sys.argv) - 1:])[:2]
     codec = next((word for word in sys.argv[3:] if word in ("h264", "h265")), "h264")
@@ -64,10 +72,10 @@ def main():
     Gst.init(None)
     if Gst.ElementFactory.find(f"x{codec[1:]}enc") is None:
         sys.exit(77)
-    server = GstRtspServer.RTSPServer()
+    server = make_server()
     server.set_address("127.0.0.1")
     server.set_service("0")
-    factory = GstRtspServer.RTSPMediaFactory()
+    factory = make_factory()
     factory.set_launch(launch_of(codec, sound))
     factory.set_shared(True)
     factory.set_protocols(TRANSPORT[transport])
