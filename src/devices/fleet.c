@@ -25,7 +25,8 @@ typedef struct member {
     uint64_t serial; /* another for each that was ever added */
 
     cm_camera *camera; /* the camera's loop only, with what follows */
-    cm_list here;      /* in fleet->here, while there is a camera */
+    cm_transcode *transcode;
+    cm_list here; /* in fleet->here, while there is a camera */
     size_t wants[CM_STREAMS];
 } member;
 
@@ -196,8 +197,48 @@ static void on_want_sealers(void *owner, const cm_camera_key *camera, uint64_t e
     cm_grants_camera_want_sealers(m->fleet->config.grants, camera, epoch);
 }
 
-static const cm_camera_events CAMERA_EVENTS = {may_connect, on_camera_status, on_want_sealers,
-                                               NULL};
+static void on_sound(void *owner, const cm_camera_key *camera)
+{
+    const member *m = owner;
+    (void)camera;
+    if (m->transcode != NULL)
+        cm_transcode_feed(m->transcode, cm_camera_source(m->camera, CM_STREAM_SOUND));
+}
+
+static const cm_camera_events CAMERA_EVENTS = {.may_connect = may_connect,
+                                               .on_status = on_camera_status,
+                                               .on_want_sealers = on_want_sealers,
+                                               .on_sound = on_sound};
+
+static void want_sealers_to_make(void *owner, uint64_t epoch)
+{
+    const member *m = owner;
+    on_want_sealers(owner, &m->key, epoch);
+}
+
+/* Without it the camera's sound is there as it comes. */
+static void create_transcode(member *m)
+{
+    const cm_fleet_config *parts = &m->fleet->config;
+    if (parts->transcodes == NULL)
+        return;
+    const cm_transcode_config config = {.service = parts->transcodes[m->loop],
+                                        .hub = parts->hubs[m->loop],
+                                        .camera = m->key,
+                                        .on_want_sealers = want_sealers_to_make,
+                                        .owner = m};
+    if (cm_transcode_create(&config, &m->transcode) != CM_OK)
+        cm_log_camera(CM_LOG_ERROR, "fleet", &m->key, "event=start-failed cause=transcode");
+}
+
+static void take_sealers(member *m, cm_stream stream, cm_sealer *frames, cm_sealer *stills)
+{
+    if (cm_stream_is_made(stream) && m->transcode != NULL)
+        CM_IGNORE(cm_transcode_take_sealer(m->transcode, stream, frames), "as below");
+    else
+        CM_IGNORE(cm_camera_take_sealers(m->camera, stream, frames, stills),
+                  "sealers of another camera are destroyed there, and the source goes on asking");
+}
 
 static void on_sealers(void *owner, const cm_camera_key *camera, cm_sealer_set *set)
 {
@@ -208,10 +249,7 @@ static void on_sealers(void *owner, const cm_camera_key *camera, cm_sealer_set *
             cm_sealer_destroy(sealers[CM_OBJECT_FRAME]);
             cm_sealer_destroy(sealers[CM_OBJECT_STILL]);
         } else {
-            CM_IGNORE(
-                cm_camera_take_sealers(m->camera, (cm_stream)stream, sealers[CM_OBJECT_FRAME],
-                                       sealers[CM_OBJECT_STILL]),
-                "sealers of another camera are destroyed there, and the source goes on asking");
+            take_sealers(m, (cm_stream)stream, sealers[CM_OBJECT_FRAME], sealers[CM_OBJECT_STILL]);
         }
         sealers[CM_OBJECT_FRAME] = sealers[CM_OBJECT_STILL] = NULL;
     }
@@ -258,6 +296,7 @@ static void start_or_change(cm_task *task)
         status = cm_camera_create(&camera, &m->camera);
         if (status == CM_OK) {
             cm_list_add_last(&m->fleet->here[m->loop], &m->here);
+            create_transcode(m);
             tell_wants(m);
         }
     }
@@ -267,18 +306,30 @@ static void start_or_change(cm_task *task)
     message_free(msg);
 }
 
-cm_camera *cm_fleet_camera_here(const cm_fleet *fleet, size_t loop, const cm_camera_key *key)
+static const member *find_here(const cm_fleet *fleet, size_t loop, const cm_camera_key *key)
 {
-    cm_camera *found = NULL;
+    const member *found = NULL;
     CM_LIST_EACH(&fleet->here[loop], node, next)
     {
         const member *m = CM_HOLDER(node, member, here);
         if (cm_camera_key_equal(&m->key, key))
-            found = m->camera;
+            found = m;
         else if (CM_FAULT(FLEET_SWAP))
-            return m->camera;
+            return m;
     }
     return found;
+}
+
+cm_camera *cm_fleet_camera_here(const cm_fleet *fleet, size_t loop, const cm_camera_key *key)
+{
+    const member *m = find_here(fleet, loop, key);
+    return m != NULL ? m->camera : NULL;
+}
+
+cm_transcode *cm_fleet_transcode_here(const cm_fleet *fleet, size_t loop, const cm_camera_key *key)
+{
+    const member *m = find_here(fleet, loop, key);
+    return m != NULL ? m->transcode : NULL;
 }
 
 static void leave(cm_task *task)
@@ -286,6 +337,8 @@ static void leave(cm_task *task)
     message *msg = CM_HOLDER(task, message, task);
     member *m = msg->member;
     cm_list_remove(&m->here);
+    cm_transcode_destroy(m->transcode);
+    m->transcode = NULL;
     cm_camera_destroy(m->camera);
     m->camera = NULL;
     cm_still_forget(m->fleet->config.stills[m->loop], &m->key);

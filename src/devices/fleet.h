@@ -10,6 +10,7 @@
 #pragma once
 
 #include "egress/still/still.h"
+#include "egress/transcode/transcode.h"
 #include "grants/grants.h"
 #include "ingest/camera.h"
 
@@ -21,6 +22,7 @@ typedef struct cm_fleet_config {
     cm_net *const *nets;
     cm_hub *const *hubs;
     cm_still_service *const *stills;
+    cm_transcode_service *const *transcodes; /* NULL: no sound is made over */
     size_t loop_count;
     cm_grants *grants;
     /* Any loop: may a camera of this home be at that address? */
@@ -52,6 +54,18 @@ size_t cm_fleet_count(const cm_fleet *fleet);
 typedef struct cm_fleet_wish cm_fleet_wish;
 cm_fleet_wish *cm_fleet_want(cm_fleet *fleet, const cm_camera_key *camera, cm_stream stream);
 void cm_fleet_unwant(cm_fleet_wish *wish); /* takes it; NULL is fine */
+
+/*
+ * Any loop. Somebody hears `stream`, which is made of the camera's sound (cm_stream_is_made), until
+ * he doesn't any more. It is made by the right of `lease`, which opens CM_STREAM_SOUND, and of what
+ * cm_fleet_ear_renew() puts in its place; both are taken. What is made comes by the hub, to who has
+ * a lease for that.
+ */
+typedef struct cm_fleet_ear cm_fleet_ear;
+cm_fleet_ear *cm_fleet_hear(cm_fleet *fleet, const cm_camera_key *camera, cm_stream stream,
+                            cm_lease *lease);
+void cm_fleet_ear_renew(cm_fleet_ear *ear, cm_lease *lease);
+void cm_fleet_ear_end(cm_fleet_ear *ear); /* takes it; NULL is fine */
 
 /* On the camera's own loop, of that index (cm_hub_loop_of): the camera at work, borrowed for this
  * turn; NULL: there is none. */

@@ -181,7 +181,8 @@ static void on_want_sealers(void *owner, const cm_camera_key *camera, uint64_t e
     cm_grants_camera_want_sealers(p->parts->grants, camera, epoch);
 }
 
-static const cm_camera_events CAMERA_EVENTS = {may_connect, on_status, on_want_sealers, NULL};
+static const cm_camera_events CAMERA_EVENTS = {
+    .may_connect = may_connect, .on_status = on_status, .on_want_sealers = on_want_sealers};
 
 static void use_sealers(probe *p, cm_sealer_set *set)
 {

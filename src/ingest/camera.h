@@ -127,6 +127,8 @@ typedef struct cm_camera_events {
     void (*on_want_sealers)(void *owner, const cm_camera_key *camera, uint64_t epoch);
     /* May be NULL. A keyframe was published (a still can be made). */
     void (*on_keyframe)(void *owner, const cm_camera_key *camera, cm_stream stream);
+    /* May be NULL. A frame of sound was published. */
+    void (*on_sound)(void *owner, const cm_camera_key *camera);
 } cm_camera_events;
 
 typedef struct cm_camera_config {

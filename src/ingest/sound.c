@@ -172,7 +172,10 @@ void cm_sound_put(cm_feed *feed, const cm_ingest_sound *sound)
     camera->status.sound.frames++;
     camera->status.sound.bytes += sound->bytes.size;
     camera->status.sound.last_frame = cm_loop_wall(camera->config.loop);
-    CM_IGNORE(cm_source_put(s->source, &plain), "what is dropped is counted there");
+    const cm_camera_events *events = camera->config.events;
+    /* What is dropped is counted there. */
+    if (cm_source_put(s->source, &plain) == CM_OK && events->on_sound != NULL)
+        events->on_sound(camera->config.owner, &camera->config.key);
 }
 
 /* ---- wanting ---- */

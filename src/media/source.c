@@ -1,7 +1,9 @@
 #include "media/source.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/fault.h"
 #include "media/seal_priv.h"
 
 enum { WANT_INTERVAL_MS = 100, LOOK_INTERVAL_MS = 100 };
@@ -251,6 +253,47 @@ cm_frame *cm_source_keyframe(const cm_source *source)
 cm_sealer *cm_source_still_sealer(cm_source *source)
 {
     return turn_if_over(source) == CM_OK ? source->present.stills : NULL;
+}
+
+cm_sealer *cm_source_frame_sealer(cm_source *source)
+{
+    if (turn_if_over(source) != CM_OK)
+        return NULL;
+    cm_sealer_skip_to(source->present.frames, source->given);
+    return source->present.frames;
+}
+
+/* Its seal is looked at by each who opens it; this is about its place in the stream. */
+static cm_status judge_made(const cm_source *source, const cm_frame *frame)
+{
+    const cm_sealer *sealer = source->present.frames;
+    if (CM_FAULT(SEALING_OFF))
+        return CM_OK;
+    CM_ENSURE(cm_camera_key_equal(&frame->camera, &source->config.camera) &&
+                  frame->stream == source->config.stream && frame->kind == CM_OBJECT_FRAME,
+              CM_FOREIGN);
+    CM_ENSURE(sealer != NULL && is_current(&source->present) &&
+                  memcmp(frame->instance, sealer->key.instance, CM_INSTANCE_SIZE) == 0,
+              CM_RETRY);
+    CM_ENSURE(frame->epoch == cm_sealer_epoch(sealer) && frame->number >= source->given &&
+                  frame->number < sealer->next_number && (frame->flags & CM_FRAME_KEYFRAME) != 0,
+              CM_FOREIGN);
+    return CM_OK;
+}
+
+cm_status cm_source_put_made(cm_source *source, cm_frame *frame)
+{
+    const cm_status status = judge_made(source, frame);
+    if (status != CM_OK) {
+        source->counters.dropped++;
+        cm_frame_release(frame, cm_loop_index(source->config.loop));
+        return status;
+    }
+    source->given = frame->number + 1;
+    source->counters.frames++;
+    source->counters.bytes += frame->size_bytes;
+    cm_publisher_put(source->publisher, frame);
+    return CM_OK;
 }
 
 const cm_camera_key *cm_source_camera(const cm_source *source)

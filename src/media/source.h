@@ -49,6 +49,15 @@ cm_sealer *cm_source_still_sealer(
     cm_source *source); /* borrowed, of the current epoch; NULL if there is none */
 const cm_camera_key *cm_source_camera(const cm_source *source);
 
+/* ---- of a stream whose frames a helper makes (cm_stream_is_made) ---- */
+
+/* As cm_source_still_sealer, of frames: what delegations are made with. */
+cm_sealer *cm_source_frame_sealer(cm_source *source);
+/* Publishes what was sealed under such a delegation. Takes the hold, also on failure. CM_RETRY: its
+ * epoch is over, and it is dropped. CM_FOREIGN: it says of itself that it is not of this stream, or
+ * not behind what was published before. */
+cm_status cm_source_put_made(cm_source *source, cm_frame *frame);
+
 typedef struct cm_source_counters {
     uint64_t frames, bytes, dropped, turns;
 } cm_source_counters;

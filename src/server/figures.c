@@ -28,6 +28,7 @@ static void count(cm_station *station, cm_loop_figures *out)
 {
     cm_hub_read_counters(station->hub, &out->hub);
     cm_still_read_counters(station->stills, &out->stills);
+    cm_transcode_read_counters(station->transcodes, &out->transcodes);
     if (station->http != NULL)
         out->http = *cm_http_server_counters(station->http);
     if (station->rtc != NULL)
@@ -289,6 +290,37 @@ static void write_stills(page *p, const cm_server *server)
     one(p, "slow_turns_total", "counter", "Loop turns over 5 ms", slow);
 }
 
+static void write_transcodes(page *p, const cm_server *server)
+{
+    cm_transcode_counters sum = {0};
+    for (size_t i = 0; i < server->count; i++) {
+        const cm_transcode_counters *of_loop = &server->stations[i].figures.transcodes;
+        sum.given += of_loop->given;
+        sum.made += of_loop->made;
+        sum.failed += of_loop->failed;
+        sum.dropped += of_loop->dropped;
+        sum.refused += of_loop->refused;
+        sum.helper_starts += of_loop->helper_starts;
+        sum.helper_deaths += of_loop->helper_deaths;
+        sum.processes += of_loop->processes;
+        sum.listeners += of_loop->listeners;
+    }
+    one(p, "sound_helper_frames_total", "counter", "Frames of sound given to a helper", sum.given);
+    one(p, "sound_made_total", "counter", "Frames of sound made over", sum.made);
+    one(p, "sound_failed_total", "counter", "Frames of sound that could not be made over",
+        sum.failed);
+    one(p, "sound_dropped_total", "counter", "Frames of sound for which no helper had time",
+        sum.dropped);
+    one(p, "sound_refused_total", "counter", "Jobs or answers of sound that did not fit: alarms",
+        sum.refused);
+    one(p, "sound_helper_starts_total", "counter", "Helper processes started for sound",
+        sum.helper_starts);
+    one(p, "sound_helper_deaths_total", "counter", "Helper processes for sound that died",
+        sum.helper_deaths);
+    one(p, "sound_helpers", "gauge", "Helper processes for sound now", sum.processes);
+    one(p, "sound_made_listeners", "gauge", "Who hears sound made over now", sum.listeners);
+}
+
 static void write_grants(page *p, const cm_server *server)
 {
     cm_grants_counters grants;
@@ -429,6 +461,7 @@ cm_status cm_figures_write(void *owner, cm_buffer *out)
     write_http(&p, server);
     write_rtc(&p, server);
     write_stills(&p, server);
+    write_transcodes(&p, server);
     write_grants(&p, server);
     write_cameras(&p, server);
     write_sounds(&p, server);

@@ -35,6 +35,13 @@ static void on_still_alarm(void *owner, const cm_camera_key *camera, cm_refusal 
     cm_log_camera(CM_LOG_ERROR, "still", camera, "event=alarm cause=%s", cm_refusal_name(refusal));
 }
 
+static void on_transcode_alarm(void *owner, const cm_camera_key *camera, cm_refusal refusal)
+{
+    (void)owner;
+    cm_log_camera(CM_LOG_ERROR, "transcode", camera, "event=alarm cause=%s",
+                  cm_refusal_name(refusal));
+}
+
 static void on_evidence_alarm(void *owner, const cm_camera_key *asked, const char *cause)
 {
     (void)owner;
@@ -68,6 +75,11 @@ static cm_status create_station(cm_server *server, unsigned index)
                                                       .on_alarm = on_still_alarm},
                                    &station->stills));
     server->stills[index] = station->stills;
+    const cm_transcode_service_config transcodes = {.loop = station->loop,
+                                                    .helper_path = server->options.helper_path,
+                                                    .on_alarm = on_transcode_alarm};
+    CM_TRY(cm_transcode_service_create(&transcodes, &station->transcodes));
+    server->transcodes[index] = station->transcodes;
     CM_TRY(cm_tls_create(&station->tls));
     server->count++;
     return CM_OK;
@@ -95,6 +107,7 @@ static cm_status create_rights(cm_server *server)
                                               .nets = server->nets,
                                               .hubs = server->hubs,
                                               .stills = server->stills,
+                                              .transcodes = server->transcodes,
                                               .loop_count = server->count,
                                               .grants = server->grants,
                                               .may_connect = may_connect,
@@ -435,6 +448,8 @@ static void take_down(cm_server *server)
     /* Stills that a helper was still making are answered here, to calls of the API. */
     for (size_t i = 0; i < server->count; i++)
         cm_still_service_destroy(server->stills[i]);
+    for (size_t i = 0; i < server->count; i++)
+        cm_transcode_service_destroy(server->transcodes[i]);
     cm_loop_settle(server->loops, server->count);
     for (size_t i = 0; i < server->count; i++)
         cm_api_destroy(server->stations[i].api);

@@ -18,6 +18,7 @@ typedef struct cm_loop_figures {
     cm_hub_counters hub;
     cm_http_counters http;
     cm_still_counters stills;
+    cm_transcode_counters transcodes;
     cm_rtc_counters rtc;
     uint64_t slow_turns;
 } cm_loop_figures;
@@ -30,6 +31,7 @@ typedef struct cm_station {
     cm_net *net;
     cm_hub *hub;
     cm_still_service *stills;
+    cm_transcode_service *transcodes;
     cm_tls *tls;
     cm_api *api;
     cm_http_server *http;
@@ -50,6 +52,7 @@ struct cm_server {
     cm_net *nets[CM_LOOPS_MAX];
     cm_hub *hubs[CM_LOOPS_MAX];
     cm_still_service *stills[CM_LOOPS_MAX];
+    cm_transcode_service *transcodes[CM_LOOPS_MAX];
     cm_api *apis[CM_LOOPS_MAX];
 
     cm_epoch_page *page;

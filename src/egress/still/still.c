@@ -1,7 +1,6 @@
 /* Asks: who may have which still, who waits together, and what is answered. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/fault.h"
 #include "base/log.h"
@@ -30,22 +29,6 @@ struct cm_still_request {
 
 static void answer_due(cm_timer *timer);
 
-/* casement-helper in the folder of the running executable. */
-static cm_status find_helper(char *out, size_t capacity)
-{
-    char own[4096];
-    const ssize_t size = readlink("/proc/self/exe", own, sizeof own);
-    CM_ENSURE(size > 0 && (size_t)size < sizeof own, CM_BROKEN);
-    size_t folder = (size_t)size;
-    while (folder > 0 && own[folder - 1] != '/')
-        folder--;
-    cm_writer w = cm_writer_over(out, capacity);
-    cm_write_slice(&w, cm_slice_over(own, folder));
-    cm_write_text(&w, "casement-helper");
-    cm_write_u8(&w, 0);
-    return w.failed ? CM_BROKEN : CM_OK;
-}
-
 static cm_status configure(cm_still_service *service, const cm_still_config *config)
 {
     service->config = *config;
@@ -59,12 +42,7 @@ static cm_status configure(cm_still_service *service, const cm_still_config *con
     cm_list_init(&service->due);
     cm_buffer_init(&service->stray, CM_HELPER_ANSWER_MAX);
     cm_timer_init(&service->answer, config->loop, answer_due);
-    if (config->helper_path == NULL)
-        CM_TRY(find_helper(service->helper_path, sizeof service->helper_path));
-    else
-        CM_ENSURE(cm_slice_to_cstr(cm_slice_of(config->helper_path), service->helper_path,
-                                   sizeof service->helper_path) == CM_OK,
-                  CM_BROKEN);
+    CM_TRY(cm_helper_path(config->helper_path, service->helper_path, sizeof service->helper_path));
     return cm_fanout_create(&service->fanout);
 }
 

@@ -7,13 +7,9 @@
  */
 #pragma once
 
-#include "base/buffer.h"
 #include "base/list.h"
+#include "egress/helper/process.h"
 #include "egress/still/still.h"
-#include "helper/wire.h"
-#include "loop/process.h"
-#include "loop/watch.h"
-#include "media/delegate.h"
 
 typedef struct still_worker still_worker;
 
@@ -93,17 +89,12 @@ struct still_worker {
     cm_still_service *service;
     cm_home_id home;
     still_worker_state state;
-    cm_process *process;
-    int fd;
-    cm_watch *watch;
+    cm_helper_process helper;
     cm_instant started;
     cm_instant used; /* when it last had something to do */
     bool was_told;   /* to end: its end is no death */
     cm_list queue, flight;
     size_t queued, in_flight, requests;
-    uint8_t *out; /* the message on its way, NULL if there is none */
-    size_t out_size, out_sent;
-    cm_buffer in;
     int64_t rest_us;
     cm_timer clock; /* by state: idle or a job's limit, end of rest, going away */
 };
