@@ -5,8 +5,10 @@
  * cookies (a file, one a line). "%" in --path becomes the camera's number. Each answers as a
  * browser does: reports every 100 ms, --nack of a million packets said lost. The first --probes
  * take the SRTP off; of the first --timed (which those should be) the age of pictures is noted,
- * from capture to the kernel's receipt of the first packet. Prints {"joined_s", …} when all have
- * media, "steady" after --warm seconds, then a JSON object for each window; then all say goodbye.
+ * from capture to the kernel's receipt of the first packet. Prints {"joined_s", "joined", …} when
+ * all have media, "steady" after --warm seconds, then a JSON object for each window; then all say
+ * goodbye. Who has no media after --join-limit seconds, or loses it, is given up and counted: the
+ * others go on.
  *
  * With --answered another program asks the server. It is told our side (a first line of UFRAG,
  * PASSWORD and FINGERPRINT, then a line of each viewer's UDP port), and tells for each viewer, on
@@ -48,18 +50,20 @@ static struct {
              .seconds = 10,
              .windows = 1,
              .nack = 5000,
-             .join_limit = 60,
+             .join_limit = 40,
              .path = "/api/v1/cameras/cam%/whep?stream=main"};
 
 static bench_cookies cookies;
 typedef struct viewer {
     webrtc_peer peer;
-    int64_t received_us;
+    int64_t received_us; /* the last packet, by us */
+    int64_t came_us;     /* the same; by the kernel if it is timed */
 } viewer;
 
 static webrtc_peers peers;
 static viewer *viewers;
 static uint64_t opened; /* of them: the first */
+static uint64_t given_up;
 static int set;
 static uint32_t seed = 1;
 
@@ -129,7 +133,9 @@ static void on_packet(void *owner, const webrtc_packet *packet)
     sum.packets++;
     sum.bytes += packet->size;
     sum.resent += packet->is_rtx;
-    sum.late += v->received_us > 0 && packet->at_us - v->received_us > LATE_US;
+    const int64_t came_us = packet->wall_us > 0 ? packet->wall_us : packet->at_us;
+    sum.late += v->came_us > 0 && came_us - v->came_us > LATE_US;
+    v->came_us = came_us;
     v->received_us = packet->at_us;
     if (!packet->is_rtx && v->peer.lost_count == 0 && draw() % 1000000 < options.nack) {
         webrtc_peer_say_lost(&v->peer, packet->rtp.sequence_number);
@@ -139,10 +145,25 @@ static void on_packet(void *owner, const webrtc_packet *packet)
         note_age(packet);
 }
 
+/* The first says why, on standard error: what follows is mostly the same. */
 static void on_failed(void *owner, const char *why, const char *at)
 {
+    static bool was_told;
     (void)owner;
-    bench_die("%s: %s", why, at);
+    if (!was_told)
+        fprintf(stderr, "a viewer: %s: %s\n", why, at);
+    was_told = true;
+}
+
+static void give_up(viewer *v)
+{
+    webrtc_peer_close(&v->peer); /* its descriptor leaves the set with it */
+    given_up++;
+}
+
+static bool is_given_up(const viewer *v)
+{
+    return v->peer.fd < 0;
 }
 
 static const webrtc_peer_events PEER_EVENTS = {.on_packet = on_packet, .on_failed = on_failed};
@@ -202,9 +223,13 @@ static void read_ready(int wait_ms)
     struct epoll_event events[EVENTS];
     const int count = epoll_wait(set, events, EVENTS, wait_ms);
     for (int i = 0; i < count; i++) {
-        webrtc_peer *peer = &viewers[events[i].data.u64].peer;
-        if (webrtc_peer_readable(peer)) /* the former descriptor left the set when it was closed */
-            watch(peer->fd, events[i].data.u64);
+        viewer *v = &viewers[events[i].data.u64];
+        if (is_given_up(v))
+            continue;
+        if (webrtc_peer_readable(&v->peer)) /* the former descriptor left the set: it was closed */
+            watch(v->peer.fd, events[i].data.u64);
+        if (v->peer.state == WEBRTC_PEER_OVER)
+            give_up(v);
     }
 }
 
@@ -217,15 +242,21 @@ static void run_until(int64_t until_us, bool (*is_done)(void))
         if (now_us - ticked_us < TICK_US)
             continue;
         ticked_us = now_us;
-        for (uint64_t i = 0; i < opened; i++)
+        for (uint64_t i = 0; i < opened; i++) {
+            if (is_given_up(&viewers[i]))
+                continue;
             webrtc_peer_tick(&viewers[i].peer, now_us);
+            if (viewers[i].peer.state == WEBRTC_PEER_OVER)
+                give_up(&viewers[i]);
+        }
     }
 }
 
 static bool have_all_joined(void)
 {
-    static uint64_t joined; /* those before it have */
-    while (joined < options.viewers && viewers[joined].peer.has_media)
+    static uint64_t joined; /* those before it have, or never will */
+    while (joined < options.viewers &&
+           (viewers[joined].peer.has_media || is_given_up(&viewers[joined])))
         joined++;
     return joined == options.viewers;
 }
@@ -249,24 +280,31 @@ static void join_answered(void)
         run_until(bench_now_us() + TICK_US, NULL);
         if (poll(&input, 1, 0) <= 0)
             continue;
-        if (fgets(line, sizeof line, stdin) == NULL)
-            bench_die("standard input ended after %u viewers", (unsigned)i);
+        if (fgets(line, sizeof line, stdin) == NULL) {
+            fprintf(stderr, "standard input ended after %u viewers\n", (unsigned)i);
+            break;
+        }
         connect_viewer(i++, line);
         opened = i;
     }
+    for (uint64_t i = opened; i < options.viewers; i++)
+        give_up(&viewers[i]);
 }
 
-/* Where those are that have nothing yet. */
-_Noreturn static void die_waiting(void)
+/* Says where those are that have nothing yet, and goes on without them. */
+static void leave_waiting(void)
 {
     unsigned states[WEBRTC_PEER_OVER + 1] = {0};
-    for (uint64_t i = 0; i < options.viewers; i++)
-        if (!viewers[i].peer.has_media)
-            states[viewers[i].peer.state]++;
-    bench_die("without media after %u s: %u asking, %u checking, %u in the handshake, %u connected",
-              (unsigned)options.join_limit, states[WEBRTC_PEER_ASKING],
-              states[WEBRTC_PEER_CHECKING], states[WEBRTC_PEER_HANDSHAKING],
-              states[WEBRTC_PEER_CONNECTED]);
+    for (uint64_t i = 0; i < options.viewers; i++) {
+        if (viewers[i].peer.has_media || is_given_up(&viewers[i]))
+            continue;
+        states[viewers[i].peer.state]++;
+        give_up(&viewers[i]);
+    }
+    fprintf(stderr,
+            "without media after %u s: %u asking, %u checking, %u in the handshake, %u connected\n",
+            (unsigned)options.join_limit, states[WEBRTC_PEER_ASKING], states[WEBRTC_PEER_CHECKING],
+            states[WEBRTC_PEER_HANDSHAKING], states[WEBRTC_PEER_CONNECTED]);
 }
 
 static void join_all(void)
@@ -280,9 +318,13 @@ static void join_all(void)
         read_ready(0);
     }
     run_until(began_us + (int64_t)options.join_limit * 1000000, have_all_joined);
+    const double took_s = (double)(bench_now_us() - began_us) / 1e6;
     if (!have_all_joined())
-        die_waiting();
-    printf("{\"joined_s\": %.3f, \"own_cpu_s\": %.3f}\n", (double)(bench_now_us() - began_us) / 1e6,
+        leave_waiting();
+    if (given_up == options.viewers)
+        bench_die("no viewer got media");
+    printf("{\"joined_s\": %.3f, \"joined\": %llu, \"bytes\": %llu, \"own_cpu_s\": %.3f}\n", took_s,
+           (unsigned long long)(options.viewers - given_up), (unsigned long long)sum.bytes,
            (double)(bench_cpu_us() - cpu_us) / 1e6);
     fflush(stdout);
 }
@@ -312,16 +354,17 @@ static void watch_window(void)
     run_until(began_us + (int64_t)options.seconds * 1000000, NULL);
     uint64_t silent = 0;
     for (uint64_t i = 0; i < options.viewers; i++)
-        silent += viewers[i].received_us < began_us;
+        silent += !is_given_up(&viewers[i]) && viewers[i].received_us < began_us;
     printf("{\"seconds\": %.6f, \"bytes\": %llu, \"packets\": %llu, \"resent\": %llu, "
            "\"nacked\": %llu, \"reports\": %llu, \"late\": %llu, \"silent\": %llu, "
+           "\"given_up\": %llu, "
            "\"age_p50_ms\": %.2f, \"age_p99_ms\": %.2f, \"age_max_ms\": %.2f, "
            "\"last_p50_ms\": %.2f, \"last_max_ms\": %.2f, "
            "\"own_cpu_s\": %.3f}\n",
            (double)(bench_now_us() - began_us) / 1e6, (unsigned long long)sum.bytes,
            (unsigned long long)sum.packets, (unsigned long long)sum.resent,
            (unsigned long long)sum.nacked, (unsigned long long)peers.reports,
-           (unsigned long long)sum.late, (unsigned long long)silent,
+           (unsigned long long)sum.late, (unsigned long long)silent, (unsigned long long)given_up,
            share_ms(ages_us, age_count, 0.5), share_ms(ages_us, age_count, 0.99),
            share_ms(ages_us, age_count, 1), share_ms(latest_us, latest_count, 0.5),
            share_ms(latest_us, latest_count, 1), (double)(bench_cpu_us() - cpu_us) / 1e6);
@@ -403,6 +446,7 @@ int main(int argc, char **argv)
     for (uint64_t i = 0; i < options.windows; i++)
         watch_window();
     for (uint64_t i = 0; i < opened; i++)
-        webrtc_peer_close(&viewers[i].peer); /* says goodbye: the server need not wait for us */
+        if (!is_given_up(&viewers[i]))
+            webrtc_peer_close(&viewers[i].peer); /* says goodbye: the server need not wait */
     return 0;
 }
