@@ -376,7 +376,8 @@ describe('one camera', () => {
 });
 
 describe('adding and editing a camera', () => {
-  const brought = ['publisher_lost', 'not_allowed']; // of cameras without an address
+  // of cameras without an address, and of speaking: no test of an address ends so
+  const brought = ['publisher_lost', 'not_allowed', 'talk_refused', 'no_loudspeaker'];
   const causes = Object.keys(en).filter((key) => /^cause\..*\.what$/.test(key)).map((key) => key.split('.')[1])
     .filter((cause) => !brought.includes(cause));
 
@@ -415,6 +416,31 @@ describe('adding and editing a camera', () => {
     await page.getByLabel(en['add.nameLabel']).fill('Letter box');
     await page.keyboard.press('Enter');
     await waitForState(page, 'Letter box', 'live');
+  });
+
+  test('a loudspeaker is said when adding, and taken back when editing; what failed is named', { skip: isReal }, async () => {
+    const { url, mock } = await serve({ cameras: 1 });
+    const page = await openSignedIn(browser, url, { path: '/#/add/verdi' });
+    await page.getByLabel(en['add.address']).fill('rtsp://192.168.1.77/main');
+    await page.getByRole('button', { name: en['add.test'] }).click();
+    await page.getByText(en['add.works'], { exact: true }).waitFor();
+    await page.getByLabel(en['add.nameLabel']).fill('Gate');
+    const tick = page.getByRole('checkbox', { name: en['add.talk'] });
+    assert.equal(await tick.isChecked(), false, 'nobody is asked to listen without being told so');
+    await tick.check();
+    await page.getByRole('button', { name: en['add.do'], exact: true }).click();
+    await waitForState(page, 'Gate', 'live');
+    assert.equal(mock.camera('gate').talk, true);
+    assert.ok(!('talk' in mock.world.probes[0]), 'the test does not ask for it');
+    mock.camera('gate').talkCause = 'no_loudspeaker';
+    mock.setState('gate', 'live', null);
+    await page.goto(`${url}/#/edit/verdi/gate`);
+    await page.getByText(en['cause.no_loudspeaker.what']).waitFor();
+    assert.equal(await tick.isChecked(), true);
+    await tick.uncheck();
+    await page.getByRole('button', { name: en['do.save'] }).click();
+    await page.locator('.stage').waitFor();
+    assert.equal(mock.camera('gate').talk, false);
   });
 
   test('a refused password is changed from the tile; removing wants a long press', { skip: isReal }, async () => {

@@ -92,6 +92,7 @@ function cameraObject(camera, home, account, viewers) {
     next_try: camera.nextTry === null ? null : iso(camera.nextTry),
     streams: { main: stream(1280, 720), sub: camera.sub ? stream(640, 360) : null },
     sound: { codec: 'pcmu', rate: 8000, channels: 1 }, rights: rightsOf(home, account, camera.id),
+    talk: camera.talk ? { state: camera.talkCause ? 'failed' : 'idle', cause: camera.talkCause ?? null, detail: null } : null,
   };
   if (!isOwner) return object;
   return { ...object, viewers, main: camera.main, sub: camera.sub ?? null, user: camera.user ?? null, has_password: Boolean(camera.password) };

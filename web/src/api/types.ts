@@ -28,6 +28,8 @@ export const CAUSES = [
   'closed',
   'publisher_lost',
   'not_allowed',
+  'talk_refused',
+  'no_loudspeaker',
 ] as const;
 export type Cause = (typeof CAUSES)[number];
 
@@ -39,6 +41,13 @@ export interface SoundInfo {
   codec: 'pcmu' | 'pcma' | 'aac' | 'opus';
   rate: number;
   channels: number;
+}
+
+/* Speaking to a camera that has a loudspeaker. */
+export interface TalkInfo {
+  state: 'idle' | 'connecting' | 'open' | 'failed';
+  cause: Cause | null;
+  detail: string | null;
 }
 
 export interface StreamInfo {
@@ -61,6 +70,7 @@ export interface Camera {
   next_try: string | null;
   streams: { main: StreamInfo; sub: StreamInfo | null };
   sound?: SoundInfo | null; // what is heard there now
+  talk?: TalkInfo | null; // null: it takes no talk; absent: an older server
   rights?: Right[]; // what we may do with it; absent: an older server
   /* Only the home's owner receives what follows. */
   viewers?: number;
@@ -77,6 +87,7 @@ export interface CameraInput {
   sub?: string | null;
   user?: string | null;
   password?: string;
+  talk?: boolean; // it has a loudspeaker
 }
 
 export interface Probe {

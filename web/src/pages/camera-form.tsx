@@ -8,7 +8,7 @@ import { codecFamily } from '../player/codec';
 import type { HomeData } from '../state/home';
 import { go, hrefOf } from '../state/route';
 import { announce, notify } from '../ui/announce';
-import { Alert, Field, sentenceFor, useSubmit } from '../ui/form';
+import { Alert, Field, Tick, sentenceFor, useSubmit } from '../ui/form';
 import { Icon } from '../ui/icons';
 import { Page } from '../ui/page';
 import { HoldButton, Sheet } from '../ui/sheet';
@@ -22,16 +22,23 @@ function streamWords(stream: StreamInfo): string {
 }
 
 /* Causes of which the server may know more than the two sentences say. */
-const DETAILED: Cause[] = ['no_route', 'connection_refused', 'protocol', 'no_pictures', 'closed'];
+const DETAILED: Cause[] = ['no_route', 'connection_refused', 'protocol', 'no_pictures', 'closed', 'talk_refused'];
 
-export function CauseBox({ cause, detail, isSub = false }: { cause: Cause; detail: string | null; isSub?: boolean }) {
+export function CauseBox({ cause, detail, isSub = false, isTalk = false }: {
+  cause: Cause;
+  detail: string | null;
+  isSub?: boolean;
+  isTalk?: boolean; // nobody could speak to it
+}) {
+  const isCodec = cause === 'codec_unsupported';
   return (
     <div class="verdict is-bad" role="alert">
       <Icon name="warn" size={24} />
       <div>
-        <p class="verdict-what">{t(`cause.${cause}.what`)}</p>
-        {detail && cause === 'codec_unsupported' && <p>{t('add.codecIs', { codec: detail })}</p>}
-        <p>{t(`cause.${cause}.fix`)}</p>
+        {isTalk && <p>{t('add.isTalk')}</p>}
+        <p class="verdict-what">{t(isTalk && isCodec ? 'add.talkCodec' : `cause.${cause}.what`)}</p>
+        {detail && isCodec && !isTalk && <p>{t('add.codecIs', { codec: detail })}</p>}
+        {!(isTalk && isCodec) && <p>{t(`cause.${cause}.fix`)}</p>}
         {isSub && <p>{t('add.isSub')}</p>}
         {detail && DETAILED.includes(cause) && <p class="hint">{t('add.said', { detail })}</p>}
       </div>
@@ -69,6 +76,8 @@ interface Address {
   password: string;
 }
 
+const NO_ADDRESS: Address = { main: '', sub: '', user: '', password: '' };
+
 function inputOf(address: Address): CameraInput {
   const input: CameraInput = { main: address.main.trim() };
   if (address.sub.trim()) input.sub = address.sub.trim();
@@ -97,6 +106,11 @@ function AddressFields({ address, onChange, fault, passwordHint }: {
       </div>
     </>
   );
+}
+
+/* Not found out by asking: being asked makes some cameras and doorbells stumble. */
+function TalkTick({ takesTalk, onChange }: { takesTalk: boolean; onChange(takesTalk: boolean): void }) {
+  return <Tick label={t('add.talk')} hint={t('add.talkHint')} isTicked={takesTalk} onChange={onChange} />;
 }
 
 /* The test: what it found belongs to the address it was made with, and goes when that changes. */
@@ -164,7 +178,8 @@ function AddThisPhone({ data, home }: { data: HomeData; home: Home }) {
 }
 
 export function AddCamera({ data, home }: { data: HomeData; home: Home }) {
-  const [address, setAddress] = useState<Address>({ main: '', sub: '', user: '', password: '' });
+  const [address, setAddress] = useState<Address>(NO_ADDRESS);
+  const [takesTalk, setTakesTalk] = useState(false);
   const [fault, setFault] = useState('');
   const [name, setName] = useState('');
   const [nameFault, setNameFault] = useState('');
@@ -188,7 +203,9 @@ export function AddCamera({ data, home }: { data: HomeData; home: Home }) {
     setNameFault(found);
     if (found) return;
     void adding.run(async () => {
-      await data.take(() => api.addCamera(home.id, { ...inputOf(address), name: name.trim() }));
+      const input: CameraInput = { ...inputOf(address), name: name.trim() };
+      if (takesTalk) input.talk = true;
+      await data.take(() => api.addCamera(home.id, input));
       notify(t('add.added', { name: name.trim() }));
       go({ page: 'wall', home: home.id });
     });
@@ -209,6 +226,7 @@ export function AddCamera({ data, home }: { data: HomeData; home: Home }) {
           <h2>{t('add.name')}</h2>
           {adding.error !== null && <Alert>{sentenceFor(adding.error)}</Alert>}
           <Field label={t('add.nameLabel')} value={name} onInput={setName} error={nameFault} placeholder={t('add.nameExample')} />
+          <TalkTick takesTalk={takesTalk} onChange={setTakesTalk} />
           <button class="button is-primary" aria-disabled={adding.isBusy}>{t('add.do')}</button>
         </form>
       )}
@@ -246,6 +264,7 @@ export function EditCamera({ data, camera }: { data: HomeData; camera: Camera })
   const { isBusy, error, run } = useSubmit();
   const test = useProbe(camera.home);
   const isBrought = camera.kind === 'whip';
+  const [takesTalk, setTakesTalk] = useState(Boolean(camera.talk));
   const back = hrefOf({ page: 'camera', home: camera.home, camera: camera.id });
 
   const save = (event: Event) => {
@@ -259,6 +278,7 @@ export function EditCamera({ data, camera }: { data: HomeData; camera: Camera })
       if (address.sub.trim() !== (camera.sub ?? '')) input.sub = address.sub.trim() || null;
       if (address.user.trim() !== (camera.user ?? '')) input.user = address.user.trim() || null;
       if (address.password) input.password = address.password;
+      if (takesTalk !== Boolean(camera.talk)) input.talk = takesTalk;
       await data.take(() => api.editCamera(camera.home, camera.id, input));
       notify(t('edit.saved'));
       go({ page: 'camera', home: camera.home, camera: camera.id });
@@ -275,6 +295,8 @@ export function EditCamera({ data, camera }: { data: HomeData; camera: Camera })
             passwordHint={t(camera.has_password ? 'add.passwordKept' : 'add.passwordHint')}
             onChange={(next) => { setAddress(next); test.forget(); }} />
         )}
+        {!isBrought && <TalkTick takesTalk={takesTalk} onChange={setTakesTalk} />}
+        {camera.talk?.cause && <CauseBox cause={camera.talk.cause} detail={camera.talk.detail} isTalk />}
         <div class="form-row">
           {!isBrought && (
             <button type="button" class="button" aria-disabled={test.isBusy}

@@ -98,6 +98,19 @@ export function Choices<T extends string>(props: {
   );
 }
 
+/* Yes or no, with a word on what it means. */
+export function Tick(props: { label: string; hint: string; isTicked: boolean; onChange(isTicked: boolean): void }) {
+  const id = useId();
+  return (
+    <div class="tick">
+      <input type="checkbox" id={id} checked={props.isTicked} aria-describedby={`${id}-hint`}
+        onChange={(event) => props.onChange(event.currentTarget.checked)} />
+      <label for={id}>{props.label}</label>
+      <p class="hint" id={`${id}-hint`}>{props.hint}</p>
+    </div>
+  );
+}
+
 export function Alert({ children }: { children: ComponentChildren }) {
   return <div class="alert" role="alert">{children}</div>;
 }
