@@ -532,6 +532,58 @@ static void a_lost_session_is_opened_again(void **state)
     room_close(&r);
 }
 
+static void set_down(room *r, bool is_down)
+{
+    const cm_address here = address_of("10.0.0.1");
+    const cm_address there = address_of("10.0.0.2");
+    cm_sim_path_set(r->s.network, &here, &there, &(cm_sim_path){.is_down = is_down});
+    cm_sim_path_set(r->s.network, &there, &here, &(cm_sim_path){.is_down = is_down});
+}
+
+/* What it does not take now it would say late: it is left out, and named before long. */
+static void a_camera_out_of_reach_is_left(void **state)
+{
+    (void)state;
+    room r;
+    room_open(&r);
+    open_session(&r);
+    say_for(&r, &r.anna, 1, 500);
+    const size_t heard = r.s.camera.heard.packets;
+    assert_int_equal(heard, 25);
+    set_down(&r, true);
+    say_for(&r, &r.anna, 1, 3000);
+    assert_int_equal(say(&r, &r.anna, 1), CM_RETRY);
+    assert_int_equal(talk_of(&r)->state, CM_TALK_OPEN);
+    assert_in_range(talk_of(&r)->packets - heard, 30, 50); /* of 150 */
+    for (int i = 0; i < 250 && talk_of(&r)->state == CM_TALK_OPEN; i++)
+        say_for(&r, &r.anna, 1, PACKET_MS);
+    assert_int_equal(talk_of(&r)->state, CM_TALK_FAILED);
+    assert_int_equal(talk_of(&r)->cause, CM_CAUSE_TIMEOUT);
+    assert_string_equal(talk_of(&r)->detail, "it does not take what is said to it");
+    room_close(&r);
+}
+
+/* It stumbles, and goes on: nothing is lost of the session. */
+static void a_camera_in_reach_again_hears_on(void **state)
+{
+    (void)state;
+    room r;
+    room_open(&r);
+    open_session(&r);
+    for (int i = 0; i < 4; i++) {
+        const size_t heard = r.s.camera.heard.packets;
+        say_for(&r, &r.anna, 1, 500);
+        set_down(&r, true);
+        say_for(&r, &r.anna, 1, 3500);
+        set_down(&r, false);
+        run_ms(&r.s, 500);
+        assert_in_range(r.s.camera.heard.packets - heard, 50, 80);
+    }
+    assert_int_equal(talk_of(&r)->state, CM_TALK_OPEN);
+    assert_int_equal(r.s.camera.connections, 1);
+    room_close(&r);
+}
+
 /* Nobody speaks any more: no failure then. */
 static void a_session_lost_in_silence_is_over(void **state)
 {
@@ -872,6 +924,8 @@ int main(void)
         cmocka_unit_test(without_a_port_it_goes_over_tcp),
         cmocka_unit_test(after_a_failure_it_waits),
         cmocka_unit_test(a_lost_session_is_opened_again),
+        cmocka_unit_test(a_camera_out_of_reach_is_left),
+        cmocka_unit_test(a_camera_in_reach_again_hears_on),
         cmocka_unit_test(a_session_lost_in_silence_is_over),
         cmocka_unit_test(what_is_no_speech_is_not_sent),
         cmocka_unit_test(what_it_sends_is_passed_over),

@@ -85,7 +85,7 @@ bool cm_rtsp_client_may_turn(cm_rtsp_client_state from, cm_rtsp_client_state to)
 static void begin_playing(cm_rtsp_client *c)
 {
     const cm_instant now = cm_loop_now(c->config.loop);
-    c->playing_since = c->last_packet = c->last_unit = now;
+    c->playing_since = c->last_packet = c->last_unit = c->speech.kept_up = now;
     c->keepalive_due = cm_instant_after(now, cm_client_keepalive_interval_us(c->timeout_s));
     c->report_due = cm_instant_after(now, CM_SECONDS(1));
 }
@@ -198,7 +198,9 @@ static void look_for_silence(cm_rtsp_client *c, cm_instant now)
 static void tick(cm_rtsp_client *c)
 {
     const cm_instant now = cm_loop_now(c->config.loop);
-    if (!c->config.is_speaking)
+    if (c->config.is_speaking)
+        cm_client_speech_look(c, now);
+    else
         look_for_silence(c, now);
     if (cm_client_is_over(c))
         return;

@@ -124,6 +124,7 @@ typedef struct cm_client_speech {
     cm_instant last;    // when that was sent
     uint32_t packets;
     uint32_t bytes;
+    cm_instant kept_up; // when the camera last had taken what was said
 } cm_client_speech;
 
 struct cm_rtsp_client {
@@ -275,6 +276,8 @@ void cm_client_speech_init(cm_rtsp_client *c);
 /* What the camera hears by becomes the session's track; else the end, saying why, and NULL. */
 const cm_sdp_media *cm_client_speech_choose(cm_rtsp_client *c, const cm_sdp *sdp);
 void cm_client_speech_report(cm_rtsp_client *c);
+/* Each second: ends the session if the camera takes nothing any more. */
+void cm_client_speech_look(cm_rtsp_client *c, cm_instant now);
 
 /* ---- client_answer.c, again: what is the same for both tracks ---- */
 

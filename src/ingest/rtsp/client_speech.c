@@ -8,6 +8,8 @@ enum {
     REPORT_SIZE = 256,
     PACKET_SIZE = CM_RTP_HEADER_SIZE + CM_RTSP_SPEECH_MAX,
     INTERLEAVED_HEADER_SIZE = 4,
+    BEHIND_MAX = 8192, /* bytes under way to the camera: nearly a second of speech */
+    BEHIND_SECONDS = 5,
 };
 
 /* ---- what the camera hears by ---- */
@@ -101,7 +103,23 @@ static void write_packet(const cm_rtsp_client *c, cm_writer *w, const cm_rtsp_sp
         cm_write_u8(w, cm_g711_recode(speech->law, s->law, speech->samples.bytes[i]));
 }
 
-/* On the track's RTP or RTCP, whichever way it goes. CM_RETRY: the camera does not read. */
+/* Over TCP: it does not take what was said. More would come out of it late, maybe after whoever
+ * said it lost his right: it is left out. */
+static bool is_behind(const cm_rtsp_client *c)
+{
+    return c->track.udp == NULL &&
+           (cm_buffer_data(&c->out).size > 0 || cm_tcp_unacknowledged(c->tcp) > BEHIND_MAX);
+}
+
+void cm_client_speech_look(cm_rtsp_client *c, cm_instant now)
+{
+    if (!is_behind(c))
+        c->speech.kept_up = now;
+    else if (cm_instant_since(now, c->speech.kept_up) >= CM_SECONDS(BEHIND_SECONDS))
+        cm_client_end(c, CM_CAUSE_TIMEOUT, "it does not take what is said to it");
+}
+
+/* On the track's RTP or RTCP, whichever way it goes. CM_RETRY: the camera is behind. */
 static cm_status put_out(cm_rtsp_client *c, bool is_rtp, cm_slice bytes)
 {
     cm_client_track *track = &c->track;
@@ -112,7 +130,7 @@ static cm_status put_out(cm_rtsp_client *c, bool is_rtp, cm_slice bytes)
             cm_client_udp_send_rtcp(track, bytes);
         return CM_OK;
     }
-    if (cm_buffer_data(&c->out).size > 0)
+    if (is_behind(c))
         return CM_RETRY;
     uint8_t header[INTERLEAVED_HEADER_SIZE];
     cm_writer head = cm_writer_over(header, sizeof header);
