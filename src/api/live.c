@@ -9,17 +9,19 @@ typedef struct live {
     cm_api *api;
     cm_camera_key camera;
     cm_stream stream;
-    bool has_format; /* of sound: what the camera sounds like */
-    cm_sound_format format;
+    bool has_format;          /* of sound: what the camera sounds like, */
+    bool has_stream;          /* and that it is told as MP4: `stream` is how */
     cm_http_request *request; /* until the first lease: then it is the viewer's */
     cm_viewer_session *session;
     cm_mp4_viewer *viewer;
     cm_fleet_wish *wish;
+    cm_fleet_ear *ear; /* of sound that is made over */
 } live;
 
 static void live_free(live *l)
 {
     cm_fleet_unwant(l->wish);
+    cm_fleet_ear_end(l->ear);
     cm_viewer_session_close(l->session);
     cm_list_remove(&l->node);
     free(l);
@@ -57,7 +59,7 @@ static void respond_nothing_there(live *l)
         .type = "no-sound",
         .title = "No sound",
         .detail = "There is no sound of such a camera here, or you may not hear it."};
-    cm_http_respond_problem(l->request, l->stream == CM_STREAM_SOUND ? &NO_SOUND : &NO_CAMERA);
+    cm_http_respond_problem(l->request, cm_stream_is_sound(l->stream) ? &NO_SOUND : &NO_CAMERA);
     l->request = NULL;
 }
 
@@ -68,16 +70,28 @@ static bool is_playable(live *l)
         .status = 409,
         .type = "sound-not-playable",
         .title = "This sound is not told as MP4",
-        .detail = "This camera's sound is G.711, which WebRTC carries (whep)."};
-    if (l->stream != CM_STREAM_SOUND)
+        .detail = "This camera's sound is of a kind that can't be made over."};
+    if (!cm_stream_is_sound(l->stream))
         return true;
     if (!l->has_format) {
         respond_nothing_there(l);
-    } else if (l->format.codec != CM_SOUND_AAC && l->format.codec != CM_SOUND_OPUS) {
+    } else if (!l->has_stream) {
         cm_http_respond_problem(l->request, &OTHER_CODEC);
         l->request = NULL;
     }
     return l->request != NULL;
+}
+
+/* What must be made over is, by the right of those who hear it. */
+static void lend(live *l, const cm_lease *lease)
+{
+    cm_lease *narrow;
+    if (!cm_stream_is_made(l->stream) || cm_lease_narrow(lease, CM_STREAM_SOUND, &narrow) != CM_OK)
+        return;
+    if (l->ear != NULL)
+        cm_fleet_ear_renew(l->ear, narrow);
+    else
+        l->ear = cm_fleet_hear(l->api->config.fleet, &l->camera, l->stream, narrow);
 }
 
 static void begin_viewing(live *l, cm_lease *lease)
@@ -97,6 +111,7 @@ static void begin_viewing(live *l, cm_lease *lease)
         return;
     }
     l->request = NULL;
+    lend(l, lease);
     if (cm_mp4_viewer_create(&config, lease, &l->viewer) != CM_OK) {
         live_free(l);
         return;
@@ -107,10 +122,12 @@ static void begin_viewing(live *l, cm_lease *lease)
 static void on_lease(void *owner, cm_lease *lease)
 {
     live *l = owner;
-    if (l->viewer != NULL)
-        cm_mp4_viewer_renew(l->viewer, lease);
-    else
+    if (l->viewer == NULL) {
         begin_viewing(l, lease);
+        return;
+    }
+    lend(l, lease);
+    cm_mp4_viewer_renew(l->viewer, lease);
 }
 
 /* Refused, or cut while watching: what is on its way dies with the connection. */
@@ -150,12 +167,12 @@ static void open_session(cm_call *call)
         cm_call_free(call);
         return;
     }
-    const bool is_sound = l->stream == CM_STREAM_SOUND;
-    const cm_viewer_ask ask = {.asker = call->asker,
-                               .camera = l->camera,
-                               .streams = UINT32_C(1) << l->stream,
-                               .wanted =
-                                   is_sound ? CM_RIGHT_VIEW | CM_RIGHT_LISTEN : CM_RIGHT_VIEW};
+    const bool is_sound = cm_stream_is_sound(l->stream);
+    const cm_viewer_ask ask = {
+        .asker = call->asker,
+        .camera = l->camera,
+        .streams = UINT32_C(1) << l->stream | (uint32_t)is_sound << CM_STREAM_SOUND,
+        .wanted = is_sound ? CM_RIGHT_VIEW | CM_RIGHT_LISTEN : CM_RIGHT_VIEW};
     if (cm_viewer_session_open(call->api->config.grants, call->api->config.loop, &ask,
                                &VIEWER_EVENTS, l, &l->session) != CM_OK) {
         cm_call_problem(call, &BUSY);
@@ -202,7 +219,9 @@ static void read_format(cm_call *call)
 {
     live *l = call->data;
     const cm_camera_status *status = cm_fleet_status(call->api->config.fleet, &l->camera);
-    l->has_format = status != NULL && cm_sound_format_of(&status->sound, &l->format);
+    cm_sound_format format;
+    l->has_format = status != NULL && cm_sound_format_of(&status->sound, &format);
+    l->has_stream = l->has_format && cm_mp4_sound_stream(&format, &l->stream) == CM_OK;
 }
 
 void cm_route_sound(cm_call *call)

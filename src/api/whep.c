@@ -12,6 +12,7 @@ static void whep_free(cm_whep *whep)
 {
     cm_fleet_unwant(whep->wish);
     cm_fleet_unwant(whep->sound_wish);
+    cm_fleet_ear_end(whep->ear);
     cm_webrtc_sound_destroy(whep->sound); /* says goodbye over what is freed next */
     cm_viewer_session_close(whep->session);
     cm_lease_destroy(whep->lease);
@@ -71,6 +72,8 @@ static void end_sound(cm_whep *whep)
 {
     cm_webrtc_sound_destroy(whep->sound);
     whep->sound = NULL;
+    cm_fleet_ear_end(whep->ear);
+    whep->ear = NULL;
 }
 
 /* ---- from the viewer of egress ---- */
@@ -119,7 +122,7 @@ static void begin_sound(cm_whep *whep)
                                            .on_stale = on_stale,
                                            .owner = whep};
     cm_lease *lease;
-    if (!whep->has_sound || cm_lease_narrow(whep->lease, CM_STREAM_SOUND, &lease) != CM_OK ||
+    if (!whep->has_sound || cm_lease_narrow(whep->lease, whep->sound_stream, &lease) != CM_OK ||
         cm_webrtc_sound_create(&config, lease, &whep->sound) != CM_OK)
         return;
     if (cm_webrtc_sound_start(whep->sound) != CM_OK)
@@ -194,6 +197,17 @@ static void respond_problem(cm_whep *whep, unsigned status, const char *type, co
                                                    .retry_after_s = status == 503 ? 5 : 0});
 }
 
+/* Somebody hears: the camera's sound is wanted, and where it must be made over that begins. */
+static void want_sound(cm_whep *whep)
+{
+    cm_fleet *fleet = whep->place.api->config.fleet;
+    cm_lease *lease;
+    whep->sound_wish = cm_fleet_want(fleet, &whep->place.camera, CM_STREAM_SOUND);
+    if (cm_stream_is_made(whep->sound_stream) &&
+        cm_lease_narrow(whep->lease, CM_STREAM_SOUND, &lease) == CM_OK)
+        whep->ear = cm_fleet_hear(fleet, &whep->place.camera, whep->sound_stream, lease);
+}
+
 /* The first lease: whoever asks may see this camera. */
 static void begin(cm_whep *whep)
 {
@@ -206,8 +220,7 @@ static void begin(cm_whep *whep)
         whep->wish =
             cm_fleet_want(whep->place.api->config.fleet, &whep->place.camera, whep->stream);
         if (whep->has_sound)
-            whep->sound_wish =
-                cm_fleet_want(whep->place.api->config.fleet, &whep->place.camera, CM_STREAM_SOUND);
+            want_sound(whep);
         cm_http_request *request = whep->request;
         whep->request = NULL;
         cm_rtc_place_respond(&whep->place, "whep", request, cm_buffer_data(&answer));
@@ -230,9 +243,11 @@ static void begin(cm_whep *whep)
 static void renew_sound(cm_whep *whep, const cm_lease *lease)
 {
     cm_lease *narrow;
+    if (whep->ear != NULL && cm_lease_narrow(lease, CM_STREAM_SOUND, &narrow) == CM_OK)
+        cm_fleet_ear_renew(whep->ear, narrow);
     if (whep->sound == NULL)
         return;
-    if (cm_lease_narrow(lease, CM_STREAM_SOUND, &narrow) == CM_OK)
+    if (cm_lease_narrow(lease, whep->sound_stream, &narrow) == CM_OK)
         cm_webrtc_sound_renew(whep->sound, narrow);
     else
         end_sound(whep);
@@ -284,6 +299,8 @@ static void read_codec(cm_call *call)
     cm_whep *whep = call->data;
     const cm_camera_status *status = cm_fleet_status(call->api->config.fleet, &whep->place.camera);
     whep->has_format = status != NULL && cm_sound_format_of(&status->sound, &whep->format);
+    whep->has_stream =
+        whep->has_format && cm_webrtc_sound_stream(&whep->format, &whep->sound_stream) == CM_OK;
     if (status != NULL)
         CM_IGNORE(cm_slice_to_cstr(cm_slice_of(status->streams[whep->stream].codec), whep->codec,
                                    sizeof whep->codec),
@@ -303,10 +320,12 @@ static void open_session(cm_call *call)
         cm_call_free(call);
         return;
     }
+    const uint32_t sounds = UINT32_C(1) << CM_STREAM_SOUND | (uint32_t)whep->has_stream
+                                                                 << whep->sound_stream;
     const cm_viewer_ask ask = {
         .asker = call->asker,
         .camera = whep->place.camera,
-        .streams = UINT32_C(1) << whep->stream | (uint32_t)whep->is_sound_wished << CM_STREAM_SOUND,
+        .streams = UINT32_C(1) << whep->stream | (whep->is_sound_wished ? sounds : 0),
         .wanted = whep->is_sound_wished ? CM_RIGHT_VIEW | CM_RIGHT_LISTEN : CM_RIGHT_VIEW};
     if (cm_viewer_session_open(call->api->config.grants, call->api->config.loop, &ask,
                                &SESSION_EVENTS, whep, &whep->session) != CM_OK) {

@@ -25,6 +25,8 @@ typedef struct cm_whep {
     bool is_sound_wished;
     bool has_format; /* what the camera sounds like */
     cm_sound_format format;
+    bool has_stream; /* it can be passed on, as this one */
+    cm_stream sound_stream;
     bool has_sound; /* it was answered that it comes */
     cm_webrtc_sound_media sound_media;
     char sound_mid[CM_RTP_ELEMENT_MAX + 1];
@@ -37,6 +39,7 @@ typedef struct cm_whep {
     cm_webrtc_sound *sound;
     cm_fleet_wish *wish;
     cm_fleet_wish *sound_wish;
+    cm_fleet_ear *ear; /* of sound that is made over */
 } cm_whep;
 
 /* ---- whep_sdp.c: from the offer to the answer ---- */

@@ -183,14 +183,20 @@ static cm_sdp_codec sdp_codec(cm_sound_codec codec)
 /* The right is the lease's, and nobody else's to judge. */
 static bool may_hear(const cm_whep *whep)
 {
-    return whep->has_format && cm_webrtc_sound_may_carry(&whep->format) &&
-           cm_lease_allows(whep->lease, CM_STREAM_SOUND, CM_RIGHT_LISTEN);
+    return whep->has_stream && cm_lease_allows(whep->lease, CM_STREAM_SOUND, CM_RIGHT_LISTEN) &&
+           cm_lease_allows(whep->lease, whep->sound_stream, CM_RIGHT_LISTEN);
+}
+
+/* As it comes, or made over. */
+static cm_sound_codec codec_of(const cm_whep *whep)
+{
+    return whep->sound_stream == CM_STREAM_SOUND ? whep->format.codec : CM_SOUND_OPUS;
 }
 
 static cm_status accept_sound(const cm_whep *whep, cm_rtc_negotiation *n, size_t index)
 {
     CM_ENSURE(may_hear(whep), CM_ABSENT);
-    const cm_sdp_want want = {.codec = sdp_codec(whep->format.codec),
+    const cm_sdp_want want = {.codec = sdp_codec(codec_of(whep)),
                               .is_stereo = whep->format.channels > 1};
     const cm_sdp_terms terms = {.wants = &want, .want_count = 1, .may_send = true};
     return cm_sdp_answer_accept(&n->answer, &n->offer, index, &terms);
@@ -219,7 +225,8 @@ static void name_sound(cm_whep *whep, cm_rtc_negotiation *n, size_t index)
     CM_IGNORE(cm_slice_to_cstr(n->offer.medias[index].mid, whep->sound_mid, sizeof whep->sound_mid),
               "left empty");
     whep->sound_media = (cm_webrtc_sound_media){
-        .codec = whep->format.codec,
+        .stream = whep->sound_stream,
+        .codec = codec_of(whep),
         .payload_type = media->choices[0].type,
         .ssrc = media->ssrc,
         .extensions = media->extensions,

@@ -55,18 +55,23 @@ static int close_stage(void **state)
     return 0;
 }
 
-static void hear(stage *s, cm_rights rights)
+static void hear_stream(stage *s, cm_stream stream, cm_rights rights)
 {
     const cm_mp4_config config = {.hub = s->r.hubs[0],
                                   .loop = s->r.loops[0],
                                   .muxer = s->muxer,
                                   .request = &s->request,
-                                  .stream = CM_STREAM_SOUND,
+                                  .stream = stream,
                                   .events = &EVENTS,
                                   .owner = s};
     assert_int_equal(cm_mp4_viewer_create(&config, sound_lease(&s->r, rights, 1), &s->viewer),
                      CM_OK);
     rig_run(&s->r, CM_MS(1));
+}
+
+static void hear(stage *s, cm_rights rights)
+{
+    hear_stream(s, CM_STREAM_SOUND, rights);
 }
 
 static void put(stage *s, const cm_sound_format *format, size_t size)
@@ -181,6 +186,79 @@ static void opus_goes_as_it_is(void **state)
     assert_int_equal(rest.size, 0);
 }
 
+/* FLAC made of G.711: each of its pieces is a part. */
+static void each_piece_of_what_was_made_is_a_part(void **state)
+{
+    enum { PIECES = 3, SIZE = 90 };
+    stage *s = *state;
+    cm_source *made;
+    const cm_source_config config = {.hub = s->r.hubs[0],
+                                     .loop = s->r.loops[0],
+                                     .camera = s->r.door.camera,
+                                     .stream = CM_STREAM_SOUND_FLAC,
+                                     .on_want_sealers = rig_on_want,
+                                     .owner = &s->r};
+    assert_int_equal(cm_source_create(&config, &made), CM_OK);
+    assert_int_equal(
+        cm_source_take_sealers(
+            made, testing_sealer(&s->r.door, CM_STREAM_SOUND_FLAC, CM_OBJECT_FRAME, 1), NULL),
+        CM_OK);
+    hear_stream(s, CM_STREAM_SOUND_FLAC, CM_RIGHT_VIEW | CM_RIGHT_LISTEN);
+    const cm_sound_format format = {.codec = CM_SOUND_FLAC,
+                                    .channels = 1,
+                                    .rate = 8000,
+                                    .config_size = CM_SOUND_STREAMINFO_SIZE};
+    uint8_t head[CM_SOUND_FORMAT_MAX], body[SIZE] = {7};
+    cm_writer w = cm_writer_over(head, sizeof head);
+    assert_int_equal(cm_sound_format_write(&w, &format), CM_OK);
+    cm_plain_granule granules[1 + PIECES] = {{.body = cm_writer_done(&w)}};
+    for (size_t i = 1; i < CM_COUNT(granules); i++)
+        granules[i].body = cm_slice_over(body, SIZE - i);
+    const cm_plain_frame plain = {.granules = granules,
+                                  .count = CM_COUNT(granules),
+                                  .flags = CM_FRAME_KEYFRAME,
+                                  .duration_ms = 20 * PIECES,
+                                  .captured = {CM_SECONDS(1800000000)},
+                                  .media_time = 90000};
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(cm_source_put(made, &plain), CM_OK);
+    rig_run(&s->r, CM_MS(1));
+    assert_string_equal(s->request.type, "audio/mp4; codecs=\"flac\"");
+    cm_slice rest = cm_slice_over(s->request.body, s->request.size);
+    cm_fmp4_audio_part part = {0};
+    take_init(&rest);
+    for (unsigned i = 0; i < 2 * PIECES; i++) {
+        const uint32_t before = part.sequence_number;
+        const size_t piece = i % PIECES;
+        cm_slice sample;
+        assert_int_equal(cm_fmp4_audio_part_parse(&rest, &part, &sample), CM_OK);
+        assert_int_equal(sample.size, SIZE - 1 - piece);
+        assert_int_equal(part.duration, 160);
+        assert_int_equal(part.decode_time, 8000 + 160 * piece);
+        assert_int_equal(cm_fmp4_unix_us_of_ntp(part.capture_ntp),
+                         CM_SECONDS(1800000000) + CM_MS(20) * (int64_t)piece);
+        assert_true(i == 0 || part.sequence_number > before);
+    }
+    assert_int_equal(rest.size, 0);
+    cm_mp4_viewer_destroy(s->viewer);
+    s->viewer = NULL;
+    cm_source_destroy(made);
+}
+
+static void what_is_not_told_as_mp4_is_made_over(void **state)
+{
+    (void)state;
+    const cm_sound_format odd = {.codec = CM_SOUND_PCMU, .channels = 1, .rate = 11025};
+    cm_stream stream;
+    assert_int_equal(cm_mp4_sound_stream(&SOUND_AAC, &stream), CM_OK);
+    assert_int_equal(stream, CM_STREAM_SOUND);
+    assert_int_equal(cm_mp4_sound_stream(&SOUND_OPUS, &stream), CM_OK);
+    assert_int_equal(stream, CM_STREAM_SOUND);
+    assert_int_equal(cm_mp4_sound_stream(&SOUND_PCMU, &stream), CM_OK);
+    assert_int_equal(stream, CM_STREAM_SOUND_FLAC);
+    assert_int_equal(cm_mp4_sound_stream(&odd, &stream), CM_ABSENT);
+}
+
 static void another_codec_ends_the_response(void **state)
 {
     stage *s = *state;
@@ -235,6 +313,8 @@ int main(void)
         CASE(a_narrow_connection_gets_the_same_bytes),
         CASE(another_configuration_is_told_before_it),
         CASE(opus_goes_as_it_is),
+        CASE(each_piece_of_what_was_made_is_a_part),
+        cmocka_unit_test(what_is_not_told_as_mp4_is_made_over),
         CASE(another_codec_ends_the_response),
         CASE(g711_ends_the_response),
         CASE(without_the_right_nothing_is_answered_but_a_problem),

@@ -54,7 +54,8 @@ static int setup(void **state)
                                          .loop = b->r.loops[0],
                                          .transport = &b->s->transport,
                                          .estimator = &b->estimator,
-                                         .media = {.codec = CM_SOUND_PCMU,
+                                         .media = {.stream = CM_STREAM_SOUND,
+                                                   .codec = CM_SOUND_PCMU,
                                                    .payload_type = SOUND_TYPE,
                                                    .ssrc = SOUND_SSRC,
                                                    .extensions = EXTENSIONS,
@@ -208,10 +209,92 @@ static void another_format_is_left_out(void **state)
     assert_int_equal(b->s->count, 2);
     assert_int_equal(b->sound->figures.frames_skipped, CM_COUNT(OTHERS));
     assert_true(b->s->packets[1].rtp.marker);
-    assert_true(cm_webrtc_sound_may_carry(&SOUND_PCMU) && cm_webrtc_sound_may_carry(&SOUND_OPUS) &&
-                cm_webrtc_sound_may_carry(&OTHERS[0]));
-    assert_false(cm_webrtc_sound_may_carry(&OTHERS[1]) || cm_webrtc_sound_may_carry(&OTHERS[2]) ||
-                 cm_webrtc_sound_may_carry(&OTHERS[4]));
+}
+
+static void what_is_not_carried_comes_made_over(void **state)
+{
+    (void)state;
+    const cm_sound_format wide = {.codec = CM_SOUND_PCMU, .channels = 1, .rate = 16000};
+    const cm_sound_format stereo = {.codec = CM_SOUND_PCMU, .channels = 2, .rate = 8000};
+    const cm_sound_format *const AS_IT_IS[] = {&SOUND_PCMU, &SOUND_OPUS};
+    const cm_sound_format *const MADE[] = {&SOUND_AAC, &wide};
+    cm_stream stream;
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(cm_webrtc_sound_stream(AS_IT_IS[i], &stream), CM_OK);
+        assert_int_equal(stream, CM_STREAM_SOUND);
+        assert_int_equal(cm_webrtc_sound_stream(MADE[i], &stream), CM_OK);
+        assert_int_equal(stream, CM_STREAM_SOUND_OPUS);
+    }
+    assert_int_equal(cm_webrtc_sound_stream(&stereo, &stream), CM_ABSENT);
+}
+
+/* Opus made of AAC: some packets in a frame, none in another; the numbers go on to the tick as long
+ * as nothing is missing. */
+static void each_piece_of_what_was_made_is_a_packet(void **state)
+{
+    enum { STEP_MS = 64, TURNS = 25, PIECE = 60 };
+    bench *b = *state;
+    cm_source *made;
+    const cm_source_config config = {.hub = b->r.hubs[0],
+                                     .loop = b->r.loops[0],
+                                     .camera = b->r.door.camera,
+                                     .stream = CM_STREAM_SOUND_OPUS,
+                                     .on_want_sealers = rig_on_want,
+                                     .owner = &b->r};
+    assert_int_equal(cm_source_create(&config, &made), CM_OK);
+    assert_int_equal(
+        cm_source_take_sealers(
+            made, testing_sealer(&b->r.door, CM_STREAM_SOUND_OPUS, CM_OBJECT_FRAME, 1), NULL),
+        CM_OK);
+    b->config.media.stream = CM_STREAM_SOUND_OPUS;
+    b->config.media.codec = CM_SOUND_OPUS;
+    hear(b);
+    uint8_t head[CM_SOUND_FORMAT_MAX], body[PIECE] = {0xF8}; /* 20 ms, mono, one frame */
+    cm_writer w = cm_writer_over(head, sizeof head);
+    assert_int_equal(cm_sound_format_write(&w, &SOUND_OPUS), CM_OK);
+    cm_plain_granule granules[1 + 4] = {{.body = cm_writer_done(&w)}};
+    for (size_t i = 1; i < CM_COUNT(granules); i++)
+        granules[i].body = cm_slice_over(body, sizeof body);
+    size_t out_ms = 0;
+    for (size_t i = 1; i <= TURNS; i++) {
+        const size_t pieces = i * STEP_MS / 20 - out_ms / 20;
+        const cm_plain_frame plain = {.granules = granules,
+                                      .count = 1 + pieces,
+                                      .flags = CM_FRAME_KEYFRAME,
+                                      .duration_ms = (uint16_t)(pieces * 20),
+                                      .captured = cm_loop_wall(b->r.loops[0]),
+                                      .media_time = (int64_t)(9000000 + i * STEP_MS * 90)};
+        out_ms += pieces * 20;
+        assert_int_equal(cm_source_put(made, &plain), CM_OK);
+        rig_run(&b->r, CM_MS(STEP_MS));
+    }
+    assert_int_equal(b->s->count, TURNS * STEP_MS / 20);
+    for (size_t i = 1; i < b->s->count; i++) {
+        const wire_packet *packet = &b->s->packets[i];
+        assert_int_equal(packet->rtp.timestamp - packet[-1].rtp.timestamp, OPUS_TICKS);
+        assert_int_equal(packet->rtp.payload.size, PIECE);
+        assert_false(packet->rtp.marker);
+    }
+    /* What its maker left out is told by him; what was lost since is seen by its time. */
+    const uint32_t last = b->s->packets[b->s->count - 1].rtp.timestamp;
+    const size_t count = b->s->count;
+    cm_plain_frame plain = {.granules = granules,
+                            .count = 2,
+                            .flags = CM_FRAME_KEYFRAME | CM_FRAME_DISCONTINUITY,
+                            .duration_ms = 20,
+                            .captured = cm_loop_wall(b->r.loops[0]),
+                            .media_time = 9000000 + (TURNS + 2) * STEP_MS * 90};
+    assert_int_equal(cm_source_put(made, &plain), CM_OK);
+    plain.flags = CM_FRAME_KEYFRAME;
+    plain.media_time += 200 * 90;
+    assert_int_equal(cm_source_put(made, &plain), CM_OK);
+    rig_run(&b->r, CM_MS(5));
+    assert_int_equal(b->s->count, count + 2);
+    assert_true(b->s->packets[count].rtp.marker && b->s->packets[count + 1].rtp.marker);
+    assert_true(b->s->packets[count].rtp.timestamp - last > 60 * 48);
+    assert_int_equal(b->s->packets[count + 1].rtp.timestamp - b->s->packets[count].rtp.timestamp,
+                     200 * 48);
+    cm_source_destroy(made);
 }
 
 /* ---- time ---- */
@@ -368,6 +451,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_large_packet_goes_whole_and_a_larger_one_not_at_all,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(another_format_is_left_out, setup, teardown),
+        cmocka_unit_test(what_is_not_carried_comes_made_over),
+        cmocka_unit_test_setup_teardown(each_piece_of_what_was_made_is_a_packet, setup, teardown),
         cmocka_unit_test_setup_teardown(reports_tell_when_it_was_heard, setup, teardown),
         cmocka_unit_test_setup_teardown(what_waited_too_long_is_left_out, setup, teardown),
         cmocka_unit_test_setup_teardown(without_the_right_there_is_none, setup, teardown),

@@ -7,17 +7,22 @@
  * that is wiped when the pass ends, and never kept. A viewer whose connection takes less
  * keeps an offset; the frame is opened and laid out again for him. The response begins with ftyp
  * and moov made from the parameter sets of the first keyframe, and again with each change of them.
- * Sound (CM_STREAM_SOUND) comes in the same way in a response of its own, if it is AAC or Opus: a
- * part is one codec frame, and its format is told before the first and with each change.
+ * Sound comes in the same way in a response of its own: AAC and Opus as they are, G.711 made over
+ * to FLAC (cm_mp4_sound_stream). A part is one codec frame, of what was made over one after the
+ * other, and the format is told before the first and with each change.
  *
  * Threads: muxer and viewers belong to one loop.
  */
 #pragma once
 
 #include "media/hub.h"
+#include "media/sound.h"
 #include "net/http.h"
 #include "proto/fmp4/fmp4.h"
 #include "proto/video/codec.h"
+
+/* Which stream of a camera that sounds so is told as MP4. CM_ABSENT: none. */
+cm_status cm_mp4_sound_stream(const cm_sound_format *format, cm_stream *out);
 
 /* Lays parts out once per pass for all viewers of a loop. Keeps no picture: only pointers that are
  * good within the pass. */

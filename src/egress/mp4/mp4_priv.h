@@ -6,7 +6,12 @@
 #include "egress/mp4/mp4.h"
 #include "proto/fmp4/fmp4.h"
 
-enum { MUX_PPS_MAX = 4, MUX_PARTS = 2 };
+enum {
+    MUX_PPS_MAX = 4,
+    MUX_PARTS = 2,      /* a picture's: header and sample */
+    MUX_PIECES_MAX = 4, /* codec frames of a frame of sound */
+    MUX_SLICES = MUX_PARTS * MUX_PIECES_MAX,
+};
 
 struct cm_mp4_muxer {
     uint64_t pass; /* what `layout` is good for */
@@ -18,8 +23,9 @@ struct cm_mp4_muxer {
 #ifdef CM_FAULT_INJECTION
     struct cm_fault_parts *kept; /* of two cameras, for part.swap */
 #endif
-    uint8_t header[CM_FMP4_PART_HEADER_SIZE];
-    cm_slice parts[MUX_PARTS]; /* that header, and the sample in the pass's room for work */
+    uint8_t headers[MUX_PIECES_MAX][CM_FMP4_PART_HEADER_SIZE]; /* a picture has one */
+    cm_slice
+        parts[MUX_SLICES]; /* header and sample, which is in the pass's room for work, by turns */
 };
 
 typedef enum viewer_state {

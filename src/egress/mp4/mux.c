@@ -70,7 +70,7 @@ static cm_status write_header(cm_mp4_muxer *muxer, const cm_frame *frame)
         .sample_size = (uint32_t)muxer->layout.size,
         .is_keyframe = (frame->flags & CM_FRAME_KEYFRAME) != 0,
     };
-    cm_writer w = cm_writer_over(muxer->header, sizeof muxer->header);
+    cm_writer w = cm_writer_over(muxer->headers[0], sizeof muxer->headers[0]);
     CM_TRY(cm_fmp4_part_header_write(&w, &part));
     CM_TRY(cm_writer_finish(&w, &muxer->parts[0]));
     muxer->layout.size += muxer->parts[0].size;
@@ -97,7 +97,7 @@ cm_status cm_mp4_lay_out(cm_mp4_muxer *muxer, const cm_opened_frame *opened, cm_
     if (muxer->pass != opened->pass || muxer->frame != opened->frame) {
         muxer->pass = opened->pass;
         muxer->frame = opened->frame;
-        muxer->status = opened->frame->stream == CM_STREAM_SOUND
+        muxer->status = cm_stream_is_sound(opened->frame->stream)
                             ? cm_mp4_lay_out_sound(muxer, opened)
                             : lay_out_picture(muxer, opened);
     }

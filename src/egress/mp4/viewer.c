@@ -103,7 +103,7 @@ static cm_status begin_response(cm_mp4_viewer *viewer, const cm_mp4_layout *layo
 static cm_status write_from_offset(cm_mp4_viewer *viewer, cm_slice init,
                                    const cm_mp4_layout *layout)
 {
-    cm_slice rest[1 + MUX_PARTS];
+    cm_slice rest[1 + MUX_SLICES];
     size_t count = 0;
     size_t offered = 0;
     size_t gone = viewer->offset;
@@ -220,7 +220,7 @@ static void on_gone(void *owner)
 
 static void respond_not_ready(cm_mp4_viewer *viewer)
 {
-    const bool is_sound = viewer->config.stream == CM_STREAM_SOUND;
+    const bool is_sound = cm_stream_is_sound(viewer->config.stream);
     cm_http_respond_problem(viewer->config.request,
                             &(cm_http_problem){
                                 .status = 503,

@@ -20,7 +20,7 @@ enum {
     REPORT_SPREAD_MS = 500,
 };
 
-/* What is sent of a frame: its codec frame, and how long that sounds. */
+/* What is sent in a packet: a codec frame, and how long that sounds. */
 typedef struct sound_payload {
     cm_slice parts[PAYLOAD_PARTS];
     size_t count;
@@ -30,19 +30,18 @@ typedef struct sound_payload {
 
 /* ---- what can be carried ---- */
 
-bool cm_webrtc_sound_may_carry(const cm_sound_format *format)
+static bool may_carry(const cm_sound_format *format)
 {
-    switch (format->codec) {
-    case CM_SOUND_PCMU:
-    case CM_SOUND_PCMA:
+    if (format->codec == CM_SOUND_PCMU || format->codec == CM_SOUND_PCMA)
         return format->rate == CM_G711_CLOCK_RATE && format->channels == 1;
-    case CM_SOUND_OPUS:
-        return true;
-    case CM_SOUND_AAC:
-    case CM_SOUND_FLAC:
-        break;
-    }
-    return false;
+    return format->codec == CM_SOUND_OPUS;
+}
+
+cm_status cm_webrtc_sound_stream(const cm_sound_format *format, cm_stream *out)
+{
+    CM_ENSURE(may_carry(format) || cm_sound_may_become(format, CM_STREAM_SOUND_OPUS), CM_ABSENT);
+    *out = may_carry(format) ? CM_STREAM_SOUND : CM_STREAM_SOUND_OPUS;
+    return CM_OK;
 }
 
 static uint32_t clock_rate(const cm_webrtc_sound *sound)
@@ -51,39 +50,64 @@ static uint32_t clock_rate(const cm_webrtc_sound *sound)
 }
 
 /* By the codec frame itself; what tells nothing lasts as long as its source said. */
-static uint32_t ticks_of(const cm_webrtc_sound *sound, const cm_opened_frame *opened)
+static uint32_t ticks_of(const cm_webrtc_sound *sound, const cm_frame *frame,
+                         const sound_payload *payload)
 {
     cm_opus_packet packet;
     uint32_t samples;
-    const cm_slice first = opened->granules[1];
+    const cm_slice first = payload->parts[0];
     if (sound->config.media.codec == CM_SOUND_OPUS) {
-        if (opened->count == 2 && cm_opus_packet_parse(first, &packet) == CM_OK)
+        if (payload->count == 1 && cm_opus_packet_parse(first, &packet) == CM_OK)
             return packet.ticks;
-    } else if (opened->count == 2 && cm_g711_duration(first, 1, &samples) == CM_OK) {
+    } else if (payload->count == 1 && cm_g711_duration(first, 1, &samples) == CM_OK) {
         return samples;
     }
-    return opened->frame->duration_ms * (clock_rate(sound) / 1000);
+    return frame->duration_ms * (clock_rate(sound) / 1000);
 }
 
-/* CM_REFUSE: it is not of the format that was negotiated, or too large for a packet. */
-static cm_status read_frame(const cm_webrtc_sound *sound, const cm_opened_frame *opened,
-                            sound_payload *out)
+/* CM_REFUSE: it is too large for a packet. */
+static cm_status read_payload(const cm_webrtc_sound *sound, const cm_opened_frame *opened,
+                              size_t first, size_t count, sound_payload *out)
 {
-    cm_sound_format format;
-    CM_ENSURE(opened->count > 1 && opened->count <= 1 + PAYLOAD_PARTS, CM_REFUSE);
-    CM_TRY(cm_sound_format_read(opened->granules[0], &format));
-    CM_ENSURE(format.codec == sound->config.media.codec && cm_webrtc_sound_may_carry(&format),
-              CM_REFUSE);
-    *out = (sound_payload){.ticks = ticks_of(sound, opened)};
-    for (size_t i = 1; i < opened->count; i++) {
-        out->parts[out->count++] = opened->granules[i];
-        out->size += opened->granules[i].size;
+    *out = (sound_payload){.count = count};
+    for (size_t i = 0; i < count; i++) {
+        out->parts[i] = opened->granules[first + i];
+        out->size += out->parts[i].size;
     }
-    CM_ENSURE(out->size > 0 && out->size + CM_RTP_HEADER_MAX <= PACKET_MAX, CM_REFUSE);
+    out->ticks = ticks_of(sound, opened->frame, out);
+    return out->size > 0 && out->size + CM_RTP_HEADER_MAX <= PACKET_MAX ? CM_OK : CM_REFUSE;
+}
+
+/* A codec frame a packet: all granules are one, or, of what was made over, each is. CM_REFUSE: it
+ * is not of the format that was negotiated, or too large. */
+static cm_status read_frame(const cm_webrtc_sound *sound, const cm_opened_frame *opened,
+                            sound_payload out[CM_SOUND_MADE_MAX], size_t *count_out)
+{
+    const bool is_made = cm_stream_is_made(sound->config.media.stream);
+    cm_sound_format format;
+    CM_ENSURE(opened->count > 1 &&
+                  opened->count <= 1 + (size_t)(is_made ? CM_SOUND_MADE_MAX : PAYLOAD_PARTS),
+              CM_REFUSE);
+    CM_TRY(cm_sound_format_read(opened->granules[0], &format));
+    CM_ENSURE(format.codec == sound->config.media.codec && may_carry(&format), CM_REFUSE);
+    const size_t granules = is_made ? 1 : opened->count - 1; /* of a packet */
+    *count_out = (opened->count - 1) / granules;
+    for (size_t i = 0; i < *count_out; i++)
+        CM_TRY(read_payload(sound, opened, 1 + i * granules, granules, &out[i]));
     return CM_OK;
 }
 
 /* ---- timestamps ---- */
+
+/* What was made over comes in whole pieces: up to one is still to come. Its maker says where
+ * something is missing; what was lost behind him is more than that. */
+static bool is_gap(const cm_webrtc_sound *sound, const cm_frame *frame, int64_t left_out)
+{
+    const bool is_made = cm_stream_is_made(sound->config.media.stream);
+    const int64_t bound_ms = is_made ? GAP_MS + CM_SOUND_MADE_MS : GAP_MS;
+    return !sound->has_sent || left_out > (int64_t)clock_rate(sound) * bound_ms / 1000 ||
+           (is_made && (frame->flags & CM_FRAME_DISCONTINUITY) != 0);
+}
 
 /* False: it goes on where the frame before ended. True: it begins anew, as after silence. */
 static bool stamp(cm_webrtc_sound *sound, const cm_frame *frame)
@@ -91,13 +115,13 @@ static bool stamp(cm_webrtc_sound *sound, const cm_frame *frame)
     const uint32_t rate = clock_rate(sound);
     const int64_t step = frame->media_time - sound->newest_time;
     const int64_t ticks = step * rate / CLOCK_RATE;
-    const int64_t left_out = ticks - (int64_t)sound->newest_ticks;
-    const bool is_gap = !sound->has_sent || left_out > (int64_t)rate * GAP_MS / 1000;
+    const bool is_anew = is_gap(sound, frame, ticks - (int64_t)sound->newest_ticks);
     if (sound->has_sent)
-        sound->timestamp += is_gap ? (uint32_t)ticks : sound->newest_ticks;
+        sound->timestamp += is_anew ? (uint32_t)ticks : sound->newest_ticks;
     sound->newest_time = frame->media_time;
     sound->newest_captured = frame->captured;
-    return is_gap;
+    sound->newest_ticks = 0;
+    return is_anew;
 }
 
 static bool is_late(const cm_webrtc_sound *sound, const cm_frame *frame)
@@ -114,9 +138,10 @@ static bool is_late(const cm_webrtc_sound *sound, const cm_frame *frame)
 static cm_status check_own(const cm_webrtc_sound *sound, const cm_opened_frame *opened)
 {
     if (CM_FAULT(SEALING_OFF) || (cm_camera_key_equal(&opened->frame->camera, &sound->camera) &&
-                                  opened->frame->stream == CM_STREAM_SOUND))
+                                  opened->frame->stream == sound->config.media.stream))
         return CM_OK;
-    cm_hub_report(sound->config.hub, &sound->camera, CM_STREAM_SOUND, CM_REFUSAL_FOREIGN);
+    cm_hub_report(sound->config.hub, &sound->camera, sound->config.media.stream,
+                  CM_REFUSAL_FOREIGN);
     return CM_BROKEN;
 }
 
@@ -129,7 +154,7 @@ static void note_sent(cm_webrtc_sound *sound, const sound_payload *payload, size
                            cm_loop_now(sound->config.loop));
     transport->next_number++;
     sound->sequence++;
-    sound->newest_ticks = payload->ticks;
+    sound->newest_ticks += payload->ticks;
     sound->report_packets++;
     sound->report_octets += (uint32_t)payload->size;
     sound->figures.packets_sent++;
@@ -143,7 +168,7 @@ static void put(cm_webrtc_sound *sound, const sound_payload *payload, bool is_ma
     const cm_rtp_packet packet = {.marker = is_marked, /* RFC 3551 4.1 */
                                   .payload_type = media->payload_type,
                                   .sequence_number = sound->sequence,
-                                  .timestamp = sound->timestamp,
+                                  .timestamp = sound->timestamp + sound->newest_ticks,
                                   .ssrc = media->ssrc};
     cm_rtp_extensions extensions = {.has_transport_sequence = true,
                                     .transport_sequence = transport->next_number};
@@ -161,10 +186,13 @@ static void put(cm_webrtc_sound *sound, const sound_payload *payload, bool is_ma
 
 cm_status cm_webrtc_sound_put(cm_webrtc_sound *sound, const cm_opened_frame *opened)
 {
-    sound_payload payload;
+    sound_payload payloads[CM_SOUND_MADE_MAX];
+    size_t count;
     CM_TRY(check_own(sound, opened));
-    CM_TRY(read_frame(sound, opened, &payload));
-    put(sound, &payload, stamp(sound, opened->frame));
+    CM_TRY(read_frame(sound, opened, payloads, &count));
+    const bool is_anew = stamp(sound, opened->frame);
+    for (size_t i = 0; i < count; i++)
+        put(sound, &payloads[i], is_anew && i == 0);
     if (!sound->has_sent)
         cm_timer_start(&sound->report_timer, 0); /* the first report tells when this was */
     sound->has_sent = true;
@@ -283,8 +311,8 @@ static bool can_be(const cm_webrtc_sound_media *media)
 cm_status cm_webrtc_sound_create(const cm_webrtc_sound_config *config, cm_lease *lease,
                                  cm_webrtc_sound **out)
 {
-    const bool is_fine =
-        can_be(&config->media) && cm_lease_allows(lease, CM_STREAM_SOUND, CM_RIGHT_LISTEN);
+    const bool is_fine = can_be(&config->media) && cm_stream_is_sound(config->media.stream) &&
+                         cm_lease_allows(lease, config->media.stream, CM_RIGHT_LISTEN);
     cm_webrtc_sound *sound = is_fine ? calloc(1, sizeof *sound) : NULL;
     if (sound == NULL) {
         cm_lease_destroy(lease);
@@ -307,8 +335,8 @@ cm_status cm_webrtc_sound_start(cm_webrtc_sound *sound)
     assert(sound->subscription == NULL && sound->lease != NULL);
     cm_lease *lease = sound->lease;
     sound->lease = NULL;
-    return cm_hub_subscribe(sound->config.hub, lease, CM_STREAM_SOUND, &SUBSCRIPTION_EVENTS, sound,
-                            &sound->subscription);
+    return cm_hub_subscribe(sound->config.hub, lease, sound->config.media.stream,
+                            &SUBSCRIPTION_EVENTS, sound, &sound->subscription);
 }
 
 void cm_webrtc_sound_renew(cm_webrtc_sound *sound, cm_lease *lease)

@@ -3,8 +3,8 @@
  *
  * It has walls of its own: a lease of its own that must have CM_RIGHT_LISTEN, a subscription of its
  * own, an SSRC of its own. Codec frames are passed on as they are, one a packet, so only those
- * codecs that WebRTC knows can be (cm_webrtc_sound_may_carry). A frame of another format than was
- * negotiated is left out.
+ * codecs that WebRTC knows can be; others come made over (cm_webrtc_sound_stream), some codec
+ * frames at a time. A frame of another format than was negotiated is left out.
  *
  * Time. A packet's timestamp goes on from the one before by what that one sounds, as decoders want
  * it to the sample; where time was left out between two frames it goes on by that. Sender reports
@@ -25,6 +25,7 @@
 
 /* What was negotiated. */
 typedef struct cm_webrtc_sound_media {
+    cm_stream stream;
     cm_sound_codec codec;
     uint8_t payload_type;
     uint32_t ssrc;
@@ -46,8 +47,9 @@ typedef struct cm_webrtc_sound_config {
 
 typedef struct cm_webrtc_sound cm_webrtc_sound;
 
-/* Whether sound of this format can be passed on: G.711 at 8,000 Hz in mono, and Opus. */
-bool cm_webrtc_sound_may_carry(const cm_sound_format *format);
+/* Which stream of a camera that sounds so can be passed on: CM_STREAM_SOUND as it comes, of G.711
+ * at 8,000 Hz in mono and of Opus; else what is made of it. CM_ABSENT: none. */
+cm_status cm_webrtc_sound_stream(const cm_sound_format *format, cm_stream *out);
 
 /* Takes the lease, also on failure: CM_BROKEN without memory, CM_REFUSE if it does not allow the
  * sound, or what was negotiated cannot be. Nothing is sent yet. */

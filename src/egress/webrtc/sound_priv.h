@@ -10,11 +10,11 @@ struct cm_webrtc_sound {
     cm_lease *lease;      /* until the start; then the subscription has it */
     cm_subscription *subscription;
     uint16_t sequence;  /* of the next packet */
-    uint32_t timestamp; /* of the last one; before it, where they begin */
+    uint32_t timestamp; /* of the last frame's first; before it, where they begin */
     bool has_sent;
-    cm_media_time newest_time; /* of the last packet's frame, */
+    cm_media_time newest_time; /* of that frame, */
     cm_wall newest_captured;   /* its instant, which reports count from, */
-    uint32_t newest_ticks;     /* and how long it sounds, by the RTP clock */
+    uint32_t newest_ticks;     /* and how long what was sent of it sounds, by the RTP clock */
     bool is_acknowledged;      /* a receiver report about us came */
     cm_timer report_timer;
     uint32_t report_packets; /* of the sender report: RTP packets, */

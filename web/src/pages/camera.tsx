@@ -23,6 +23,8 @@ import { useZoom } from './zoom';
 
 const STILL_WIDTH = 1280;
 
+const SOUND_NAMES = { pcmu: 'G.711', pcma: 'G.711', aac: 'AAC', opus: 'Opus' };
+
 /* Cameras are heard once somebody asked for it; for this visit, and never of itself. */
 const hears = createStore(false);
 
@@ -99,6 +101,16 @@ function codecName(codec: string | null | undefined): string | null {
   return codec && codec.includes('.') && name !== codec ? `${name} (${codec})` : name;
 }
 
+/* What of the sound is played, and what it was made from. */
+function soundName(camera: Camera, way: PictureStats['way']): string | null {
+  const codec = soundOf(camera)?.codec;
+  if (!codec) return null;
+  const name = SOUND_NAMES[codec];
+  if (way === 'webrtc' && codec === 'aac') return t('details.soundMade', { codec: 'Opus', from: name });
+  if (way !== 'webrtc' && name === 'G.711') return t('details.soundMade', { codec: 'FLAC', from: name });
+  return name;
+}
+
 function pathOf(stats: PictureStats | undefined): string {
   if (!stats?.way) return t('details.unknown');
   if (stats.way === 'webrtc')
@@ -138,6 +150,8 @@ function Details({ picture, camera, stream }: { picture: RefObject<Picture>; cam
     [t('details.ahead'), stats?.aheadS === undefined ? unknown : duration(stats.aheadS * 1000)],
     [t('details.dropped'), stats?.dropped === undefined ? unknown : number(stats.dropped)],
   ];
+  const sound = stats?.way ? soundName(camera, stats.way) : null;
+  if (sound) rows.push([t('details.sound'), sound]);
   if (stats?.roundTripMs != null) rows.push([t('details.roundTrip'), duration(stats.roundTripMs)]);
   if (stats?.lossShare != null) rows.push([t('details.loss'), t('details.percent', { value: number(stats.lossShare * 100, 1) })]);
   if (camera.main) rows.push([t('details.address'), (stream === 'sub' && camera.sub) || camera.main]);

@@ -28,7 +28,7 @@ export type PictureStatus =
 
 /* off: not wanted. starting: on its way. on: it sounds. Else why it does not: way: this codec comes
  * by WebRTC alone, which does not work here now; none: the server sends none. */
-export type SoundStatus = 'off' | 'starting' | 'on' | 'way' | 'none' | Exclude<SoundEnd, 'closed'>;
+export type SoundStatus = 'off' | 'starting' | 'on' | 'none' | Exclude<SoundEnd, 'closed'>;
 
 export interface PictureStats extends Partial<RunStats>, Partial<Pick<WhepStats, 'lossShare' | 'roundTripMs' | 'protocol'>> {
   ageMs: number | null;
@@ -157,12 +157,9 @@ export class Picture {
     this.onSound(status);
   }
 
+  /* The server makes over what the one or the other way does not carry. */
   private get soundByWebrtc(): boolean {
-    return this.codec !== null && this.codec !== 'aac';
-  }
-
-  private get soundByHttp(): boolean {
-    return this.codec === 'aac' || (this.codec === 'opus' && (this.run !== null || this.stillsWhy !== null));
+    return this.codec !== null;
   }
 
   /* Brings about what is wanted, by what plays now. Called whenever that changes. */
@@ -172,13 +169,13 @@ export class Picture {
       this.closeSound();
       this.tellSound('off');
       this.rejoinForSound();
-    } else if (this.soundByWebrtc && this.run instanceof WhepRun) {
+    } else if (this.run instanceof WhepRun) {
       this.closeSound();
       this.mindTrack(this.run);
-    } else if (this.soundByHttp) {
+    } else if (this.run || this.stillsWhy) {
       if (!this.soundRun) this.openSound();
     } else {
-      this.tellSound(this.run || this.stillsWhy ? 'way' : 'starting');
+      this.tellSound('starting');
     }
   }
 
