@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <netinet/udp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -58,6 +59,27 @@ int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
     }
     kernel.room -= taken;
     return (int)syscall(SYS_sendmmsg, fd, messages, taken, flags);
+}
+
+/* As many datagrams as are asked for, `flood` times, from one who is not there. */
+static int flood;
+
+int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
+{
+    static const struct sockaddr_in NOBODY = {.sin_family = AF_INET};
+    if (flood == 0)
+        return (int)syscall(SYS_recvmmsg, fd, messages, count, flags, timeout);
+    flood--;
+    for (unsigned i = 0; i < count; i++) {
+        struct msghdr *message = &messages[i].msg_hdr;
+        cm_slice_copy(cm_slice_over(&NOBODY, sizeof NOBODY), message->msg_name,
+                      message->msg_namelen);
+        message->msg_namelen = sizeof NOBODY;
+        message->msg_controllen = 0;
+        message->msg_flags = 0;
+        messages[i].msg_len = 1;
+    }
+    return (int)count;
 }
 
 int getsockopt(int fd, int level, int option, void *value, socklen_t *size)
@@ -470,6 +492,74 @@ static void any_of_our_addresses_may_answer(void **state)
     }
 }
 
+/* How many datagrams came in each turn, as the loop's time is that of the turn. */
+typedef struct turns {
+    cm_loop *loop;
+    cm_udp *udp;
+    bool closes;
+    cm_instant turn;
+    size_t in_turn;
+    size_t most; /* of all turns */
+} turns;
+
+static void note_turn(void *owner, const cm_datagram *datagrams, size_t count)
+{
+    turns *t = owner;
+    (void)datagrams;
+    if (cm_loop_now(t->loop).us != t->turn.us)
+        t->in_turn = 0;
+    t->turn = cm_loop_now(t->loop);
+    t->in_turn += count;
+    t->most = t->in_turn > t->most ? t->in_turn : t->most;
+    if (t->closes) {
+        cm_udp_close(t->udp);
+        t->udp = NULL;
+    }
+}
+
+static bool is_flood_over(void *owner)
+{
+    const turns *t = owner;
+    return flood == 0 || t->udp == NULL;
+}
+
+static void flood_one(bool closes, turns *t)
+{
+    enum { BATCHES = 100 };
+    place p;
+    place_open(&p);
+    catcher a = {.udp = NULL};
+    *t = (turns){.loop = p.w.loop, .closes = closes};
+    const cm_udp_config config = {.local = p.there_host, .on_datagrams = note_turn, .owner = t};
+    assert_int_equal(cm_udp_open(p.there, &config, &t->udp), CM_OK);
+    const cm_address to = cm_udp_local(t->udp);
+    catcher_open(&a, p.here, &p.here_host);
+    send_text(&a, &to, "ready"); /* and it stays so */
+    flood = BATCHES;
+    assert_true(world_run(&p.w, is_flood_over, t));
+    flood = 0;
+    cm_udp_close(a.udp);
+    cm_udp_close(t->udp);
+    place_close(&p);
+}
+
+/* So that reports are not lost while there is much to send, nor senders starved by reports. */
+static void a_turn_reads_several_batches_but_not_without_end(void **state)
+{
+    (void)state;
+    turns t;
+    flood_one(false, &t);
+    assert_int_equal(t.most, 8 * 64);
+}
+
+static void who_closes_at_one_batch_gets_no_other(void **state)
+{
+    (void)state;
+    turns t;
+    flood_one(true, &t);
+    assert_int_equal(t.most, 64);
+}
+
 static void localhost_is_found_and_an_invalid_name_not(void **state)
 {
     (void)state;
@@ -533,6 +623,8 @@ int main(void)
         cmocka_unit_test(trying_again_sends_no_byte_twice),
         cmocka_unit_test(what_cannot_be_sent_counts_as_sent),
         cmocka_unit_test(any_of_our_addresses_may_answer),
+        cmocka_unit_test(a_turn_reads_several_batches_but_not_without_end),
+        cmocka_unit_test(who_closes_at_one_batch_gets_no_other),
         cmocka_unit_test(localhost_is_found_and_an_invalid_name_not),
         cmocka_unit_test(a_lookup_may_outlive_its_net),
         cmocka_unit_test(own_addresses_leave_out_loopback),
