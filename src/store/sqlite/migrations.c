@@ -86,7 +86,7 @@ static cm_status keep_stale(cm_db *db)
         char values[512];
         write_columns(table, "", columns, sizeof columns);
         write_columns(table, "OLD.", values, sizeof values);
-        char sql[2048];
+        char sql[4096];
         snprintf(sql, sizeof sql,
                  "CREATE TABLE IF NOT EXISTS stale_%s AS SELECT * FROM %s WHERE 0;"
                  "CREATE TRIGGER IF NOT EXISTS stale_%s_delete BEFORE DELETE ON %s BEGIN"
