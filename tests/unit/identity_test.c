@@ -650,6 +650,38 @@ static void what_is_declared_is_made_once(void **state)
     people_close(&p);
 }
 
+/* As the YAML says when it is new; what the owner ticks after it stays. */
+static void a_declared_loudspeaker_is_followed(void **state)
+{
+    (void)state;
+    people p;
+    people_open(&p);
+    config c;
+    fill_config(&c);
+    const cm_camera_key door = camera_key("verdi", "door");
+    cm_stored_camera camera;
+    cm_change change;
+    const bool yes = true;
+    apply(&p, &c);
+    assert_int_equal(cm_store_camera_find(p.w.store, &door, &camera), CM_OK);
+    assert_false(camera.takes_talk);
+    assert_int_equal(cm_store_camera_update(p.w.store, &door,
+                                            &(cm_camera_update){.takes_talk = &yes}, &camera,
+                                            &change),
+                     CM_OK);
+    cm_change_clear(&change);
+    apply(&p, &c);
+    assert_int_equal(cm_store_camera_find(p.w.store, &door, &camera), CM_OK);
+    assert_true(camera.takes_talk);
+    for (int i = 0; i < 2; i++) {
+        c.cameras[0].takes_talk = i == 0;
+        apply(&p, &c);
+        assert_int_equal(cm_store_camera_find(p.w.store, &door, &camera), CM_OK);
+        assert_int_equal(camera.takes_talk, i == 0);
+    }
+    people_close(&p);
+}
+
 static void what_is_declared_no_more_is_taken_away(void **state)
 {
     (void)state;
@@ -778,6 +810,7 @@ int main(void)
         cmocka_unit_test(a_cancelled_call_says_nothing),
         cmocka_unit_test(the_command_line_resets_passwords_and_makes_tokens),
         cmocka_unit_test(what_is_declared_is_made_once),
+        cmocka_unit_test(a_declared_loudspeaker_is_followed),
         cmocka_unit_test(what_is_declared_no_more_is_taken_away),
         cmocka_unit_test(what_the_app_changed_stays_until_the_yaml_says_something_new),
         cmocka_unit_test(a_declaration_that_cannot_be_says_why),

@@ -459,6 +459,37 @@ static void a_wall_stands_before_it_too(void **state)
     room_close(&r);
 }
 
+/* To another address of the same kind; there too it must be allowed, and asked for the ear. */
+static bool redirects(fake *f, const cm_rtsp_message *request)
+{
+    static const char *const PLACES[] = {"Location: rtsp://10.0.0.2/moved\r\n",
+                                         "Location: rtsp://10.0.0.2:555/moved\r\n"};
+    if (cm_rtsp_method_of(request->method) != CM_RTSP_DESCRIBE || f->counts[CM_RTSP_DESCRIBE] > 1)
+        return false;
+    fake_answer(f, request, 302, PLACES[f->step], NULL);
+    return true;
+}
+
+static void a_redirect_is_followed_where_it_may(void **state)
+{
+    (void)state;
+    room r;
+    room_open(&r);
+    r.s.camera.script = redirects;
+    open_session(&r);
+    assert_string_equal(r.s.camera.uris[CM_RTSP_SETUP], "rtsp://10.0.0.2/moved/trackID=3");
+    assert_true(r.s.camera.had_require[CM_RTSP_DESCRIBE]);
+    assert_int_equal(r.s.camera.connections, 2);
+    room_close(&r);
+    room_open(&r);
+    r.s.camera.script = redirects;
+    r.s.camera.step = 1;
+    expect_failure(&r, CM_CAUSE_ADDRESS_REFUSED,
+                   "this home's cameras may not be where it redirects to");
+    assert_int_equal(r.s.camera.connections, 1);
+    room_close(&r);
+}
+
 /* Over UDP to a camera that does not say where it hears: by TCP then. */
 static bool says_no_port(fake *f, const cm_rtsp_message *request)
 {
@@ -921,6 +952,7 @@ int main(void)
         cmocka_unit_test(what_it_does_not_offer_is_named),
         cmocka_unit_test(a_refusal_is_named),
         cmocka_unit_test(a_wall_stands_before_it_too),
+        cmocka_unit_test(a_redirect_is_followed_where_it_may),
         cmocka_unit_test(without_a_port_it_goes_over_tcp),
         cmocka_unit_test(after_a_failure_it_waits),
         cmocka_unit_test(a_lost_session_is_opened_again),
