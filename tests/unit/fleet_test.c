@@ -17,6 +17,7 @@ typedef struct stage {
     cm_net *nets[LOOPS];
     cm_hub *hubs[LOOPS];
     cm_still_service *stills[LOOPS];
+    cm_transcode_service *transcodes[LOOPS];
     cm_net *there;
     cm_epoch_page *page;
     cm_grants *grants;
@@ -72,6 +73,11 @@ static void open_loops(stage *s)
             cm_still_service_create(
                 &(cm_still_config){.loop = s->loops[i], .helper_path = "/nowhere"}, &s->stills[i]),
             CM_OK);
+        assert_int_equal(
+            cm_transcode_service_create(
+                &(cm_transcode_service_config){.loop = s->loops[i], .helper_path = "/nowhere"},
+                &s->transcodes[i]),
+            CM_OK);
     }
     assert_int_equal(cm_hub_tie(s->hubs, LOOPS), CM_OK);
 }
@@ -95,6 +101,7 @@ static void stage_open(stage *s)
                                                         .nets = s->nets,
                                                         .hubs = s->hubs,
                                                         .stills = s->stills,
+                                                        .transcodes = s->transcodes,
                                                         .loop_count = LOOPS,
                                                         .grants = s->grants,
                                                         .may_connect = may_connect,
@@ -125,6 +132,8 @@ static void stage_close(stage *s)
     run_ms(s, 3000);
     for (size_t i = 0; i < LOOPS; i++)
         cm_still_service_destroy(s->stills[i]);
+    for (size_t i = 0; i < LOOPS; i++)
+        cm_transcode_service_destroy(s->transcodes[i]);
     cm_fleet_destroy(s->fleet);
     cm_grants_destroy(s->grants);
     cm_hub_untie(s->hubs, LOOPS);
@@ -544,6 +553,78 @@ static void a_still_of_no_camera_is_absent(void **state)
     stage_close(&s);
 }
 
+/* ---- who hears sound made over ---- */
+
+/* At the camera's loop, and none elsewhere. */
+static size_t listeners_of(const stage *s, const cm_camera_key *key)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < LOOPS; i++) {
+        cm_transcode_counters counters;
+        cm_transcode_read_counters(s->transcodes[i], &counters);
+        if (i == cm_hub_loop_of(key, LOOPS))
+            count = counters.listeners;
+        else
+            assert_int_equal(counters.listeners, 0);
+    }
+    return count;
+}
+
+/* No sound comes here, so nobody looks at their leases. */
+static void ears_are_where_the_camera_lives(void **state)
+{
+    (void)state;
+    stage s;
+    stage_open(&s);
+    const cm_stored_camera row = row_of(&s, "verdi", "door");
+    const cm_camera_key foreign = camera_key("rossi", "door");
+    assert_int_equal(cm_fleet_put(s.fleet, &row, "kitchen-secret"), CM_OK);
+    run_ms(&s, 100);
+    cm_fleet_ear *opus = cm_fleet_hear(s.fleet, &row.key, CM_STREAM_SOUND_OPUS, NULL);
+    cm_fleet_ear *flac = cm_fleet_hear(s.fleet, &row.key, CM_STREAM_SOUND_FLAC, NULL);
+    cm_fleet_ear *stray = cm_fleet_hear(s.fleet, &foreign, CM_STREAM_SOUND_OPUS, NULL);
+    cm_fleet_ear *unmade = cm_fleet_hear(s.fleet, &row.key, CM_STREAM_SOUND, NULL);
+    assert_int_equal(listeners_of(&s, &row.key), 0); /* never inside the call */
+    run_ms(&s, 10);
+    assert_int_equal(listeners_of(&s, &row.key), 2);
+    cm_fleet_ear_renew(opus, NULL);
+    cm_fleet_ear_renew(stray, NULL);
+    run_ms(&s, 10);
+    assert_int_equal(listeners_of(&s, &row.key), 2);
+    cm_fleet_ear_end(flac);
+    cm_fleet_ear_end(stray);
+    cm_fleet_ear_end(unmade);
+    cm_fleet_ear_end(NULL);
+    run_ms(&s, 10);
+    assert_int_equal(listeners_of(&s, &row.key), 1);
+    cm_fleet_remove(s.fleet, &row.key);
+    run_ms(&s, 100);
+    assert_int_equal(listeners_of(&s, &row.key), 0);
+    cm_fleet_ear_end(opus);
+    stage_close(&s);
+}
+
+/* With the next lease, as when there was no memory for it. */
+static void an_ear_that_found_nothing_tries_again(void **state)
+{
+    (void)state;
+    stage s;
+    stage_open(&s);
+    const cm_stored_camera row = row_of(&s, "verdi", "door");
+    cm_fleet_ear *ear = cm_fleet_hear(s.fleet, &row.key, CM_STREAM_SOUND_OPUS, NULL);
+    run_ms(&s, 10);
+    assert_int_equal(cm_fleet_put(s.fleet, &row, "kitchen-secret"), CM_OK);
+    run_ms(&s, 100);
+    assert_int_equal(listeners_of(&s, &row.key), 0);
+    cm_fleet_ear_renew(ear, NULL);
+    run_ms(&s, 10);
+    assert_int_equal(listeners_of(&s, &row.key), 1);
+    cm_fleet_ear_end(ear);
+    run_ms(&s, 10);
+    assert_int_equal(listeners_of(&s, &row.key), 0);
+    stage_close(&s);
+}
+
 /* ---- the end ---- */
 
 static void a_fleet_that_stops_takes_nothing_more(void **state)
@@ -625,6 +706,8 @@ int main(void)
         cmocka_unit_test(a_publisher_hears_that_his_camera_went),
         cmocka_unit_test(a_wish_for_no_camera_is_harmless),
         cmocka_unit_test(a_still_of_no_camera_is_absent),
+        cmocka_unit_test(ears_are_where_the_camera_lives),
+        cmocka_unit_test(an_ear_that_found_nothing_tries_again),
         cmocka_unit_test(a_fleet_that_stops_takes_nothing_more),
         cmocka_unit_test(a_probe_may_be_stopped_at_any_moment),
         cmocka_unit_test(an_empty_fleet_stops_at_once),
