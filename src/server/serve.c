@@ -24,9 +24,11 @@ enum { EXIT_FINE = 0, EXIT_MACHINE = 1, EXIT_WRONG = 2, CAMERAS_MAX = 20000, STO
 static void on_hub_alarm(void *owner, const cm_camera_key *camera, cm_stream stream,
                          cm_refusal refusal)
 {
+    static const char *const NAMES[CM_STREAMS] = {"main", "sub", "sound", "sound-opus",
+                                                  "sound-flac"};
     (void)owner;
-    cm_log_camera(CM_LOG_ERROR, "seal", camera, "event=alarm stream=%s cause=%s",
-                  stream == CM_STREAM_MAIN ? "main" : "sub", cm_refusal_name(refusal));
+    cm_log_camera(CM_LOG_ERROR, "seal", camera, "event=alarm stream=%s cause=%s", NAMES[stream],
+                  cm_refusal_name(refusal));
 }
 
 static void on_still_alarm(void *owner, const cm_camera_key *camera, cm_refusal refusal)
