@@ -87,11 +87,14 @@ export class FakePeer extends EventTarget {
   }
 }
 
-/* Puts all of it in place of the globals, until restore(). `leave()` is the page that is left. */
+/* Puts all of it in place of the globals, until restore(). say('online') tells the window; `leave()` is the page that is
+ * left; `connection` is what the browser knows of its network. */
 export function pretendBrowser() {
   const clock = new Clock();
   const requests = [];
-  const left = new Set();
+  const page = new EventTarget();
+  let listeners = 0;
+  const connection = Object.assign(new EventTarget(), { type: 'wifi' });
   const answers = {
     POST: () => new Response(ANSWER, { status: 201, headers: { location: '/api/v1/cameras/door/whep/1?home=h', etag: '"a"' } }),
     PATCH: () => new Response(FRAGMENT, { status: 200 }),
@@ -103,8 +106,9 @@ export function pretendBrowser() {
     setInterval: (callback, ms) => clock.set(callback, ms, ms),
     clearTimeout: (id) => clock.timers.delete(id),
     clearInterval: (id) => clock.timers.delete(id),
-    addEventListener: (name, listener) => name === 'pagehide' && left.add(listener),
-    removeEventListener: (name, listener) => left.delete(listener),
+    navigator: { connection },
+    addEventListener: (name, listener) => { listeners++; page.addEventListener(name, listener); },
+    removeEventListener: (name, listener) => { listeners--; page.removeEventListener(name, listener); },
     RTCPeerConnection: FakePeer,
     fetch: async (url, init) => {
       requests.push({ url: String(url), ...init });
@@ -118,8 +122,10 @@ export function pretendBrowser() {
     Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
   FakePeer.made = [];
   return {
-    clock, requests, answers, left,
-    leave: () => { for (const listener of left) listener(); },
+    clock, requests, answers, connection,
+    get listeners() { return listeners; },
+    say: (name) => page.dispatchEvent(new Event(name)),
+    leave: () => page.dispatchEvent(new Event('pagehide')),
     methods: () => requests.map(({ method }) => method).join(' '),
     restore() {
       for (const [name, descriptor] of kept) {

@@ -63,8 +63,9 @@ class Program {
 
 const folder = (name) => mkdtempSync(join(tmpdir(), `casement-${name}-`));
 
-/* The YAML the server starts with is JSON: that is YAML too. `secrets` become files beside it. */
-export async function startServer({ isDemo = false, config = {}, secrets = {} }) {
+/* The YAML the server starts with is JSON: that is YAML too. `secrets` become files beside it. `inside`: the words that
+ * start a program in the server's network namespace. */
+export async function startServer({ isDemo = false, config = {}, secrets = {}, inside = [] }) {
   assert.ok(existsSync(BINARY), `${BINARY} is missing: ./run --build-only`);
   const place = folder('browser');
   const data = join(place, 'data');
@@ -74,11 +75,12 @@ export async function startServer({ isDemo = false, config = {}, secrets = {} })
   for (const [name, text] of Object.entries(secrets)) writeFileSync(join(place, name), `${text}\n`, { mode: 0o600 });
   const listen = { http: `127.0.0.1:${http}`, https: `127.0.0.1:${https}`, media: "127.0.0.1:0", ...config.listen };
   writeFileSync(join(place, 'casement.yaml'), JSON.stringify({ ...config, listen }));
-  const program = new Program(BINARY, ['serve', '-c', join(place, 'casement.yaml'), '--data', data, ...(isDemo ? ['--demo'] : [])]);
+  const words = [...inside, BINARY, 'serve', '-c', join(place, 'casement.yaml'), '--data', data, ...(isDemo ? ['--demo'] : [])];
+  const program = new Program(words[0], words.slice(1));
   await program.told(/From other devices/);
   return {
     plain: `http://127.0.0.1:${http}`,
-    tls: `https://127.0.0.1:${https}`,
+    tls: `https://${listen.https}`,
     link: /http:\S+#setup=\S+/.exec(program.output)?.[0] ?? null,
     fingerprint: (/[0-9A-F]{2}(:[0-9A-F]{2}){31}/.exec(program.output) ?? [''])[0],
     get log() { return program.log; },
@@ -92,9 +94,10 @@ export async function startServer({ isDemo = false, config = {}, secrets = {} })
 }
 
 /* Simulated cameras, in a process of their own. wish('cam2:stall') makes trouble. */
-export async function startCameras(count, options = []) {
+export async function startCameras(count, options = [], inside = []) {
   mkdirSync(SCENES, { recursive: true });
-  const program = new Program(BINARY, ['simcam', '--cameras', String(count), '--listen', '127.0.0.1:0', '--cache', SCENES, ...options]);
+  const words = [...inside, BINARY, 'simcam', '--cameras', String(count), '--listen', '127.0.0.1:0', '--cache', SCENES, ...options];
+  const program = new Program(words[0], words.slice(1));
   const [, address] = await program.told(/listening (rtsp:\S+)/);
   return {
     url: (number, stream = 'main') => `${address}/cam${number}${stream === 'sub' ? '/sub' : ''}`,

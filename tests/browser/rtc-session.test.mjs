@@ -72,7 +72,7 @@ describe('a session of WebRTC', () => {
     assert.deepEqual([url, keepalive, credentials], ['https://casement.test/api/v1/cameras/door/whep/1?home=h', true, 'same-origin']);
     assert.equal(peer().isClosed, true);
     assert.deepEqual(seen, ['connected']);
-    assert.equal(clock.timers.size + browser.left.size, 0, 'nothing waits for anything');
+    assert.equal(clock.timers.size + browser.listeners, 0, 'nothing waits for anything');
   });
 
   test('hands back what the server refused, and has nothing to take leave of', async () => {
@@ -156,6 +156,36 @@ describe('a session of WebRTC', () => {
     FakePeer.made[1].become('failed');
     await clock.pass(10);
     assert.equal(seen[2], 'other gone');
+  });
+
+  test('another network is not waited for: ICE is restarted at once, and again only when it is over', async () => {
+    await connected();
+    browser.say('online');
+    browser.say('online');
+    await clock.pass(10);
+    assert.equal(browser.methods(), 'POST PATCH');
+    await clock.pass(60_000); // the former way was never lost, and no state is told
+    assert.deepEqual(seen, ['connected']);
+    for (const [type, methods] of [['wifi', 'POST PATCH'], ['cellular', 'POST PATCH PATCH']]) {
+      browser.connection.type = type;
+      browser.connection.dispatchEvent(new Event('change'));
+      await clock.pass(10);
+      assert.equal(browser.methods(), methods);
+    }
+  });
+
+  test('a request that is lost with the network is made again', async () => {
+    await connected();
+    const answer = browser.answers.PATCH;
+    browser.answers.PATCH = () => Promise.reject(new TypeError('network changed'));
+    browser.say('online');
+    await clock.pass(450);
+    assert.equal(browser.methods(), 'POST PATCH PATCH PATCH');
+    browser.answers.PATCH = answer;
+    await clock.pass(200);
+    assert.match(peer().currentRemoteDescription.sdp, /srv2/);
+    await clock.pass(10_000);
+    assert.deepEqual([seen, browser.methods()], [['connected'], 'POST PATCH PATCH PATCH PATCH']);
   });
 
   test('the server\'s goodbye and a page that is left end it, once', async () => {

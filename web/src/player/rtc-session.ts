@@ -5,13 +5,14 @@
  *
  * The server's answer names its addresses, so the offer goes out at once, without candidates of ours:
  * the server learns where we are from our checks. A way that is lost is asked for again once (ICE
- * restart: a phone that changes networks goes on).
+ * restart), and at once when the browser says that the network is another one: a phone goes on.
  */
 
 import { problemOf, type Problem } from '../api/client';
 
 const LOST_MS = 1_500; // without a way for so long, ICE is restarted
 const RESTART_MS = 5_000; // and the restart has so long
+const AGAIN_MS = 200; // after a request that was lost with the network
 
 /* never: no way to the server was found. gone: there was one; or the server ended the session, or the
  * page was left. */
@@ -38,6 +39,10 @@ export function restarted(answer: string, fragment: string): string {
   return answer.replace(/^a=ice-ufrag:.*$/gm, ufrag).replace(/^a=ice-pwd:.*$/gm, password);
 }
 
+/* Where the browser knows by which kind of network it is connected (Android's do). */
+type Connection = EventTarget & { type?: string };
+const connection = () => (navigator as Navigator & { connection?: Connection }).connection;
+
 export class RtcSession {
   readonly peer = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
 
@@ -50,6 +55,21 @@ export class RtcSession {
   /* Browsers say no goodbye for a page that is left; the server would wait for its consent to end. */
   private readonly onLeft = () => this.end('gone');
 
+  /* Another network: the way may be gone without a word, and is not waited for. The former one is used until there is a
+   * better one. */
+  private readonly onNetwork = () => {
+    if (this.hadWay && this.lost === undefined) void this.restart();
+  };
+
+  private network = connection()?.type; // "wifi", "cellular"
+
+  /* It tells other things too: how fast the network seems to be. */
+  private readonly onConnection = () => {
+    const { network } = this;
+    this.network = connection()?.type;
+    if (this.network !== network) this.onNetwork();
+  };
+
   constructor(private readonly url: string, private readonly events: RtcEvents) {}
 
   /* The server has answered the offer. */
@@ -61,6 +81,8 @@ export class RtcSession {
   async open(): Promise<Problem | null> {
     this.peer.addEventListener('connectionstatechange', () => this.noteState());
     addEventListener('pagehide', this.onLeft);
+    addEventListener('online', this.onNetwork);
+    connection()?.addEventListener('change', this.onConnection);
     await this.peer.setLocalDescription(await this.peer.createOffer());
     const response = await this.send('POST', this.url, 'application/sdp', this.peer.localDescription?.sdp ?? '');
     if (!response.ok) return problemOf(response);
@@ -78,6 +100,8 @@ export class RtcSession {
     this.abort.abort();
     clearTimeout(this.lost);
     removeEventListener('pagehide', this.onLeft);
+    removeEventListener('online', this.onNetwork);
+    connection()?.removeEventListener('change', this.onConnection);
     this.peer.close();
     this.leave();
   }
@@ -117,15 +141,32 @@ export class RtcSession {
     }
   }
 
+  /* A way that was never lost is not said to be there again. */
+  private endRestart(): void {
+    this.lost = undefined;
+    if (this.peer.connectionState !== 'connected') this.end('gone');
+  }
+
+  /* Requests on connections of the former network fail: again, for as long as the restart has. */
+  private async ask(address: string, fragment: string): Promise<Response> {
+    for (;;) {
+      try {
+        return await this.send('PATCH', address, 'application/trickle-ice-sdpfrag', fragment, { 'If-Match': '*' });
+      } catch (error) {
+        if (this.isOver) throw error;
+        await new Promise((done) => { setTimeout(done, AGAIN_MS); });
+      }
+    }
+  }
+
   private async restart(): Promise<void> {
-    this.lost = setTimeout(() => this.end('gone'), RESTART_MS);
+    this.lost = setTimeout(() => this.endRestart(), RESTART_MS);
     const answer = this.peer.currentRemoteDescription?.sdp;
     if (!this.address || !answer) return;
     try {
       const offer = await this.peer.createOffer({ iceRestart: true });
       await this.peer.setLocalDescription(offer);
-      const response = await this.send('PATCH', this.address, 'application/trickle-ice-sdpfrag',
-        fragmentOf(offer.sdp ?? ''), { 'If-Match': '*' });
+      const response = await this.ask(this.address, fragmentOf(offer.sdp ?? ''));
       if (!response.ok) throw new Error(`${response.status}`);
       await this.peer.setRemoteDescription({ type: 'answer', sdp: restarted(answer, await response.text()) });
     } catch {
