@@ -74,12 +74,15 @@ static void soon(cm_loop *loop)
 }
 
 /* Sets the alarm for the earliest timer. One that is set too early is left: it rings once in vain,
- * which is cheaper than a system call each time a timer is put off. */
+ * which is cheaper than a system call each time a timer is put off. What is due already wants no
+ * alarm, but a turn that does not wait. */
 static void set_alarm(uv_backed *b)
 {
     const int64_t due = cm_heap_due_us(&b->loop.timers);
     const bool has_rung = b->alarm_us <= b->loop.now.us;
-    if (due >= b->alarm_us && !has_rung)
+    if (due <= b->loop.now.us)
+        b->is_busy = true;
+    if (b->is_busy || (due >= b->alarm_us && !has_rung))
         return;
     struct itimerspec at = {.it_value = {0}};
     if (due != INT64_MAX) {

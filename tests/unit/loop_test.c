@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +18,14 @@
 #include "loop/watch.h"
 
 /* ---- timers ---- */
+
+static unsigned alarms_set;
+
+int timerfd_settime(int fd, int flags, const struct itimerspec *at, struct itimerspec *before)
+{
+    alarms_set++;
+    return (int)syscall(SYS_timerfd_settime, fd, flags, at, before);
+}
 
 typedef struct alarm {
     cm_timer timer;
@@ -104,6 +114,22 @@ static void a_timer_that_starts_itself_again_lets_others_ring(void **state)
     cm_timer_start(&alarms[1].timer, 0);
     assert_true(world_run(&w, has_all_notes, &n));
     assert_string_equal(n.text, "abaaa");
+    world_close(&w);
+}
+
+static void what_is_due_already_sets_no_alarm(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w);
+    notes n = {.wanted = 41};
+    alarm_clock a;
+    make_alarms(&a, 1, w.loop, &n);
+    a.again = 40;
+    cm_timer_start(&a.timer, 0);
+    alarms_set = 0;
+    assert_true(world_run(&w, has_all_notes, &n));
+    assert_true(alarms_set < 10); /* the world's own */
     world_close(&w);
 }
 
@@ -1027,6 +1053,7 @@ int main(void)
         cmocka_unit_test(timers_ring_by_instant_and_then_by_start),
         cmocka_unit_test(a_timer_never_rings_early),
         cmocka_unit_test(a_timer_that_starts_itself_again_lets_others_ring),
+        cmocka_unit_test(what_is_due_already_sets_no_alarm),
         cmocka_unit_test(a_timer_stopped_by_another_in_its_turn_stays_silent),
         cmocka_unit_test(a_timer_started_twice_rings_once_at_the_later_wish),
         cmocka_unit_test(timers_stopped_in_any_order_stay_silent),
