@@ -35,6 +35,8 @@ CM_ROUTE(sound, GET, "/api/v1/cameras/{camera}/sound.mp4", VIEW, NONE, 0,
          "Live sound as fragmented MP4, with the right to listen")
 CM_ROUTE(whep, POST, "/api/v1/cameras/{camera}/whep", VIEW, SDP, 65536,
          "Live pictures by WebRTC: offer in, answer out")
+CM_ROUTE(whep_read, GET, "/api/v1/cameras/{camera}/whep/{viewer}", VIEW, NONE, 0,
+         "How a WebRTC viewer is heard at the camera")
 CM_ROUTE(whep_change, PATCH, "/api/v1/cameras/{camera}/whep/{viewer}", VIEW, SDP_FRAGMENT, 16384,
          "Candidates, or an ICE restart, of a WebRTC viewer")
 CM_ROUTE(whep_end, DELETE, "/api/v1/cameras/{camera}/whep/{viewer}", VIEW, NONE, 0,

@@ -1,4 +1,4 @@
-/* Candidates, ICE restarts and the end of a WebRTC session, on the loop where it lives. */
+/* How a WebRTC session is, its candidates, ICE restarts and end, on the loop where it lives. */
 #include "api/rtc_sdp.h"
 
 #include <stdlib.h>
@@ -15,12 +15,15 @@ typedef struct change {
         STALE_ETAG,
     } outcome;
     cm_status status;
+    json_t *(*describe)(const cm_rtc_place *place);
+    json_t *json; /* what it said */
 } change;
 
 static void free_change(void *data)
 {
     change *c = data;
     cm_buffer_deinit(&c->answer);
+    json_decref(c->json);
     free(c);
 }
 
@@ -44,6 +47,36 @@ static change *begin(cm_call *call, const cm_rtc_kind *kind)
     call->data = c;
     call->free_data = free_change;
     return c;
+}
+
+/* ---- GET ---- */
+
+static void read_there(cm_call *call)
+{
+    change *c = call->data;
+    const cm_rtc_place *place = c->kind->find(c->there, call);
+    c->outcome = place != NULL ? FOUND : NOT_FOUND;
+    if (place != NULL)
+        c->json = c->describe(place);
+}
+
+static void answer_read(cm_call *call)
+{
+    const change *c = call->data;
+    if (c->outcome == FOUND)
+        cm_call_json(call, 200, json_incref(c->json));
+    else
+        cm_call_problem(call, &c->kind->gone);
+}
+
+void cm_rtc_read(cm_call *call, const cm_rtc_kind *kind,
+                 json_t *(*describe)(const cm_rtc_place *place))
+{
+    change *c = begin(call, kind);
+    if (c == NULL)
+        return;
+    c->describe = describe;
+    cm_call_on(call, c->there, read_there, answer_read);
 }
 
 /* ---- DELETE ---- */

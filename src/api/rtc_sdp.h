@@ -59,7 +59,7 @@ cm_status cm_rtc_place_take_fragment(cm_rtc_place *place, cm_slice fragment, cm_
 void cm_rtc_place_respond(const cm_rtc_place *place, const char *kind, cm_http_request *request,
                           cm_slice answer);
 
-/* ---- PATCH and DELETE (rtc_change.c) ---- */
+/* ---- GET, PATCH and DELETE (rtc_change.c) ---- */
 
 typedef struct cm_rtc_kind {
     /* The session that the call asks for, on the loop of `there`, or NULL. */
@@ -69,5 +69,8 @@ typedef struct cm_rtc_kind {
     cm_call_fault gone; /* there is none */
 } cm_rtc_kind;
 
+/* `describe` runs on the session's loop. */
+void cm_rtc_read(cm_call *call, const cm_rtc_kind *kind,
+                 json_t *(*describe)(const cm_rtc_place *place));
 void cm_rtc_change(cm_call *call, const cm_rtc_kind *kind);
 void cm_rtc_end(cm_call *call, const cm_rtc_kind *kind);

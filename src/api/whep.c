@@ -1,5 +1,11 @@
-/* Opening a WebRTC viewer: evidence first, then transport and answer; pictures when the peer is
- * connected. */
+/*
+ * Opening a WebRTC viewer: evidence first, then transport and answer; pictures when the peer is
+ * connected.
+ *
+ * Most wait for their first lease before they are answered. One who may speak is answered on the
+ * camera's loop by the evidence alone, as a publisher is (api/whip.c); his lease comes while he
+ * connects, and nothing is shown, heard or said without it.
+ */
 #include "api/whep.h"
 
 #include <stdlib.h>
@@ -14,6 +20,7 @@ static void whep_free(cm_whep *whep)
     cm_fleet_unwant(whep->sound_wish);
     cm_fleet_ear_end(whep->ear);
     cm_webrtc_sound_destroy(whep->sound); /* says goodbye over what is freed next */
+    cm_whep_talk_end(whep);
     cm_viewer_session_close(whep->session);
     cm_lease_destroy(whep->lease);
     cm_rtc_session_destroy(whep->place.rtc);
@@ -65,6 +72,16 @@ void cm_route_whep_change(cm_call *call)
 void cm_route_whep_end(cm_call *call)
 {
     cm_rtc_end(call, &KIND);
+}
+
+static json_t *describe(const cm_rtc_place *place)
+{
+    return json_pack("{s:o}", "speech", cm_whep_talk_json(CM_HOLDER(place, const cm_whep, place)));
+}
+
+void cm_route_whep_read(cm_call *call)
+{
+    cm_rtc_read(call, &KIND, describe);
 }
 
 /* Nothing more is heard; the pictures go on. */
@@ -129,9 +146,9 @@ static void begin_sound(cm_whep *whep)
         end_sound(whep);
 }
 
-static void on_connected(void *owner)
+/* Connected, and under a lease. */
+static void begin_pictures(cm_whep *whep)
 {
-    cm_whep *whep = owner;
     whep->transport = cm_webrtc_transport_over(whep->place.rtc);
     const cm_webrtc_estimate_config rates = rates_of(whep);
     cm_webrtc_estimate_init(&whep->estimate, &rates, cm_loop_now(whep->place.api->config.loop));
@@ -155,6 +172,14 @@ static void on_connected(void *owner)
         whep_end(whep);
 }
 
+static void on_connected(void *owner)
+{
+    cm_whep *whep = owner;
+    whep->is_connected = true;
+    if (whep->lease != NULL)
+        begin_pictures(whep);
+}
+
 static void on_rtcp(void *owner, cm_slice compound)
 {
     cm_whep *whep = owner;
@@ -164,11 +189,10 @@ static void on_rtcp(void *owner, cm_slice compound)
         cm_webrtc_viewer_rtcp(whep->viewer, compound); /* may be the end of all */
 }
 
-/* A viewer of pictures sends none. */
+/* A viewer of pictures sends none; one who speaks does. */
 static void on_rtp(void *owner, cm_slice packet)
 {
-    (void)owner;
-    (void)packet;
+    cm_whep_talk_rtp(owner, packet);
 }
 
 static void on_closed(void *owner, cm_rtc_cause cause)
@@ -197,15 +221,41 @@ static void respond_problem(cm_whep *whep, unsigned status, const char *type, co
                                                    .retry_after_s = status == 503 ? 5 : 0});
 }
 
-/* Somebody hears: the camera's sound is wanted, and where it must be made over that begins. */
-static void want_sound(cm_whep *whep)
+/* Why there is no answer. */
+static cm_call_fault fault_of(cm_status status, const char *detail)
+{
+    if (status == CM_REFUSE)
+        return (cm_call_fault){400, "bad-offer", "Offer not understood", detail, NULL, 0};
+    if (status == CM_ABSENT)
+        return (cm_call_fault){406, "codec-not-offered", "No codec in common", detail, NULL, 0};
+    return (cm_call_fault){
+        503,        "server-busy",
+        "Too busy", "The server has as many WebRTC viewers as it may; try again in a moment.",
+        NULL,       5};
+}
+
+static void want_pictures(cm_whep *whep)
 {
     cm_fleet *fleet = whep->place.api->config.fleet;
+    whep->wish = cm_fleet_want(fleet, &whep->place.camera, whep->stream);
+    if (whep->has_sound)
+        whep->sound_wish = cm_fleet_want(fleet, &whep->place.camera, CM_STREAM_SOUND);
+}
+
+/* Somebody hears what must be made over: that begins, by the right of his lease. */
+static void begin_ear(cm_whep *whep)
+{
     cm_lease *lease;
-    whep->sound_wish = cm_fleet_want(fleet, &whep->place.camera, CM_STREAM_SOUND);
-    if (cm_stream_is_made(whep->sound_stream) &&
+    if (whep->ear == NULL && whep->has_sound && cm_stream_is_made(whep->sound_stream) &&
         cm_lease_narrow(whep->lease, CM_STREAM_SOUND, &lease) == CM_OK)
-        whep->ear = cm_fleet_hear(fleet, &whep->place.camera, whep->sound_stream, lease);
+        whep->ear = cm_fleet_hear(whep->place.api->config.fleet, &whep->place.camera,
+                                  whep->sound_stream, lease);
+}
+
+static bool may_hear(const cm_whep *whep)
+{
+    return whep->has_stream && cm_lease_allows(whep->lease, CM_STREAM_SOUND, CM_RIGHT_LISTEN) &&
+           cm_lease_allows(whep->lease, whep->sound_stream, CM_RIGHT_LISTEN);
 }
 
 /* The first lease: whoever asks may see this camera. */
@@ -214,23 +264,18 @@ static void begin(cm_whep *whep)
     char detail[CM_RTC_DETAIL_SIZE];
     cm_buffer answer;
     cm_buffer_init(&answer, 64 << 10);
+    whep->rights = may_hear(whep) ? CM_RIGHT_LISTEN : 0;
     const cm_status status = cm_whep_answer(whep, &RTC_EVENTS, &answer, detail);
     cm_buffer_deinit(&whep->offer);
     if (status == CM_OK) {
-        whep->wish =
-            cm_fleet_want(whep->place.api->config.fleet, &whep->place.camera, whep->stream);
-        if (whep->has_sound)
-            want_sound(whep);
+        want_pictures(whep);
+        begin_ear(whep);
         cm_http_request *request = whep->request;
         whep->request = NULL;
         cm_rtc_place_respond(&whep->place, "whep", request, cm_buffer_data(&answer));
-    } else if (status == CM_REFUSE) {
-        respond_problem(whep, 400, "bad-offer", "Offer not understood", detail);
-    } else if (status == CM_ABSENT) {
-        respond_problem(whep, 406, "codec-not-offered", "No codec in common", detail);
     } else {
-        respond_problem(whep, 503, "server-busy", "Too busy",
-                        "The server has as many WebRTC viewers as it may; try again in a moment.");
+        const cm_call_fault fault = fault_of(status, detail);
+        respond_problem(whep, fault.status, fault.type, fault.title, fault.detail);
     }
     cm_buffer_deinit(&answer);
     if (status != CM_OK)
@@ -257,14 +302,20 @@ static void on_lease(void *owner, cm_lease *lease)
 {
     cm_whep *whep = owner;
     renew_sound(whep, lease);
+    cm_whep_talk_renew(whep, lease);
     if (whep->viewer != NULL) {
         cm_webrtc_viewer_renew(whep->viewer, lease);
         return;
     }
     cm_lease_destroy(whep->lease);
     whep->lease = lease;
-    if (whep->place.rtc == NULL)
+    if (whep->place.rtc == NULL) {
         begin(whep);
+        return;
+    }
+    begin_ear(whep);
+    if (whep->is_connected)
+        begin_pictures(whep);
 }
 
 /* Refused, or cut while watching. */
@@ -294,54 +345,176 @@ static void on_gone(void *owner)
 
 static const cm_http_events WAITING_EVENTS = {NULL, on_gone};
 
-static void read_codec(cm_call *call)
-{
-    cm_whep *whep = call->data;
-    const cm_camera_status *status = cm_fleet_status(call->api->config.fleet, &whep->place.camera);
-    whep->has_format = status != NULL && cm_sound_format_of(&status->sound, &whep->format);
-    whep->has_stream =
-        whep->has_format && cm_webrtc_sound_stream(&whep->format, &whep->sound_stream) == CM_OK;
-    if (status != NULL)
-        CM_IGNORE(cm_slice_to_cstr(cm_slice_of(status->streams[whep->stream].codec), whep->codec,
-                                   sizeof whep->codec),
-                  "of the same size");
-}
-
-static void open_session(cm_call *call)
-{
-    static const cm_call_fault BUSY = {503,
+static const cm_call_fault TOO_MANY = {503,
                                        "too-many-viewers",
                                        "Too many pictures at once",
                                        "This account has too many pictures open: close some.",
                                        NULL,
                                        5};
-    cm_whep *whep = call->data;
+
+/* A POST, until the session is on its own. */
+typedef struct opening {
+    cm_whep *whep; /* NULL: it is */
+    /* Of one who may speak: */
+    cm_api *there; /* of the camera's loop */
+    cm_evidence evidence;
+    bool is_open;
+    cm_call_fault fault; /* unless is_open */
+    char detail[CM_RTC_DETAIL_SIZE];
+    cm_buffer answer;
+    cm_rtc_place place; /* a copy, for the answer's fields */
+} opening;
+
+static void free_opening(void *data)
+{
+    opening *o = data;
+    if (o->whep != NULL)
+        whep_free(o->whep);
+    cm_buffer_deinit(&o->answer);
+    free(o);
+}
+
+static cm_status open_session(cm_whep *whep)
+{
+    const cm_api_config *api = &whep->place.api->config;
+    const uint32_t sounds = UINT32_C(1) << CM_STREAM_SOUND | (uint32_t)whep->has_stream
+                                                                 << whep->sound_stream;
+    const cm_viewer_ask ask = {
+        .asker = whep->place.asker,
+        .camera = whep->place.camera,
+        .streams = UINT32_C(1) << whep->stream | (whep->wishes.hears ? sounds : 0),
+        .wanted = CM_RIGHT_VIEW | (whep->wishes.hears ? CM_RIGHT_LISTEN : 0) |
+                  (whep->rights & CM_RIGHT_TALK)};
+    return cm_viewer_session_open(api->grants, api->loop, &ask, &SESSION_EVENTS, whep,
+                                  &whep->session);
+}
+
+/* ---- one who sees, and may be heard by nobody: answered with the first lease ---- */
+
+static void open_here(cm_call *call)
+{
+    opening *o = call->data;
+    cm_whep *whep = o->whep;
     if (call->request == NULL) {
         cm_call_free(call);
         return;
     }
-    const uint32_t sounds = UINT32_C(1) << CM_STREAM_SOUND | (uint32_t)whep->has_stream
-                                                                 << whep->sound_stream;
-    const cm_viewer_ask ask = {
-        .asker = call->asker,
-        .camera = whep->place.camera,
-        .streams = UINT32_C(1) << whep->stream | (whep->is_sound_wished ? sounds : 0),
-        .wanted = whep->is_sound_wished ? CM_RIGHT_VIEW | CM_RIGHT_LISTEN : CM_RIGHT_VIEW};
-    if (cm_viewer_session_open(call->api->config.grants, call->api->config.loop, &ask,
-                               &SESSION_EVENTS, whep, &whep->session) != CM_OK) {
-        cm_call_problem(call, &BUSY);
+    if (open_session(whep) != CM_OK) {
+        cm_call_problem(call, &TOO_MANY);
         return;
     }
     cm_list_add_last(&call->api->wheps, &whep->node);
-    call->data = NULL;
-    call->free_data = NULL;
+    o->whep = NULL;
     whep->request = cm_call_release(call);
     cm_http_watch(whep->request, &WAITING_EVENTS, whep);
 }
 
-static void free_unopened(void *data)
+/* ---- one who may speak: on the camera's loop ---- */
+
+static void open_there(cm_call *call)
 {
-    whep_free(data);
+    opening *o = call->data;
+    cm_whep *whep = o->whep;
+    const cm_camera_key camera = whep->place.camera;
+    o->whep = NULL;
+    cm_rtc_place_init(&whep->place, o->there, &call->asker, &camera);
+    const cm_status status = cm_whep_answer(whep, &RTC_EVENTS, &o->answer, o->detail);
+    o->is_open = status == CM_OK && open_session(whep) == CM_OK;
+    if (!o->is_open) {
+        o->fault = status != CM_OK ? fault_of(status, o->detail) : TOO_MANY;
+        whep_free(whep);
+        return;
+    }
+    cm_buffer_deinit(&whep->offer);
+    want_pictures(whep);
+    cm_list_add_last(&o->there->wheps, &whep->node);
+    o->place = whep->place;
+}
+
+/* Should the asker be gone: nobody connects, and the session ends by itself. */
+static void answer_opening(cm_call *call)
+{
+    const opening *o = call->data;
+    if (!o->is_open) {
+        cm_call_problem(call, &o->fault);
+        return;
+    }
+    if (call->request != NULL)
+        cm_rtc_place_respond(&o->place, "whep", call->request, cm_buffer_data(&o->answer));
+    cm_call_free(call);
+}
+
+static void read_evidence(cm_call *call)
+{
+    opening *o = call->data;
+    call->status =
+        cm_store_evidence(call->api->config.store, &call->asker, &o->whep->place.camera,
+                          cm_loop_wall(call->api->config.loop), &o->evidence, &call->cause);
+}
+
+/* Without the right to speak he is like any other. */
+static void on_evidence(cm_call *call)
+{
+    opening *o = call->data;
+    const cm_grant_facts facts = cm_grant_facts_of(&o->evidence);
+    if (call->status == CM_FOREIGN) {
+        cm_log_camera(CM_LOG_ERROR, "whep", &o->whep->place.camera, "event=evidence-alarm cause=%s",
+                      call->cause != NULL ? call->cause : "unknown");
+        cm_call_no_such_camera(call);
+        return;
+    }
+    if (call->status != CM_OK) {
+        cm_call_fail(call, call->status, "no-such-camera");
+        return;
+    }
+    const cm_grant_decision decision =
+        cm_grant_decide(&facts, CM_RIGHT_VIEW | CM_RIGHT_LISTEN | CM_RIGHT_TALK);
+    if (!decision.is_allowed || (decision.rights & CM_RIGHT_TALK) == 0) {
+        open_here(call);
+        return;
+    }
+    o->whep->rights = decision.rights;
+    cm_call_on(call, o->there, open_there, answer_opening);
+}
+
+/* ---- which of the two ---- */
+
+static void read_status(cm_call *call)
+{
+    cm_whep *whep = ((opening *)call->data)->whep;
+    const cm_camera_status *status = cm_fleet_status(call->api->config.fleet, &whep->place.camera);
+    if (status == NULL)
+        return;
+    whep->has_format = cm_sound_format_of(&status->sound, &whep->format);
+    whep->has_stream =
+        whep->has_format && cm_webrtc_sound_stream(&whep->format, &whep->sound_stream) == CM_OK;
+    whep->takes_talk = status->talk.is_configured;
+    CM_IGNORE(cm_slice_to_cstr(cm_slice_of(status->streams[whep->stream].codec), whep->codec,
+                               sizeof whep->codec),
+              "of the same size");
+}
+
+static void on_status(cm_call *call)
+{
+    const cm_whep *whep = ((opening *)call->data)->whep;
+    if (whep->wishes.speaks && whep->takes_talk)
+        cm_call_read(call, read_evidence, on_evidence);
+    else
+        open_here(call);
+}
+
+static cm_whep *make_whep(cm_call *call, const cm_camera_key *camera, cm_stream stream)
+{
+    cm_whep *whep = calloc(1, sizeof *whep);
+    if (whep == NULL)
+        return NULL;
+    *whep = (cm_whep){.stream = stream,
+                      .wishes = cm_whep_read_wishes(cm_buffer_data(&call->text)),
+                      .offer = call->text};
+    cm_rtc_place_init(&whep->place, call->api, &call->asker, camera);
+    cm_buffer_init(&call->text, 0); /* its bytes are the session's */
+    cm_list_init(&whep->node);
+    return whep;
 }
 
 void cm_route_whep(cm_call *call)
@@ -350,18 +523,17 @@ void cm_route_whep(cm_call *call)
     cm_stream stream;
     if (!cm_call_camera(call, 0, &camera) || !cm_call_stream(call, &stream))
         return;
-    cm_whep *whep = calloc(1, sizeof *whep);
+    opening *o = calloc(1, sizeof *o);
+    cm_whep *whep = o != NULL ? make_whep(call, &camera, stream) : NULL;
     if (whep == NULL) {
+        free(o);
         cm_call_fail(call, CM_FULL, "absent");
         return;
     }
-    *whep = (cm_whep){.stream = stream,
-                      .is_sound_wished = cm_whep_wishes_sound(cm_buffer_data(&call->text)),
-                      .offer = call->text};
-    cm_rtc_place_init(&whep->place, call->api, &call->asker, &camera);
-    cm_buffer_init(&call->text, 0); /* its bytes are the session's */
-    cm_list_init(&whep->node);
-    call->data = whep;
-    call->free_data = free_unopened;
-    cm_call_on_control(call, read_codec, open_session);
+    o->whep = whep;
+    o->there = call->api->config.apis[cm_hub_loop_of(&camera, call->api->config.api_count)];
+    cm_buffer_init(&o->answer, 64 << 10);
+    call->data = o;
+    call->free_data = free_opening;
+    cm_call_on_control(call, read_status, on_status);
 }

@@ -158,34 +158,7 @@ static void name_pictures(cm_whep *whep, cm_rtc_negotiation *n, size_t index)
         whep->media.extensions.mid = 0;
 }
 
-/* ---- sound: one m-line of audio, if it may be had; else they are silent ---- */
-
-bool cm_whep_wishes_sound(cm_slice offer)
-{
-    while (offer.size > 0)
-        if (cm_slice_starts(cm_slice_cut(&offer, '\n'), CM_TEXT("m=audio ")))
-            return true;
-    return false;
-}
-
-static cm_sdp_codec sdp_codec(cm_sound_codec codec)
-{
-    switch (codec) {
-    case CM_SOUND_PCMU:
-        return CM_SDP_PCMU;
-    case CM_SOUND_PCMA:
-        return CM_SDP_PCMA;
-    default:
-        return CM_SDP_OPUS;
-    }
-}
-
-/* The right is the lease's, and nobody else's to judge. */
-static bool may_hear(const cm_whep *whep)
-{
-    return whep->has_stream && cm_lease_allows(whep->lease, CM_STREAM_SOUND, CM_RIGHT_LISTEN) &&
-           cm_lease_allows(whep->lease, whep->sound_stream, CM_RIGHT_LISTEN);
-}
+/* ---- sound, and speech ---- */
 
 /* As it comes, or made over. */
 static cm_sound_codec codec_of(const cm_whep *whep)
@@ -193,28 +166,10 @@ static cm_sound_codec codec_of(const cm_whep *whep)
     return whep->sound_stream == CM_STREAM_SOUND ? whep->format.codec : CM_SOUND_OPUS;
 }
 
-static cm_status accept_sound(const cm_whep *whep, cm_rtc_negotiation *n, size_t index)
+static void name_sound(cm_whep *whep, cm_rtc_negotiation *n, const cm_whep_audio *audio)
 {
-    CM_ENSURE(may_hear(whep), CM_ABSENT);
-    const cm_sdp_want want = {.codec = sdp_codec(codec_of(whep)),
-                              .is_stereo = whep->format.channels > 1};
-    const cm_sdp_terms terms = {.wants = &want, .want_count = 1, .may_send = true};
-    return cm_sdp_answer_accept(&n->answer, &n->offer, index, &terms);
-}
-
-/* A peer that asks for sound where there is none goes on with its pictures: some (aiortc) give up
- * an answer that rejects a line they offered, none one that leaves it inactive. */
-static void accept_silence(cm_rtc_negotiation *n, size_t index)
-{
-    static const cm_sdp_want WANTS[] = {
-        {.codec = CM_SDP_OPUS}, {.codec = CM_SDP_PCMU}, {.codec = CM_SDP_PCMA}};
-    const cm_sdp_terms terms = {.wants = WANTS, .want_count = CM_COUNT(WANTS), .may_idle = true};
-    CM_IGNORE(cm_sdp_answer_accept(&n->answer, &n->offer, index, &terms), "it is rejected then");
-}
-
-static void name_sound(cm_whep *whep, cm_rtc_negotiation *n, size_t index)
-{
-    cm_sdp_answer_media *media = &n->answer.medias[index];
+    cm_sdp_answer_media *media = &n->answer.medias[audio->sound_line];
+    const cm_slice mid = n->offer.medias[audio->sound_line].mid;
     do
         media->ssrc = draw_ssrc(whep);
     while (media->ssrc == whep->media.ssrc || media->ssrc == whep->media.rtx_ssrc);
@@ -222,12 +177,11 @@ static void name_sound(cm_whep *whep, cm_rtc_negotiation *n, size_t index)
         cm_slice_of(whep->place.camera.camera.text); /* the pictures': shown in step */
     media->track_id = CM_TEXT("audio");
     whep->sound_mid[0] = '\0';
-    CM_IGNORE(cm_slice_to_cstr(n->offer.medias[index].mid, whep->sound_mid, sizeof whep->sound_mid),
-              "left empty");
+    CM_IGNORE(cm_slice_to_cstr(mid, whep->sound_mid, sizeof whep->sound_mid), "left empty");
     whep->sound_media = (cm_webrtc_sound_media){
         .stream = whep->sound_stream,
         .codec = codec_of(whep),
-        .payload_type = media->choices[0].type,
+        .payload_type = audio->sound_type,
         .ssrc = media->ssrc,
         .extensions = media->extensions,
         .mid = cm_slice_of(whep->sound_mid),
@@ -237,18 +191,20 @@ static void name_sound(cm_whep *whep, cm_rtc_negotiation *n, size_t index)
         whep->sound_media.extensions.mid = 0;
 }
 
-static void negotiate_sound(cm_whep *whep, cm_rtc_negotiation *n)
+/* The rights are those that were decided on, and nobody else's to judge. */
+static void negotiate_audio(cm_whep *whep, cm_rtc_negotiation *n)
 {
-    for (size_t i = 0; i < n->offer.media_count; i++) {
-        if (n->offer.medias[i].kind != CM_SDP_AUDIO)
-            continue;
-        if (!whep->has_sound && accept_sound(whep, n, i) == CM_OK) {
-            whep->has_sound = true;
-            name_sound(whep, n, i);
-        } else {
-            accept_silence(n, i);
-        }
-    }
+    const bool may_hear = whep->has_stream && (whep->rights & CM_RIGHT_LISTEN) != 0;
+    const bool may_speak = whep->takes_talk && (whep->rights & CM_RIGHT_TALK) != 0;
+    const cm_sound_format heard = {.codec = codec_of(whep), .channels = whep->format.channels};
+    const cm_whep_audio_terms terms = {.heard = may_hear ? &heard : NULL, .may_speak = may_speak};
+    cm_whep_audio audio;
+    cm_whep_accept_audio(&n->offer, &terms, &n->answer, &audio);
+    whep->has_sound = audio.has_sound;
+    if (audio.has_sound)
+        name_sound(whep, n, &audio);
+    if (audio.has_speech)
+        cm_whep_talk_init(whep, &audio.speech);
 }
 
 /* ---- together ---- */
@@ -266,7 +222,7 @@ static cm_status negotiate(cm_whep *whep, cm_rtc_negotiation *n, const cm_rtc_ev
     if (status != CM_OK)
         return refuse_video(whep, n, detail);
     name_pictures(whep, n, index);
-    negotiate_sound(whep, n);
+    negotiate_audio(whep, n);
     CM_TRY(cm_rtc_negotiation_finish(n, &whep->place, events, whep, answer));
     if (whep->media.rtx_payload_type == 0)
         cm_rtc_session_remember(whep->place.rtc, whep->media.ssrc);

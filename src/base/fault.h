@@ -41,6 +41,8 @@
     X(RTX_SWAP, "rtx.swap")               /* what was sent, mixed up with another camera's */      \
     X(HELPER_MIX, "helper.mix")           /* jobs and pipes of helpers mixed up */                 \
     X(FLEET_SWAP, "fleet.swap")           /* another camera is given pictures that are brought */  \
+    X(TALK_NEIGHBOUR, "talk.neighbour")   /* what is said, handed on as another speaker's */       \
+    X(TALK_LEASE_SWAP, "talk.lease.swap") /* and judged by another speaker's lease */              \
     /* the walls */                                                                                \
     X(EVIDENCE_OFF, "evidence.off") /* rows and look-ups are believed */                           \
     X(SEALING_OFF, "sealing.off")   /* seals are not checked */
