@@ -2,24 +2,29 @@
 """A WHEP viewer made of aiortc (Debian's python3-aiortc): prints `frame CAMERA COUNTER` for each
 decoded picture (`frame none` when its code can't be read), `state NAME` for each state of the
 connection, and `session URL` once it is answered. With `sound` it asks for that too, and prints how
-its line was answered, `audio DIRECTION`, and `tone HZ` for each half second of it. Ends when
-standard input does.
+its line was answered, `audio DIRECTION`, and `tone HZ` for each half second of it. With `speak=HZ` it
+says that tone to the camera, in the same line if it asks for sound as well. Ends when standard input
+does.
 
-  _webrtc_aiortc.py URL TOKEN [wrong-fingerprint|sound] [address=IP]
+  _webrtc_aiortc.py URL TOKEN [wrong-fingerprint|sound] [speak=HZ] [address=IP]
 
 With `-` for URL the offer is printed as `offer JSON`, and the answer is read as a line of JSON: for a
 viewer whom no HTTP reaches. `address`: which of this machine's it speaks from."""
 
 import array
 import asyncio
+import fractions
 import json
+import math
 import re
 import sys
+import time
 import urllib.error
 import urllib.request
 
 import aioice.ice
 import aiortc
+import av
 
 import _server
 
@@ -85,6 +90,24 @@ async def listen(track):
             del samples[:]
 
 
+class Voice(aiortc.mediastreams.AudioStreamTrack):
+    """A tone, in packets of 20 ms."""
+
+    def __init__(self, pitch):
+        super().__init__()
+        self.pitch, self.at, self.began = pitch, 0, None
+
+    async def recv(self):
+        self.began = self.began or time.monotonic()
+        await asyncio.sleep(max(0, self.began + self.at / 8000 - time.monotonic()))
+        samples = array.array("h", (round(8000 * math.sin(2 * math.pi * self.pitch * (self.at + n) / 8000)) for n in range(160)))
+        frame = av.AudioFrame(format="s16", layout="mono", samples=160)
+        frame.planes[0].update(samples.tobytes())
+        frame.sample_rate, frame.pts, frame.time_base = 8000, self.at, fractions.Fraction(1, 8000)
+        self.at += 160
+        return frame
+
+
 async def until_input_ends():
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
@@ -92,7 +115,10 @@ async def until_input_ends():
 async def main(url, token, *more):
     connection = aiortc.RTCPeerConnection()
     connection.addTransceiver("video", direction="recvonly")
-    if "sound" in more:
+    pitch = next((int(word.removeprefix("speak=")) for word in more if word.startswith("speak=")), 0)
+    if pitch:
+        connection.addTransceiver(Voice(pitch), direction="sendrecv" if "sound" in more else "sendonly")
+    elif "sound" in more:
         connection.addTransceiver("audio", direction="recvonly")
     connection.on("connectionstatechange", lambda: say("state", connection.connectionState))
     await connection.setLocalDescription(await connection.createOffer())
