@@ -32,6 +32,29 @@ async function phone(page) {
   return (await made.json()).id;
 }
 
+/* The garden's camera as one that takes talk; `speech`: what becomes of what is said. */
+async function pretendTalk(page, speech) {
+  const asJson = (route, value) => route.fulfill({ status: 200, contentType: 'application/json', body: JSON.stringify(value) });
+  await page.route(/\/api\/v1\/events/, (route) => route.abort());
+  await page.route(/\/api\/v1\/cameras\?/, async (route) => {
+    const answer = await (await route.fetch()).json();
+    for (const camera of answer.cameras) if (camera.id === 'garden') camera.talk = { state: speech.state === 'open' ? 'open' : 'idle', cause: null, detail: null };
+    await asJson(route, answer);
+  });
+  await page.route(/\/whep\/[^?]+\?/, (route) => (route.request().method() === 'GET' ? asJson(route, { speech }) : route.continue()));
+  await page.addInitScript(() => {
+    /* A session that takes speech in, of a server whose camera does not. */
+    Object.defineProperty(RTCRtpTransceiver.prototype, 'currentDirection', { get() { return this.direction; } });
+    navigator.mediaDevices.getUserMedia = async () => new AudioContext().createMediaStreamDestination().stream;
+  });
+}
+
+const SPEECHES = {
+  open: { state: 'open', cause: null, detail: null, packets: 50, dropped: 0 },
+  taken: { state: 'taken', cause: null, detail: null, packets: 50, dropped: 0 },
+  failed: { state: 'failed', cause: 'no_loudspeaker', detail: null, packets: 50, dropped: 0 },
+};
+
 const live = (page, selector, count) => until(async () => await page.locator(`${selector}[data-state=live]`).count() === count, selector, 30_000);
 let home = null;
 
@@ -77,6 +100,19 @@ for (const language of languages) {
     await page.locator('.fingerprint').waitFor();
     await save(page, 'settings');
     await page.context().close();
+    for (const [name, speech] of Object.entries(SPEECHES)) {
+      const speaker = await enter(how);
+      await pretendTalk(speaker, speech);
+      await speaker.goto(`${server.tls}/#/camera/${home}/garden`);
+      const button = speaker.getByRole('button', { name: words['talk.do'], exact: true });
+      await button.waitFor();
+      await live(speaker, '.stage', 1);
+      if (name === 'open') await save(speaker, 'talk-off');
+      await button.click();
+      await speaker.waitForTimeout(1_000);
+      await save(speaker, `talk-${name}`);
+      await speaker.context().close();
+    }
   }
 }
 await browser.close();

@@ -50,6 +50,15 @@ export interface TalkInfo {
   detail: string | null;
 }
 
+/* What becomes of what is said in a WebRTC session. */
+export interface Speech {
+  state: 'silent' | 'connecting' | 'open' | 'taken' | 'not_allowed' | 'failed';
+  cause: Cause | null; // of `failed`
+  detail: string | null;
+  packets: number;
+  dropped: number;
+}
+
 export interface StreamInfo {
   codec: string | null;
   width: number | null;

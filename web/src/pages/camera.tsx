@@ -2,7 +2,7 @@
 
 import type { RefObject } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { Camera, Home, StreamName, Viewer } from '../api/types';
+import type { Camera, Home, StreamName, TalkInfo, Viewer } from '../api/types';
 import { duration, number, shortTime, t } from '../i18n';
 import { codecFamily } from '../player/codec';
 import type { Picture, PictureStats, SoundStatus } from '../player/picture';
@@ -19,6 +19,7 @@ import { hidesPicture, isOld, isVeiled, LOOKS, tileState, type TileState } from 
 import { usePicture } from '../wall/use-picture';
 import { CutSheet } from './people';
 import { protocolName } from './settings';
+import { maySpeakTo, TalkButton } from './talk';
 import { useZoom } from './zoom';
 
 const STILL_WIDTH = 1280;
@@ -46,6 +47,13 @@ function useSound(picture: RefObject<Picture>, camera: Camera, isGone: boolean):
     return () => { mine.onSound = () => undefined; };
   }, [camera.home, camera.id, isGone, codec]);
   return status;
+}
+
+/* The session that pictures come by is made for speech too, where there may be any. */
+function useSpeech(picture: RefObject<Picture>, camera: Camera, isGone: boolean): boolean {
+  const maySpeak = maySpeakTo(camera) && !isGone;
+  useEffect(() => picture.current?.setMaySpeak(maySpeak), [camera.home, camera.id, maySpeak]);
+  return maySpeak;
 }
 
 function Tool({ icon, label, onClick, isOn }: { icon: IconName; label: string; onClick(): void; isOn?: boolean }) {
@@ -111,6 +119,11 @@ function soundName(camera: Camera, way: PictureStats['way']): string | null {
   return name;
 }
 
+function speakerOf(talk: TalkInfo): string {
+  const state = t(`details.talk.${talk.state}`);
+  return talk.detail ? `${state} (${talk.detail})` : state;
+}
+
 function pathOf(stats: PictureStats | undefined): string {
   if (!stats?.way) return t('details.unknown');
   if (stats.way === 'webrtc')
@@ -154,6 +167,8 @@ function Details({ picture, camera, stream }: { picture: RefObject<Picture>; cam
   if (sound) rows.push([t('details.sound'), sound]);
   if (stats?.roundTripMs != null) rows.push([t('details.roundTrip'), duration(stats.roundTripMs)]);
   if (stats?.lossShare != null) rows.push([t('details.loss'), t('details.percent', { value: number(stats.lossShare * 100, 1) })]);
+  if (camera.talk) rows.push([t('details.talk'), speakerOf(camera.talk)]);
+  if (stats?.speechBitsPerSecond) rows.push([t('details.speech'), `G.711, ${bitRate(stats.speechBitsPerSecond)}`]);
   if (camera.main) rows.push([t('details.address'), (stream === 'sub' && camera.sub) || camera.main]);
   const whyNot = stats?.way && stats.way !== 'webrtc' ? stats.whyNotWebrtc : null;
   return (
@@ -283,6 +298,7 @@ export function CameraPage({ data, camera, home, account }: CameraProps) {
   const state: TileState = isGone ? { kind: 'no-right' } : tileState(camera, status, isOwner);
   const sound = useSound(picture, camera, isGone);
   const isHeard = useStore(hears) && sound !== 'off';
+  const maySpeak = useSpeech(picture, camera, isGone);
   const toggleSound = () => {
     const what = soundOf(camera);
     if (!what) return;
@@ -358,6 +374,7 @@ export function CameraPage({ data, camera, home, account }: CameraProps) {
               <Tool icon="info" label={t('camera.details')} isOn={hasDetails} onClick={() => setHasDetails(!hasDetails)} />
             )}
           </div>
+          {maySpeak && hasPicture && <TalkButton key={camera.id} picture={picture} />}
           {isHeard && sound !== 'on' && <p class="hint" role="status">{t(`sound.${sound}`)}</p>}
           <p class="hint keys">{t('camera.keys')}</p>
         </div>

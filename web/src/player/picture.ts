@@ -7,7 +7,7 @@
  */
 
 import { api, livePath, soundPath, stillPath, whepPath } from '../api/client';
-import type { SoundInfo, StreamName } from '../api/types';
+import type { SoundInfo, Speech, StreamName } from '../api/types';
 import { clock } from '../state/clock';
 import { mediaSourceClass, Run, type RunEnd, type RunStats, type Shown } from './run';
 import { waitForPlace, type Release } from './slots';
@@ -30,7 +30,12 @@ export type PictureStatus =
  * by WebRTC alone, which does not work here now; none: the server sends none. */
 export type SoundStatus = 'off' | 'starting' | 'on' | 'none' | Exclude<SoundEnd, 'closed'>;
 
-export interface PictureStats extends Partial<RunStats>, Partial<Pick<WhepStats, 'lossShare' | 'roundTripMs' | 'protocol'>> {
+/* Whether the camera can be spoken to. starting: it is being connected. way: that needs WebRTC, which
+ * does not work here now. none: the server takes no speech in. */
+export type SpeechWay = 'ready' | 'starting' | 'way' | 'none';
+
+export interface PictureStats extends Partial<RunStats>,
+  Partial<Pick<WhepStats, 'lossShare' | 'roundTripMs' | 'protocol' | 'speechBitsPerSecond'>> {
   ageMs: number | null;
   way: Way | null; // null: no pictures are asked for
   whyNotWebrtc: WhyNot | null;
@@ -44,6 +49,7 @@ const SILENT_MS = 12_000; // no byte for so long: the connection is dead
 const STUCK_MS = 6_000; // bytes come and no picture
 const STILL_EVERY_MS = 2_000;
 const SOUND_AGAIN_MS = 2_000;
+const LOWERED = 0.15; // the camera's sound while it is spoken to: it would hear itself
 const CODEC_AGAIN_MS = 60_000; // a camera may be set to another codec
 const BACK_OFF_MS = [250, 1_000, 2_000, 4_000, 8_000, 15_000, 30_000];
 
@@ -58,6 +64,8 @@ export class Picture {
   private codec: SoundInfo['codec'] | null = null; // of the sound that is wanted
   private soundRun: SoundRun | null = null;
   private soundTimer: ReturnType<typeof setTimeout> | undefined;
+  private maySpeak = false;
+  private microphone: MediaStreamTrack | null = null;
   private whyNotWebrtc: WhyNot | null = null;
   private release: Release | null = null;
   private stopWaiting: Release | null = null;
@@ -125,6 +133,31 @@ export class Picture {
     this.mindSound();
   }
 
+  /* The camera is to be spoken to, now and then: speech goes by the session of the pictures. */
+  setMaySpeak(maySpeak: boolean): void {
+    if (maySpeak === this.maySpeak) return;
+    this.maySpeak = maySpeak;
+    if (!maySpeak) this.setMicrophone(null);
+    this.rejoin();
+  }
+
+  get speechWay(): SpeechWay {
+    if (!(this.run instanceof WhepRun)) return this.run || this.stillsWhy ? 'way' : 'starting';
+    if (this.run.takesSpeech) return 'ready';
+    return this.run.maySpeak && this.shown ? 'none' : 'starting';
+  }
+
+  /* What is said from here on, by whatever session there is; null: nothing. */
+  setMicrophone(track: MediaStreamTrack | null): void {
+    this.microphone = track;
+    if (this.run instanceof WhepRun) this.run.setMicrophone(track);
+    this.mindVolume();
+  }
+
+  readSpeech(): Promise<Speech | null> {
+    return this.run instanceof WhepRun ? this.run.readSpeech() : Promise.resolve(null);
+  }
+
   destroy(): void {
     this.isOver = true;
     clearInterval(this.watch);
@@ -168,7 +201,7 @@ export class Picture {
     if (this.codec === null || !this.isActive) {
       this.closeSound();
       this.tellSound('off');
-      this.rejoinForSound();
+      this.rejoin();
     } else if (this.run instanceof WhepRun) {
       this.closeSound();
       this.mindTrack(this.run);
@@ -179,17 +212,24 @@ export class Picture {
     }
   }
 
-  /* Sound comes with the session that asks for it: the picture goes on in the one there is until
-   * the other shows one. */
-  private rejoinForSound(): void {
-    const isOther = this.run instanceof WhepRun && this.shown && this.run.wantsSound !== this.soundByWebrtc;
+  /* Sound and speech go by the session that asks for them: the picture goes on in the one there is
+   * until the other shows one. */
+  private rejoin(): void {
+    const isOther = this.run instanceof WhepRun && this.shown
+      && (this.run.wantsSound !== this.soundByWebrtc || this.run.maySpeak !== this.maySpeak);
     if (isOther && !this.next && this.isActive) this.beginNext();
+  }
+
+  private mindVolume(): void {
+    const volume = this.microphone ? LOWERED : 1;
+    if (this.run) this.run.video.volume = volume;
+    if (this.soundRun) this.soundRun.element.volume = volume;
   }
 
   private mindTrack(run: WhepRun): void {
     if (!run.wantsSound) {
       this.tellSound('starting');
-      this.rejoinForSound();
+      this.rejoin();
     } else if (this.shown) {
       const { hasSound } = run;
       void run.setMuted(!hasSound).then((isAllowed) => {
@@ -214,6 +254,7 @@ export class Picture {
     this.soundRun = run;
     run.element.addEventListener('playing', () => this.soundRun === run && this.tellSound('on'));
     this.host.append(run.element);
+    this.mindVolume();
     this.tellSound('starting');
     run.start();
   }
@@ -246,7 +287,7 @@ export class Picture {
         if (this.next === run) this.giveUpNext(whyNot);
         else if (this.run === run) this.noteWhepEnd(end, whyNot);
       },
-    }, this.soundByWebrtc);
+    }, this.soundByWebrtc, this.maySpeak);
     return run;
   }
 
@@ -272,6 +313,8 @@ export class Picture {
     this.whyNotWebrtc = null;
     this.run = run;
     this.shown = null;
+    run.setMicrophone(this.microphone);
+    this.mindVolume();
     run.video.hidden = false;
   }
 
@@ -328,6 +371,8 @@ export class Picture {
     this.isSettled = false;
     this.isBehind = false;
     run.video.hidden = true;
+    if (run instanceof WhepRun) run.setMicrophone(this.microphone);
+    this.mindVolume();
     this.host.append(run.video);
     run.start();
   }

@@ -94,6 +94,17 @@ export class RtcSession {
     return null;
   }
 
+  /* What the server says of the session; null: that is not known. */
+  async read<T>(): Promise<T | null> {
+    if (!this.address || this.isOver) return null;
+    try {
+      const response = await fetch(this.address, { signal: this.abort.signal, credentials: 'same-origin', cache: 'no-store' });
+      return response.ok ? ((await response.json()) as T) : null;
+    } catch {
+      return null;
+    }
+  }
+
   close(): void {
     if (this.isOver) return;
     this.isOver = true;

@@ -4,6 +4,7 @@
  * session that does not come to a picture within FIRST_PICTURE_MS is given up.
  */
 
+import type { Speech } from '../api/types';
 import { clock } from '../state/clock';
 import { RtcSession, type RtcEnd } from './rtc-session';
 import type { RunEnd, RunStats, Shown } from './run';
@@ -20,6 +21,7 @@ export interface WhepStats extends RunStats {
   lossShare: number | null; // of the packets of the last seconds
   roundTripMs: number | null;
   protocol: string; // "udp", "tcp"
+  speechBitsPerSecond: number | null; // what is said; null: nothing may be
 }
 
 /* `whyNot`: this way is not to be tried again for a while. */
@@ -87,12 +89,14 @@ export class WhepRun {
   private limit: ReturnType<typeof setTimeout> | undefined;
   private statsTimer: ReturnType<typeof setInterval> | undefined;
   private known: WhepStats | null = null;
-  private last = { bytes: 0, frames: 0, received: 0, lost: 0, at: 0 };
+  private last = { bytes: 0, frames: 0, received: 0, lost: 0, said: 0, at: 0 };
 
   private audio: RTCRtpTransceiver | null = null;
+  private microphone: MediaStreamTrack | null = null;
 
-  /* `wantsSound`: the camera is to be heard, once setMuted(false) says so. */
-  constructor(url: string, private readonly events: WhepEvents, readonly wantsSound = false) {
+  /* `wantsSound`: the camera is to be heard, once setMuted(false) says so. `maySpeak`: it is to be
+   * spoken to, once setMicrophone() brings somebody's voice. */
+  constructor(url: string, private readonly events: WhepEvents, readonly wantsSound = false, readonly maySpeak = false) {
     this.session = new RtcSession(url, { onEnd: (end) => this.noteEnd(end) });
     this.video = document.createElement('video');
     this.video.muted = true;
@@ -126,7 +130,23 @@ export class WhepRun {
 
   /* Whether the server sends sound: it says so in its answer. */
   get hasSound(): boolean {
-    return this.audio?.currentDirection === 'recvonly';
+    return ['recvonly', 'sendrecv'].includes(this.audio?.currentDirection ?? '');
+  }
+
+  /* Whether it takes speech in: likewise. */
+  get takesSpeech(): boolean {
+    return ['sendonly', 'sendrecv'].includes(this.audio?.currentDirection ?? '');
+  }
+
+  /* What is said from here on; null: nothing. Without a track not a packet is sent. */
+  setMicrophone(track: MediaStreamTrack | null): void {
+    this.microphone = track;
+    if (this.takesSpeech && !this.isOver) void this.audio?.sender.replaceTrack(track).catch(() => undefined);
+  }
+
+  /* What becomes of what is said; null: that is not known. */
+  async readSpeech(): Promise<Speech | null> {
+    return (await this.session.read<{ speech: Speech | null }>())?.speech ?? null;
   }
 
   /* False: the browser wants a tap first, and it stays muted. */
@@ -172,9 +192,13 @@ export class WhepRun {
     this.receiver = transceiver.receiver;
     askForCaptureTime(transceiver);
     if ('jitterBufferTarget' in this.receiver) this.receiver.jitterBufferTarget = 0;
-    if (this.wantsSound) this.audio = peer.addTransceiver('audio', { direction: 'recvonly' });
+    if (this.wantsSound || this.maySpeak) {
+      const direction = !this.maySpeak ? 'recvonly' : this.wantsSound ? 'sendrecv' : 'sendonly';
+      this.audio = peer.addTransceiver('audio', { direction });
+    }
     const problem = await this.session.open();
     if (problem) this.end({ kind: 'refused', status: problem.status, retryAfterS: problem.retryAfterS }, whyRefused(problem.status));
+    else if (this.microphone) this.setMicrophone(this.microphone);
   }
 
   /* ---- pictures ---- */
@@ -220,16 +244,18 @@ export class WhepRun {
     if (this.isOver) return;
     let inbound: Record<string, number | string> | undefined;
     let pair: Record<string, number | string | boolean> | undefined;
+    let said = 0;
     report.forEach((entry: { type: string } & Record<string, string>) => {
       if (entry.type === 'inbound-rtp' && entry.kind === 'video') inbound = entry;
+      if (entry.type === 'outbound-rtp' && entry.kind === 'audio') said = Number(entry.bytesSent ?? 0);
       if (entry.type === 'candidate-pair' && entry.nominated) pair = entry;
     });
-    if (inbound) this.takeStats(inbound, pair, report);
+    if (inbound) this.takeStats(inbound, pair, report, said);
   }
 
   private takeStats(
     inbound: Record<string, number | string>,
-    pair: Record<string, number | string | boolean> | undefined, report: RTCStatsReport,
+    pair: Record<string, number | string | boolean> | undefined, report: RTCStatsReport, said: number,
   ): void {
     const now = performance.now();
     const of = (name: string) => Number(inbound[name] ?? 0);
@@ -250,10 +276,11 @@ export class WhepRun {
       lossShare: received + lost > 0 ? Math.max(0, lost) / (received + lost) : null,
       roundTripMs: pair?.currentRoundTripTime === undefined ? null : Number(pair.currentRoundTripTime) * 1000,
       protocol: local?.protocol ?? '',
+      speechBitsPerSecond: this.takesSpeech ? (said - this.last.said) * 8 / seconds : null,
     };
     this.last = {
       bytes: of('bytesReceived'), frames: of('framesDecoded'), received: of('packetsReceived'),
-      lost: of('packetsLost'), at: now,
+      lost: of('packetsLost'), said, at: now,
     };
   }
 }
