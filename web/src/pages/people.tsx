@@ -72,26 +72,27 @@ function AddSheet({ home, onClose, onAdded }: { home: Home; onClose(): void; onA
   );
 }
 
-/* Taking hearing away, which leaves the picture. */
-function MuteSheet({ home, person, camera, onClose, onDone }: {
+/* Taking hearing or speaking away, which leaves the picture. */
+function MuteSheet({ home, person, camera, right, onClose, onDone }: {
   home: string;
   person: Person;
   camera: Camera;
+  right: 'listen' | 'talk';
   onClose(): void;
   onDone(): void;
 }) {
   const { isBusy, error, run } = useSubmit();
   const words = { person: person.name, camera: camera.name };
   return (
-    <Sheet title={t('mute.title', words)} onClose={onClose}>
+    <Sheet title={t(right === 'listen' ? 'mute.title' : 'hush.title', words)} onClose={onClose}>
       <ul class="consequences">
-        <li>{t('mute.now')}</li>
+        <li>{t(right === 'listen' ? 'mute.now' : 'hush.now')}</li>
         <li>{t('mute.picture', words)}</li>
         <li>{t('cut.others')}</li>
       </ul>
       {error !== null && <Alert>{sentenceFor(error)}</Alert>}
       <HoldButton label={t('cut.do')} isBusy={isBusy} onHeld={() => void run(async () => {
-        const rest = rightsOf(person, camera.id).filter((right) => right !== 'listen');
+        const rest = rightsOf(person, camera.id).filter((one) => one !== right);
         await api.setRights(home, person.account, camera.id, rest);
         onDone();
         onClose();
@@ -183,6 +184,7 @@ function about(person: Person, cameras: Camera[]): string {
 const SWITCHES = {
   view: { icon: 'eye', label: 'people.may' },
   listen: { icon: 'sound', label: 'people.mayHear' },
+  talk: { icon: 'mic', label: 'people.maySpeak' },
 } as const;
 
 function RightSwitch({ person, camera, right, onAllow, onCut }: {
@@ -194,7 +196,7 @@ function RightSwitch({ person, camera, right, onAllow, onCut }: {
 }) {
   const rights = rightsOf(person, camera.id);
   const isOn = rights.includes(right);
-  const isPossible = right === 'view' || rights.includes('view'); // who may not see may not hear
+  const isPossible = right === 'view' || rights.includes('view'); // who may not see may neither hear nor speak
   const { icon, label } = SWITCHES[right];
   return (
     <button
@@ -213,7 +215,7 @@ type Open =
   | { kind: 'add' }
   | { kind: 'person'; account: string }
   | { kind: 'remove'; account: string }
-  | { kind: 'cut' | 'mute'; account: string; camera: Camera }
+  | { kind: 'cut' | 'mute' | 'hush'; account: string; camera: Camera }
   | null;
 
 export function People({ data, home, account }: { data: HomeData; home: Home; account: string }) {
@@ -240,6 +242,10 @@ export function People({ data, home, account }: { data: HomeData; home: Home; ac
           onCut={() => setOpen({ kind: 'cut', account: who.account, camera })} />
         <RightSwitch person={who} camera={camera} right="listen" onAllow={() => allow(who, camera, 'listen')}
           onCut={() => setOpen({ kind: 'mute', account: who.account, camera })} />
+        {camera.talk && (
+          <RightSwitch person={who} camera={camera} right="talk" onAllow={() => allow(who, camera, 'talk')}
+            onCut={() => setOpen({ kind: 'hush', account: who.account, camera })} />
+        )}
       </span>
     );
   return (
@@ -304,8 +310,9 @@ export function People({ data, home, account }: { data: HomeData; home: Home; ac
       {open?.kind === 'cut' && person && (
         <CutSheet home={home.id} person={person} camera={open.camera} onClose={close} onDone={load} />
       )}
-      {open?.kind === 'mute' && person && (
-        <MuteSheet home={home.id} person={person} camera={open.camera} onClose={close} onDone={load} />
+      {(open?.kind === 'mute' || open?.kind === 'hush') && person && (
+        <MuteSheet home={home.id} person={person} camera={open.camera} right={open.kind === 'mute' ? 'listen' : 'talk'}
+          onClose={close} onDone={load} />
       )}
     </Page>
   );
