@@ -15,6 +15,7 @@ import rig
 from rig import LOAD, MEASURED, Process, program
 
 ADDRESS, API_PORT, FIRST_PORT = "10.77.0.1", 18088, 25001
+LIMIT_S = 100  # of its viewers
 LIBRARIES = "/usr/lib/x86_64-linux-gnu/janus"
 PLUGIN, TRANSPORT = "libjanus_streaming.so", "libjanus_http.so"
 
@@ -46,9 +47,9 @@ class Namespace:
     def __exit__(self, *how):
         self.holder.__exit__(*how)
 
-    def process(self, core, arguments, log, **how):
+    def process(self, core, arguments, log, limit_s=None, **how):
         return Process(core, ["nsenter", "--target", self.holder.id, "--user", "--net",
-                              "--preserve-credentials", *arguments], log, **how)
+                              "--preserve-credentials", *arguments], log, limit_s, **how)
 
 
 # ---- its configuration ----
@@ -131,28 +132,30 @@ class Janus:
             self.parts.pop().__exit__()
 
     def watch(self, viewers, cameras, seconds, windows):
-        """[(CPU seconds, window)…] of steady viewers, and the PSS of each in bytes."""
+        """How many of them got media, [(CPU seconds, window)…] when they are steady, and the PSS of
+        each in bytes."""
         before_pss = rig.pss_bytes(self.server.id)
         with self.namespace.process(
                 LOAD, [program("webrtc_viewers"), "--answered", "--viewers", viewers, "--cameras",
                        cameras, "--seconds", seconds, "--windows", windows, "--warm", 3],
-                "janus_viewers.log", stdin=subprocess.PIPE) as load:
+                "janus_viewers.log", LIMIT_S, stdin=subprocess.PIPE) as load:
             about = load.line().split()
             ports = [load.line() for _ in range(viewers)]
             asking = self.namespace.process(
                 LOAD, ["python3", SIGNALLING, API_PORT, cameras, ADDRESS, *about, *ports],
-                "janus_signalling.log", stdout=load.child.stdin)
+                "janus_signalling.log", LIMIT_S, stdout=load.child.stdin)
             with asking:
-                load.json()
+                load.child.stdin.close()  # theirs is the only one
+                count = load.json()["joined"]
                 if load.line() != "steady":
                     raise RuntimeError("webrtc_viewers said something else")
-                pss = (rig.pss_bytes(self.server.id) - before_pss) / viewers
+                pss = (rig.pss_bytes(self.server.id) - before_pss) / count
                 seen = []
                 for _ in range(windows):
                     before = rig.cpu_seconds(self.server.id)
                     window = load.json()
                     seen.append((rig.cpu_seconds(self.server.id) - before, window))
-        return seen, pss
+        return count, seen, pss
 
     def receive(self, seconds):
         """Share of a core, with nobody watching."""

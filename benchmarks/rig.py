@@ -8,6 +8,7 @@ import shutil
 import signal
 import ssl
 import subprocess
+import threading
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -22,20 +23,26 @@ def program(name):
 
 
 class Process:
-    """A program on one core. Used in `with`: it is ended there, by its own id."""
+    """A program on one core. Used in `with`: it is ended there, by its own id. With `limit_s` it is
+    killed when it takes longer, so that whoever reads its lines does not wait for ever."""
 
-    def __init__(self, core, arguments, log=None, **how):
+    def __init__(self, core, arguments, log=None, limit_s=None, **how):
         self.log = open(os.path.join(SCRATCH, log), "w") if log else subprocess.DEVNULL
         self.child = subprocess.Popen(["taskset", "-c", str(core), *map(str, arguments)],
                                       stderr=self.log, text=True,
                                       **({"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
                                          | how))
         self.id = self.child.pid
+        self.limit = threading.Timer(limit_s or 0, self.child.kill)
+        self.limit.daemon = True
+        if limit_s:
+            self.limit.start()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
+        self.limit.cancel()
         if self.child.poll() is None:
             self.child.send_signal(signal.SIGTERM)
         try:
@@ -49,17 +56,38 @@ class Process:
     def line(self):
         text = self.child.stdout.readline()
         if not text:
-            raise RuntimeError(f"{self.child.args[3]} ended with status {self.child.wait()}")
+            name, status = os.path.basename(self.child.args[3]), self.child.wait()
+            raise RuntimeError(f"{name} ended with status {status}{self.last_words()}")
         return text.strip()
 
     def json(self):
         return json.loads(self.line())
+
+    def last_words(self):
+        if self.log == subprocess.DEVNULL:
+            return ""
+        with open(self.log.name, encoding="utf-8", errors="replace") as file:
+            words = file.read().strip().rsplit("\n", 1)[-1]
+        return f": {words[:200]}" if words else ""
 
 
 def cpu_seconds(pid):
     """User and system time of all threads of a process, finer than /proc's ticks
     (clock_getcpuclockid(3): the clock's number is made of the process's)."""
     return time.clock_gettime((~pid << 3) | 2)
+
+
+def idle_share(core, seconds=0.5):
+    """What other work leaves of a core: tried, by wanting all of it."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        until, cpu = time.monotonic() + seconds, time.process_time()
+        while time.monotonic() < until:
+            pass
+        return min(1, (time.process_time() - cpu) / seconds)
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def children(pid):
