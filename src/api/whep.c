@@ -203,7 +203,14 @@ static void on_closed(void *owner, cm_rtc_cause cause)
     whep_end(whep);
 }
 
-static const cm_rtc_events RTC_EVENTS = {on_connected, on_rtp, on_rtcp, on_closed};
+static void on_moved(void *owner)
+{
+    const cm_whep *whep = owner;
+    if (whep->viewer != NULL)
+        cm_webrtc_viewer_moved(whep->viewer);
+}
+
+static const cm_rtc_events RTC_EVENTS = {on_connected, on_rtp, on_rtcp, on_closed, on_moved};
 
 /* ---- the answer ---- */
 

@@ -232,7 +232,7 @@ static void on_closed(void *owner, cm_rtc_cause cause)
     whip_end(w, CAUSES[cause].cause, CAUSES[cause].detail);
 }
 
-static const cm_rtc_events RTC_EVENTS = {on_connected, on_rtp, on_rtcp, on_closed};
+static const cm_rtc_events RTC_EVENTS = {on_connected, on_rtp, on_rtcp, on_closed, NULL};
 
 /* ---- the answer: one m-line of H.264 is received, and one of Opus ---- */
 

@@ -161,6 +161,9 @@ typedef struct cm_rtc_events {
     void (*on_rtcp)(void *owner, cm_slice compound);
     /* Once, and the last: the session has ended by itself and only waits to be destroyed. */
     void (*on_closed)(void *owner, cm_rtc_cause cause);
+    /* A connected peer goes on at another address, or at another of ours: what was sent lately may
+     * have gone where it is no longer. May be NULL. */
+    void (*on_moved)(void *owner);
 } cm_rtc_events;
 
 typedef struct cm_rtc_session_config {

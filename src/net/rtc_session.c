@@ -106,16 +106,19 @@ static void on_timer(cm_timer *timer)
 
 void cm_rtc_session_proven(cm_rtc_session *session, cm_rtc_pair *pair, bool is_nominated)
 {
+    const bool has_moved = is_nominated && session->is_nominated && session->path != pair;
     if (session->state == CM_RTC_WAITING)
         turn_to(session, CM_RTC_HANDSHAKING);
-    if (is_nominated) {
-        if (session->is_nominated && session->path != pair)
-            session->endpoint->counters.paths_moved++;
-        session->is_nominated = true;
-    }
     if (is_nominated || session->path == NULL)
         session->path = pair;
-    connect_if_ready(session);
+    if (is_nominated)
+        session->is_nominated = true;
+    if (has_moved)
+        session->endpoint->counters.paths_moved++;
+    if (has_moved && session->state == CM_RTC_CONNECTED && session->events->on_moved != NULL)
+        session->events->on_moved(session->owner);
+    else
+        connect_if_ready(session);
 }
 
 void cm_rtc_session_deliver(cm_rtc_session *session, cm_slice packet, bool is_rtcp)

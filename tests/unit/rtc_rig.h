@@ -22,6 +22,7 @@ typedef enum wrecking { /* in which event a viewer destroys its session */
                         WRECK_RTP,
                         WRECK_RTCP,
                         WRECK_CLOSED,
+                        WRECK_MOVED,
 } wrecking;
 
 typedef struct viewer viewer;
@@ -29,7 +30,7 @@ struct viewer {
     cm_rtc_session *session;
     viewer *victim; /* whose session it destroys; NULL: its own */
     wrecking wrecks;
-    unsigned connected, rtp, rtcp, closed;
+    unsigned connected, rtp, rtcp, closed, moved;
     cm_rtc_cause cause;
     size_t last_size;
     uint8_t last[2048];
@@ -143,8 +144,19 @@ static inline void on_closed(void *owner, cm_rtc_cause cause)
     wreck_if(v, WRECK_CLOSED);
 }
 
-static const cm_rtc_events EVENTS = {
-    .on_connected = on_connected, .on_rtp = on_rtp, .on_rtcp = on_rtcp, .on_closed = on_closed};
+static inline void on_moved(void *owner)
+{
+    viewer *v = owner;
+    assert_true(v->closed == 0 && cm_rtc_session_is_connected(v->session));
+    v->moved++;
+    wreck_if(v, WRECK_MOVED);
+}
+
+static const cm_rtc_events EVENTS = {.on_moved = on_moved,
+                                     .on_connected = on_connected,
+                                     .on_rtp = on_rtp,
+                                     .on_rtcp = on_rtcp,
+                                     .on_closed = on_closed};
 
 /* ---- the rig ---- */
 
@@ -341,6 +353,7 @@ static inline void expect_going_on(rig *r, viewer *v, bool is_full)
     const int64_t took = rig_restart_elsewhere(r, v, is_full, 200000);
     assert_true(took <= CM_SECONDS(1));
     assert_int_equal(counters(r)->paths_moved, 1);
+    assert_int_equal(v->moved, 1);
     assert_int_equal(v->connected, 1); /* no other handshake */
     assert_int_equal(v->peer.addresses[0].packets, 1);
     assert_int_equal(v->closed, 0);

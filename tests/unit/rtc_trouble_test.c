@@ -517,6 +517,28 @@ static void a_session_may_be_destroyed_in_each_event(void **state)
     }
 }
 
+static void a_session_may_be_destroyed_when_its_peer_moves(void **state)
+{
+    (void)state;
+    for (int whose = 0; whose < 2; whose++) {
+        rig r;
+        rig_open(&r);
+        viewer *other = viewer_open(&r, 1);
+        rig_connect(&r, other);
+        viewer *v = viewer_open(&r, 0);
+        peer_add_address(&r, v, "10.0.2.1");
+        rig_connect(&r, v);
+        v->wrecks = WRECK_MOVED;
+        v->victim = whose == 0 ? v : other;
+        v->peer.active = 1;
+        rtc_peer_check_now(&v->peer, true);
+        run_for(&r, CM_MS(10));
+        assert_int_equal(v->moved, 1);
+        assert_null(v->victim->session);
+        rig_close(&r);
+    }
+}
+
 static void a_closed_session_waits_to_be_destroyed(void **state)
 {
     (void)state;
@@ -714,6 +736,7 @@ int main(void)
         cmocka_unit_test(what_the_kernel_does_not_take_is_dropped_and_counted),
         cmocka_unit_test(sessions_may_be_destroyed_at_every_step),
         cmocka_unit_test(a_session_may_be_destroyed_in_each_event),
+        cmocka_unit_test(a_session_may_be_destroyed_when_its_peer_moves),
         cmocka_unit_test(a_closed_session_waits_to_be_destroyed),
         cmocka_unit_test(on_sockets_it_is_the_same),
         cmocka_unit_test(on_all_addresses_each_is_answered_from_the_one_it_asked),

@@ -1020,6 +1020,26 @@ static void a_pli_brings_the_group_again(void **state)
     assert_int_equal(figures_of(b).estimate_bits_per_second, 1000000000);
 }
 
+/* Who goes on from another address has lost what went to the former one. */
+static void a_viewer_that_moves_gets_the_group_again(void **state)
+{
+    bench *b = *state;
+    watch_fast(b);
+    camera_run_group(&b->c, 8000, 9, 1500);
+    assert_received(b, 0, 10);
+    wire_forget(b->s);
+    cm_webrtc_viewer_moved(b->v);
+    rig_run(&b->r, CM_MS(49));
+    camera_run(&b->c, false, 1500);
+    assert_int_equal(receiver_take(&b->rx, b->s), 10 + 11);
+    for (size_t i = 0; i < 10; i++)
+        assert_int_equal(b->rx.serials[10 + i], i);
+    assert_int_equal(figures_of(b).begun_again, 1);
+    cm_webrtc_viewer_moved(b->v); /* there and back: as for those who ask, once a second */
+    rig_run(&b->r, CM_MS(49));
+    assert_int_equal(figures_of(b).begun_again, 1);
+}
+
 /* A long group takes more milliseconds than there are until the next picture: from then on the
  * clock of timestamps is that much ahead, and the sender report says so. */
 static void the_clock_moves_on_by_what_a_long_group_takes(void **state)
@@ -1468,6 +1488,7 @@ int main(int argc, char **argv)
         CASE(a_history_that_is_full_keeps_the_newest),
         CASE(a_record_of_a_granule_that_is_not_there_sends_nothing),
         CASE(a_pli_brings_the_group_again),
+        CASE(a_viewer_that_moves_gets_the_group_again),
         CASE(the_clock_moves_on_by_what_a_long_group_takes),
         CASE(keyframes_are_given_once_a_second),
         CASE(a_fir_that_comes_again_is_the_same),

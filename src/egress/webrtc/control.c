@@ -117,6 +117,12 @@ static void take_keyframe_request(cm_webrtc_viewer *viewer)
     cm_webrtc_begin_again(viewer);
 }
 
+void cm_webrtc_viewer_moved(cm_webrtc_viewer *viewer)
+{
+    if (viewer->subscription != NULL)
+        take_keyframe_request(viewer);
+}
+
 /* RFC 5104 4.3.1.1: a command that comes again has the same number. */
 static void take_fir(cm_webrtc_viewer *viewer, const cm_rtcp_feedback *feedback)
 {

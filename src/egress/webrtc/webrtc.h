@@ -108,6 +108,9 @@ cm_status cm_webrtc_viewer_start(cm_webrtc_viewer *viewer);
 void cm_webrtc_viewer_renew(cm_webrtc_viewer *viewer, cm_lease *lease); /* takes it */
 /* RTCP from the peer, authentic but as the peer made it. Not inside a pass of the hub. */
 void cm_webrtc_viewer_rtcp(cm_webrtc_viewer *viewer, cm_slice compound);
+/* It went on at another address: what was sent since the former one was left is lost, more than
+ * is asked for again. The group comes again as if the decoder had asked for it. */
+void cm_webrtc_viewer_moved(cm_webrtc_viewer *viewer);
 /* The cut: nothing more of the pictures goes out, nothing is held, and the peer is told (BYE).
  * Destroys the viewer. */
 void cm_webrtc_viewer_cut(cm_webrtc_viewer *viewer);
