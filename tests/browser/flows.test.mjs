@@ -517,6 +517,23 @@ describe('people and settings', () => {
     await page.getByText(en['people.lastOwner']).waitFor();
   });
 
+  test('speaking is a right of its own, where there is a loudspeaker', { skip: isReal }, async () => {
+    const { url, mock } = await serve({ cameras: 2 });
+    mock.camera('front-door').talk = true;
+    const page = await openSignedIn(browser, url, { path: '/#/people/verdi' });
+    const of = (camera) => page.getByRole('switch', { name: text('people.maySpeak', { person: 'Marco', camera }) });
+    const rights = () => mock.world.homes.get('verdi').rights.get('marco').get('front-door');
+    await of('Front door').click();
+    await until(async () => (await of('Front door').getAttribute('aria-checked')) === 'true', 'the right to speak');
+    assert.deepEqual(rights(), ['view', 'talk']);
+    assert.equal(await of('Garden').count(), 0, 'a camera that takes no talk has no such right');
+    await of('Front door').click();
+    await page.getByText(en['hush.now']).waitFor();
+    await hold(page, page.getByRole('button', { name: text('do.hold', { what: en['cut.do'] }) }));
+    await until(async () => (await of('Front door').getAttribute('aria-checked')) === 'false', 'the end of speaking');
+    assert.deepEqual(rights(), ['view']);
+  });
+
   test('language and theme change at once and are remembered; nothing else is stored', async () => {
     const { url } = await serve();
     const page = await openSignedIn(browser, url, { path: '/#/settings' });
