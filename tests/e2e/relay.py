@@ -160,8 +160,9 @@ def end_server(server):
 
 
 def check_codes(name, codes):
-    cameras = {code[0] for code in codes}
-    check(f"{name}: every picture is of camera 1", cameras == {"1"}, codes[:20])
+    cameras = [code[0] for code in codes]  # "none": their decoder had a picture in part
+    check(f"{name}: every picture is of camera 1", set(cameras) - {"none"} == {"1"} and
+          cameras.count("none") <= len(codes) / 20, sorted(set(cameras)) + codes[:20])
 
 
 def pictures_come_relayed(camera, turn):

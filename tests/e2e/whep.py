@@ -47,11 +47,13 @@ class Viewer(Program):
 
 
 def check_pictures(name, codes, camera):
-    """All of one camera, each once and in its turn. Few are left out: the rest of a cached group that is too large for the
+    """All of one camera, each once and in its turn. Few can't be read: their decoder makes something of what reached it in
+    part. Few are left out: the rest of a cached group that is too large for the
     path, those that a busy machine did not let the camera take or their decoder receive; that the server keeps none back
     is told by its own numbers elsewhere (cut.py, lost.py)."""
-    cameras = {code[0] for code in codes}
-    check(f"{name}: every picture is of camera {camera}", cameras == {str(camera)}, codes[:20])
+    cameras = [code[0] for code in codes]
+    check(f"{name}: every picture is of camera {camera}", set(cameras) - {"none"} == {str(camera)} and
+          cameras.count("none") <= len(codes) / 20, sorted(set(cameras)) + codes[:20])
     counters = [int(code[1]) for code in codes if len(code) == 2]
     steps = [(b - a) % 2 ** 32 for a, b in zip(counters, counters[1:])]
     check(f"{name}: none comes twice or out of turn, few are missing",
