@@ -161,6 +161,41 @@ describe('the WebRTC player', () => {
     assert.equal(seen.end, null);
   });
 
+  test('pictures that stop are not waited for: the way is asked for again, once, and goes on meanwhile', async () => {
+    await playing();
+    for (let n = 0; n < 20; n++) {
+      await clock.pass(50);
+      show();
+    }
+    await clock.pass(400);
+    assert.equal(methods(), 'POST');
+    await clock.pass(200);
+    assert.equal(methods(), 'POST PATCH');
+    await clock.pass(60_000); // it was the camera: the way is as good as it was
+    assert.equal(methods(), 'POST PATCH');
+    assert.equal(seen.end, null);
+    show();
+    await clock.pass(1_000);
+    assert.equal(methods(), 'POST PATCH', 'after a minute without, another is no sign');
+  });
+
+  test('where pictures are rare, or nobody looks, one that stands is no sign', async () => {
+    await playing();
+    for (let n = 0; n < 20; n++) {
+      await clock.pass(200);
+      show();
+    }
+    await clock.pass(5_000);
+    assert.equal(methods(), 'POST');
+    for (let n = 0; n < 100; n++) {
+      await clock.pass(50);
+      show();
+    }
+    globalThis.document.hidden = true;
+    await clock.pass(5_000);
+    assert.equal(methods(), 'POST');
+  });
+
   test('a failed connection restarts at once; a restart without a way ends it', async () => {
     await playing();
     peer().become('failed');

@@ -5,7 +5,8 @@
  *
  * The server's answer names its addresses, so the offer goes out at once, without candidates of ours:
  * the server learns where we are from our checks. A way that is lost is asked for again once (ICE
- * restart), and at once when the browser says that the network is another one: a phone goes on.
+ * restart), and at once when the browser says that the network is another one, or the owner that
+ * nothing comes: a phone goes on.
  */
 
 import { problemOf, type Problem } from '../api/client';
@@ -55,11 +56,7 @@ export class RtcSession {
   /* Browsers say no goodbye for a page that is left; the server would wait for its consent to end. */
   private readonly onLeft = () => this.end('gone');
 
-  /* Another network: the way may be gone without a word, and is not waited for. The former one is used until there is a
-   * better one. */
-  private readonly onNetwork = () => {
-    if (this.hadWay && this.lost === undefined) void this.restart();
-  };
+  private readonly onNetwork = () => this.doubt(); // another one
 
   private network = connection()?.type; // "wifi", "cellular"
 
@@ -92,6 +89,12 @@ export class RtcSession {
     if (this.isOver) this.leave();
     else await this.peer.setRemoteDescription({ type: 'answer', sdp });
     return null;
+  }
+
+  /* The way may be gone without a word: another is asked for, and it is used until there is a better one. Nothing while a
+   * restart is under way. */
+  doubt(): void {
+    if (this.hadWay && !this.isOver && this.lost === undefined) void this.restart();
   }
 
   /* What the server says of the session; null: that is not known. */

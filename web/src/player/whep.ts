@@ -13,6 +13,8 @@ import type { WhyNot } from './ways';
 const FIRST_PICTURE_MS = 5_000;
 const NO_TIME_MS = 4_000; // pictures without a time of capture are borne for so long
 const STATS_MS = 1_000;
+const OFTEN_MS = 125; // pictures come at least so often,
+const STALL_MS = 500; // and then none for so long: browsers take seconds to find that a network is gone
 const NTP_OF_UNIX_MS = 2_208_988_800_000; // from 1900 to 1970
 const DAY_MS = 86_400_000;
 const NEIGHBOURS_MS = 5_000;
@@ -86,6 +88,9 @@ export class WhepRun {
   private timedAt = 0; // when a picture with its time of capture came last
   private firstAt = 0;
   private frameCallback = 0;
+  private shownAt = 0; // the newest picture
+  private usualMs = Infinity; // between two of them, of late
+  private stall: ReturnType<typeof setTimeout> | undefined;
   private limit: ReturnType<typeof setTimeout> | undefined;
   private statsTimer: ReturnType<typeof setInterval> | undefined;
   private known: WhepStats | null = null;
@@ -121,6 +126,7 @@ export class WhepRun {
     if (this.isOver) return;
     this.isOver = true;
     clearTimeout(this.limit);
+    clearTimeout(this.stall);
     clearInterval(this.statsTimer);
     if (this.frameCallback) this.video.cancelVideoFrameCallback(this.frameCallback);
     this.session.close();
@@ -219,12 +225,25 @@ export class WhepRun {
       this.firstAt = this.timedAt = now;
       clearTimeout(this.limit);
     }
+    this.awaitNext(now);
     const captureMs = this.captureMs(metadata);
     if (captureMs !== null) this.timedAt = now;
     this.events.onFrame({ captureMs, displayedAt });
     /* Only if it never had one: a clock that was lost for a moment (a sleep) is not the path's. */
     if (captureMs === null && this.timedAt === this.firstAt && now - this.firstAt > NO_TIME_MS && clock.now() !== null)
       this.end({ kind: 'broken', why: 'no time of capture' }, 'no-time');
+  }
+
+  /* The picture that stands may be the camera's doing, or the network's. A page that nobody looks at is shown none. */
+  private awaitNext(now: number): void {
+    const betweenMs = now - (this.shownAt || now - OFTEN_MS);
+    this.usualMs = this.usualMs === Infinity ? betweenMs : this.usualMs * 0.9 + betweenMs * 0.1;
+    this.shownAt = now;
+    clearTimeout(this.stall);
+    if (this.usualMs > OFTEN_MS) return;
+    this.stall = setTimeout(() => {
+      if (!document.hidden) this.session.doubt();
+    }, STALL_MS);
   }
 
   private captureMs(metadata: FrameMetadata): number | null {
