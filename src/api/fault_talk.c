@@ -10,7 +10,8 @@ static cm_whep *neighbour_of(const cm_whep *whep)
     CM_LIST_EACH(&whep->place.api->wheps, node, next)
     {
         cm_whep *other = CM_HOLDER(node, cm_whep, node);
-        if (other->talk.floor.camera != NULL && other->talk.lease != NULL &&
+        const cm_whep_talk *talk = other->talk;
+        if (talk != NULL && talk->floor.camera != NULL && talk->lease != NULL &&
             !cm_camera_key_equal(&other->place.camera, &whep->place.camera))
             return other;
     }
@@ -26,7 +27,7 @@ cm_whep *cm_fault_talk_target(cm_whep *whep)
 const cm_lease *cm_fault_talk_lease(const cm_whep *whep)
 {
     const cm_whep *other = neighbour_of(whep);
-    return other != NULL && CM_FAULT(TALK_LEASE_SWAP) ? other->talk.lease : whep->talk.lease;
+    return other != NULL && CM_FAULT(TALK_LEASE_SWAP) ? other->talk->lease : whep->talk->lease;
 }
 
 #else

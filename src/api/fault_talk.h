@@ -20,6 +20,6 @@ const cm_lease *cm_fault_talk_lease(const cm_whep *whep);
 #else
 
 #define CM_FAULT_TALK_TARGET(whep) (whep)
-#define CM_FAULT_TALK_LEASE(whep)  ((whep)->talk.lease)
+#define CM_FAULT_TALK_LEASE(whep)  ((whep)->talk->lease)
 
 #endif

@@ -46,9 +46,8 @@ typedef struct cm_whep_audio {
 void cm_whep_accept_audio(const cm_sdp_offer *offer, const cm_whep_audio_terms *terms,
                           cm_sdp_answer *answer, cm_whep_audio *out);
 
-/* What is said by the viewer (whep_talk.c). */
+/* What is said by the viewer (whep_talk.c). Only of those who may: most only watch. */
 typedef struct cm_whep_talk {
-    bool is_taken_in; /* it was answered that speech comes in; else the rest means nothing */
     cm_speech speech;
     cm_camera_talk floor;
     cm_lease *lease;  /* the newest; what each packet is judged by. NULL: none came yet */
@@ -91,8 +90,8 @@ typedef struct cm_whep {
     cm_webrtc_sound *sound;
     cm_fleet_wish *wish;
     cm_fleet_wish *sound_wish;
-    cm_fleet_ear *ear; /* of sound that is made over */
-    cm_whep_talk talk;
+    cm_fleet_ear *ear;  /* of sound that is made over */
+    cm_whep_talk *talk; /* NULL: it was not answered that speech comes in */
 } cm_whep;
 
 /* ---- whep_sdp.c: from the offer to the answer ---- */
@@ -100,17 +99,18 @@ typedef struct cm_whep {
 /* Reads whep->offer, makes whep->place.rtc and whep->media of it, whep->sound_media and whep->talk
  * where whep->rights allow them, and writes the answer. CM_REFUSE: `detail`, which has room for
  * CM_RTC_DETAIL_SIZE, says what is wrong. CM_ABSENT: the offer has not the codec of the stream;
- * `detail` names what both have. CM_FULL: too many sessions. */
+ * `detail` names what both have. CM_FULL: too many sessions. CM_BROKEN without memory. */
 cm_status cm_whep_answer(cm_whep *whep, const cm_rtc_events *events, cm_buffer *answer,
                          char detail[CM_RTC_DETAIL_SIZE]);
 
 /* ---- whep_talk.c: what the viewer says ---- */
 
-/* Speech comes in from here on, judged by the leases that cm_whep_talk_renew() brings. */
-void cm_whep_talk_init(cm_whep *whep, const cm_speech_media *media);
-/* A copy of what is needed of it. */
+/* Speech comes in from here on, judged by the leases that cm_whep_talk_renew() brings. CM_BROKEN
+ * without memory. */
+cm_status cm_whep_talk_begin(cm_whep *whep, const cm_speech_media *media);
+/* A copy of what is needed of it. Nothing, as the next two, unless speech is taken in. */
 void cm_whep_talk_renew(cm_whep *whep, const cm_lease *lease);
-/* A packet of his; nothing unless speech is taken in. */
+/* A packet of his. */
 void cm_whep_talk_rtp(cm_whep *whep, cm_slice packet);
 /* He has not the floor any more. */
 void cm_whep_talk_end(cm_whep *whep);

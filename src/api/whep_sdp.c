@@ -192,7 +192,7 @@ static void name_sound(cm_whep *whep, cm_rtc_negotiation *n, const cm_whep_audio
 }
 
 /* The rights are those that were decided on, and nobody else's to judge. */
-static void negotiate_audio(cm_whep *whep, cm_rtc_negotiation *n)
+static cm_status negotiate_audio(cm_whep *whep, cm_rtc_negotiation *n)
 {
     const bool may_hear = whep->has_stream && (whep->rights & CM_RIGHT_LISTEN) != 0;
     const bool may_speak = whep->takes_talk && (whep->rights & CM_RIGHT_TALK) != 0;
@@ -203,8 +203,7 @@ static void negotiate_audio(cm_whep *whep, cm_rtc_negotiation *n)
     whep->has_sound = audio.has_sound;
     if (audio.has_sound)
         name_sound(whep, n, &audio);
-    if (audio.has_speech)
-        cm_whep_talk_init(whep, &audio.speech);
+    return audio.has_speech ? cm_whep_talk_begin(whep, &audio.speech) : CM_OK;
 }
 
 /* ---- together ---- */
@@ -222,7 +221,7 @@ static cm_status negotiate(cm_whep *whep, cm_rtc_negotiation *n, const cm_rtc_ev
     if (status != CM_OK)
         return refuse_video(whep, n, detail);
     name_pictures(whep, n, index);
-    negotiate_audio(whep, n);
+    CM_TRY(negotiate_audio(whep, n));
     CM_TRY(cm_rtc_negotiation_finish(n, &whep->place, events, whep, answer));
     if (whep->media.rtx_payload_type == 0)
         cm_rtc_session_remember(whep->place.rtc, whep->media.ssrc);
