@@ -232,13 +232,18 @@ def table(head, rows):
     return "\n".join(lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]) + "\n"
 
 
+def foreign(seen):
+    """Pictures, and of sound tones."""
+    return seen["foreign"] + seen["foreign_heard"]
+
+
 def tables(ahead, back):
     first = table(("hook", "output", "fired", "alarms counted", "alarm lines logged", "pictures looked at", "decoded", "foreign",
                    "old", "server alive", "verdict"),
-                  [(s["hook"], s["output"], s["fired"], s["counted"], s["logged"], s["pictures"], s["decoded"], s["foreign"],
+                  [(s["hook"], s["output"], s["fired"], s["counted"], s["logged"], s["pictures"], s["decoded"], foreign(s),
                     s["old"], "yes" if s["alive"] else "NO", "pass" if s["ok"] else "FAIL") for s in ahead])
     second = table(("hook", "output", "wall taken away", "fired", "pictures looked at", "foreign", "old", "verdict"),
-                   [(s["hook"], s["output"], s["wall"], s["fired"], s["pictures"], s["foreign"], s["old"],
+                   [(s["hook"], s["output"], s["wall"], s["fired"], s["pictures"], foreign(s), s["old"],
                      ("held by the seal" if (s["hook"], s["output"]) in HELD_BY_THE_OTHER_WALL else "pass") if s["ok"] else "FAIL")
                     for s in back])
     return first, second
