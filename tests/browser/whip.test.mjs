@@ -251,7 +251,7 @@ describe('this device as a camera', () => {
       await start(page);
       await page.getByRole('radio', { name: en['publish.soundOn'], exact: true }).click({ force: true });
       await page.getByRole('alert').getByText(en[`publish.${name}`]).waitFor();
-      assert.equal(await page.getByRole('radio', { name: en['publish.soundOff'], exact: true }).isChecked(), true);
+      await until(async () => page.getByRole('radio', { name: en['publish.soundOff'], exact: true }).isChecked(), 'the choice to be off again');
       await page.locator('.publish-sound[data-sound=off]').waitFor();
       assert.equal(await stageState(page), 'on');
       await page.context().close();
