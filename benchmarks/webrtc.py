@@ -369,6 +369,9 @@ class House:
                                     "none", "--sound", "none", "--port", 0, "--helper",
                                     os.path.join(rig.BUILD, "casement-helper"), "--cache", scenes],
                              "cameras.log")
+        # They share a core with the viewers: a camera that waits for them would send its pictures
+        # late, which is not the server's doing.
+        self.feeds.go_first()
         try:
             port = self.feeds.line().rsplit(":", 1)[1]
             self.server = rig.Server(self.cameras, port, self.accounts)
