@@ -28,12 +28,12 @@ before(async () => {
   });
   app = await import(pathToFileURL(out));
 });
-beforeEach(() => {
+/* Called by each suite's own hooks: in which order those of the file come beside them, versions of Node differ. */
+function pretend() {
   browser = pretendBrowser();
   ({ clock } = browser);
   seen = [];
-});
-afterEach(() => browser.restore());
+}
 
 const peer = () => FakePeer.made[0];
 const problem = (name, status) => () => new Response(JSON.stringify({ type: `/problems/${name}` }), { status });
@@ -41,11 +41,15 @@ const problem = (name, status) => () => new Response(JSON.stringify({ type: `/pr
 describe('a session of WebRTC', () => {
   let session;
   beforeEach(() => {
+    pretend();
     session = new app.RtcSession('/api/v1/cameras/door/whep?home=h', {
       onConnected: () => seen.push('connected'), onEnd: (end) => seen.push(end),
     });
   });
-  afterEach(() => session.close());
+  afterEach(() => {
+    session.close();
+    browser.restore();
+  });
 
   async function connected() {
     assert.equal(await session.open(), null);
@@ -213,12 +217,14 @@ describe('a session of WebRTC', () => {
 describe('the sending by WebRTC', () => {
   let run;
   beforeEach(() => {
+    pretend();
     globalThis.RTCRtpSender = { getCapabilities: () => ({ codecs: ['VP8', 'H264', 'rtx'].map((name) => ({ mimeType: `video/${name}` })) }) };
     run = new app.WhipRun('/api/v1/cameras/door/whip', { onConnected: () => seen.push('connected'), onEnd: (end) => seen.push(end.kind) });
   });
   afterEach(() => {
     run.stop();
     delete globalThis.RTCRtpSender;
+    browser.restore();
   });
   const begin = async () => {
     run.start({ kind: 'video' }, null);
