@@ -106,8 +106,10 @@ void cm_publish_unit(cm_feed *feed, const cm_ingest_unit *unit)
     cm_capture_times times;
     if (unit->is_restart)
         cm_capture_clock_restart(&feed->clock);
-    cm_capture_clock_take(&feed->clock, unit->ticks, unit->clock_rate, cm_loop_now(config->loop),
-                          wall, &times);
+    /* The clock read anew: what is read late in a long turn was not there when the turn began, and
+     * the filter would believe for seconds that pictures can be here before they are taken. */
+    cm_capture_clock_take(&feed->clock, unit->ticks, unit->clock_rate,
+                          cm_loop_read_now(config->loop), wall, &times);
     note_codec(feed, unit->sets);
     if (feed->needs_keyframe && !is_keyframe) {
         cm_source_leave_out(feed->source);

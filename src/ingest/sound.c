@@ -117,7 +117,7 @@ static void time_of(cm_camera *camera, const cm_ingest_sound *sound, cm_plain_fr
     const int64_t lasts_us = (int64_t)sound->duration * CM_SECONDS(1) / sound->clock_rate;
     cm_capture_times end;
     cm_capture_clock_take(&s->clock, sound->ticks + sound->duration, sound->clock_rate,
-                          cm_loop_now(loop), cm_loop_wall(loop), &end);
+                          cm_loop_read_now(loop), cm_loop_wall(loop), &end);
     plain->captured = (cm_wall){end.captured.us - lasts_us};
     plain->media_time = end.media_time - lasts_us * 9 / 100;
     if (plain->media_time <= s->last_media)

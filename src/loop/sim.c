@@ -138,7 +138,7 @@ static bool step(cm_sim *sim, int64_t limit_us)
     const int64_t due = next_due_us(sim);
     if (due == INT64_MAX || due > limit_us)
         return false;
-    set_now(sim, due);
+    set_now(sim, due > sim->now.us ? due : sim->now.us);
     return true;
 }
 
@@ -162,7 +162,7 @@ void cm_sim_run_for(cm_sim *sim, int64_t us)
     const int64_t limit_us = later_us(sim, us);
     while (step(sim, limit_us))
         continue;
-    set_now(sim, limit_us);
+    set_now(sim, limit_us > sim->now.us ? limit_us : sim->now.us);
 }
 
 bool cm_sim_run_until(cm_sim *sim, bool (*is_done)(void *owner), void *owner, int64_t limit_us)
@@ -170,11 +170,16 @@ bool cm_sim_run_until(cm_sim *sim, bool (*is_done)(void *owner), void *owner, in
     const int64_t end_us = later_us(sim, limit_us);
     while (!is_done(owner)) {
         if (!step(sim, end_us)) {
-            set_now(sim, end_us);
+            set_now(sim, end_us > sim->now.us ? end_us : sim->now.us);
             return is_done(owner);
         }
     }
     return true;
+}
+
+void cm_sim_spend(cm_sim *sim, int64_t us)
+{
+    sim->now.us = later_us(sim, us);
 }
 
 void cm_sim_wall_jump(cm_sim *sim, int64_t us)

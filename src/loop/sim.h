@@ -22,6 +22,9 @@ cm_status cm_sim_loop_create(cm_sim *sim, const cm_loop_config *config, cm_loop 
 void cm_sim_run_for(cm_sim *sim, int64_t us);
 /* Runs until `is_done(owner)` or until `limit_us` have passed; true if done. */
 bool cm_sim_run_until(cm_sim *sim, bool (*is_done)(void *owner), void *owner, int64_t limit_us);
+/* From within a turn: it takes so long. Clocks that are read anew go on; the instant that the turn
+ * began, which cm_loop_now() tells, does not. */
+void cm_sim_spend(cm_sim *sim, int64_t us);
 /* Wall time jumps (people set clocks); instants don't. */
 void cm_sim_wall_jump(cm_sim *sim, int64_t us);
 cm_random *cm_sim_random(cm_sim *sim);

@@ -351,6 +351,80 @@ static void another_ssrc_has_another_clock(void **state)
     stage_close(&s);
 }
 
+/* ---- a turn that takes long ---- */
+
+typedef struct late_turn {
+    stage *s;
+    cm_camera_push push;
+    cm_task task;
+    cm_video_depacketizer depacketizer;
+    cm_buffer buffer;
+    uint32_t timestamp;
+    int64_t captured_us[2];
+} late_turn;
+
+static void read_nothing(const cm_camera_push *push, cm_camera_push_counters *out)
+{
+    (void)push;
+    *out = (cm_camera_push_counters){0};
+}
+
+static void on_late_unit(void *context, const cm_video_unit *unit)
+{
+    late_turn *t = context;
+    const cm_ingest_unit told = {.unit = unit,
+                                 .sets = cm_video_depacketizer_sets(&t->depacketizer),
+                                 .ticks = t->timestamp,
+                                 .clock_rate = 90000};
+    cm_camera_push_unit(&t->push, &told);
+}
+
+static int64_t put_keyframe(late_turn *t)
+{
+    const cm_slice nals[] = {SPS_BASELINE, PPS_BASELINE, BYTES(0x65, 0x88, 0x84, 1, 2, 3)};
+    for (size_t n = 0; n < CM_COUNT(nals); n++) {
+        const cm_video_payload payload = {
+            .bytes = nals[n], .timestamp = t->timestamp, .marker = n + 1 == CM_COUNT(nals)};
+        assert_int_equal(cm_video_depacketizer_put(&t->depacketizer, &payload), CM_OK);
+    }
+    return cm_source_keyframe(cm_camera_source(t->s->it, CM_STREAM_MAIN))->captured.us;
+}
+
+static void two_pictures_in_one_turn(cm_task *task)
+{
+    late_turn *t = CM_HOLDER(task, late_turn, task);
+    t->captured_us[0] = put_keyframe(t);
+    cm_sim_spend(t->s->sim, CM_MS(60)); /* others were served; meanwhile one more was taken */
+    t->timestamp += 60 * 90;
+    t->captured_us[1] = put_keyframe(t);
+}
+
+/* Else all that come later would be told as older than they are, for as long as the filter looks
+ * back. */
+static void a_picture_read_late_in_a_turn_was_not_there_when_it_began(void **state)
+{
+    (void)state;
+    stage s;
+    late_turn t = {.s = &s, .push = {.read_counters = read_nothing}};
+    stage_open(&s);
+    s.config.login = (cm_camera_login){.is_pushed = true};
+    create(&s);
+    cm_buffer_init(&t.buffer, CM_VIDEO_MAX_UNIT_BYTES);
+    cm_video_depacketizer_init(&t.depacketizer, CM_VIDEO_H264, &t.buffer, on_late_unit, &t);
+    assert_int_equal(cm_camera_push_begin(s.it, &s.media.camera, &t.push), CM_OK);
+    run_ms(&s, 50);
+    t.task.run = two_pictures_in_one_turn;
+    cm_loop_post(s.loop, &t.task);
+    run_ms(&s, 60);
+    assert_int_equal(t.captured_us[1] - t.captured_us[0], CM_MS(60));
+    const int64_t later_us = cm_loop_wall(s.loop).us - t.captured_us[1];
+    t.timestamp += (uint32_t)(later_us * 9 / 100);
+    assert_int_equal(put_keyframe(&t), cm_loop_wall(s.loop).us);
+    cm_camera_push_end(&t.push, CM_CAUSE_NONE, "");
+    cm_buffer_deinit(&t.buffer);
+    stage_close(&s);
+}
+
 static void it_comes_back_after_a_loss(void **state)
 {
     (void)state;
@@ -730,6 +804,7 @@ int main(void)
         cmocka_unit_test(without_parameter_sets_nothing_is_published),
         cmocka_unit_test(parameter_sets_may_change),
         cmocka_unit_test(another_ssrc_has_another_clock),
+        cmocka_unit_test(a_picture_read_late_in_a_turn_was_not_there_when_it_began),
         cmocka_unit_test(it_comes_back_after_a_loss),
         cmocka_unit_test(failures_space_out),
         cmocka_unit_test(what_is_no_camera_is_left_alone),
