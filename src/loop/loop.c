@@ -3,7 +3,7 @@
 
 #include "loop/loop_priv.h"
 
-enum { JOBS_MAX_DEFAULT = 1024, SLOW_TURN_US = 5000 };
+enum { JOBS_MAX_DEFAULT = 1024, SLOW_TURN_US = 5000, TIMERS_US = 5000 };
 
 void cm_loop_init(cm_loop *loop, const cm_loop_backend *backend, const cm_loop_config *config)
 {
@@ -37,13 +37,18 @@ static void run_tasks(cm_loop *loop)
     }
 }
 
+/* One started from here on waits for the next turn, and so do those for which no time is left: they
+ * can't starve the descriptors. */
 static void run_timers(cm_loop *loop)
 {
-    /* One started from here on waits for the next turn: it can't starve the descriptors. */
     const uint64_t sequence = loop->timers.sequence;
+    const cm_instant began = loop->backend->read_now(loop);
     cm_timer *timer;
-    while ((timer = cm_heap_take_due(&loop->timers, loop->now, sequence)) != NULL)
+    while ((timer = cm_heap_take_due(&loop->timers, loop->now, sequence)) != NULL) {
         timer->on_due(timer);
+        if (cm_instant_since(loop->backend->read_now(loop), began) >= TIMERS_US)
+            break;
+    }
 }
 
 /* False: there was nothing to do. */

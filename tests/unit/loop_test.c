@@ -953,6 +953,47 @@ static void events_and_timers_of_loops_run_in_their_order(void **state)
     world_close(&w);
 }
 
+typedef struct slow_alarm {
+    alarm_clock alarm;
+    cm_task task;
+    world *w;
+} slow_alarm;
+
+static void note_task(cm_task *task)
+{
+    slow_alarm *s = CM_HOLDER(task, slow_alarm, task);
+    note_event(s->alarm.notes);
+}
+
+/* Rings, takes 2 ms, and the first has something else to be done. */
+static void ring_slowly(cm_timer *timer)
+{
+    slow_alarm *s = CM_HOLDER(timer, slow_alarm, alarm.timer);
+    ring(timer);
+    cm_sim_spend(s->w->sim, CM_MS(2));
+    if (s->alarm.name == 'a')
+        cm_loop_post(s->w->loop, &s->task);
+}
+
+static void many_slow_timers_let_others_have_their_turn(void **state)
+{
+    (void)state;
+    world w;
+    world_open_sim(&w, 1);
+    notes n = {.wanted = 9};
+    slow_alarm alarms[8];
+    for (size_t i = 0; i < CM_COUNT(alarms); i++) {
+        alarms[i] = (slow_alarm){.w = &w, .task = {.run = note_task}};
+        make_alarms(&alarms[i].alarm, 1, w.loop, &n);
+        cm_timer_init(&alarms[i].alarm.timer, w.loop, ring_slowly);
+        alarms[i].alarm.name = (char)('a' + (int)i);
+        cm_timer_start(&alarms[i].alarm.timer, CM_MS(1));
+    }
+    cm_sim_run_for(w.sim, CM_MS(50));
+    assert_string_equal(n.text, "abc!defgh"); /* 5 ms were over with the third */
+    world_close(&w);
+}
+
 static void jobs_in_virtual_time_are_done_in_the_next_turn_and_in_order(void **state)
 {
     (void)state;
@@ -1080,6 +1121,7 @@ int main(void)
         cmocka_unit_test(a_child_dies_with_its_parent),
         cmocka_unit_test(virtual_days_pass_at_once),
         cmocka_unit_test(events_and_timers_of_loops_run_in_their_order),
+        cmocka_unit_test(many_slow_timers_let_others_have_their_turn),
         cmocka_unit_test(jobs_in_virtual_time_are_done_in_the_next_turn_and_in_order),
         cmocka_unit_test(randomness_of_a_virtual_loop_follows_the_seed),
         cmocka_unit_test(descriptors_and_children_are_refused_in_virtual_time),
