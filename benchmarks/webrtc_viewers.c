@@ -61,6 +61,7 @@ typedef struct viewer {
     webrtc_peer peer;
     int64_t received_us; /* the last packet, by us */
     int64_t came_us;     /* the same; by the kernel if it is timed */
+    int64_t joined_us;   /* its first packet, by us */
 } viewer;
 
 static webrtc_peers peers;
@@ -138,6 +139,8 @@ static void on_packet(void *owner, const webrtc_packet *packet)
     sum.resent += packet->is_rtx;
     const int64_t came_us = packet->wall_us > 0 ? packet->wall_us : packet->at_us;
     sum.late += v->came_us > 0 && came_us - v->came_us > LATE_US;
+    if (v->received_us == 0)
+        v->joined_us = packet->at_us;
     v->came_us = came_us;
     v->received_us = packet->at_us;
     if (!packet->is_rtx && v->peer.lost_count == 0 && draw() % 1000000 < options.nack) {
@@ -323,6 +326,30 @@ static unsigned count_asking(void)
     return count;
 }
 
+static int by_age(const void *a, const void *b)
+{
+    const int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static double share_ms(int64_t *times_us, size_t count, double share)
+{
+    if (count == 0)
+        return 0;
+    qsort(times_us, count, sizeof *times_us, by_age);
+    return (double)times_us[(size_t)(share * (double)(count - 1))] / 1000;
+}
+
+/* When so many of those who joined had their first packet. */
+static double joined_s(int64_t began_us, double share)
+{
+    size_t count = 0;
+    for (uint64_t i = 0; i < options.viewers && count < AGES_MAX; i++)
+        if (viewers[i].joined_us > 0)
+            ages_us[count++] = viewers[i].joined_us - began_us;
+    return share_ms(ages_us, count, share) / 1000;
+}
+
 static void join_all(void)
 {
     const int64_t began_us = bench_now_us(), cpu_us = bench_cpu_us();
@@ -341,27 +368,15 @@ static void join_all(void)
         leave_waiting();
     if (given_up == options.viewers)
         bench_die("no viewer got media");
-    printf("{\"joined_s\": %.3f, \"joined\": %llu, \"bytes\": %llu, \"own_cpu_s\": %.3f}\n", took_s,
+    printf("{\"joined_s\": %.3f, \"joined_p50_s\": %.3f, \"joined_p99_s\": %.3f, \"joined\": %llu, "
+           "\"bytes\": %llu, \"own_cpu_s\": %.3f}\n",
+           took_s, joined_s(began_us, 0.5), joined_s(began_us, 0.99),
            (unsigned long long)(options.viewers - given_up), (unsigned long long)sum.bytes,
            (double)(bench_cpu_us() - cpu_us) / 1e6);
     fflush(stdout);
 }
 
 /* ---- telling ---- */
-
-static int by_age(const void *a, const void *b)
-{
-    const int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
-    return (left > right) - (left < right);
-}
-
-static double share_ms(int64_t *times_us, size_t count, double share)
-{
-    if (count == 0)
-        return 0;
-    qsort(times_us, count, sizeof *times_us, by_age);
-    return (double)times_us[(size_t)(share * (double)(count - 1))] / 1000;
-}
 
 static void watch_window(void)
 {
