@@ -1,0 +1,199 @@
+/* Sessions of accounts: who is signed in where. */
+#include "store/sqlite/store_priv.h"
+
+typedef struct keep_one {
+    const uint8_t *token_hash; /* NULL: none */
+} keep_one;
+
+static cm_status delete_session(cm_tx *tx, cm_row *row, void *owner)
+{
+    const keep_one *keep = owner;
+    if (keep->token_hash != NULL && cm_slice_equal(cm_row_bytes(row, CM_SESSIONS_TOKEN_HASH),
+                                                   cm_slice_over(keep->token_hash, CM_MAC_SIZE)))
+        return CM_OK;
+    return cm_tx_delete(tx, row);
+}
+
+cm_status cm_tx_end_sessions(cm_tx *tx, const cm_account_id *account, const uint8_t *keep)
+{
+    CM_TRY(cm_tx_bump_account(tx, account));
+    cm_row probe;
+    cm_row_init(&probe, CM_SESSIONS);
+    cm_row_set_id(&probe, CM_SESSIONS_ACCOUNT, account->text);
+    keep_one one = {.token_hash = keep};
+    CM_TRY(cm_tx_each(tx, &probe, CM_WHERE(CM_SESSIONS_ACCOUNT), delete_session, &one));
+    return cm_tx_raise_seen_anywhere(tx, account);
+}
+
+static cm_status find_session(cm_tx *tx, const uint8_t token_hash[CM_MAC_SIZE], cm_row *out)
+{
+    cm_row probe;
+    cm_row_init(&probe, CM_SESSIONS);
+    cm_row_set_bytes(&probe, CM_SESSIONS_TOKEN_HASH, cm_slice_over(token_hash, CM_MAC_SIZE));
+    return cm_tx_find(tx, &probe, CM_WHERE(CM_SESSIONS_TOKEN_HASH), out);
+}
+
+typedef struct oldest {
+    size_t count;
+    cm_row row; /* the one used longest ago */
+} oldest;
+
+static cm_status look_for_oldest(cm_tx *tx, cm_row *row, void *owner)
+{
+    (void)tx;
+    oldest *o = owner;
+    if (o->count == 0 ||
+        cm_row_integer(row, CM_SESSIONS_LAST_USED) < cm_row_integer(&o->row, CM_SESSIONS_LAST_USED))
+        o->row = *row;
+    o->count++;
+    return CM_OK;
+}
+
+static cm_status make_room(cm_tx *tx, const cm_account_id *account)
+{
+    cm_row probe;
+    cm_row_init(&probe, CM_SESSIONS);
+    cm_row_set_id(&probe, CM_SESSIONS_ACCOUNT, account->text);
+    oldest o = {.count = 0};
+    CM_TRY(cm_tx_each(tx, &probe, CM_WHERE(CM_SESSIONS_ACCOUNT), look_for_oldest, &o));
+    if (o.count < CM_ACCOUNT_SESSIONS_MAX)
+        return CM_OK;
+    CM_TRY(cm_tx_bump_account(tx, account));
+    CM_TRY(cm_tx_delete(tx, &o.row));
+    return cm_tx_raise_seen_anywhere(tx, account);
+}
+
+cm_status cm_tx_make_session(cm_tx *tx, const cm_account_id *account,
+                             const uint8_t token_hash[CM_MAC_SIZE], cm_wall now)
+{
+    cm_row row;
+    cm_row_init(&row, CM_SESSIONS);
+    cm_row_set_bytes(&row, CM_SESSIONS_TOKEN_HASH, cm_slice_over(token_hash, CM_MAC_SIZE));
+    cm_row_set_id(&row, CM_SESSIONS_ACCOUNT, account->text);
+    cm_row_set_integer(&row, CM_SESSIONS_CREATED, now.us);
+    cm_row_set_integer(&row, CM_SESSIONS_LAST_USED, now.us);
+    return cm_tx_insert(tx, &row);
+}
+
+cm_status cm_store_session_create(cm_store *store, const cm_account_id *account,
+                                  const uint8_t token_hash[CM_MAC_SIZE], cm_wall now,
+                                  cm_change *change)
+{
+    CM_AUTO(cm_tx_end) cm_tx tx;
+    CM_TRY(cm_tx_begin_change(store, change, &tx));
+    cm_row row;
+    CM_TRY(cm_tx_account(&tx, account, &row));
+    CM_ENSURE(cm_row_integer(&row, CM_ACCOUNTS_IS_ACTIVE) != 0, CM_REFUSE);
+    CM_TRY(make_room(&tx, account));
+    CM_TRY(cm_tx_make_session(&tx, account, token_hash, now));
+    change->account = *account;
+    return cm_tx_commit(&tx);
+}
+
+#define TOUCH_US (CM_SECONDS(600))
+
+cm_status cm_store_session_touch(cm_store *store, const uint8_t token_hash[CM_MAC_SIZE],
+                                 cm_wall now)
+{
+    CM_AUTO(cm_tx_end) cm_tx tx;
+    CM_TRY(cm_tx_begin(store, CM_TX_WRITE, &tx));
+    cm_row row;
+    CM_TRY(find_session(&tx, token_hash, &row));
+    if (now.us - cm_row_integer(&row, CM_SESSIONS_LAST_USED) < TOUCH_US)
+        return cm_tx_commit(&tx);
+    cm_row_set_integer(&row, CM_SESSIONS_LAST_USED, now.us);
+    CM_TRY(cm_tx_update(&tx, &row));
+    return cm_tx_commit(&tx);
+}
+
+cm_status cm_store_session_end(cm_store *store, const uint8_t token_hash[CM_MAC_SIZE],
+                               cm_change *change)
+{
+    CM_AUTO(cm_tx_end) cm_tx tx;
+    CM_TRY(cm_tx_begin_change(store, change, &tx));
+    cm_row row;
+    CM_TRY(find_session(&tx, token_hash, &row));
+    cm_account_id account;
+    CM_ENSURE(cm_row_read_id(&row, CM_SESSIONS_ACCOUNT, account.text), CM_FOREIGN);
+    CM_TRY(cm_tx_bump_account(&tx, &account));
+    CM_TRY(cm_tx_delete(&tx, &row));
+    CM_TRY(cm_tx_raise_seen_anywhere(&tx, &account));
+    change->account = account;
+    change->has_token = true;
+    cm_store_copy(change->token_hash, CM_MAC_SIZE, cm_slice_over(token_hash, CM_MAC_SIZE));
+    return cm_tx_commit(&tx);
+}
+
+cm_status cm_store_sessions_end_all(cm_store *store, const cm_account_id *account,
+                                    cm_change *change)
+{
+    CM_AUTO(cm_tx_end) cm_tx tx;
+    CM_TRY(cm_tx_begin_change(store, change, &tx));
+    CM_TRY(cm_tx_end_sessions(&tx, account, NULL));
+    change->account = *account;
+    return cm_tx_commit(&tx);
+}
+
+static cm_status add_session(cm_tx *tx, cm_row *row, void *owner)
+{
+    (void)tx;
+    cm_stored_sessions *sessions = owner;
+    CM_TRY(cm_store_grow((void **)&sessions->items, sessions->count, sizeof *sessions->items));
+    cm_stored_session *s = &sessions->items[sessions->count];
+    *s = (cm_stored_session){.created = {.us = cm_row_integer(row, CM_SESSIONS_CREATED)},
+                             .last_used = {.us = cm_row_integer(row, CM_SESSIONS_LAST_USED)}};
+    const cm_slice hash = cm_row_bytes(row, CM_SESSIONS_TOKEN_HASH);
+    CM_ENSURE(hash.size == sizeof s->token_hash, CM_FOREIGN);
+    cm_store_copy(s->token_hash, CM_MAC_SIZE, hash);
+    CM_ENSURE(cm_row_read_id(row, CM_SESSIONS_ACCOUNT, s->account.text), CM_FOREIGN);
+    sessions->count++;
+    return CM_OK;
+}
+
+cm_status cm_store_sessions(cm_store *store, const cm_account_id *account, cm_stored_sessions *out)
+{
+    *out = (cm_stored_sessions){.count = 0};
+    CM_AUTO(cm_tx_end) cm_tx tx;
+    CM_TRY(cm_tx_begin(store, CM_TX_READ, &tx));
+    cm_row probe;
+    cm_row_init(&probe, CM_SESSIONS);
+    cm_row_set_id(&probe, CM_SESSIONS_ACCOUNT, account->text);
+    CM_AUTO(cm_stored_sessions_clear) cm_stored_sessions sessions = {.count = 0};
+    CM_TRY(cm_tx_each(&tx, &probe, CM_WHERE(CM_SESSIONS_ACCOUNT), add_session, &sessions));
+    *out = sessions;
+    sessions = (cm_stored_sessions){.count = 0};
+    return CM_OK;
+}
+
+typedef struct expiry {
+    cm_wall now;
+    size_t removed;
+} expiry;
+
+static cm_status remove_expired(cm_tx *tx, cm_row *row, void *owner)
+{
+    expiry *e = owner;
+    cm_wall until = {.us = cm_row_integer(row, CM_API_TOKENS_EXPIRES)};
+    if (row->table == &cm_tables[CM_SESSIONS])
+        until = cm_session_expires((cm_wall){.us = cm_row_integer(row, CM_SESSIONS_CREATED)},
+                                   (cm_wall){.us = cm_row_integer(row, CM_SESSIONS_LAST_USED)});
+    if (until.us > e->now.us)
+        return CM_OK;
+    e->removed++;
+    return cm_tx_delete(tx, row);
+}
+
+cm_status cm_store_expire(cm_store *store, cm_wall now, size_t *removed_out)
+{
+    CM_AUTO(cm_tx_end) cm_tx tx;
+    CM_TRY(cm_tx_begin(store, CM_TX_WRITE, &tx));
+    expiry e = {.now = now};
+    cm_row probe;
+    cm_row_init(&probe, CM_SESSIONS);
+    CM_TRY(cm_tx_each(&tx, &probe, 0, remove_expired, &e));
+    cm_row_init(&probe, CM_API_TOKENS);
+    CM_TRY(cm_tx_each(&tx, &probe, 0, remove_expired, &e));
+    CM_TRY(cm_tx_commit(&tx));
+    *removed_out = e.removed;
+    return CM_OK;
+}
