@@ -132,6 +132,7 @@ cm_status cm_call_home_asked(const cm_call *call, cm_home_id *out);
 bool cm_call_role(cm_call *call, cm_role *out);
 bool cm_call_stream(cm_call *call, cm_stream *out);
 cm_address cm_call_peer(const cm_call *call);
+cm_slice cm_call_user_agent(const cm_call *call); /* "" without */
 /* __Host-casement with a token, or (NULL) its end. Added to the answer. */
 void cm_call_set_cookie(cm_call *call, const char *token);
 /* Sends an answer of identity's that is a failure. */

@@ -320,6 +320,15 @@ cm_address cm_call_peer(const cm_call *call)
     return call->request != NULL ? cm_http_peer(call->request) : (cm_address){0};
 }
 
+cm_slice cm_call_user_agent(const cm_call *call)
+{
+    cm_slice text = {0};
+    if (call->request == NULL ||
+        cm_http_header(call->request, CM_TEXT("user-agent"), &text) != CM_OK)
+        return (cm_slice){0};
+    return text;
+}
+
 void cm_call_set_cookie(cm_call *call, const char *token)
 {
     cm_writer w = cm_writer_over(call->cookie, sizeof call->cookie);

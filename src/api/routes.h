@@ -20,6 +20,11 @@ CM_ROUTE(session, GET, "/api/v1/session", SESSION, NONE, 0, "Who am I?")
 CM_ROUTE(sign_out, DELETE, "/api/v1/session", SESSION, NONE, 0,
          "Sign out; live pictures of this session end")
 CM_ROUTE(password, POST, "/api/v1/session/password", SESSION, JSON, 2048, "Change the own password")
+CM_ROUTE(sessions, GET, "/api/v1/sessions", SESSION, NONE, 0, "Where the asker is signed in")
+CM_ROUTE(sessions_end, DELETE, "/api/v1/sessions", SESSION, NONE, 0,
+         "End all the asker's sessions but this one")
+CM_ROUTE(session_end, DELETE, "/api/v1/sessions/{session}", SESSION, NONE, 0,
+         "End one of the asker's sessions; its live pictures end")
 CM_ROUTE(homes, GET, "/api/v1/homes", SESSION, NONE, 0, "Homes of the asker; all for an operator")
 CM_ROUTE(home_create, POST, "/api/v1/homes", OPERATOR, JSON, 2048, "Make a home")
 CM_ROUTE(cameras, GET, "/api/v1/cameras", VIEW, NONE, 0, "Cameras that the asker may view")

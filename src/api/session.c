@@ -1,4 +1,4 @@
-/* Who somebody is: setup, sign in and out, the own password. */
+/* Who somebody is: setup, sign in and out, the own password, where he is signed in. */
 #include <stdlib.h>
 
 #include "api/api_priv.h"
@@ -54,7 +54,7 @@ static void on_fresh_session(void *owner, const cm_identity_answer *answer)
 
 void cm_route_sign_in(cm_call *call)
 {
-    cm_identity_sign_in ask = {.from = cm_call_peer(call)};
+    cm_identity_sign_in ask = {.from = cm_call_peer(call), .user_agent = cm_call_user_agent(call)};
     if (!cm_call_text(call, "name", true, &ask.name) ||
         !cm_call_text(call, "password", true, &ask.password))
         return;
@@ -65,7 +65,7 @@ void cm_route_sign_in(cm_call *call)
 
 void cm_route_setup(cm_call *call)
 {
-    cm_identity_setup ask = {.from = cm_call_peer(call)};
+    cm_identity_setup ask = {.from = cm_call_peer(call), .user_agent = cm_call_user_agent(call)};
     if (!cm_call_text(call, "token", true, &ask.token) ||
         !cm_call_text(call, "name", true, &ask.name) ||
         !cm_call_text(call, "password", true, &ask.password) ||

@@ -33,6 +33,7 @@ struct cm_identity_call {
     cm_address from;
     cm_wall now;
     call_text name, password, other; /* other: new password, home's name */
+    cm_session_origin origin;        /* of the session to be made */
     cm_asker asker;
     cm_home_id home_id;
     cm_role role;
@@ -272,8 +273,8 @@ static cm_status write_sign_in(cm_identity_call *call)
 {
     cm_store *store = call->identity->config.store;
     rehash(call);
-    CM_TRY(cm_store_session_create(store, &call->account.id, call->token.hash, call->now,
-                                   &call->change));
+    CM_TRY(cm_store_session_create(store, &call->account.id, call->token.hash, &call->origin,
+                                   call->now, &call->change));
     call->has_change = call->change.raised_count > 0;
     answer_session(call);
     return CM_OK;
@@ -287,6 +288,7 @@ cm_status cm_identity_begin_sign_in(cm_identity *identity, cm_loop *loop,
     CM_TRY(make_call(identity, loop, done, owner, &call));
     keep(&call->name, ask->name);
     keep(&call->password, ask->password);
+    cm_origin_make(CM_METHOD_PASSWORD, ask->user_agent, &ask->from, &call->origin);
     call->prepare = prepare_sign_in;
     call->write = write_sign_in;
     ask_limits(call, &ask->from);
@@ -376,7 +378,8 @@ static cm_status write_setup(cm_identity_call *call)
 {
     cm_setup setup = {.home_name = text_of(&call->other),
                       .account_name = text_of(&call->name),
-                      .password_hash = cm_slice_of(call->hash)};
+                      .password_hash = cm_slice_of(call->hash),
+                      .origin = call->origin};
     for (size_t i = 0; i < CM_MAC_SIZE; i++) {
         setup.token_hash[i] = call->setup_hash[i];
         setup.session_token_hash[i] = call->token.hash[i];
@@ -403,6 +406,7 @@ cm_status cm_identity_begin_setup(cm_identity *identity, cm_loop *loop,
     keep(&call->name, ask->name);
     keep(&call->password, ask->password);
     keep(&call->other, ask->home_name);
+    cm_origin_make(CM_METHOD_SETUP, ask->user_agent, &ask->from, &call->origin);
     call->prepare = prepare_setup;
     call->write = write_setup;
     if (cm_token_read(ask->token, CM_TOKEN_SETUP, call->setup_hash) != CM_OK)

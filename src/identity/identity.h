@@ -13,6 +13,7 @@
 #pragma once
 
 #include "identity/limits.h"
+#include "identity/origin.h"
 #include "identity/password.h"
 #include "loop/loop.h"
 #include "store/evidence.h"
@@ -54,6 +55,7 @@ typedef void cm_identity_done(void *owner, const cm_identity_answer *answer);
 typedef struct cm_identity_sign_in {
     cm_slice name, password;
     cm_address from;
+    cm_slice user_agent; /* for the list of sessions */
 } cm_identity_sign_in;
 /* CM_REFUSE wrong-name-or-password (equal for unknown names, in time as well); CM_RETRY. */
 cm_status cm_identity_begin_sign_in(cm_identity *identity, cm_loop *loop,
@@ -77,6 +79,7 @@ cm_status cm_identity_begin_new_password(cm_identity *identity, cm_loop *loop,
 typedef struct cm_identity_setup {
     cm_slice token, name, password, home_name;
     cm_address from;
+    cm_slice user_agent;
 } cm_identity_setup;
 /* CM_ABSENT no-such-token. */
 cm_status cm_identity_begin_setup(cm_identity *identity, cm_loop *loop,

@@ -60,7 +60,8 @@ typedef struct cm_who {
     char name[CM_NAME_SIZE];
     bool is_operator;
     cm_wall expires;
-    bool is_token; /* an API token: only for `token_camera`, only `token_rights` */
+    cm_wall authenticated; /* of a session: see cm_session_is_fresh; us 0 of a token */
+    bool is_token;         /* an API token: only for `token_camera`, only `token_rights` */
     cm_camera_key token_camera;
     uint32_t token_rights;
     cm_identity_home *homes; /* where it is a member; for an API token at most its own home */

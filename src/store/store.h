@@ -35,6 +35,8 @@ enum {
     CM_CAMERA_LOGIN_SIZE = 256, /* a camera's user name or password */
     CM_PASSWORD_HASH_SIZE = 128,
     CM_DIGEST_SIZE = 32,
+    CM_DEVICE_SIZE = 64,          /* words for a device and their terminator */
+    CM_NETWORK_SIZE = 64,         /* an address and its terminator */
     CM_ACCOUNT_SESSIONS_MAX = 64, /* at one more the one used longest ago ends */
     CM_HOME_CAMERAS_MAX = 1000,
     CM_HOME_MEMBERS_MAX = 1000,
@@ -43,6 +45,8 @@ enum {
 
 #define CM_SESSION_IDLE_US     (CM_SECONDS(86400) * 14)
 #define CM_SESSION_ABSOLUTE_US (CM_SECONDS(86400) * 90)
+#define CM_SESSION_FRESH_US    (CM_SECONDS(300))   /* how long an authentication counts as recent */
+#define CM_SESSION_AHEAD_US    (CM_SECONDS(86400)) /* how far a clock may have been ahead */
 
 typedef struct cm_store cm_store;
 
@@ -311,10 +315,32 @@ cm_status cm_store_grant_remove(cm_store *store, const cm_camera_key *camera,
 
 /* ---- sessions ---- */
 
+/* How somebody showed who he is. Stored: their numbers stay. */
+typedef enum cm_session_method {
+    CM_METHOD_UNKNOWN, /* of a session from before this was kept */
+    CM_METHOD_PASSWORD,
+    CM_METHOD_PASSKEY,
+    CM_METHOD_RECOVERY, /* a recovery code */
+    CM_METHOD_SETUP,    /* the setup link */
+    CM_METHOD_CODE,     /* the password, and a code of an authenticator */
+} cm_session_method;
+enum { CM_METHODS = CM_METHOD_CODE + 1 };
+const char *cm_session_method_name(cm_session_method method); /* "password" */
+
+/* Where a session comes from: for its owner's eyes. Nothing is ever decided by it. */
+typedef struct cm_session_origin {
+    cm_session_method method;
+    char device[CM_DEVICE_SIZE];   /* "Chrome on Android"; "" if nothing is known */
+    char network[CM_NETWORK_SIZE]; /* "192.168.1.20", "2001:db8::/64"; "" */
+} cm_session_origin;
+
 typedef struct cm_stored_session {
+    char id[CM_ID_SIZE]; /* names it for its owner; leads to no token */
     cm_account_id account;
     uint8_t token_hash[CM_MAC_SIZE];
+    cm_session_origin origin;
     cm_wall created, last_used;
+    cm_wall authenticated; /* the last time that its owner showed who he is; us 0: not known */
 } cm_stored_session;
 typedef struct cm_stored_sessions {
     cm_stored_session *items;
@@ -323,22 +349,32 @@ typedef struct cm_stored_sessions {
 
 /* When it ends by itself if it isn't used before. */
 cm_wall cm_session_expires(cm_wall created, cm_wall last_used);
+/* Not expired, and not made by a clock that was more than CM_SESSION_AHEAD_US ahead of this one:
+ * its limits would lie anywhere. */
+bool cm_session_is_live(cm_wall created, cm_wall last_used, cm_wall now);
+/* Less than CM_SESSION_FRESH_US ago; false when the clock has been set back since. */
+bool cm_session_is_fresh(cm_wall authenticated, cm_wall now);
 
-/* CM_ABSENT: no such account; CM_REFUSE: not active. `change` tells of a session that had to end
- * for it (CM_ACCOUNT_SESSIONS_MAX). */
+/* Authenticated now. CM_ABSENT: no such account; CM_REFUSE: not active. `change` tells of a session
+ * that had to end for it (CM_ACCOUNT_SESSIONS_MAX). */
 cm_status cm_store_session_create(cm_store *store, const cm_account_id *account,
-                                  const uint8_t token_hash[CM_MAC_SIZE], cm_wall now,
-                                  cm_change *change);
-/* Remembers that the token was used; writes at most once in ten minutes. */
+                                  const uint8_t token_hash[CM_MAC_SIZE],
+                                  const cm_session_origin *origin, cm_wall now, cm_change *change);
+/* Remembers that the token was used; writes at most once in ten minutes, and when the last use lies
+ * ahead of the clock. */
 cm_status cm_store_session_touch(cm_store *store, const uint8_t token_hash[CM_MAC_SIZE],
                                  cm_wall now);
 /* A sign-out. Keys of every camera the account may see turn. CM_ABSENT. */
 cm_status cm_store_session_end(cm_store *store, const uint8_t token_hash[CM_MAC_SIZE],
                                cm_change *change);
+/* The same by the id that its owner sees. CM_ABSENT: the account has no such session. */
+cm_status cm_store_session_end_named(cm_store *store, const cm_account_id *account, cm_slice id,
+                                     cm_change *change);
+/* All but the one whose token's hash is `keep` (NULL: all). */
 cm_status cm_store_sessions_end_all(cm_store *store, const cm_account_id *account,
-                                    cm_change *change);
+                                    const uint8_t *keep, cm_change *change);
 cm_status cm_store_sessions(cm_store *store, const cm_account_id *account,
-                            cm_stored_sessions *out); /* reads */
+                            cm_stored_sessions *out); /* reads; as they were made */
 void cm_stored_sessions_clear(cm_stored_sessions *sessions);
 /* Removes sessions and tokens that have expired: once an hour is enough. */
 cm_status cm_store_expire(cm_store *store, cm_wall now, size_t *removed_out);
@@ -383,6 +419,7 @@ typedef struct cm_setup {
     cm_slice account_name;
     cm_slice password_hash;
     uint8_t session_token_hash[CM_MAC_SIZE];
+    cm_session_origin origin;
 } cm_setup;
 cm_status cm_store_setup_finish(cm_store *store, const cm_setup *setup, cm_wall now,
                                 cm_stored_account *account, cm_stored_home *home);

@@ -6,6 +6,8 @@
 #include "store/store.h"
 
 static const char *const ROLE_NAMES[CM_ROLES] = {"none", "owner", "adult", "child", "guest"};
+static const char *const METHOD_NAMES[CM_METHODS] = {"unknown",  "password", "passkey",
+                                                     "recovery", "setup",    "password-and-code"};
 static const char *const KEEP_NAMES[] = {"on-demand", "always"};
 
 const char *cm_role_name(cm_role role)
@@ -50,6 +52,23 @@ cm_wall cm_session_expires(cm_wall created, cm_wall last_used)
     const int64_t idle = last_used.us + CM_SESSION_IDLE_US;
     const int64_t absolute = created.us + CM_SESSION_ABSOLUTE_US;
     return (cm_wall){.us = idle < absolute ? idle : absolute};
+}
+
+bool cm_session_is_live(cm_wall created, cm_wall last_used, cm_wall now)
+{
+    return created.us - CM_SESSION_AHEAD_US <= now.us &&
+           now.us < cm_session_expires(created, last_used).us;
+}
+
+bool cm_session_is_fresh(cm_wall authenticated, cm_wall now)
+{
+    return authenticated.us != 0 && authenticated.us <= now.us &&
+           now.us - authenticated.us < CM_SESSION_FRESH_US;
+}
+
+const char *cm_session_method_name(cm_session_method method)
+{
+    return (unsigned)method < CM_METHODS ? METHOD_NAMES[method] : METHOD_NAMES[CM_METHOD_UNKNOWN];
 }
 
 cm_status cm_change_copy(const cm_change *change, cm_change *out)

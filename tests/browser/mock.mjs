@@ -49,7 +49,7 @@ const NAMES = ['Front door', 'Garden', 'Garage', 'Kitchen', 'Gate', 'Stairs', 'C
 
 export function makeWorld({ cameras = 4, isNew = false, isDemo = false } = {}) {
   const world = {
-    accounts: new Map(), sessions: new Map(), homes: new Map(), setupToken: isNew ? 'first-light' : null,
+    accounts: new Map(), sessions: new Map(), devices: new Map(), homes: new Map(), setupToken: isNew ? 'first-light' : null,
     isDemo, tries: 0, probes: [], streams: new Set(), events: new Set(), requests: [], ca: true, clockSkewMs: 0,
   };
   const account = (id, name, isOperator = false) =>
@@ -262,8 +262,26 @@ export class Mock {
       account.password = body.new_password;
       return this.json(response, 204);
     }
+    if (path === 'sessions' || path.startsWith('sessions/')) return this.sessions(response, method, session, path.slice('sessions/'.length));
     if (path === 'homes') return this.homes(response, method, account, body);
     return this.inHome(request, response, url, path.split('/').map(decodeURIComponent), account, body);
+  }
+
+  /* Where one is signed in; `devices`: others than browsers of the test, by token. */
+  sessions(response, method, { token, account }, id) {
+    const { sessions, devices } = this.world;
+    const own = [...sessions].filter(([, whose]) => whose === account.id).map(([one]) => one);
+    if (method === 'GET') {
+      const ago = (minutes) => iso(this.now() - minutes * 60_000);
+      return this.json(response, 200, { sessions: own.map((one) => ({
+        id: one.slice(0, 24), is_this: one === token, method: 'password', device: 'Chrome on Linux', network: '192.168.1.20',
+        created: ago(90), last_used: ago(2), authenticated: ago(90), expires: ago(-20_000), ...devices.get(one),
+      })) });
+    }
+    const ended = own.filter((one) => (id ? one.startsWith(id) : one !== token));
+    if (id && ended.length === 0) throw new Refusal(404, 'no-such-session', 'There is no such session.');
+    for (const one of ended) sessions.delete(one);
+    return this.json(response, 204);
   }
 
   setup(response, body) {

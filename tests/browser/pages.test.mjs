@@ -42,6 +42,8 @@ describe('pages', { skip: isReal }, () => {
     server = await openServer({ cameras: 6 });
     fresh = await openServer({ isNew: true });
     const { mock } = server;
+    mock.world.sessions.set('phone-of-anna-0123456789ab', 'anna');
+    mock.world.devices.set('phone-of-anna-0123456789ab', { device: 'Chrome on Android', network: '2001:db8:12:34::/64', method: 'passkey' });
     mock.setState('kitchen', 'unreachable', 'timeout', mock.now() + 600_000);
     mock.setState('gate', 'wrong_password', 'wrong_password');
     mock.camera('garden').guests = [{ account: 'marco', name: 'Marco', stream: 'sub', since: new Date(mock.now() - 300_000).toISOString() }];
@@ -121,6 +123,11 @@ describe('pages', { skip: isReal }, () => {
       await look(page, 'edit-remove', how);
       await page.keyboard.press('Escape');
       await visit('#/settings', 'settings', heading('settings.title'));
+      await visit('#/sessions', 'sessions', () => page.getByText('Chrome on Android').first().waitFor());
+      await page.getByRole('button', { name: words['sessions.endAll'] }).click();
+      await page.getByText(words['sessions.endAllThis']).waitFor();
+      await look(page, 'sessions-end', how);
+      await page.keyboard.press('Escape');
       await visit('#/wall/lago', 'wall-empty', () => page.getByText(words['wall.empty']).waitFor());
       await page.context().close();
     });

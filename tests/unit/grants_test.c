@@ -886,9 +886,9 @@ static void a_sign_out_cuts_all_that_token_watches(void **state)
     server_open(&s, NULL);
     const cm_asker phone = asker_of(CM_ASKER_SESSION, "anna's phone");
     cm_change change;
-    assert_int_equal(
-        cm_store_session_create(s.w.store, &s.w.people[ANNA].id, phone.token_hash, NOW, &change),
-        CM_OK);
+    assert_int_equal(cm_store_session_create(s.w.store, &s.w.people[ANNA].id, phone.token_hash,
+                                             &WORLD_ORIGIN, NOW, &change),
+                     CM_OK);
     viewer laptop[2];
     viewer other;
     start_watching(&s, &laptop[0], ANNA, 0);

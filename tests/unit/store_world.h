@@ -29,6 +29,9 @@
 #define CARLA  2
 #define DARIO  3
 
+static const cm_session_origin WORLD_ORIGIN = {
+    .method = CM_METHOD_PASSWORD, .device = "Firefox on Linux", .network = "192.168.1.20"};
+
 typedef struct store_world {
     char directory[64];
     cm_store *store;
@@ -102,9 +105,9 @@ static inline void world_add_person(store_world *w, size_t who, const char *name
                      CM_OK);
     w->sessions[who] = asker_of(CM_ASKER_SESSION, name);
     cm_change change;
-    assert_int_equal(
-        cm_store_session_create(w->store, &fresh.id, w->sessions[who].token_hash, NOW, &change),
-        CM_OK);
+    assert_int_equal(cm_store_session_create(w->store, &fresh.id, w->sessions[who].token_hash,
+                                             &WORLD_ORIGIN, NOW, &change),
+                     CM_OK);
     assert_int_equal(change.raised_count, 0);
     cm_change_clear(&change);
 }

@@ -9,6 +9,7 @@ import { SetupNeeded, Setup, SignIn } from './pages/enter';
 import { Homes } from './pages/homes';
 import { People } from './pages/people';
 import { Publish } from './pages/publish';
+import { Sessions } from './pages/sessions';
 import { Settings } from './pages/settings';
 import { HomeData } from './state/home';
 import { hrefOf, route, type Route } from './state/route';
@@ -72,7 +73,7 @@ function navItems(at: Route, home: Home | null, isOperator: boolean): NavItem[] 
     }
   }
   if (isOperator) add({ page: 'homes' }, t('nav.homes'), 'homes', home ? ['homes'] : ['homes', 'start']);
-  add({ page: 'settings' }, t('nav.settings'), 'settings');
+  add({ page: 'settings' }, t('nav.settings'), 'settings', ['settings', 'sessions']);
   return items;
 }
 
@@ -138,6 +139,7 @@ function SignedIn({ value }: { value: Session }) {
 
   const page = () => {
     if (at.page === 'settings') return <Settings session={value} />;
+    if (at.page === 'sessions') return <Sessions />;
     if (at.page === 'homes' || (!home && asked === null && account.is_operator))
       return account.is_operator ? <Homes /> : <Nothing back={{ page: 'start' }} />;
     if (!home) return <Nothing back={{ page: 'start' }} />;

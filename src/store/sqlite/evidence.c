@@ -91,6 +91,7 @@ typedef struct holder {
     cm_camera_key camera; /* of an API token */
     uint32_t rights;      /* of an API token; all bits of a session */
     cm_wall expires;
+    cm_wall authenticated; /* of a session */
 } holder;
 
 static cm_status look_up_session(cm_tx *tx, const cm_asker *asker, cm_wall now, holder *out)
@@ -102,9 +103,11 @@ static cm_status look_up_session(cm_tx *tx, const cm_asker *asker, cm_wall now, 
                      cm_slice_over(asker->token_hash, sizeof asker->token_hash));
     CM_TRY(look_up(tx, &probe, CM_WHERE(CM_SESSIONS_TOKEN_HASH), &row SWAP(STORE_SESSION_SWAP)));
     CM_TRY(read_id(tx, &row, CM_SESSIONS_ACCOUNT, out->account.text));
-    out->expires = cm_session_expires((cm_wall){.us = cm_row_integer(&row, CM_SESSIONS_CREATED)},
-                                      (cm_wall){.us = cm_row_integer(&row, CM_SESSIONS_LAST_USED)});
-    out->is_live = now.us < out->expires.us;
+    const cm_wall created = {.us = cm_row_integer(&row, CM_SESSIONS_CREATED)};
+    const cm_wall last_used = {.us = cm_row_integer(&row, CM_SESSIONS_LAST_USED)};
+    out->expires = cm_session_expires(created, last_used);
+    out->is_live = cm_session_is_live(created, last_used, now);
+    out->authenticated = (cm_wall){.us = cm_row_integer(&row, CM_SESSIONS_AUTHENTICATED)};
     out->rights = UINT32_MAX;
     return CM_OK;
 }
@@ -315,6 +318,7 @@ static cm_status read_who(cm_tx *tx, const question *q)
     *who = (cm_who){.account = account.id,
                     .is_operator = account.is_operator,
                     .expires = h.expires,
+                    .authenticated = h.authenticated,
                     .is_token = h.is_token,
                     .token_camera = h.camera,
                     .token_rights = h.is_token ? h.rights : 0};

@@ -157,10 +157,9 @@ static cm_status count_live(cm_tx *tx, cm_row *row, void *owner)
 {
     (void)tx;
     live_count *live = owner;
-    const cm_wall until =
-        cm_session_expires((cm_wall){.us = cm_row_integer(row, CM_SESSIONS_CREATED)},
-                           (cm_wall){.us = cm_row_integer(row, CM_SESSIONS_LAST_USED)});
-    live->count += until.us > live->now.us ? 1 : 0;
+    const cm_wall created = {.us = cm_row_integer(row, CM_SESSIONS_CREATED)};
+    const cm_wall last_used = {.us = cm_row_integer(row, CM_SESSIONS_LAST_USED)};
+    live->count += cm_session_is_live(created, last_used, live->now) ? 1 : 0;
     return CM_OK;
 }
 

@@ -58,6 +58,11 @@ static const char *const STEPS[] = {
     " mac BLOB NOT NULL) STRICT;",
 
     "ALTER TABLE cameras ADD COLUMN takes_talk INTEGER NOT NULL DEFAULT 0;",
+
+    "ALTER TABLE sessions ADD COLUMN method INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE sessions ADD COLUMN authenticated INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE sessions ADD COLUMN device TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE sessions ADD COLUMN network TEXT NOT NULL DEFAULT '';",
 };
 
 #ifdef CM_FAULT_INJECTION

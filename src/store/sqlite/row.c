@@ -72,14 +72,20 @@ bool cm_row_read_text(const cm_row *row, unsigned column, char *out, size_t capa
     return cm_slice_to_cstr(cm_row_bytes(row, column), out, capacity) == CM_OK;
 }
 
-static void write_added(cm_writer *w, const cm_column *column, int64_t number)
+static void write_value(cm_writer *w, const cm_row *row, unsigned i)
 {
-    if (number == 0)
+    if (row->table->columns[i].kind == CM_COLUMN_INTEGER) {
+        cm_write_u64(w, (uint64_t)row->values[i].number);
         return;
-    cm_write_u8(w, (uint8_t)column->kind);
-    cm_write_u32(w, (uint32_t)strlen(column->name));
-    cm_write_text(w, column->name);
-    cm_write_u64(w, (uint64_t)number);
+    }
+    cm_write_u32(w, (uint32_t)row->values[i].size);
+    cm_write_slice(w, cm_row_bytes(row, i));
+}
+
+static bool is_as_before(const cm_row *row, unsigned i)
+{
+    return row->table->columns[i].is_added && row->values[i].number == 0 &&
+           row->values[i].size == 0;
 }
 
 static void mac_of(const cm_row *row, const cm_secret *key, uint8_t out[CM_MAC_SIZE])
@@ -89,17 +95,14 @@ static void mac_of(const cm_row *row, const cm_secret *key, uint8_t out[CM_MAC_S
     cm_write_u32(&w, (uint32_t)strlen(row->table->name));
     cm_write_text(&w, row->table->name);
     for (unsigned i = 0; i < row->table->column_count; i++) {
-        if (row->table->columns[i].is_added) {
-            write_added(&w, &row->table->columns[i], row->values[i].number);
+        if (is_as_before(row, i))
             continue;
-        }
         cm_write_u8(&w, (uint8_t)row->table->columns[i].kind);
-        if (row->table->columns[i].kind == CM_COLUMN_INTEGER) {
-            cm_write_u64(&w, (uint64_t)row->values[i].number);
-        } else {
-            cm_write_u32(&w, (uint32_t)row->values[i].size);
-            cm_write_slice(&w, cm_row_bytes(row, i));
+        if (row->table->columns[i].is_added) {
+            cm_write_u32(&w, (uint32_t)strlen(row->table->columns[i].name));
+            cm_write_text(&w, row->table->columns[i].name);
         }
+        write_value(&w, row, i);
     }
     assert(!w.failed);
     cm_secret_mac(key, cm_writer_done(&w), out);

@@ -4,8 +4,8 @@
  *
  * Canonical bytes: size of the table's name 4, name, then for each column in order its kind 1 and
  * either the integer 8 or size 4 and bytes: nothing can move from one column to the next. A column
- * that was added later stands there, with size 4 and name before the integer, only if it is not 0:
- * so the rows that were there before it keep their MACs.
+ * that was added later stands there, with size 4 and name before its value, only if it is not 0 or
+ * empty: so the rows that were there before it keep their MACs.
  */
 #pragma once
 

@@ -1,4 +1,5 @@
 /* Sessions of accounts: who is signed in where. */
+#include "base/text.h"
 #include "store/sqlite/store_priv.h"
 
 typedef struct keep_one {
@@ -64,7 +65,8 @@ static cm_status make_room(cm_tx *tx, const cm_account_id *account)
 }
 
 cm_status cm_tx_make_session(cm_tx *tx, const cm_account_id *account,
-                             const uint8_t token_hash[CM_MAC_SIZE], cm_wall now)
+                             const uint8_t token_hash[CM_MAC_SIZE], const cm_session_origin *origin,
+                             cm_wall now)
 {
     cm_row row;
     cm_row_init(&row, CM_SESSIONS);
@@ -72,12 +74,16 @@ cm_status cm_tx_make_session(cm_tx *tx, const cm_account_id *account,
     cm_row_set_id(&row, CM_SESSIONS_ACCOUNT, account->text);
     cm_row_set_integer(&row, CM_SESSIONS_CREATED, now.us);
     cm_row_set_integer(&row, CM_SESSIONS_LAST_USED, now.us);
+    cm_row_set_integer(&row, CM_SESSIONS_METHOD, origin->method);
+    cm_row_set_integer(&row, CM_SESSIONS_AUTHENTICATED, now.us);
+    cm_row_set_bytes(&row, CM_SESSIONS_DEVICE, cm_slice_of(origin->device));
+    cm_row_set_bytes(&row, CM_SESSIONS_NETWORK, cm_slice_of(origin->network));
     return cm_tx_insert(tx, &row);
 }
 
 cm_status cm_store_session_create(cm_store *store, const cm_account_id *account,
-                                  const uint8_t token_hash[CM_MAC_SIZE], cm_wall now,
-                                  cm_change *change)
+                                  const uint8_t token_hash[CM_MAC_SIZE],
+                                  const cm_session_origin *origin, cm_wall now, cm_change *change)
 {
     CM_AUTO(cm_tx_end) cm_tx tx;
     CM_TRY(cm_tx_begin_change(store, change, &tx));
@@ -85,7 +91,7 @@ cm_status cm_store_session_create(cm_store *store, const cm_account_id *account,
     CM_TRY(cm_tx_account(&tx, account, &row));
     CM_ENSURE(cm_row_integer(&row, CM_ACCOUNTS_IS_ACTIVE) != 0, CM_REFUSE);
     CM_TRY(make_room(&tx, account));
-    CM_TRY(cm_tx_make_session(&tx, account, token_hash, now));
+    CM_TRY(cm_tx_make_session(&tx, account, token_hash, origin, now));
     change->account = *account;
     return cm_tx_commit(&tx);
 }
@@ -99,11 +105,26 @@ cm_status cm_store_session_touch(cm_store *store, const uint8_t token_hash[CM_MA
     CM_TRY(cm_tx_begin(store, CM_TX_WRITE, &tx));
     cm_row row;
     CM_TRY(find_session(&tx, token_hash, &row));
-    if (now.us - cm_row_integer(&row, CM_SESSIONS_LAST_USED) < TOUCH_US)
+    const int64_t since = now.us - cm_row_integer(&row, CM_SESSIONS_LAST_USED);
+    if (since >= 0 && since < TOUCH_US)
         return cm_tx_commit(&tx);
     cm_row_set_integer(&row, CM_SESSIONS_LAST_USED, now.us);
     CM_TRY(cm_tx_update(&tx, &row));
     return cm_tx_commit(&tx);
+}
+
+static cm_status end_one(cm_tx *tx, const cm_row *row)
+{
+    cm_account_id account;
+    CM_ENSURE(cm_row_read_id(row, CM_SESSIONS_ACCOUNT, account.text), CM_FOREIGN);
+    cm_change *change = tx->change;
+    CM_TRY(cm_tx_bump_account(tx, &account));
+    CM_TRY(cm_tx_delete(tx, row));
+    CM_TRY(cm_tx_raise_seen_anywhere(tx, &account));
+    change->account = account;
+    change->has_token = true;
+    cm_store_copy(change->token_hash, CM_MAC_SIZE, cm_row_bytes(row, CM_SESSIONS_TOKEN_HASH));
+    return CM_OK;
 }
 
 cm_status cm_store_session_end(cm_store *store, const uint8_t token_hash[CM_MAC_SIZE],
@@ -113,39 +134,93 @@ cm_status cm_store_session_end(cm_store *store, const uint8_t token_hash[CM_MAC_
     CM_TRY(cm_tx_begin_change(store, change, &tx));
     cm_row row;
     CM_TRY(find_session(&tx, token_hash, &row));
-    cm_account_id account;
-    CM_ENSURE(cm_row_read_id(&row, CM_SESSIONS_ACCOUNT, account.text), CM_FOREIGN);
-    CM_TRY(cm_tx_bump_account(&tx, &account));
-    CM_TRY(cm_tx_delete(&tx, &row));
-    CM_TRY(cm_tx_raise_seen_anywhere(&tx, &account));
-    change->account = account;
-    change->has_token = true;
-    cm_store_copy(change->token_hash, CM_MAC_SIZE, cm_slice_over(token_hash, CM_MAC_SIZE));
+    CM_TRY(end_one(&tx, &row));
     return cm_tx_commit(&tx);
 }
 
 cm_status cm_store_sessions_end_all(cm_store *store, const cm_account_id *account,
-                                    cm_change *change)
+                                    const uint8_t *keep, cm_change *change)
 {
     CM_AUTO(cm_tx_end) cm_tx tx;
     CM_TRY(cm_tx_begin_change(store, change, &tx));
-    CM_TRY(cm_tx_end_sessions(&tx, account, NULL));
+    CM_TRY(cm_tx_end_sessions(&tx, account, keep));
     change->account = *account;
     return cm_tx_commit(&tx);
 }
 
+/* ---- as their owner sees them ---- */
+
+/* A digest under the server's key: it names the row and says nothing of what stands in it. */
+static void name_of(const cm_store *store, cm_slice token_hash, char out[CM_ID_SIZE])
+{
+    enum { NAME_BYTES = 12 };
+    uint8_t mac[CM_MAC_SIZE];
+    CM_AUTO(cm_secret_clear) cm_secret key;
+    cm_secret_derive(&store->server_key, "names of sessions", (cm_slice){.size = 0}, &key);
+    cm_secret_mac(&key, token_hash, mac);
+    CM_IGNORE(cm_text_to_hex(cm_slice_over(mac, NAME_BYTES), out, CM_ID_SIZE), "24 digits fit");
+}
+
+typedef struct naming {
+    cm_slice id;
+    bool is_found;
+    cm_row row;
+} naming;
+
+static cm_status look_for_name(cm_tx *tx, cm_row *row, void *owner)
+{
+    naming *n = owner;
+    char id[CM_ID_SIZE] = {0};
+    name_of(tx->store, cm_row_bytes(row, CM_SESSIONS_TOKEN_HASH), id);
+    if (!cm_slice_equal(cm_slice_of(id), n->id))
+        return CM_OK;
+    n->is_found = true;
+    n->row = *row;
+    return CM_OK;
+}
+
+cm_status cm_store_session_end_named(cm_store *store, const cm_account_id *account, cm_slice id,
+                                     cm_change *change)
+{
+    CM_AUTO(cm_tx_end) cm_tx tx;
+    CM_TRY(cm_tx_begin_change(store, change, &tx));
+    cm_row probe;
+    cm_row_init(&probe, CM_SESSIONS);
+    cm_row_set_id(&probe, CM_SESSIONS_ACCOUNT, account->text);
+    naming n = {.id = id};
+    CM_TRY(cm_tx_each(&tx, &probe, CM_WHERE(CM_SESSIONS_ACCOUNT), look_for_name, &n));
+    CM_ENSURE(n.is_found, CM_ABSENT);
+    CM_TRY(end_one(&tx, &n.row));
+    return cm_tx_commit(&tx);
+}
+
+static cm_status read_origin(const cm_row *row, cm_session_origin *out)
+{
+    const int64_t method = cm_row_integer(row, CM_SESSIONS_METHOD);
+    CM_ENSURE(method >= 0 && method < CM_METHODS, CM_FOREIGN);
+    out->method = (cm_session_method)method;
+    CM_ENSURE(cm_row_read_text(row, CM_SESSIONS_DEVICE, out->device, sizeof out->device) &&
+                  cm_row_read_text(row, CM_SESSIONS_NETWORK, out->network, sizeof out->network),
+              CM_FOREIGN);
+    return CM_OK;
+}
+
 static cm_status add_session(cm_tx *tx, cm_row *row, void *owner)
 {
-    (void)tx;
     cm_stored_sessions *sessions = owner;
     CM_TRY(cm_store_grow((void **)&sessions->items, sessions->count, sizeof *sessions->items));
     cm_stored_session *s = &sessions->items[sessions->count];
-    *s = (cm_stored_session){.created = {.us = cm_row_integer(row, CM_SESSIONS_CREATED)},
-                             .last_used = {.us = cm_row_integer(row, CM_SESSIONS_LAST_USED)}};
+    *s = (cm_stored_session){
+        .created = {.us = cm_row_integer(row, CM_SESSIONS_CREATED)},
+        .last_used = {.us = cm_row_integer(row, CM_SESSIONS_LAST_USED)},
+        .authenticated = {.us = cm_row_integer(row, CM_SESSIONS_AUTHENTICATED)},
+    };
     const cm_slice hash = cm_row_bytes(row, CM_SESSIONS_TOKEN_HASH);
     CM_ENSURE(hash.size == sizeof s->token_hash, CM_FOREIGN);
     cm_store_copy(s->token_hash, CM_MAC_SIZE, hash);
+    name_of(tx->store, hash, s->id);
     CM_ENSURE(cm_row_read_id(row, CM_SESSIONS_ACCOUNT, s->account.text), CM_FOREIGN);
+    CM_TRY(read_origin(row, &s->origin));
     sessions->count++;
     return CM_OK;
 }

@@ -70,7 +70,7 @@ cm_status cm_store_setup_finish(cm_store *store, const cm_setup *setup, cm_wall 
                                   .password_hash = setup->password_hash};
     CM_TRY(cm_tx_make_account(&tx, &owner, now, account));
     CM_TRY(cm_tx_make_membership(&tx, &made.id, &account->id, CM_ROLE_OWNER, false, now));
-    CM_TRY(cm_tx_make_session(&tx, &account->id, setup->session_token_hash, now));
+    CM_TRY(cm_tx_make_session(&tx, &account->id, setup->session_token_hash, &setup->origin, now));
     CM_TRY(cm_tx_commit(&tx));
     *home = made;
     return CM_OK;

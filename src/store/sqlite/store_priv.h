@@ -169,7 +169,8 @@ cm_status cm_tx_make_home(cm_tx *tx, cm_stored_home *home, cm_wall now);
 cm_status cm_tx_make_membership(cm_tx *tx, const cm_home_id *home, const cm_account_id *account,
                                 cm_role role, bool is_declared, cm_wall now);
 cm_status cm_tx_make_session(cm_tx *tx, const cm_account_id *account,
-                             const uint8_t token_hash[CM_MAC_SIZE], cm_wall now);
+                             const uint8_t token_hash[CM_MAC_SIZE], const cm_session_origin *origin,
+                             cm_wall now);
 /* Ends the account's sessions but the one whose token's hash is `keep` (NULL: all), and turns the
  * keys of what they could see. */
 cm_status cm_tx_end_sessions(cm_tx *tx, const cm_account_id *account, const uint8_t *keep);

@@ -5,8 +5,15 @@ enum {
     KIND_BLOB = CM_COLUMN_BLOB,
     KIND_INTEGER = CM_COLUMN_INTEGER,
     KIND_ADDED = CM_COLUMN_INTEGER,
+    KIND_ADDED_TEXT = CM_COLUMN_TEXT,
 };
-enum { IS_ADDED_TEXT, IS_ADDED_BLOB = 0, IS_ADDED_INTEGER = 0, IS_ADDED_ADDED = 1 };
+enum {
+    IS_ADDED_TEXT,
+    IS_ADDED_BLOB = 0,
+    IS_ADDED_INTEGER = 0,
+    IS_ADDED_ADDED = 1,
+    IS_ADDED_ADDED_TEXT = 1,
+};
 
 #define COLUMN(constant, column, column_kind)                                                      \
     {.name = #column,                                                                              \

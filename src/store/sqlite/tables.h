@@ -4,7 +4,8 @@
  *
  * X(CONSTANT, column, kind). Ids are text without padding; times are microseconds since 1970; every
  * column is NOT NULL. `generation` is the home's (account's) of when the row was last vouched for.
- * ADDED is an integer that came with a later version: 0 in the rows there were.
+ * ADDED is an integer that came with a later version, 0 in the rows there were; ADDED_TEXT a text,
+ * empty in them.
  */
 #pragma once
 
@@ -39,7 +40,11 @@
     X(ACCOUNT, account, TEXT)                                                                      \
     X(CREATED, created, INTEGER)                                                                   \
     X(LAST_USED, last_used, INTEGER)                                                               \
-    X(GENERATION, generation, INTEGER)
+    X(GENERATION, generation, INTEGER)                                                             \
+    X(METHOD, method, ADDED)                                                                       \
+    X(AUTHENTICATED, authenticated, ADDED)                                                         \
+    X(DEVICE, device, ADDED_TEXT)                                                                  \
+    X(NETWORK, network, ADDED_TEXT)
 #define CM_TABLE_MEMBERSHIPS(X)                                                                    \
     X(HOME, home, TEXT)                                                                            \
     X(ACCOUNT, account, TEXT)                                                                      \

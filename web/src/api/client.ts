@@ -3,7 +3,7 @@
 import { ways } from '../player/ways';
 import { clock } from '../state/clock';
 import type {
-  Camera, CameraInput, Home, Person, Probe, Right, Role, ServerInfo, Session, StreamName,
+  Camera, CameraInput, Home, Person, Probe, Right, Role, ServerInfo, Session, SignedInAt, StreamName,
 } from './types';
 
 /* What the server refused, or `offline` when it was not reached at all. */
@@ -90,6 +90,9 @@ export const api = {
     request<void>('POST', '/api/v1/session/password', {
       old_password: oldPassword, new_password: newPassword,
     }),
+  sessions: async () => (await request<{ sessions: SignedInAt[] }>('GET', '/api/v1/sessions')).sessions,
+  endSession: (id: string) => request<void>('DELETE', `/api/v1/sessions/${part(id)}`),
+  endOtherSessions: () => request<void>('DELETE', '/api/v1/sessions'),
   homes: async () => (await request<{ homes: Home[] }>('GET', '/api/v1/homes')).homes,
   addHome: (name: string) => request<Home>('POST', '/api/v1/homes', { name }),
   cameras: async (home: string) =>

@@ -123,6 +123,19 @@ export interface Session {
   expires: string;
 }
 
+/* One of one's own sessions. `device` is what the browser says of itself. */
+export interface SignedInAt {
+  id: string;
+  is_this: boolean;
+  method: 'unknown' | 'password' | 'passkey' | 'recovery' | 'setup' | 'password-and-code';
+  device: string;
+  network: string;
+  created: string;
+  last_used: string;
+  authenticated: string | null;
+  expires: string;
+}
+
 export interface Person {
   account: string;
   name: string;

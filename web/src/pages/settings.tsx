@@ -132,6 +132,7 @@ export function Settings({ session }: { session: Session }) {
         <p>{t('settings.signedInAs', { name: session.account.name })}</p>
         <div class="stack">
           <PasswordForm />
+          <a class="button" href="#/sessions"><Icon name="phone" /> {t('sessions.title')}</a>
           <button type="button" class="button" aria-disabled={isBusy}
             onClick={() => void run(async () => { await api.signOut(); signedOut(); location.hash = '#/'; })}>
             <Icon name="out" /> {t('settings.signOut')}

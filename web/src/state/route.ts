@@ -12,6 +12,7 @@ export type Route =
   | { page: 'publish'; home: string; camera: string }
   | { page: 'people'; home: string }
   | { page: 'settings' }
+  | { page: 'sessions' }
   | { page: 'homes' };
 
 export function parseRoute(fragment: string): Route {
@@ -24,7 +25,7 @@ export function parseRoute(fragment: string): Route {
     return { page: 'start' };
   }
   const [page, home, camera] = parts;
-  if (page === 'settings' || page === 'homes') return { page };
+  if (page === 'settings' || page === 'sessions' || page === 'homes') return { page };
   if (home && (page === 'wall' || page === 'add' || page === 'people')) return { page, home };
   if (home && camera && (page === 'camera' || page === 'edit' || page === 'publish')) return { page, home, camera };
   return { page: 'start' };
