@@ -17,7 +17,14 @@
 #include "server/demo.h"
 #include "server/server_priv.h"
 
-enum { EXIT_FINE = 0, EXIT_MACHINE = 1, EXIT_WRONG = 2, CAMERAS_MAX = 20000, STOP_LIMIT_MS = 8000 };
+enum {
+    EXIT_FINE = 0,
+    EXIT_MACHINE = 1,
+    EXIT_WRONG = 2,
+    CAMERAS_MAX = 20000,
+    STOP_LIMIT_MS = 8000,
+    HOST_NAME_SIZE = 256, /* with the terminator */
+};
 
 /* ---- alarms: what must never be overlooked ---- */
 
@@ -266,12 +273,33 @@ static cm_status open_doors(cm_server *server)
 
 /* ---- what a person reads ---- */
 
+/* "name:port" by which others reach a listener: of its address, or, where it is on all of them, of
+ * the first name it was given, else of this machine. */
+static void name_listener(const cm_server *server, const cm_address *address, char *out,
+                          size_t capacity)
+{
+    char text[CM_ADDRESS_TEXT_SIZE];
+    char host[HOST_NAME_SIZE] = "";
+    const char *name = host;
+    if (cm_address_kind_of(address) != CM_ADDRESS_UNSPECIFIED)
+        name = "";
+    else if (server->config->name_count > 0)
+        name = server->config->names[0];
+    else if (gethostname(host, sizeof host - 1) != 0)
+        host[0] = '\0';
+    if (name[0] == '\0')
+        snprintf(out, capacity, "%s", cm_address_format(address, text));
+    else
+        snprintf(out, capacity, "%s:%u", name, address->port);
+}
+
 static void print_links(const cm_server *server, const char *setup_token)
 {
     char http[CM_ADDRESS_TEXT_SIZE];
-    char https[CM_ADDRESS_TEXT_SIZE];
+    char https[HOST_NAME_SIZE + sizeof ":65535"];
     const cm_address plain = cm_http_server_address(server->stations[0].http, 0);
     const cm_address tls = cm_http_server_address(server->stations[0].http, 1);
+    name_listener(server, &tls, https, sizeof https);
     printf("casement " CM_VERSION "\n\n");
     if (setup_token != NULL)
         printf("  First run. Open this link on this machine (it works once):\n\n    "
@@ -279,9 +307,8 @@ static void print_links(const cm_server *server, const char *setup_token)
                cm_address_format(&plain, http), setup_token);
     else
         printf("  On this machine:      http://%s/\n", cm_address_format(&plain, http));
-    printf(
-        "  From other devices:   https://%s/ (port %u; install the certificate of /ca.crt there)\n",
-        cm_address_format(&tls, https), tls.port);
+    printf("  From other devices:   https://%s/ (install the certificate of /ca.crt there)\n",
+           https);
     if (server->ca_fingerprint[0] != '\0')
         printf("  Certificate's fingerprint (SHA-256):\n    %s\n", server->ca_fingerprint);
     printf("\n");
