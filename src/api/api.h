@@ -13,6 +13,7 @@
 #include "base/buffer.h"
 #include "devices/fleet.h"
 #include "egress/mp4/mp4.h"
+#include "egress/rtsp/rtsp.h"
 #include "grants/permission.h"
 #include "identity/identity.h"
 #include "net/http.h"
@@ -49,6 +50,10 @@ cm_status cm_api_create(const cm_api_config *config, cm_api **out);
 void cm_api_destroy(cm_api *api); /* after its HTTP server */
 /* For cm_http_config.handler. */
 cm_http_handler cm_api_handler(cm_api *api);
+
+/* For cm_rtsp_config.events, with the api as their owner: who asks by RTSP is asked for by his
+ * token, as requests are. The RTSP server goes before the api. */
+const cm_rtsp_events *cm_api_rtsp_events(void);
 
 /* What event streams tell. All on the api's loop: post yourself there. */
 

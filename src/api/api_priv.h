@@ -110,6 +110,9 @@ void cm_call_free(cm_call *call);
 /* The request lives on in another object (a stream): the call is over, the request is not. */
 cm_http_request *cm_call_release(cm_call *call);
 
+/* That a token is used is remembered, seldom, and waited for by nobody. */
+void cm_api_note_use(cm_api *api, const cm_asker *asker);
+
 /* ---- steps ---- */
 
 /* `work` in the pool (reads), then `done` on the loop. */

@@ -186,27 +186,25 @@ static void done_touch(cm_job *job)
 
 /* A small table of tokens remembered lately spares the lane: the store writes at most once in ten
  * minutes per token anyway. */
-static bool is_use_worth_remembering(cm_call *call)
+static bool is_use_worth_remembering(cm_api *api, const cm_asker *asker)
 {
-    cm_api *api = call->api;
     const cm_instant now = cm_loop_now(api->config.loop);
-    cm_recent_use *use = &api->recent[call->asker.token_hash[0] % CM_COUNT(api->recent)];
+    cm_recent_use *use = &api->recent[asker->token_hash[0] % CM_COUNT(api->recent)];
     const bool is_same =
-        memcmp(use->asker.token_hash, call->asker.token_hash, sizeof use->asker.token_hash) == 0;
+        memcmp(use->asker.token_hash, asker->token_hash, sizeof use->asker.token_hash) == 0;
     if (is_same && cm_instant_since(now, use->at) < CM_SECONDS(60))
         return false;
-    use->asker = call->asker;
+    use->asker = *asker;
     use->at = now;
     return true;
 }
 
-static void remember_use(cm_call *call)
+void cm_api_note_use(cm_api *api, const cm_asker *asker)
 {
-    cm_api *api = call->api;
-    touch *t = calloc(1, sizeof *t);
+    touch *t = is_use_worth_remembering(api, asker) ? calloc(1, sizeof *t) : NULL;
     if (t == NULL)
         return;
-    *t = (touch){.job = {.work = work_touch, .done = done_touch}, .api = api, .asker = call->asker};
+    *t = (touch){.job = {.work = work_touch, .done = done_touch}, .api = api, .asker = *asker};
     if (cm_loop_submit_lane(api->config.loop, CM_STORE_LANE, &t->job) != CM_OK)
         free(t);
 }
@@ -220,8 +218,7 @@ static void on_who(cm_call *call)
     switch (call->status) {
     case CM_OK:
         call->has_who = true;
-        if (is_use_worth_remembering(call))
-            remember_use(call);
+        cm_api_note_use(call->api, &call->asker);
         decide(call);
         return;
     case CM_ABSENT:

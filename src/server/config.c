@@ -697,6 +697,43 @@ static cm_status read_listen(context *c, const yaml_node_t *node, void *out, con
     return read_mapping(c, node, FIELDS, CM_COUNT(FIELDS), out);
 }
 
+static cm_status read_listener(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    cm_config_listener *listener = out;
+    listener->is_set = true;
+    return read_listen_address(c, node, &listener->address, allowed);
+}
+
+/* One word, so that nobody allows it by a slip. */
+static cm_status read_allowed(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    if (node->type != YAML_SCALAR_NODE || !cm_slice_equal(scalar_of(node), CM_TEXT("allowed")))
+        return wrong(c, node, allowed);
+    *(bool *)out = true;
+    return CM_OK;
+}
+
+static cm_status read_rtsp(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    (void)allowed;
+    static const field FIELDS[] = {
+        FIELD(cm_config, rtsp, "listen", read_listener, false,
+              "an address with a port, such as 127.0.0.1:8554"),
+        FIELD(cm_config, rtsps, "listen_tls", read_listener, false,
+              "an address with a port, such as 0.0.0.0:8322"),
+        FIELD(cm_config, is_plain_rtsp_allowed, "unencrypted", read_allowed, false,
+              "allowed: then tokens and pictures can be read by everyone on the way"),
+    };
+    cm_config *config = out;
+    CM_TRY(read_mapping(c, node, FIELDS, CM_COUNT(FIELDS), out));
+    if (config->rtsp.is_set && !config->is_plain_rtsp_allowed &&
+        cm_address_kind_of(&config->rtsp.address) != CM_ADDRESS_LOOPBACK)
+        return fault(c, &node->start_mark,
+                     "'listen' beyond this machine sends tokens and pictures in the clear: use "
+                     "listen_tls, or add 'unencrypted: allowed'");
+    return CM_OK;
+}
+
 static cm_status read_name(context *c, const yaml_node_t *node, void *out, const char *allowed)
 {
     cm_slice text;
@@ -796,6 +833,7 @@ static cm_status read_root(context *c, const yaml_node_t *node)
 {
     static const field FIELDS[] = {
         {"listen", read_listen, 0, false, "{http, https, media, announce, stun, turn}"},
+        {"rtsp", read_rtsp, 0, false, "{listen, listen_tls, unencrypted}"},
         {"tls", read_tls, 0, false, "{certificate, key, names}"},
         FIELD(cm_config, loops, "loops", read_loops, false, "a number of event loops, 1 to 16"),
         FIELD(cm_config, trusted_proxies, "trusted_proxies", read_ranges, false, RANGE),

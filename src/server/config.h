@@ -25,6 +25,12 @@ typedef struct cm_config_helper {
     uint16_t port;
 } cm_config_helper;
 
+/* An address to listen on, if one was given. */
+typedef struct cm_config_listener {
+    bool is_set;
+    cm_address address;
+} cm_config_listener;
+
 typedef struct cm_config {
     /* listen */
     cm_address http;  /* default 127.0.0.1:8080; loopback only */
@@ -39,6 +45,10 @@ typedef struct cm_config {
     cm_config_helper turn;
     cm_slice turn_user;
     cm_slice turn_password;
+    /* rtsp: off unless given. Plain beyond loopback only where the file allows it in words. */
+    cm_config_listener rtsp;
+    cm_config_listener rtsps;
+    bool is_plain_rtsp_allowed;
     /* tls */
     char *certificate_file; /* NULL: a local CA is made */
     char *key_file;

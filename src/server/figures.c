@@ -33,6 +33,8 @@ static void count(cm_station *station, cm_loop_figures *out)
         out->http = *cm_http_server_counters(station->http);
     if (station->rtc != NULL)
         out->rtc = *cm_rtc_endpoint_counters(station->rtc);
+    if (station->rtsp != NULL)
+        cm_rtsp_read_counters(station->rtsp, &out->rtsp);
     out->slow_turns = cm_loop_slow_turns(station->loop);
 }
 
@@ -261,6 +263,41 @@ static void write_rtc(page *p, const cm_server *server)
     write_rtc_refusals(p, &sum);
 }
 
+static void add_rtsp(cm_rtsp_counters *sum, const cm_rtsp_counters *rtsp)
+{
+    sum->accepted += rtsp->accepted;
+    sum->connections_refused += rtsp->connections_refused;
+    sum->unauthorized += rtsp->unauthorized;
+    sum->strangers_expired += rtsp->strangers_expired;
+    sum->stalled += rtsp->stalled;
+    sum->cuts += rtsp->cuts;
+    sum->pictures += rtsp->pictures;
+    sum->packets += rtsp->packets;
+    sum->bytes += rtsp->bytes;
+    sum->connections += rtsp->connections;
+    sum->playing += rtsp->playing;
+}
+
+static void write_rtsp(page *p, const cm_server *server)
+{
+    cm_rtsp_counters sum = {0};
+    for (size_t i = 0; i < server->count; i++)
+        add_rtsp(&sum, &server->stations[i].figures.rtsp);
+    one(p, "rtsp_connections", "gauge", "Connections of programs by RTSP now", sum.connections);
+    one(p, "rtsp_playing", "gauge", "Of those, playing", sum.playing);
+    one(p, "rtsp_connections_total", "counter", "Connections by RTSP", sum.accepted);
+    one(p, "rtsp_connections_refused_total", "counter", "Connections refused by a bound",
+        sum.connections_refused);
+    one(p, "rtsp_unauthorized_total", "counter", "Credentials refused", sum.unauthorized);
+    one(p, "rtsp_strangers_expired_total", "counter", "Connections that never gave right ones",
+        sum.strangers_expired);
+    one(p, "rtsp_stalled_total", "counter", "Players that took nothing for too long", sum.stalled);
+    one(p, "rtsp_cuts_total", "counter", "Connections reset as the right was gone", sum.cuts);
+    one(p, "rtsp_pictures_total", "counter", "Pictures sent, per player", sum.pictures);
+    one(p, "rtsp_packets_total", "counter", "RTP packets sent", sum.packets);
+    one(p, "rtsp_bytes_total", "counter", "Bytes of those", sum.bytes);
+}
+
 static void write_stills(page *p, const cm_server *server)
 {
     cm_still_counters sum = {0};
@@ -460,6 +497,7 @@ cm_status cm_figures_write(void *owner, cm_buffer *out)
     write_hubs(&p, server);
     write_http(&p, server);
     write_rtc(&p, server);
+    write_rtsp(&p, server);
     write_stills(&p, server);
     write_transcodes(&p, server);
     write_grants(&p, server);

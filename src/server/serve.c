@@ -24,6 +24,7 @@ enum {
     CAMERAS_MAX = 20000,
     STOP_LIMIT_MS = 8000,
     HOST_NAME_SIZE = 256, /* with the terminator */
+    LISTENER_NAME_SIZE = HOST_NAME_SIZE + sizeof ":65535",
 };
 
 /* ---- alarms: what must never be overlooked ---- */
@@ -257,6 +258,23 @@ static cm_status listen_on(cm_station *station)
     return cm_http_server_create(station->net, &http, &station->http);
 }
 
+static cm_status listen_for_rtsp(cm_station *station)
+{
+    const cm_config *config = station->server->config;
+    cm_rtsp_config rtsp = {.net = station->net,
+                           .hub = station->hub,
+                           .is_shared = station->server->count > 1,
+                           .events = cm_api_rtsp_events(),
+                           .owner = station->api};
+    if (config->rtsp.is_set)
+        rtsp.listeners[rtsp.listener_count++] = (cm_rtsp_listener_config){
+            .address = config->rtsp.address, .is_plain_allowed = config->is_plain_rtsp_allowed};
+    if (config->rtsps.is_set)
+        rtsp.listeners[rtsp.listener_count++] =
+            (cm_rtsp_listener_config){.address = config->rtsps.address, .tls = station->tls};
+    return rtsp.listener_count > 0 ? cm_rtsp_server_create(&rtsp, &station->rtsp) : CM_OK;
+}
+
 static cm_status open_doors(cm_server *server)
 {
     CM_TRY(cm_dtls_identity_create(server->started, &server->rtc_identity));
@@ -266,6 +284,7 @@ static cm_status open_doors(cm_server *server)
     }
     for (size_t i = 0; i < server->count; i++) {
         CM_TRY(listen_on(&server->stations[i]));
+        CM_TRY(listen_for_rtsp(&server->stations[i]));
         cm_figures_start(&server->stations[i]);
     }
     return CM_OK;
@@ -293,10 +312,30 @@ static void name_listener(const cm_server *server, const cm_address *address, ch
         snprintf(out, capacity, "%s:%u", name, address->port);
 }
 
+static void print_rtsp(const cm_server *server)
+{
+    char text[LISTENER_NAME_SIZE];
+    const cm_config *config = server->config;
+    const cm_rtsp_server *rtsp = server->stations[0].rtsp;
+    size_t listener = 0;
+    const struct {
+        const char *scheme;
+        bool is_set;
+    } doors[] = {{"rtsp", config->rtsp.is_set}, {"rtsps", config->rtsps.is_set}};
+    for (size_t i = 0; i < CM_COUNT(doors); i++) {
+        if (!doors[i].is_set)
+            continue;
+        const cm_address address = cm_rtsp_server_address(rtsp, listener++);
+        name_listener(server, &address, text, sizeof text);
+        printf("  For other programs:   %s://%s/HOME/CAMERA (with a token)\n", doors[i].scheme,
+               text);
+    }
+}
+
 static void print_links(const cm_server *server, const char *setup_token)
 {
     char http[CM_ADDRESS_TEXT_SIZE];
-    char https[HOST_NAME_SIZE + sizeof ":65535"];
+    char https[LISTENER_NAME_SIZE];
     const cm_address plain = cm_http_server_address(server->stations[0].http, 0);
     const cm_address tls = cm_http_server_address(server->stations[0].http, 1);
     name_listener(server, &tls, https, sizeof https);
@@ -309,6 +348,7 @@ static void print_links(const cm_server *server, const char *setup_token)
         printf("  On this machine:      http://%s/\n", cm_address_format(&plain, http));
     printf("  From other devices:   https://%s/ (install the certificate of /ca.crt there)\n",
            https);
+    print_rtsp(server);
     if (server->ca_fingerprint[0] != '\0')
         printf("  Certificate's fingerprint (SHA-256):\n    %s\n", server->ca_fingerprint);
     printf("\n");
@@ -368,6 +408,8 @@ static void close_station(cm_task *task)
     cm_timer_stop(&station->figures_timer);
     cm_http_server_destroy(station->http);
     station->http = NULL;
+    cm_rtsp_server_destroy(station->rtsp);
+    station->rtsp = NULL;
     free(t);
 }
 
@@ -470,6 +512,7 @@ static void take_down(cm_server *server)
     for (size_t i = 0; i < server->count; i++) {
         cm_timer_stop(&server->stations[i].figures_timer);
         cm_http_server_destroy(server->stations[i].http);
+        cm_rtsp_server_destroy(server->stations[i].rtsp);
     }
     cm_demo_stop(server->demo);
     cm_certificate_destroy(server->certificate);

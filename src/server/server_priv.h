@@ -20,6 +20,7 @@ typedef struct cm_loop_figures {
     cm_still_counters stills;
     cm_transcode_counters transcodes;
     cm_rtc_counters rtc;
+    cm_rtsp_counters rtsp;
     uint64_t slow_turns;
 } cm_loop_figures;
 
@@ -36,6 +37,7 @@ typedef struct cm_station {
     cm_api *api;
     cm_http_server *http;
     cm_rtc_endpoint *rtc;
+    cm_rtsp_server *rtsp; /* NULL: nobody wants it */
     cm_timer figures_timer;
     cm_loop_figures figures; /* control loop */
     pthread_t thread;

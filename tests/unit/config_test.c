@@ -104,6 +104,7 @@ static void test_defaults(void **state)
         assert_int_equal(config->media.port, 8189);
         assert_int_equal(cm_address_kind_of(&config->media), CM_ADDRESS_UNSPECIFIED);
         assert_int_equal(config->announce_count, 0);
+        assert_false(config->rtsp.is_set || config->rtsps.is_set || config->is_plain_rtsp_allowed);
         assert_int_equal(config->loops, 1);
         assert_int_equal(config->home_count + config->operator_count + config->name_count, 0);
         assert_null(config->certificate_file);
@@ -118,6 +119,7 @@ static void test_the_whole_shape(void **state)
         p, "listen: {http: \"127.0.0.1:8081\", https: \"[::]:8444\", media: 9000,\n"
            "  announce: [203.0.113.7, \"[2001:db8::1]:40000\"], stun: \"[2001:db8::5]:99\",\n"
            "  turn: {address: turn.example, user: casement, password_file: other.pw}}\n"
+           "rtsp: {listen: \"0.0.0.0:8554\", listen_tls: \"[::]:0\", unencrypted: allowed}\n"
            "tls: {certificate: a.pem, key: /b/k.pem, names: [cam.example, nas]}\n"
            "loops: 2\n"
            "log_level: debug\n"
@@ -134,6 +136,9 @@ static void test_the_whole_shape(void **state)
     assert_address(&config->http, "127.0.0.1:8081");
     assert_address(&config->https, "[::]:8444");
     assert_int_equal(config->media.port, 9000);
+    assert_true(config->rtsp.is_set && config->rtsps.is_set && config->is_plain_rtsp_allowed);
+    assert_address(&config->rtsp.address, "0.0.0.0:8554");
+    assert_address(&config->rtsps.address, "[::]:0");
     assert_int_equal(cm_address_kind_of(&config->media), CM_ADDRESS_UNSPECIFIED);
     assert_int_equal(config->announce_count, 2);
     assert_address(&config->announce[0], "203.0.113.7:0");
@@ -204,6 +209,14 @@ static void test_wrong_server_values(void **state)
         {"listen: {http: [1]}", "1:16", "listen.http: allowed: an address on loopback"},
         {"listen: {http: localhost}", "1:16", "listen.http: \"localhost\""},
         {"listen: {https: \"1.2.3.4:99999\"}", "1:17", "listen.https: \"1.2.3.4:99999\""},
+        {"rtsp: {listen: 8554}", "1:16", "rtsp.listen: \"8554\""},
+        {"rtsp: {listen: \"192.168.1.2:8554\"}", "1:7",
+         "rtsp: 'listen' beyond this machine sends tokens and pictures in the clear: use "
+         "listen_tls, or add 'unencrypted: allowed'"},
+        {"rtsp: {unencrypted: yes}", "1:21",
+         "rtsp.unencrypted: \"yes\" is not allowed here; allowed: allowed: then tokens"},
+        {"rtsp: {port: 8554}", "1:8",
+         "unknown key \"port\"; known here: listen, listen_tls, unencrypted"},
         {"listen: {media: 65536}", "1:17",
          "listen.media: \"65536\" is not allowed here; allowed: "
          "a port, 0 to 65535"},
@@ -402,7 +415,8 @@ static void test_not_yaml(void **state)
         {"just text", "1:1", "a mapping (key: value) is wanted here"},
         {"[1, 2]", "1:1", "a mapping (key: value) is wanted here"},
         {"colour: red", "1:1",
-         "unknown key \"colour\"; known here: listen, tls, loops, trusted_proxies, log_level, "
+         "unknown key \"colour\"; known here: listen, rtsp, tls, loops, trusted_proxies, "
+         "log_level, "
          "homes, operators"},
         {"loops: 1\nloops: 1\n", "2:1", "'loops' stands here twice"},
         {"<<: {loops: 2}", "1:1", "unknown key \"<<\""},

@@ -1145,6 +1145,33 @@ static void basic_is_base64_of_user_and_password(void **state)
     assert_text(cm_writer_done(&w), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
 }
 
+static void basic_says_user_and_password(void **state)
+{
+    (void)state;
+    uint8_t storage[CM_RTSP_BASIC_SIZE];
+    cm_rtsp_credentials got;
+    /* RFC 7617 2: the password may hold colons, the user none. */
+    assert_int_equal(
+        cm_rtsp_basic_read(CM_TEXT(" basic  QWxhZGRpbjpvcGVuOnNlc2FtZQ== "), storage, &got), CM_OK);
+    assert_true(cm_slice_equal(got.user, CM_TEXT("Aladdin")));
+    assert_true(cm_slice_equal(got.password, CM_TEXT("open:sesame")));
+    assert_int_equal(cm_rtsp_basic_read(CM_TEXT("Basic Og=="), storage, &got), CM_OK);
+    assert_int_equal(got.user.size + got.password.size, 0);
+    static const char *const WRONG[] = {"",
+                                        "Basic",
+                                        "Basic ",
+                                        "Digest QWxhOmI=",
+                                        "Basic QWxhZGRpbg==", /* no colon */
+                                        "Basic *",
+                                        "BasicQWxhOmI=",
+                                        "Bearer QWxhOmI="};
+    for (size_t i = 0; i < CM_COUNT(WRONG); i++)
+        assert_int_equal(cm_rtsp_basic_read(cm_slice_of(WRONG[i]), storage, &got), CM_REFUSE);
+    char large[2 * CM_RTSP_BASIC_SIZE] = "Basic ";
+    memset(large + 6, 'O', sizeof large - 7);
+    assert_int_equal(cm_rtsp_basic_read(cm_slice_of(large), storage, &got), CM_REFUSE);
+}
+
 static void credentials_that_would_break_the_header_are_refused(void **state)
 {
     (void)state;
@@ -1399,6 +1426,7 @@ int main(void)
         cmocka_unit_test(the_example_of_rfc_7616_with_sha_256),
         cmocka_unit_test(the_example_of_rfc_2069_without_qop),
         cmocka_unit_test(basic_is_base64_of_user_and_password),
+        cmocka_unit_test(basic_says_user_and_password),
         cmocka_unit_test(credentials_that_would_break_the_header_are_refused),
         cmocka_unit_test(a_challenge_written_is_the_challenge_read),
         cmocka_unit_test(the_right_password_is_accepted_by_every_scheme_and_no_other),

@@ -10,7 +10,7 @@
 
 enum {
     DIGEST_SIZE_MAX = 32,
-    BASIC_SIZE_MAX = 512, /* "user:password" */
+    BASIC_SIZE_MAX = CM_RTSP_BASIC_SIZE,
     NC_DIGITS = 8,
 };
 
@@ -291,6 +291,23 @@ static cm_status check_digest(cm_rtsp_hasher *hasher, const cm_rtsp_challenge *c
     CM_TRY(cm_text_from_hex(hex_text(&expected), ours, size));
     CM_TRY(cm_text_from_hex(a.response, theirs, size));
     CM_ENSURE(cm_secret_equal(cm_slice_over(ours, size), cm_slice_over(theirs, size)), CM_REFUSE);
+    return CM_OK;
+}
+
+cm_status cm_rtsp_basic_read(cm_slice value, uint8_t storage[CM_RTSP_BASIC_SIZE],
+                             cm_rtsp_credentials *out)
+{
+    size_t size;
+    value = cm_slice_trim(value);
+    const cm_slice scheme = cm_slice_cut(&value, ' ');
+    CM_ENSURE(cm_slice_equal_nocase(scheme, CM_TEXT("Basic")), CM_REFUSE);
+    CM_ENSURE(cm_text_from_base64(cm_slice_trim(value), storage, CM_RTSP_BASIC_SIZE, &size) ==
+                  CM_OK,
+              CM_REFUSE);
+    cm_slice rest = cm_slice_over(storage, size);
+    CM_ENSURE(cm_slice_find(rest, ':') < rest.size, CM_REFUSE);
+    out->user = cm_slice_cut(&rest, ':');
+    out->password = rest;
     return CM_OK;
 }
 

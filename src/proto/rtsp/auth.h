@@ -64,6 +64,12 @@ cm_status cm_rtsp_authorization_write(cm_writer *w, cm_rtsp_hasher *hasher,
 /* Server: the value of a WWW-Authenticate header. */
 void cm_rtsp_challenge_write(cm_writer *w, const cm_rtsp_challenge *challenge);
 
+enum { CM_RTSP_BASIC_SIZE = 512 }; /* of "user:password" */
+/* Server: what a Basic value says (RFC 7617 2), for a caller that looks it up itself. Decoded into
+ * `storage`, which the caller wipes; *out borrows from it. CM_REFUSE: it is no such value. */
+cm_status cm_rtsp_basic_read(cm_slice value, uint8_t storage[CM_RTSP_BASIC_SIZE],
+                             cm_rtsp_credentials *out);
+
 /* Server: does `value` (of the Authorization header) prove `credentials` for a request with that
  * method and uri, against `challenge` as we sent it? CM_OK; CM_REFUSE when it does not: the
  * response is compared in constant time. `nc` and cnonce are not checked for reuse. The uri must be

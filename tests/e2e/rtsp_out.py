@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+# casement-test: quick
+"""RTSP out: ffmpeg, GStreamer's rtspsrc and casement itself take cameras from casement. H.265 with AAC, and H.264; over TCP when UDP
+was asked for first; over TLS; who has no token, another camera's, or no right to listen; and the cut while somebody plays."""
+
+import base64
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+from _server import Cameras, Program, Server, check, command, decode, finish, record, until
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SYSTEM_PYTHON = "/usr/bin/python3"  # Debian's: the packages of Debian's are its own
+MAIN, SUB = 1280, 640
+PASSWORD = "correct horse battery"
+
+
+def token_of(server, camera, rights="view"):
+    made = command(server, "token", "create", "--home", "verdi", "--account", "anna", "--camera", camera, "--rights", rights,
+                   "--days", "1")
+    return made.stdout.strip()
+
+
+class Places:
+    def __init__(self, server):
+        server.told("rtsps://")
+        self.plain = re.search(r"rtsp://(127\.0\.0\.1:\d+)/HOME", server.output)[1]
+        self.tls = re.search(r"rtsps://(127\.0\.0\.1:\d+)/HOME", server.output)[1]
+
+    def url(self, token, path="verdi/door", is_tls=False):
+        who = f"viewer:{token}@" if token else ""
+        return f"rtsp{'s' if is_tls else ''}://{who}{self.tls if is_tls else self.plain}/{path}"
+
+
+def ffmpeg(url, seconds, *options):
+    """(Matroska as it came, complaints)"""
+    done = subprocess.run(["ffmpeg", "-v", "error", *options, "-i", url, "-t", str(seconds), "-c", "copy", "-f", "matroska", "-"],
+                          capture_output=True, check=False, timeout=60)
+    return done.stdout, done.stderr.decode()
+
+
+def codecs_of(film):
+    done = subprocess.run(["ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of", "json", "-"], input=film,
+                          capture_output=True, check=False)
+    return sorted(s["codec_name"] for s in json.loads(done.stdout or "{}").get("streams", []))
+
+
+def order(codes, camera):
+    """What is wrong with them: a picture of another camera, unreadable, or out of turn. What the camera left out is not."""
+    wrong = [f"{b} after {a}" for a, b in zip(codes, codes[1:]) if not a or not b or b[1] <= a[1]]
+    return wrong + [str(code) for code in codes if not code or code[0] != camera]
+
+
+def pitch_of(samples, rate):
+    samples = memoryview(samples[:len(samples) // 2 * 2]).cast("h")
+    rises = sum(a < 0 <= b for a, b in zip(samples, samples[1:]))
+    return rises * rate / len(samples) if samples else 0
+
+
+def sound_of(film):
+    return subprocess.run(["ffmpeg", "-v", "error", "-i", "-", "-vn", "-ac", "1", "-ar", "16000", "-f", "s16le", "-"], input=film,
+                          capture_output=True, check=False).stdout
+
+
+def plays(name, url, camera, width, wanted, *options):
+    began = time.monotonic()
+    film, complaints = ffmpeg(url, 4, *options)
+    check(f"{name}: ffmpeg takes it", len(film) > 100000, complaints)
+    check(f"{name}: it is {' and '.join(wanted)}", codecs_of(film) == wanted, (codecs_of(film), complaints))
+    codes, decoding = decode(film, width, ".mkv")
+    wrong = order(codes, camera)
+    check(f"{name}: every picture is of camera {camera}, one after the other", len(codes) > 40 and not wrong and not decoding,
+          (len(codes), wrong[:5], decoding[:500]))
+    steps = [b[1] - a[1] for a, b in zip(codes, codes[1:]) if a and b]
+    check(f"{name}: none is missing", steps.count(1) >= len(steps) * 0.98, steps)
+    return film, time.monotonic() - began
+
+
+def by_ffmpeg(places, tokens):
+    film, _ = plays("main", places.url(tokens["door"]), 1, MAIN, ["aac", "hevc"], "-rtsp_transport", "tcp")
+    sound = sound_of(film)
+    tone = pitch_of(sound, 16000)
+    check("main: its tone is heard", len(sound) > 60000 and 380 < tone < 1300, (len(sound), tone))
+    plays("sub, UDP asked for first", places.url(tokens["door"], "verdi/door/sub"), 1, SUB, ["aac", "h264"])
+    plays("over TLS", places.url(tokens["gate"], "verdi/gate/main?x=1", True), 2, MAIN, ["hevc"])
+    return tone
+
+
+def by_gstreamer(places, tokens, tone):
+    with tempfile.NamedTemporaryFile() as film, tempfile.NamedTemporaryFile() as sound:
+        player = Program(SYSTEM_PYTHON, os.path.join(HERE, "_rtsp_gstreamer.py"), places.url(None), "viewer", tokens["door"], film.name,
+                         sound.name)
+        until(lambda: os.path.getsize(film.name) > 400000 and os.path.getsize(sound.name) > 16000, 40)
+        player.process.stdin.close()
+        until(lambda: player.process.poll() is not None, 10)
+        player.end()
+        codes, _ = decode(film.read(), MAIN, ".hevc")
+        codes = [code for code in codes[:-1] if code]
+        check("GStreamer sees the camera", len(codes) > 20 and {code[0] for code in codes} == {1},
+              (len(codes), player.output, player.log[-800:]))
+        heard = pitch_of(sound_of(sound.read()), 16000)
+        check("and hears its tone", abs(heard - tone) < tone * 0.05, (heard, player.output))
+
+
+def by_casement(places, tokens):
+    """A second casement has the first one's camera as its own."""
+    rows = [{"id": "door", "main": f"rtsp://{places.plain}/verdi/door", "user": "casement", "password_file": "token", "keep": "always"}]
+    other = Server({"homes": [{"id": "rossi", "name": "Casa Rossi", "allow": ["127.0.0.0/8"], "cameras": rows,
+                               "accounts": [{"name": "rosa", "role": "owner", "password_file": "pw"}]}]},
+                   {"pw": PASSWORD, "token": tokens["door"]})
+    rosa = other.sign_in("rosa", PASSWORD)
+
+    def door():
+        return other.ask("GET", "/api/v1/cameras?home=rossi", cookie=rosa).json["cameras"][0]
+    check("casement takes the camera from casement", until(lambda: str(door()["streams"]["main"]["codec"]).startswith("hvc1"), 30), door())
+    data, _ = record(other, "/api/v1/cameras/door/live.mp4?home=rossi&stream=main", 4, cookie=rosa)
+    codes, _ = decode(data, MAIN)
+    wrong = order(codes, 1)
+    check("and shows its pictures", len(codes) > 40 and not wrong, (len(codes), wrong[:5]))
+    check("and hears it", until(lambda: door()["sound"], 15) and door()["sound"]["codec"] == "aac", door())
+    other.end()
+    other.remove()
+
+
+class Raw:
+    """A connection of our own, for what no program does."""
+
+    def __init__(self, place, token=None):
+        host, port = place.split(":")
+        self.place, self.token, self.cseq = place, token, 0
+        self.socket = socket.create_connection((host, int(port)), timeout=20)
+        self.bytes = b""
+
+    def ask(self, method, path, *headers):
+        self.cseq += 1
+        lines = [f"{method} rtsp://{self.place}/{path} RTSP/1.0", f"CSeq: {self.cseq}", *headers]
+        if self.token:
+            lines.append("Authorization: Basic " + base64.b64encode(f"any:{self.token}".encode()).decode())
+        self.socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        return self.answer()
+
+    def read(self):
+        part = self.socket.recv(65536)
+        if not part:
+            raise ConnectionError("closed")
+        self.bytes += part
+
+    def answer(self):
+        """(status, head, body); interleaved frames before it are dropped"""
+        while True:
+            while self.bytes[:1] == b"$":
+                while len(self.bytes) < 4 or len(self.bytes) < 4 + int.from_bytes(self.bytes[2:4], "big"):
+                    self.read()
+                self.bytes = self.bytes[4 + int.from_bytes(self.bytes[2:4], "big"):]
+            if b"\r\n\r\n" in self.bytes:
+                break
+            self.read()
+        head, _, rest = self.bytes.partition(b"\r\n\r\n")
+        size = re.search(rb"Content-Length: (\d+)", head)
+        size = int(size[1]) if size else 0
+        while len(rest) < size:
+            self.read()
+            rest = self.bytes.partition(b"\r\n\r\n")[2]
+        self.bytes = rest[size:]
+        return int(head.split()[1]), head.decode(), rest[:size].decode()
+
+    def play(self, path):
+        status, _, _ = self.ask("DESCRIBE", path)
+        if status != 200:
+            return status
+        _, head, _ = self.ask("SETUP", path + "/trackID=0", "Transport: RTP/AVP/TCP;unicast;interleaved=0-1")
+        session = re.search(r"Session: (\w+)", head)[1]
+        return self.ask("PLAY", path, f"Session: {session}")[0]
+
+    def end_ms(self):
+        """Reads to the end: milliseconds from now, or None if there is none within 10 s."""
+        began = time.monotonic()
+        self.socket.settimeout(10)
+        try:
+            while self.socket.recv(65536):
+                pass
+        except ConnectionError:
+            pass
+        except TimeoutError:
+            return None
+        return (time.monotonic() - began) * 1000
+
+
+def refusals(server, places, tokens):
+    raw = Raw(places.plain)
+    status, head, _ = raw.ask("DESCRIBE", "verdi/door")
+    check("without credentials: 401, and Basic is asked for", status == 401 and 'WWW-Authenticate: Basic realm="casement"' in head, head)
+    check("OPTIONS needs none", raw.ask("OPTIONS", "verdi/door")[0] == 200)
+    check("SETUP before DESCRIBE is out of turn", raw.ask("SETUP", "verdi/door/trackID=0", "Transport: RTP/AVP/TCP")[0] == 455)
+    wrong = Raw(places.plain, "cmt_" + "A" * 43)
+    seen = [wrong.ask("DESCRIBE", "verdi/door")[0] for _ in range(4)]
+    check("a wrong token: 401, four times, then the end", seen == [401] * 4 and wrong.end_ms() is not None, seen)
+    known = Raw(places.plain, tokens["gate"])
+    check("another camera's token: 404", known.ask("DESCRIBE", "verdi/door")[0] == 404)
+    check("and no camera at all looks the same", known.ask("DESCRIBE", "verdi/nothing")[0] == 404 and
+          known.ask("DESCRIBE", "nobody/door")[0] == 404)
+    check("UDP is refused", known.ask("DESCRIBE", "verdi/gate")[0] == 200 and
+          known.ask("SETUP", "verdi/gate/trackID=0", "Transport: RTP/AVP;unicast;client_port=5000-5001")[0] == 461)
+    status, _, sdp = Raw(places.plain, tokens["deaf"]).ask("DESCRIBE", "verdi/door")
+    check("without the right to listen no sound is told of", status == 200 and "m=video" in sdp and "m=audio" not in sdp, sdp)
+    check("a request that is none ends the connection", is_dropped(places, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
+    check("so does one that has no end", is_dropped(places, b"DESCRIBE rtsp://x/ RTSP/1.0\r\nX: " + b"x" * 40000))
+    log = server.log + server.output
+    check("no token stands in the log", not any(token in log for token in tokens.values()))
+
+
+def is_dropped(places, request):
+    raw = Raw(places.plain)
+    try:
+        raw.socket.sendall(request)
+    except ConnectionError:
+        return True
+    return raw.end_ms() is not None
+
+
+def metric(server, cookie, name):
+    page = server.ask("GET", "/metrics", cookie=cookie).body.decode()
+    found = re.search(rf"^casement_{name} (\d+)$", page, re.M)
+    return int(found[1]) if found else None
+
+
+def cut(server, places):
+    """The token is taken away while three play: by a program like another, and by connections that read, or don't."""
+    token = token_of(server, "door", "view,listen")
+    ffmpeg_player = Program("ffmpeg", "-v", "error", "-rtsp_transport", "tcp", "-i", places.url(token), "-c", "copy", "-f", "null", "-")
+    reader, lazy = Raw(places.plain, token), Raw(places.plain, token)
+    check("three play", reader.play("verdi/door") == 200 and lazy.play("verdi/door") == 200)
+    time.sleep(2)
+    listed = command(server, "token", "list", "--json").stdout
+    newest = max(json.loads(listed)["tokens"], key=lambda row: row["created"])["id"] if '"tokens"' in listed else None
+    anna = server.sign_in("anna", PASSWORD)
+    if newest is None:
+        newest = max(server.ask("GET", "/api/v1/tokens?home=verdi", cookie=anna).json["tokens"], key=lambda row: row["created"])["id"]
+    gone = server.ask("DELETE", f"/api/v1/tokens/{newest}?home=verdi", cookie=anna)
+    took = reader.end_ms()
+    check("the cut ends the connection", gone.status == 204 and took is not None and took < 1000, (gone, took))
+    check("also of one that reads nothing", lazy.end_ms() is not None)
+    check("and ffmpeg", until(lambda: ffmpeg_player.process.poll() is not None, 10))
+    ffmpeg_player.end()
+    again = Raw(places.plain, token)
+    check("nobody comes back with it", again.ask("DESCRIBE", "verdi/door")[0] == 401)
+    check("it was counted", until(lambda: metric(server, anna, "rtsp_cuts_total") == 3, 5), metric(server, anna, "rtsp_cuts_total"))
+
+
+def main():
+    cameras = Cameras(2, "--main-codec", "h265", "--sound", "aac")
+    rows = [{"id": name, "main": cameras.url(n), "sub": cameras.url(n, "sub"), "keep": "always"} for n, name in ((1, "door"), (2, "gate"))]
+    server = Server({"rtsp": {"listen": "127.0.0.1:0", "listen_tls": "127.0.0.1:0"},
+                     "homes": [{"id": "verdi", "name": "Casa Verdi", "allow": ["127.0.0.0/8"], "cameras": rows,
+                                "accounts": [{"name": "anna", "role": "owner", "password_file": "pw"}]}]}, {"pw": PASSWORD})
+    anna = server.sign_in("anna", PASSWORD)
+    until(lambda: all(row["sound"] and row["streams"]["sub"]["codec"] for row in
+                      server.ask("GET", "/api/v1/cameras?home=verdi", cookie=anna).json["cameras"]), 40)
+    places = Places(server)
+    tokens = {"door": token_of(server, "door", "view,listen"), "gate": token_of(server, "gate"), "deaf": token_of(server, "door")}
+    refusals(server, places, tokens)
+    by_gstreamer(places, tokens, by_ffmpeg(places, tokens))
+    by_casement(places, tokens)
+    cut(server, places)
+    check("no alarm was raised", "alarm" not in server.log, server.log[-1000:])
+    check("and it ends well", server.end() == 0, server.log[-2000:])
+    cameras.end()
+    server.remove()
+    return finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
