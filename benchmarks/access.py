@@ -1,0 +1,47 @@
+"""`./bench access`: what keeping account costs. Of the audit: entries a second in durable batches,
+and how long questions take over ten million of them (a million with --quick)."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import rig
+from report import Figures, machine, say
+
+QUICK = "--quick" in sys.argv
+ENTRIES = 1_000_000 if QUICK else 10_000_000
+LEAST_PER_SECOND = 50_000
+ANSWER_S = 5
+QUESTIONS = (("newest_of_home", "newest 100 of a home"), ("newest_of_account", "newest 100 of a person"),
+             ("old_minute_of_account", "a person in a minute long ago"),
+             ("exposure", "who saw a camera in a minute long ago"))
+
+
+def audit_write(*options):
+    done = subprocess.run([rig.program("audit_write"), "--directory", rig.SCRATCH,
+                           *map(str, options)], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def main():
+    shutil.rmtree(rig.SCRATCH, ignore_errors=True)
+    os.makedirs(rig.SCRATCH)
+    figures, about = Figures(), machine()
+    say("8 threads, of whose entries each 50th is waited for")
+    waited = audit_write("--entries", 200_000, "--writers", 8, "--every", 50)
+    figures.add("audit: entries durable, with waiters", "/s", [waited["per_second"]],
+                LEAST_PER_SECOND, is_least=True)
+    say(f"{ENTRIES:,} entries")
+    many = audit_write("--entries", ENTRIES, "--writers", 2)
+    figures.add("audit: entries durable", "/s", [many["per_second"]], LEAST_PER_SECOND,
+                is_least=True)
+    figures.add("audit: CPU an entry, writing", "us", [many["cpu_us_per_entry"]], None)
+    for name, words in QUESTIONS:
+        figures.add(f"audit: {words}", "s", [many[name + "_s"]], ANSWER_S)
+    figures.add("audit: verify all", "s", [many["verify_s"]], None)
+    figures.report("access", about, is_quick=QUICK, entries=ENTRIES)
+
+
+main()
