@@ -168,11 +168,12 @@ static void open_session(cm_call *call)
         return;
     }
     const bool is_sound = cm_stream_is_sound(l->stream);
-    const cm_viewer_ask ask = {
-        .asker = call->asker,
-        .camera = l->camera,
-        .streams = UINT32_C(1) << l->stream | (uint32_t)is_sound << CM_STREAM_SOUND,
-        .wanted = is_sound ? CM_RIGHT_VIEW | CM_RIGHT_LISTEN : CM_RIGHT_VIEW};
+    const cm_viewer_ask ask = {.asker = call->asker,
+                               .camera = l->camera,
+                               .streams = UINT32_C(1) << l->stream | (uint32_t)is_sound
+                                                                         << CM_STREAM_SOUND,
+                               .wanted = is_sound ? CM_RIGHT_VIEW | CM_RIGHT_LISTEN : CM_RIGHT_VIEW,
+                               .path = CM_VIEW_MP4};
     if (cm_viewer_session_open(call->api->config.grants, call->api->config.loop, &ask,
                                &VIEWER_EVENTS, l, &l->session) != CM_OK) {
         cm_call_problem(call, &BUSY);

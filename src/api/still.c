@@ -237,7 +237,8 @@ void cm_route_still(cm_call *call)
     const cm_viewer_ask ask = {.asker = call->asker,
                                .camera = camera,
                                .streams = UINT32_C(1) << stream,
-                               .wanted = CM_RIGHT_VIEW};
+                               .wanted = CM_RIGHT_VIEW,
+                               .path = CM_VIEW_STILL};
     if (cm_viewer_session_open(call->api->config.grants, call->api->config.loop, &ask,
                                &VIEWER_EVENTS, s, &s->session) != CM_OK)
         finish(s, &TOO_MANY);

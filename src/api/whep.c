@@ -391,7 +391,8 @@ static cm_status open_session(cm_whep *whep)
         .camera = whep->place.camera,
         .streams = UINT32_C(1) << whep->stream | (whep->wishes.hears ? sounds : 0),
         .wanted = CM_RIGHT_VIEW | (whep->wishes.hears ? CM_RIGHT_LISTEN : 0) |
-                  (whep->rights & CM_RIGHT_TALK)};
+                  (whep->rights & CM_RIGHT_TALK),
+        .path = CM_VIEW_WEBRTC};
     return cm_viewer_session_open(api->grants, api->loop, &ask, &SESSION_EVENTS, whep,
                                   &whep->session);
 }

@@ -401,8 +401,10 @@ static const cm_call_fault *open_parts(whip *w, opening *o, cm_slice offer)
     const cm_status status = negotiate(w, offer, &o->answer, o->detail);
     if (status != CM_OK)
         return status == CM_REFUSE ? &BAD : status == CM_ABSENT ? &NO_CODEC : &BUSY;
-    const cm_viewer_ask ask = {
-        .asker = w->place.asker, .camera = w->place.camera, .wanted = CM_RIGHT_PUBLISH};
+    const cm_viewer_ask ask = {.asker = w->place.asker,
+                               .camera = w->place.camera,
+                               .wanted = CM_RIGHT_PUBLISH,
+                               .path = CM_VIEW_WHIP};
     return cm_viewer_session_open(o->there->config.grants, o->there->config.loop, &ask,
                                   &SESSION_EVENTS, w, &w->session) == CM_OK
                ? NULL

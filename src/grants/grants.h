@@ -23,10 +23,24 @@
 #include "base/id.h"
 #include "loop/loop.h"
 #include "media/seal.h"
+#include "media/viewing.h"
 #include "store/evidence.h"
 #include "store/store.h"
 
 typedef struct cm_grants cm_grants;
+
+/* What pictures go through to whoever asks for them. */
+typedef enum cm_view_path {
+    CM_VIEW_OTHER,
+    CM_VIEW_WEBRTC,
+    CM_VIEW_MP4,
+    CM_VIEW_STILL,
+    CM_VIEW_WHIP, /* brought, not seen */
+    CM_VIEW_RTSP,
+    CM_VIEW_PATHS,
+} cm_view_path;
+
+struct cm_view;
 
 typedef struct cm_grants_config {
     cm_loop *control;
@@ -38,6 +52,9 @@ typedef struct cm_grants_config {
     /* Called on the control loop for each refusal of evidence that is an alarm (rows that do not
      * fit). `cause` is static. */
     void (*on_alarm)(void *owner, const cm_camera_key *asked, const char *cause);
+    /* Control loop: a viewer session has its first lease, was refused it, or is over. For the
+     * account that is kept; may be NULL. */
+    void (*on_view)(void *owner, const struct cm_view *view);
     void *owner;
 } cm_grants_config;
 
@@ -138,6 +155,7 @@ typedef struct cm_viewer_ask {
     uint32_t streams; /* bit 1 << cm_stream; the lease has those of them that its rights open: the
                          sound with CM_RIGHT_LISTEN only (cm_lease_allows tells) */
     cm_rights wanted;
+    cm_view_path path;
 } cm_viewer_ask;
 
 typedef struct cm_viewer_events {
@@ -182,11 +200,29 @@ typedef struct cm_watching {
     char account_name[CM_NAME_SIZE];
     uint32_t streams; /* bit 1 << cm_stream: those of the lease */
     cm_wall since;    /* of its first lease */
+    cm_view_path path;
+    uint64_t session; /* number of the viewer session, unique in the process */
 } cm_watching;
 
 /* Control loop: who watches now: calls `each` per viewer session of this home. */
 void cm_grants_each_viewer(cm_grants *grants, const cm_home_id *home,
                            void (*each)(void *owner, const cm_watching *watching), void *owner);
+
+/* What on_view is told. Borrowed. */
+typedef enum cm_view_event {
+    CM_VIEW_BEGAN,
+    CM_VIEW_REFUSED,
+    CM_VIEW_ENDED, /* once for each that began, when its viewer has gone */
+} cm_view_event;
+typedef struct cm_view {
+    cm_view_event event;
+    cm_wall now;
+    cm_watching what;       /* refused: as far as the evidence went; the camera as asked for */
+    cm_rights rights;       /* began: what it may */
+    cm_grant_reason reason; /* refused, or ended by a cut */
+    bool is_cut;            /* ended: not by its viewer */
+    const cm_viewing *seen; /* ended: what was opened for it */
+} cm_view;
 
 typedef struct cm_grants_counters {
     uint64_t leases_minted, leases_renewed, decisions_denied[CM_GRANT_REASONS], evidence_alarms,

@@ -96,7 +96,8 @@ struct cm_viewer_session {
     bool is_read;    /* a job reads its chain */
     bool is_leaving; /* closed by its viewer; goes once no job reads for it */
     bool has_facts;
-    bool was_counted; /* allowed once: counts for its account */
+    bool has_begun;      /* had a lease */
+    cm_viewing *viewing; /* what is opened under its leases counts here */
     cm_grant_facts facts;
     cm_account_id account; /* of the last evidence */
     cm_camera_key camera;  /* as its row says of itself */

@@ -58,11 +58,32 @@ static void send_to_viewer(cm_viewer_session *session, cm_lease *lease)
     cm_loop_post(session->loop, &m->task);
 }
 
+/* ---- what is told of a session ---- */
+
+static void tell(const cm_viewer_session *session, cm_view_event event, cm_rights rights)
+{
+    const cm_grants *grants = session->grants;
+    if (grants->config.on_view == NULL)
+        return;
+    cm_view view = {.event = event,
+                    .now = cm_loop_wall(grants->config.control),
+                    .what = session->watching,
+                    .rights = rights,
+                    .reason = session->reason,
+                    .is_cut = session->is_ended,
+                    .seen = session->viewing};
+    view.what.camera = session->ask.camera;
+    view.what.path = session->ask.path;
+    view.what.session = session->number;
+    grants->config.on_view(grants->config.owner, &view);
+}
+
 /* ---- leases and ends ---- */
 
 static void end(cm_viewer_session *session, cm_grant_reason reason)
 {
     cm_grants *grants = session->grants;
+    const bool is_refusal = !session->has_begun && !session->is_ended;
     if (session->is_allowed)
         grants->counters.cuts++;
     if (!session->is_ended)
@@ -73,6 +94,8 @@ static void end(cm_viewer_session *session, cm_grant_reason reason)
     session->reason = reason;
     cm_timer_stop(&session->renewal);
     cm_secret_wipe(&session->facts, sizeof session->facts);
+    if (is_refusal)
+        tell(session, CM_VIEW_REFUSED, 0);
     send_to_viewer(session, NULL);
 }
 
@@ -110,6 +133,7 @@ static cm_status mint(cm_viewer_session *session, const cm_grants_camera *camera
         .until = lease_end(session),
         .keys = keys,
         .key_count = cm_grants_collect_keys(camera, streams, keys),
+        .viewing = session->viewing,
     };
     const cm_status status = cm_lease_create(&terms, camera->slot, out);
     cm_secret_wipe(keys, sizeof keys);
@@ -155,6 +179,9 @@ static void allow(cm_viewer_session *session, cm_rights rights, bool is_renewal)
     if (!session->is_allowed)
         session->watching.since = cm_loop_wall(grants->config.control);
     session->is_allowed = true;
+    if (!session->has_begun)
+        tell(session, CM_VIEW_BEGAN, rights);
+    session->has_begun = true;
     if (is_renewal)
         grants->counters.leases_renewed++;
     else
@@ -214,9 +241,15 @@ static void round_work(cm_job *job)
     }
 }
 
+static void free_session(cm_viewer_session *session)
+{
+    cm_viewing_release(session->viewing);
+    free(session);
+}
+
 static void free_on_its_loop(cm_task *task)
 {
-    free(CM_HOLDER(task, cm_viewer_session, close_task));
+    free_session(CM_HOLDER(task, cm_viewer_session, close_task));
 }
 
 /* Out of every list; the viewer's loop frees it after whatever is still on its way there. */
@@ -244,6 +277,8 @@ static void take_facts(cm_viewer_session *session, const cm_evidence *e)
     session->facts = cm_grant_facts_of(e);
     session->account = e->account;
     session->watching.camera = session->ask.camera;
+    session->watching.path = session->ask.path;
+    session->watching.session = session->number;
     session->watching.account = e->account;
     CM_IGNORE(cm_slice_to_cstr(cm_slice_of(e->account_name), session->watching.account_name,
                                sizeof session->watching.account_name),
@@ -297,7 +332,7 @@ static void round_done(cm_job *job)
         if (is_there)
             apply(grants, &round->items[i]);
         else if (round->items[i].session->is_leaving)
-            free(round->items[i].session);
+            free_session(round->items[i].session);
     }
     cm_secret_wipe(round, sizeof *round);
     free(round);
@@ -465,9 +500,11 @@ static void close_run(cm_task *task)
     session->is_leaving = true;
     if (!cm_grants_arrived(session->grants)) {
         if (!session->is_read)
-            free(session);
+            free_session(session);
         return;
     }
+    if (session->has_begun)
+        tell(session, CM_VIEW_ENDED, 0);
     session->is_allowed = false;
     cm_timer_stop(&session->renewal);
     cm_list_remove(&session->queue_node);
@@ -484,8 +521,10 @@ cm_status cm_viewer_session_open(cm_grants *grants, cm_loop *loop, const cm_view
         atomic_fetch_sub(&grants->sessions, 1);
         return CM_FULL;
     }
+    cm_viewing *viewing;
     cm_viewer_session *session = calloc(1, sizeof *session);
-    if (session == NULL) {
+    if (session == NULL || cm_viewing_create(&viewing) != CM_OK) {
+        free(session);
         atomic_fetch_sub(&grants->sessions, 1);
         return CM_FULL;
     }
@@ -494,6 +533,7 @@ cm_status cm_viewer_session_open(cm_grants *grants, cm_loop *loop, const cm_view
                                    .ask = *ask,
                                    .events = *events,
                                    .owner = owner,
+                                   .viewing = viewing,
                                    .open_task = {.run = open_run},
                                    .nudge_task = {.run = nudge_run},
                                    .nudged_task = {.run = nudge_answered},

@@ -161,9 +161,12 @@ static void deliver_to_holders(cm_fanout *fanout, const cm_frame *frame, const c
             continue;
         viewer->is_served = true;
         note_delivery(viewer->delivered, own, frame);
-        if (opened != CM_OK)
+        if (opened != CM_OK) {
             viewer->refusal = CM_REFUSAL_SEAL;
-        else if (deliver(viewer->owner, &view))
+            continue;
+        }
+        cm_viewing_note(viewer->lease->terms.viewing, viewer->cursor->stream, own->epoch, frame);
+        if (deliver(viewer->owner, &view))
             cm_cursor_advance(viewer->cursor, own, frame);
     }
 }

@@ -242,6 +242,7 @@ void cm_lease_destroy(cm_lease *lease)
 {
     if (lease == NULL)
         return;
+    cm_viewing_release(lease->terms.viewing);
     cm_secret_wipe(lease, cm_lease_size(lease->terms.key_count));
     free(lease);
 }
@@ -262,6 +263,7 @@ cm_status cm_lease_narrow(const cm_lease *lease, cm_stream stream, cm_lease **ou
     narrow->terms = lease->terms;
     narrow->terms.streams = UINT32_C(1) << stream;
     narrow->terms.key_count = 0;
+    narrow->terms.viewing = cm_viewing_hold(lease->terms.viewing);
     narrow->slot = lease->slot;
     narrow->camera_tag = lease->camera_tag;
     for (size_t i = 0; i < lease->terms.key_count; i++)

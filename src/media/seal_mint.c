@@ -64,6 +64,7 @@ cm_status cm_lease_create(const cm_lease_terms *terms, const cm_epoch_slot *slot
     CM_ENSURE(lease != NULL, CM_BROKEN);
     lease->terms = *terms;
     lease->terms.keys = NULL;
+    lease->terms.viewing = cm_viewing_hold(terms->viewing);
     lease->slot = slot;
     lease->camera_tag = cm_camera_key_hash(&terms->camera);
     for (size_t i = 0; i < terms->key_count; i++)

@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "base/secret.h"
 #include "media/seal.h"
+#include "media/viewing.h"
 
 /* The key of one sealer, as grants keeps it to put into leases. Wipe with cm_secret_wipe. */
 typedef struct cm_seal_key {
@@ -42,6 +43,7 @@ typedef struct cm_lease_terms {
     const cm_seal_key *keys; /* in the order in which they were made, so also of epochs: what it may
                                 open; all of this camera and these streams */
     size_t key_count;        /* at most CM_LEASE_KEYS_MAX */
+    cm_viewing *viewing;     /* what is opened counts here; held. NULL: nowhere */
 } cm_lease_terms;
 
 /* CM_REFUSE if a key is of another camera or of a stream that the terms do not allow, or a stream

@@ -400,6 +400,78 @@ static void take_grant(server *s, size_t camera, size_t who, cm_task *done)
     cm_change_clear(&change);
 }
 
+/* ---- what is told of sessions ---- */
+
+enum { TOLD_MAX = 16 };
+typedef struct told {
+    cm_view views[TOLD_MAX];
+    cm_viewed main[TOLD_MAX]; /* what had been seen by its end */
+    size_t count;
+} told;
+static told views;
+
+static void on_view(void *owner, const cm_view *view)
+{
+    (void)owner;
+    assert_true(views.count < TOLD_MAX);
+    views.main[views.count] = (cm_viewed){.frames = 0};
+    (void)cm_viewing_read(view->seen, CM_STREAM_MAIN, &views.main[views.count]);
+    views.views[views.count++] = *view;
+}
+
+/* One entry for each, also if a session is cut, or its lease renewed often. */
+static void what_a_session_saw_is_told_at_its_end(void **state)
+{
+    (void)state;
+    server s;
+    viewer owner, guest, stranger;
+    const cm_grants_config config = {.on_view = on_view};
+    server_open(&s, &config);
+    views.count = 0;
+    start_watching(&s, &owner, ANNA, 0);
+    start_watching(&s, &guest, BRUNO, 0);
+    start_watching(&s, &stranger, CARLA, 0);
+    cm_sim_run_for(s.sim, CM_SECONDS(90));
+    assert_int_equal(views.count, 3);
+    for (size_t i = 0; i < 5; i++)
+        assert_true(opens(&s, s.cameras[0].frames[0], owner.lease));
+    assert_true(opens(&s, s.cameras[0].frames[0], guest.lease));
+    take_grant(&s, 0, BRUNO, NULL);
+    cm_sim_run_for(s.sim, CM_MS(100));
+    assert_true(guest.has_ended);
+    assert_int_equal(views.count, 3); /* its viewer still holds it */
+    /* The owner's session goes on under the next epoch. */
+    assert_true(opens(&s, s.cameras[0].frames[1], owner.lease));
+    stop_watching(&guest);
+    stop_watching(&owner);
+    stop_watching(&stranger);
+    cm_sim_run_for(s.sim, CM_MS(100));
+    assert_int_equal(views.count, 5);
+    size_t refused = 0, cut = 0;
+    for (size_t i = 0; i < views.count; i++) {
+        const cm_view *view = &views.views[i];
+        assert_string_equal(view->what.camera.camera.text, "door");
+        assert_string_equal(view->what.camera.home.text, "verdi");
+        refused += view->event == CM_VIEW_REFUSED;
+        if (view->event == CM_VIEW_REFUSED) {
+            assert_int_equal(view->reason, CM_GRANT_DENIED_NO_MEMBER);
+            assert_true(cm_account_id_equal(&view->what.account, &s.w.people[CARLA].id));
+        }
+        if (view->event != CM_VIEW_ENDED)
+            continue;
+        const bool is_guest = cm_account_id_equal(&view->what.account, &s.w.people[BRUNO].id);
+        cut += view->is_cut;
+        assert_int_equal(view->is_cut, is_guest);
+        assert_int_equal(views.main[i].frames, is_guest ? 1 : 6);
+        assert_int_equal(views.main[i].first, is_guest ? 5 : 0);
+        assert_int_equal(views.main[i].last_epoch > views.main[i].first_epoch, !is_guest);
+        assert_true(view->now.us >= view->what.since.us + CM_SECONDS(80));
+    }
+    assert_int_equal(refused, 1);
+    assert_int_equal(cut, 1);
+    server_close(&s);
+}
+
 /* ---- leases ---- */
 
 static void those_who_may_get_a_lease_and_others_a_reason(void **state)
@@ -1180,6 +1252,7 @@ int main(void)
         cmocka_unit_test(rights_have_names),
         cmocka_unit_test(a_token_gives_no_more_than_it_was_made_for),
         cmocka_unit_test(every_permission_is_decided_for_everybody),
+        cmocka_unit_test(what_a_session_saw_is_told_at_its_end),
         cmocka_unit_test(those_who_may_get_a_lease_and_others_a_reason),
         cmocka_unit_test(leases_are_renewed_from_memory_without_a_gap),
         cmocka_unit_test(who_publishes_has_a_lease_and_sees_nothing),
