@@ -119,7 +119,8 @@ static cm_status open_session(guest *g)
     const cm_viewer_ask ask = {.asker = g->asker,
                                .camera = g->camera,
                                .streams = UINT32_C(1) << g->stream | UINT32_C(1) << CM_STREAM_SOUND,
-                               .wanted = CM_RIGHT_VIEW | CM_RIGHT_LISTEN};
+                               .wanted = CM_RIGHT_VIEW | CM_RIGHT_LISTEN,
+                               .path = CM_VIEW_RTSP};
     return cm_viewer_session_open(g->api->config.grants, g->api->config.loop, &ask, &VIEWER_EVENTS,
                                   g, &g->session);
 }
