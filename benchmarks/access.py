@@ -1,5 +1,6 @@
-"""`./bench access`: what keeping account costs. Of the audit: entries a second in durable batches,
-and how long questions take over ten million of them (a million with --quick)."""
+"""`./bench access`: what deciding and keeping account cost. Decisions with a million accounts and ten
+million grants in the database (a hundredth with --quick). Of the audit: entries a second in durable
+batches, and how long questions take over ten million of them (a million with --quick)."""
 
 import json
 import os
@@ -25,10 +26,28 @@ def audit_write(*options):
     return json.loads(done.stdout)
 
 
+def decisions(figures):
+    homes = 100 if QUICK else 10_000
+    say(f"{homes * 1000:,} grants of {homes * 100:,} accounts: making them takes minutes")
+    folder = os.path.join(rig.SCRATCH, "grants")
+    os.makedirs(folder)
+    done = subprocess.run([rig.program("grant_store"), "--directory", folder, "--homes", str(homes)],
+                          capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout)
+    shutil.rmtree(folder)
+    figures.add("a decision", "ns", [told["decide_ns"]], 200)
+    figures.add("evidence of a lease, whole chain, warm: p50", "us", [told["evidence_p50_us"]], 50)
+    figures.add("  p99", "us", [told["evidence_p99_us"]], None)
+    figures.add("a grant in the database, with its indexes", "bytes", [told["bytes_per_grant"]], 200)
+    figures.add("memory of the process that asked", "MB", [told["resident_mb"]], None)
+
+
 def main():
     shutil.rmtree(rig.SCRATCH, ignore_errors=True)
     os.makedirs(rig.SCRATCH)
     figures, about = Figures(), machine()
+    if "audit" not in sys.argv:
+        decisions(figures)
     say("8 threads, of whose entries each 50th is waited for")
     waited = audit_write("--entries", 200_000, "--writers", 8, "--every", 50)
     figures.add("audit: entries durable, with waiters", "/s", [waited["per_second"]],
