@@ -49,8 +49,9 @@ static int accept_restore(const char *directory)
     if (cm_store_open(&config, message, &store) != CM_OK)
         return cm_desk_refuse("store accept-restore", "%s", message);
     cm_store_close(store);
-    printf("The older database is taken over. Everybody is signed out, and all API tokens are "
-           "revoked.\nNow look at the members and cameras of each home: what was taken away after "
+    printf("The older database is taken over. Everybody is signed out, all API tokens are "
+           "revoked, and all passkeys and recovery codes are removed.\nNow look at the members and "
+           "cameras of each home: what was taken away after "
            "the copy was made is given again.\n");
     return cm_desk_end_output("store accept-restore");
 }

@@ -66,9 +66,9 @@ typedef struct cm_store_config {
  * CM_REFUSE with a sentence for the operator in `message`: permissions too open, key absent or not
  * this database's, rows or database older than the file `generation` says (an old copy was put
  * back), a database of a later version, or not ours. With `accepts_older` an older database is
- * taken over: all sessions, API tokens and setup tokens end and every camera's epoch rises, so that
- * nothing that was taken away after the copy was made lives again unseen by a person who looks at
- * the list of members and grants.
+ * taken over: all sessions, API tokens, setup tokens, passkeys and recovery codes end and every
+ * camera's epoch rises, so that nothing that was taken away after the copy was made lives again
+ * unseen by a person who looks at the list of members and grants.
  */
 enum { CM_STORE_MESSAGE_SIZE = 512 };
 cm_status cm_store_open(const cm_store_config *config, char message[CM_STORE_MESSAGE_SIZE],

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "store/evidence.h"
+#include "store/passkeys.h"
 #include "store/store.h"
 
 static const char *const ROLE_NAMES[CM_ROLES] = {"none", "owner", "adult", "child", "guest"};
@@ -118,6 +119,12 @@ void cm_stored_cameras_clear(cm_stored_cameras *cameras)
 {
     free(cameras->items);
     *cameras = (cm_stored_cameras){.count = 0};
+}
+
+void cm_stored_passkeys_clear(cm_stored_passkeys *passkeys)
+{
+    free(passkeys->items);
+    *passkeys = (cm_stored_passkeys){.count = 0};
 }
 
 void cm_stored_sessions_clear(cm_stored_sessions *sessions)

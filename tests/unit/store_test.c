@@ -702,11 +702,7 @@ static void a_database_of_the_first_version_is_brought_up(void **state)
     cm_change_clear(&change);
     cm_store_close(w.store);
     w.store = NULL;
-    world_sql(&w, "ALTER TABLE cameras DROP COLUMN takes_talk;"
-                  "ALTER TABLE sessions DROP COLUMN method;"
-                  "ALTER TABLE sessions DROP COLUMN authenticated;"
-                  "ALTER TABLE sessions DROP COLUMN device;"
-                  "ALTER TABLE sessions DROP COLUMN network; PRAGMA user_version=1");
+    world_first_version(&w);
     store_world_reopen(&w);
     cm_who who;
     const char *cause = NULL;

@@ -200,3 +200,15 @@ static inline void world_copy_file(const store_world *w, const char *from, const
     fclose(in);
     fclose(out);
 }
+
+/* The database as the first version made it: what came later is taken out, a line each. */
+static inline void world_first_version(const store_world *w)
+{
+    world_sql(w, "ALTER TABLE cameras DROP COLUMN takes_talk;"
+                 "ALTER TABLE sessions DROP COLUMN method;"
+                 "ALTER TABLE sessions DROP COLUMN authenticated;"
+                 "ALTER TABLE sessions DROP COLUMN device;"
+                 "ALTER TABLE sessions DROP COLUMN network;"
+                 "DROP TABLE passkeys; DROP TABLE recovery;"
+                 "PRAGMA user_version=1");
+}

@@ -176,6 +176,8 @@ cm_status cm_store_account_delete(cm_store *store, const cm_account_id *account,
     cm_row_set_id(&probe, CM_MEMBERSHIPS_ACCOUNT, account->text);
     cm_account_id own = *account;
     CM_TRY(cm_tx_each(&tx, &probe, CM_WHERE(CM_MEMBERSHIPS_ACCOUNT), leave_home, &own));
+    CM_TRY(cm_tx_remove_passkeys(&tx, account));
+    CM_TRY(cm_tx_remove_recovery(&tx, account));
     cm_row row;
     CM_TRY(cm_tx_account(&tx, account, &row));
     CM_TRY(cm_tx_remove_owner(&tx, &row));

@@ -125,7 +125,9 @@ static cm_status bump_home(cm_tx *tx, const cm_home_id *home)
 static cm_status bump_account(cm_tx *tx, const cm_account_id *account)
 {
     CM_AUTO(free_restamp) restamp r = {.count = 0};
-    CM_TRY(collect_of(tx, CM_SESSIONS, account->text, &r));
+    static const cm_table_id TABLES[] = {CM_SESSIONS, CM_PASSKEYS, CM_RECOVERY};
+    for (size_t i = 0; i < CM_COUNT(TABLES); i++)
+        CM_TRY(collect_of(tx, TABLES[i], account->text, &r));
     cm_row row;
     CM_TRY(cm_tx_account(tx, account, &row));
     CM_TRY(bump_owner(tx, &row, CM_KNOWN_ACCOUNT, account->text));

@@ -63,13 +63,24 @@ static const char *const STEPS[] = {
     "ALTER TABLE sessions ADD COLUMN authenticated INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE sessions ADD COLUMN device TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE sessions ADD COLUMN network TEXT NOT NULL DEFAULT '';",
+
+    "CREATE TABLE passkeys (credential BLOB NOT NULL PRIMARY KEY, id TEXT NOT NULL,"
+    " account TEXT NOT NULL REFERENCES accounts (id), rp TEXT NOT NULL, name TEXT NOT NULL,"
+    " public_key BLOB NOT NULL, sign_count INTEGER NOT NULL, is_backup_eligible INTEGER NOT NULL,"
+    " is_backed_up INTEGER NOT NULL, created INTEGER NOT NULL, last_used INTEGER NOT NULL,"
+    " generation INTEGER NOT NULL, mac BLOB NOT NULL, UNIQUE (account, id)) STRICT;"
+
+    "CREATE TABLE recovery (code_hash BLOB NOT NULL PRIMARY KEY,"
+    " account TEXT NOT NULL REFERENCES accounts (id), created INTEGER NOT NULL,"
+    " generation INTEGER NOT NULL, mac BLOB NOT NULL) STRICT;"
+    "CREATE INDEX recovery_account ON recovery (account);",
 };
 
 #ifdef CM_FAULT_INJECTION
 /* What was taken away or changed is kept here, so that store.row.stale can serve it again, also
  * after a restart. */
-static const char *const STALE_TABLES[] = {"sessions", "memberships", "grants", "cameras",
-                                           "api_tokens"};
+static const char *const STALE_TABLES[] = {"sessions",   "memberships", "grants",  "cameras",
+                                           "api_tokens", "passkeys",    "recovery"};
 
 /* A table's columns are in the order in which they came, which is not that of tables.h. */
 static void write_columns(const char *table, const char *prefix, char *out, size_t capacity)

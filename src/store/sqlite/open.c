@@ -272,7 +272,8 @@ static cm_status take_over(cm_store *store, uint64_t file_generation)
     CM_TRY(cm_tx_begin(store, CM_TX_WRITE, &tx));
     if (tx.generation < file_generation)
         tx.generation = file_generation;
-    static const cm_table_id ENDED[] = {CM_SESSIONS, CM_API_TOKENS, CM_SETUP_TOKENS};
+    static const cm_table_id ENDED[] = {CM_SESSIONS, CM_API_TOKENS, CM_SETUP_TOKENS, CM_PASSKEYS,
+                                        CM_RECOVERY};
     cm_row probe;
     for (size_t i = 0; i < CM_COUNT(ENDED); i++) {
         cm_row_init(&probe, ENDED[i]);
@@ -301,7 +302,8 @@ static cm_status check_age(opening *o)
         return say(o, "the database or some of its rows are older than they were: an old copy was "
                       "put back, or the file `generation` beside it was lost. What was taken away "
                       "since then would be given again. If you mean it, run `casement store "
-                      "accept-restore`: it signs everybody out and revokes all API tokens; then "
+                      "accept-restore`: it signs everybody out, revokes all API tokens and removes "
+                      "all passkeys and recovery codes; then "
                       "look at the members and cameras of each home");
     if (status == CM_ABSENT)
         status = take_over(o->store, file) == CM_OK ? CM_OK : say(o, "it can't be taken over");

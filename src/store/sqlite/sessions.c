@@ -81,17 +81,26 @@ cm_status cm_tx_make_session(cm_tx *tx, const cm_account_id *account,
     return cm_tx_insert(tx, &row);
 }
 
+cm_status cm_tx_open_session(cm_tx *tx, const cm_account_id *account,
+                             const uint8_t token_hash[CM_MAC_SIZE], const cm_session_origin *origin,
+                             cm_wall now, cm_stored_account *out)
+{
+    cm_row row;
+    CM_TRY(cm_tx_account(tx, account, &row));
+    CM_TRY(cm_store_read_account(&row, out));
+    CM_ENSURE(out->is_active, CM_REFUSE);
+    CM_TRY(make_room(tx, account));
+    return cm_tx_make_session(tx, account, token_hash, origin, now);
+}
+
 cm_status cm_store_session_create(cm_store *store, const cm_account_id *account,
                                   const uint8_t token_hash[CM_MAC_SIZE],
                                   const cm_session_origin *origin, cm_wall now, cm_change *change)
 {
     CM_AUTO(cm_tx_end) cm_tx tx;
     CM_TRY(cm_tx_begin_change(store, change, &tx));
-    cm_row row;
-    CM_TRY(cm_tx_account(&tx, account, &row));
-    CM_ENSURE(cm_row_integer(&row, CM_ACCOUNTS_IS_ACTIVE) != 0, CM_REFUSE);
-    CM_TRY(make_room(&tx, account));
-    CM_TRY(cm_tx_make_session(&tx, account, token_hash, origin, now));
+    cm_stored_account row;
+    CM_TRY(cm_tx_open_session(&tx, account, token_hash, origin, now, &row));
     change->account = *account;
     return cm_tx_commit(&tx);
 }

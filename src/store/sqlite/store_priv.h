@@ -174,5 +174,12 @@ cm_status cm_tx_make_session(cm_tx *tx, const cm_account_id *account,
 /* Ends the account's sessions but the one whose token's hash is `keep` (NULL: all), and turns the
  * keys of what they could see. */
 cm_status cm_tx_end_sessions(cm_tx *tx, const cm_account_id *account, const uint8_t *keep);
+/* A session of an active account (else CM_REFUSE); the oldest makes room. */
+cm_status cm_tx_open_session(cm_tx *tx, const cm_account_id *account,
+                             const uint8_t token_hash[CM_MAC_SIZE], const cm_session_origin *origin,
+                             cm_wall now, cm_stored_account *out);
+/* All of the account's, which has been bumped. */
+cm_status cm_tx_remove_passkeys(cm_tx *tx, const cm_account_id *account);
+cm_status cm_tx_remove_recovery(cm_tx *tx, const cm_account_id *account);
 cm_status cm_tx_leave_home(cm_tx *tx, const cm_home_id *home, const cm_account_id *account,
                            bool may_be_last_owner);

@@ -30,6 +30,8 @@ static const cm_column GRANTS[] = {CM_TABLE_GRANTS(COLUMN)};
 static const cm_column API_TOKENS[] = {CM_TABLE_API_TOKENS(COLUMN)};
 static const cm_column SETUP_TOKENS[] = {CM_TABLE_SETUP_TOKENS(COLUMN)};
 static const cm_column SETTINGS[] = {CM_TABLE_SETTINGS(COLUMN)};
+static const cm_column PASSKEYS[] = {CM_TABLE_PASSKEYS(COLUMN)};
+static const cm_column RECOVERY[] = {CM_TABLE_RECOVERY(COLUMN)};
 
 enum {
     /* Tables without: past the last column. */
@@ -46,6 +48,8 @@ enum {
     CAMERAS_OWNER = CM_CAMERAS_HOME,
     GRANTS_OWNER = CM_GRANTS_HOME,
     API_TOKENS_OWNER = CM_API_TOKENS_HOME,
+    PASSKEYS_OWNER = CM_PASSKEYS_ACCOUNT,
+    RECOVERY_OWNER = CM_RECOVERY_ACCOUNT,
 };
 
 #define TABLE(constant, table, whose)                                                              \

@@ -91,6 +91,24 @@
 #define CM_TABLE_SETTINGS(X)                                                                       \
     X(NAME, name, TEXT)                                                                            \
     X(VALUE, value, TEXT)
+#define CM_TABLE_PASSKEYS(X)                                                                       \
+    X(CREDENTIAL, credential, BLOB)                                                                \
+    X(ID, id, TEXT)                                                                                \
+    X(ACCOUNT, account, TEXT)                                                                      \
+    X(RP, rp, TEXT)                                                                                \
+    X(NAME, name, TEXT)                                                                            \
+    X(PUBLIC_KEY, public_key, BLOB)                                                                \
+    X(SIGN_COUNT, sign_count, INTEGER)                                                             \
+    X(IS_BACKUP_ELIGIBLE, is_backup_eligible, INTEGER)                                             \
+    X(IS_BACKED_UP, is_backed_up, INTEGER)                                                         \
+    X(CREATED, created, INTEGER)                                                                   \
+    X(LAST_USED, last_used, INTEGER)                                                               \
+    X(GENERATION, generation, INTEGER)
+#define CM_TABLE_RECOVERY(X)                                                                       \
+    X(CODE_HASH, code_hash, BLOB)                                                                  \
+    X(ACCOUNT, account, TEXT)                                                                      \
+    X(CREATED, created, INTEGER)                                                                   \
+    X(GENERATION, generation, INTEGER)
 
 /* X(CONSTANT, table, whose key and generation vouch for its rows) */
 #define CM_TABLES(X)                                                                               \
@@ -103,7 +121,9 @@
     X(GRANTS, grants, HOME)                                                                        \
     X(API_TOKENS, api_tokens, HOME)                                                                \
     X(SETUP_TOKENS, setup_tokens, SERVER)                                                          \
-    X(SETTINGS, settings, SERVER)
+    X(SETTINGS, settings, SERVER)                                                                  \
+    X(PASSKEYS, passkeys, ACCOUNT)                                                                 \
+    X(RECOVERY, recovery, ACCOUNT)
 
 typedef enum cm_scope {
     CM_SCOPE_SERVER,   /* the server's key, no generation */
@@ -126,6 +146,8 @@ typedef enum cm_table_id { CM_TABLES(CM_TABLE_CONSTANT) CM_TABLE_COUNT } cm_tabl
 #define CM_API_TOKENS_COLUMN(constant, name, kind)   CM_API_TOKENS_##constant,
 #define CM_SETUP_TOKENS_COLUMN(constant, name, kind) CM_SETUP_TOKENS_##constant,
 #define CM_SETTINGS_COLUMN(constant, name, kind)     CM_SETTINGS_##constant,
+#define CM_PASSKEYS_COLUMN(constant, name, kind)     CM_PASSKEYS_##constant,
+#define CM_RECOVERY_COLUMN(constant, name, kind)     CM_RECOVERY_##constant,
 enum { CM_TABLE_META(CM_META_COLUMN) CM_META_COLUMNS };
 enum { CM_TABLE_HOMES(CM_HOMES_COLUMN) CM_HOMES_COLUMNS };
 enum { CM_TABLE_ACCOUNTS(CM_ACCOUNTS_COLUMN) CM_ACCOUNTS_COLUMNS };
@@ -136,6 +158,8 @@ enum { CM_TABLE_GRANTS(CM_GRANTS_COLUMN) CM_GRANTS_COLUMNS };
 enum { CM_TABLE_API_TOKENS(CM_API_TOKENS_COLUMN) CM_API_TOKENS_COLUMNS };
 enum { CM_TABLE_SETUP_TOKENS(CM_SETUP_TOKENS_COLUMN) CM_SETUP_TOKENS_COLUMNS };
 enum { CM_TABLE_SETTINGS(CM_SETTINGS_COLUMN) CM_SETTINGS_COLUMNS };
+enum { CM_TABLE_PASSKEYS(CM_PASSKEYS_COLUMN) CM_PASSKEYS_COLUMNS };
+enum { CM_TABLE_RECOVERY(CM_RECOVERY_COLUMN) CM_RECOVERY_COLUMNS };
 
 typedef enum cm_column_kind {
     CM_COLUMN_TEXT = 1,
