@@ -16,6 +16,7 @@
 #include "egress/rtsp/rtsp.h"
 #include "grants/permission.h"
 #include "identity/identity.h"
+#include "identity/passkeys.h"
 #include "net/http.h"
 #include "net/rtc.h"
 
@@ -26,6 +27,7 @@ typedef struct cm_api_config {
     cm_loop *control;
     cm_store *store;
     cm_identity *identity;
+    cm_passkeys *passkeys;
     cm_grants *grants;
     cm_fleet *fleet;
     cm_hub *hub;

@@ -138,6 +138,13 @@ cm_address cm_call_peer(const cm_call *call);
 cm_slice cm_call_user_agent(const cm_call *call); /* "" without */
 /* __Host-casement with a token, or (NULL) its end. Added to the answer. */
 void cm_call_set_cookie(cm_call *call, const char *token);
+/* Finishes the call as a sign-in: the cookie, and what GET /session says. Wipe the token after. */
+void cm_call_begin_session(cm_call *call, const cm_token *token);
+/* False: too many tries, and answered so. */
+bool cm_call_may_try(cm_call *call, const cm_address *from, cm_slice name);
+/* Was our page opened under a name that passkeys can be made for? */
+bool cm_passkeys_are_here(const cm_call *call, cm_passkey_site *out);
+json_t *cm_passkeys_names_json(const cm_call *call);
 /* Sends an answer of identity's that is a failure. */
 void cm_call_identity_failed(cm_call *call, const cm_identity_answer *answer);
 

@@ -62,6 +62,7 @@ void cm_route_metrics(cm_call *call)
 
 typedef struct server_facts {
     bool is_setup_needed;
+    bool has_passkeys; /* under the name that was asked for */
 } server_facts;
 
 static void read_facts(cm_call *call)
@@ -81,10 +82,12 @@ static void answer_facts(cm_call *call)
                      ? json_pack("{s:s}", "fingerprint_sha256", config->ca_fingerprint)
                      : json_null();
     cm_call_json(call, 200,
-                 json_pack("{s:s, s:b, s:o, s:o, s:b, s:b}", "version", CM_VERSION, "setup_needed",
-                           ((server_facts *)call->data)->is_setup_needed, "ca", ca, "time",
-                           cm_time_json(cm_loop_wall(config->loop)), "demo", config->is_demo,
-                           "webrtc", config->rtc != NULL));
+                 json_pack("{s:s, s:b, s:o, s:o, s:b, s:b, s:{s:b, s:o}}", "version", CM_VERSION,
+                           "setup_needed", ((server_facts *)call->data)->is_setup_needed, "ca", ca,
+                           "time", cm_time_json(cm_loop_wall(config->loop)), "demo",
+                           config->is_demo, "webrtc", config->rtc != NULL, "passkeys", "here",
+                           ((server_facts *)call->data)->has_passkeys, "names",
+                           cm_passkeys_names_json(call)));
 }
 
 void cm_route_server(cm_call *call)
@@ -95,6 +98,8 @@ void cm_route_server(cm_call *call)
         return;
     }
     call->free_data = free;
+    cm_passkey_site site;
+    ((server_facts *)call->data)->has_passkeys = cm_passkeys_are_here(call, &site);
     cm_call_read(call, read_facts, answer_facts);
 }
 

@@ -38,6 +38,15 @@ static void look_up_self(cm_call *call)
                                 cm_loop_wall(call->api->config.loop), &call->who, &call->cause);
 }
 
+void cm_call_begin_session(cm_call *call, const cm_token *token)
+{
+    cm_call_set_cookie(call, token->text);
+    call->asker.kind = CM_ASKER_SESSION;
+    for (size_t i = 0; i < sizeof call->asker.token_hash; i++)
+        call->asker.token_hash[i] = token->hash[i];
+    cm_call_read(call, look_up_self, answer_fresh_session);
+}
+
 static void on_fresh_session(void *owner, const cm_identity_answer *answer)
 {
     cm_call *call = owner;
@@ -45,11 +54,7 @@ static void on_fresh_session(void *owner, const cm_identity_answer *answer)
         cm_call_identity_failed(call, answer);
         return;
     }
-    cm_call_set_cookie(call, answer->token->text);
-    call->asker.kind = CM_ASKER_SESSION;
-    for (size_t i = 0; i < sizeof call->asker.token_hash; i++)
-        call->asker.token_hash[i] = answer->token->hash[i];
-    cm_call_read(call, look_up_self, answer_fresh_session);
+    cm_call_begin_session(call, answer->token);
 }
 
 void cm_route_sign_in(cm_call *call)

@@ -178,6 +178,20 @@ static cm_status create_certificate(cm_server *server)
     return CM_OK;
 }
 
+/* ---- passkeys: for the names that the certificate holds, beside its addresses ---- */
+
+static cm_status create_passkeys(cm_server *server)
+{
+    char host[256] = "";
+    cm_slice names[CM_PASSKEY_NAMES_MAX];
+    cm_passkeys_config config = {.identity = server->identity, .names = names};
+    for (size_t i = 0; i < server->config->name_count && i < CM_CERTIFICATE_NAMES_MAX; i++)
+        names[config.name_count++] = cm_slice_of(server->config->names[i]);
+    if (gethostname(host, sizeof host - 1) == 0)
+        names[config.name_count++] = cm_slice_of(host);
+    return cm_passkeys_create(&config, &server->passkeys);
+}
+
 /* ---- listeners ---- */
 
 static cm_status create_api(cm_station *station)
@@ -187,6 +201,7 @@ static cm_status create_api(cm_station *station)
                             .control = server->loops[0],
                             .store = server->store,
                             .identity = server->identity,
+                            .passkeys = server->passkeys,
                             .grants = server->grants,
                             .fleet = server->fleet,
                             .hub = station->hub,
@@ -543,6 +558,7 @@ static void take_down(cm_server *server)
         cm_loop_destroy(server->loops[i]);
     }
     cm_demo_destroy(server->demo);
+    cm_passkeys_destroy(server->passkeys);
     cm_identity_destroy(server->identity);
     cm_epoch_page_destroy(server->page);
     cm_follow_destroy(server->follow);
@@ -558,6 +574,7 @@ static cm_status start(cm_server *server)
     if (server->options.is_demo)
         CM_TRY(cm_demo_create(server, &server->demo));
     CM_TRY(create_certificate(server));
+    CM_TRY(create_passkeys(server));
     CM_TRY(cm_follow_start(server));
     return open_doors(server);
 }

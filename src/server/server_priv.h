@@ -60,6 +60,7 @@ struct cm_server {
     cm_epoch_page *page;
     cm_store *store;
     cm_identity *identity;
+    cm_passkeys *passkeys;
     cm_grants *grants;
     cm_fleet *fleet;
     cm_reach *reach;
