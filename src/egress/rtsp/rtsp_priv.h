@@ -93,6 +93,8 @@ struct cm_rtsp_viewer {
 
     rtsp_track tracks[TRACKS];
     const rtsp_track *inside; /* a packet of it is half-way out */
+    bool is_full;             /* the connection takes no more until it says so */
+    bool is_finishing;        /* only what is half-way out may go */
 };
 
 typedef struct rtsp_listener {

@@ -10,7 +10,8 @@
 enum {
     FRAME_SIZE = 4, /* before what is interleaved (RFC 2326 10.12) */
     HEAD_MAX = FRAME_SIZE + CM_RTP_HEADER_SIZE + PAYLOAD_HEAD_MAX,
-    BATCH_PACKETS = 21, /* of three parts each at most: what one put takes */
+    BATCH_PACKETS = 21,   /* of three parts each at most: what one put takes */
+    RESUMED_PACKETS = 42, /* opened for one who was blocked: more than the kernel has room for */
     REPORT_MAX = 128,
 };
 static const char CNAME[] = "casement";
@@ -48,10 +49,12 @@ static void add_packet(const rtsp_track *track, const rtsp_payload *payload, bat
     b->sizes[b->count++] = FRAME_SIZE + CM_RTP_HEADER_SIZE + octets;
 }
 
-/* The packets from the track's next one on that fit. */
+/* The packets from the track's next one on that fit, of those that are open. */
 static void lay_out_pictures(const rtsp_track *track, const cm_opened_frame *opened, batch *b)
 {
     for (size_t i = track->next; i < opened->count && b->count < BATCH_PACKETS; i++) {
+        if (opened->granules[i].size == 0)
+            return;
         const rtsp_payload payload = {
             .parts = {opened->granules[i]}, .part_count = 1, .is_marked = i + 1 == opened->count};
         add_packet(track, &payload, b);
@@ -99,7 +102,8 @@ static bool send_batch(rtsp_track *track, batch *b)
     move_on(track, b, taken);
     viewer->inside = track->offset > 0 ? track : NULL;
     cm_rtsp_wire_hold(viewer->wire, viewer->inside != NULL);
-    return status == CM_OK && track->next == before + b->count;
+    viewer->is_full = status != CM_OK || track->next < before + b->count;
+    return !viewer->is_full;
 }
 
 /*
@@ -170,8 +174,8 @@ static bool write_picture(rtsp_track *track, const cm_opened_frame *opened)
     while (track->next < opened->count) {
         batch b = {.count = 0};
         lay_out_pictures(track, opened, &b);
-        if (!send_batch(track, &b))
-            return false;
+        if (b.count == 0 || !send_batch(track, &b))
+            return false; /* no more is open, or goes */
     }
     return true;
 }
@@ -179,7 +183,8 @@ static bool write_picture(rtsp_track *track, const cm_opened_frame *opened)
 bool cm_rtsp_write_frame(rtsp_track *track, const cm_opened_frame *opened)
 {
     cm_rtsp_viewer *viewer = track->viewer;
-    if (viewer->is_failed || (viewer->inside != NULL && viewer->inside != track))
+    if (viewer->is_failed || (viewer->inside != NULL && viewer->inside != track) ||
+        (viewer->is_finishing && viewer->inside == NULL))
         return false;
     if (!is_own(track, opened)) {
         cm_rtsp_fail(viewer);
@@ -264,21 +269,40 @@ void cm_rtsp_track_begin_again(rtsp_track *track)
     track->next = 0;
 }
 
-/* What is half-way out ends first. */
+/* Of a frame that was begun no more is opened than may go. */
+static void resume(rtsp_track *track, uint16_t packets)
+{
+    if (!track->is_blocked)
+        return;
+    if (track->stream == CM_STREAM_SOUND || track->begun == NULL)
+        cm_subscription_resume(track->subscription);
+    else
+        cm_subscription_resume_at(track->subscription, track->next, packets);
+}
+
+static void resume_while_there_is_room(rtsp_track *track)
+{
+    uint16_t before;
+    do {
+        before = track->next;
+        resume(track, RESUMED_PACKETS);
+    } while (track->is_blocked && !track->viewer->is_full && track->next != before);
+}
+
+/* What is half-way out ends first. Then sound, which is small, lest pictures take all the room. */
 void cm_rtsp_tracks_resume(cm_rtsp_viewer *viewer)
 {
     if (viewer->state != VIEWER_PLAYING)
         return;
-    for (size_t i = TRACKS; i-- > 0;) {
-        rtsp_track *track = &viewer->tracks[i];
-        if (viewer->inside == track && track->is_blocked)
-            cm_subscription_resume(track->subscription);
-    }
-    for (size_t i = TRACKS; i-- > 0;) { /* sound first: it is small */
-        rtsp_track *track = &viewer->tracks[i];
-        if (viewer->inside == NULL && track->is_blocked)
-            cm_subscription_resume(track->subscription);
-    }
+    viewer->is_full = false;
+    viewer->is_finishing = true;
+    for (size_t i = 0; i < TRACKS; i++)
+        if (viewer->inside == &viewer->tracks[i])
+            resume(&viewer->tracks[i], 1);
+    viewer->is_finishing = false;
+    for (size_t i = TRACKS; i-- > 0;)
+        if (!viewer->is_full)
+            resume_while_there_is_room(&viewer->tracks[i]);
 }
 
 /* ---- reports ---- */

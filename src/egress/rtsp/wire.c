@@ -29,6 +29,8 @@ struct cm_rtsp_wire {
     cm_buffer out;
     cm_timer soon; /* what must not happen inside a call of the owner's */
     cm_instant progress;
+    bool is_full; /* a write took less than all: none is tried before on_writable, which it could
+                     do away with */
     bool is_held;
     bool is_waiting;
     bool is_finished;
@@ -97,10 +99,19 @@ static bool is_flushed(const cm_rtsp_wire *wire)
     return cm_buffer_data(&wire->out).size == 0;
 }
 
+static size_t size_of(const cm_slice *parts, size_t count)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        size += parts[i].size;
+    return size;
+}
+
 static cm_status write_some(cm_rtsp_wire *wire, const cm_slice *parts, size_t count, size_t *taken)
 {
     *taken = 0;
     CM_ENSURE(!wire->is_over, CM_CLOSE);
+    CM_ENSURE(!wire->is_full, CM_RETRY);
     const cm_status status = cm_stream_write(wire->stream, parts, count, taken);
     if (*taken > 0)
         wire->progress = cm_loop_now(wire->loop);
@@ -108,6 +119,7 @@ static cm_status write_some(cm_rtsp_wire *wire, const cm_slice *parts, size_t co
         end(wire);
         return CM_CLOSE;
     }
+    wire->is_full = *taken < size_of(parts, count);
     return status;
 }
 
@@ -243,6 +255,7 @@ static void on_ready(void *owner, cm_status status)
 static void on_writable(void *owner)
 {
     cm_rtsp_wire *wire = owner;
+    wire->is_full = false;
     flush(wire);
     if ((wire->is_held || is_flushed(wire)) && !wire->is_over && !wire->is_finished)
         wire->config.events->on_writable(wire->config.owner);
