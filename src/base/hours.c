@@ -2,6 +2,36 @@
 
 enum { DAY_S = 86400, WEEK_DAYS = CM_HOURS_DAYS, WEEK_MINUTES = WEEK_DAYS * CM_HOURS_DAY_MINUTES };
 
+static const char *const DAY_NAMES[CM_HOURS_DAYS] = {"mon", "tue", "wed", "thu",
+                                                     "fri", "sat", "sun"};
+
+const char *cm_hours_day_name(unsigned day)
+{
+    return DAY_NAMES[day % CM_HOURS_DAYS];
+}
+
+cm_status cm_hours_add_day(cm_slice name, uint8_t *days)
+{
+    for (unsigned i = 0; i < CM_HOURS_DAYS; i++) {
+        if (cm_slice_equal(name, cm_slice_of(DAY_NAMES[i]))) {
+            *days = (uint8_t)(*days | 1u << i);
+            return CM_OK;
+        }
+    }
+    return CM_REFUSE;
+}
+
+cm_status cm_hours_parse_minute(cm_slice text, uint16_t *out)
+{
+    uint64_t hour;
+    uint64_t minute;
+    CM_ENSURE(text.size == 5 && text.bytes[2] == ':', CM_REFUSE);
+    CM_TRY(cm_slice_to_u64(cm_slice_part(text, 0, 2), 24, &hour));
+    CM_TRY(cm_slice_to_u64(cm_slice_from(text, 3), hour == 24 ? 0 : 59, &minute));
+    *out = (uint16_t)(hour * 60 + minute);
+    return CM_OK;
+}
+
 bool cm_hours_are_sound(const cm_hours *hours)
 {
     return (hours->days & ~CM_HOURS_EVERY_DAY) == 0 && hours->from < CM_HOURS_DAY_MINUTES &&

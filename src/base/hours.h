@@ -30,6 +30,12 @@ bool cm_hours_are_always(const cm_hours *hours);
 /* True if whenever `inner` is open `outer` is, whatever the zone. */
 bool cm_hours_include(const cm_hours *outer, const cm_hours *inner);
 
+/* "mon" to "sun", and back. CM_REFUSE. */
+const char *cm_hours_day_name(unsigned day);
+cm_status cm_hours_add_day(cm_slice name, uint8_t *days);
+/* "18:00"; "24:00" is the end of a day. CM_REFUSE. */
+cm_status cm_hours_parse_minute(cm_slice text, uint16_t *out);
+
 typedef struct cm_hours_state {
     bool is_open;
     cm_wall until; /* not before here is it otherwise; INT64_MAX: never */

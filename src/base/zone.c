@@ -422,3 +422,107 @@ cm_moment cm_zone_at(const cm_zone *zone, cm_wall now)
                        .offset_s = (int32_t)f.offset_s,
                        .until = {.us = is_for_ever ? INT64_MAX : CM_SECONDS(f.until_s)}};
 }
+
+/* ---- times as text ---- */
+
+static cm_status take_digits(cm_slice *text, size_t digits, int64_t max, int64_t *out)
+{
+    uint64_t number;
+    CM_ENSURE(text->size >= digits, CM_REFUSE);
+    CM_TRY(cm_slice_to_u64(cm_slice_part(*text, 0, digits), (uint64_t)max, &number));
+    *text = cm_slice_from(*text, digits);
+    *out = (int64_t)number;
+    return CM_OK;
+}
+
+/* "2026-12-24" in days since 1970. */
+static cm_status take_date(cm_slice *text, int64_t *out)
+{
+    int64_t year;
+    int64_t month;
+    int64_t day;
+    CM_TRY(take_digits(text, 4, 9999, &year));
+    CM_ENSURE(take_byte(text, '-'), CM_REFUSE);
+    CM_TRY(take_digits(text, 2, 12, &month));
+    CM_ENSURE(take_byte(text, '-'), CM_REFUSE);
+    CM_TRY(take_digits(text, 2, 31, &day));
+    CM_ENSURE(year >= 1970 && month > 0 && day > 0, CM_REFUSE);
+    *out = day_of_month(year, month) + day - 1;
+    const int64_t end = month == 12 ? day_of_year(year + 1) : day_of_month(year, month + 1);
+    return *out < end ? CM_OK : CM_REFUSE;
+}
+
+/* "18:00", "18:00:00" or "18:00:00.123", in microseconds. */
+static cm_status take_clock(cm_slice *text, int64_t *out)
+{
+    int64_t hour;
+    int64_t minute;
+    int64_t second = 0;
+    CM_TRY(take_digits(text, 2, 23, &hour));
+    CM_ENSURE(take_byte(text, ':'), CM_REFUSE);
+    CM_TRY(take_digits(text, 2, 59, &minute));
+    if (take_byte(text, ':'))
+        CM_TRY(take_digits(text, 2, 59, &second));
+    *out = CM_SECONDS(hour * 3600 + minute * 60 + second);
+    if (!take_byte(text, '.'))
+        return CM_OK;
+    int64_t unit_us = CM_SECONDS(1) / 10;
+    CM_ENSURE(text->size > 0 && is_digit(text->bytes[0]), CM_REFUSE);
+    for (; text->size > 0 && is_digit(text->bytes[0]); unit_us /= 10) {
+        *out += (text->bytes[0] - '0') * unit_us;
+        *text = cm_slice_from(*text, 1);
+    }
+    return CM_OK;
+}
+
+/* "Z" or "+01:00", the rest of the text. */
+static cm_status take_offset(cm_slice text, int64_t *out_us)
+{
+    int64_t hour;
+    int64_t minute;
+    *out_us = 0;
+    if (take_byte(&text, 'Z'))
+        return text.size == 0 ? CM_OK : CM_REFUSE;
+    const bool is_negative = take_byte(&text, '-');
+    CM_ENSURE(is_negative || take_byte(&text, '+'), CM_REFUSE);
+    CM_TRY(take_digits(&text, 2, 23, &hour));
+    CM_ENSURE(take_byte(&text, ':'), CM_REFUSE);
+    CM_TRY(take_digits(&text, 2, 59, &minute));
+    *out_us = CM_SECONDS((hour * 60 + minute) * (is_negative ? -60 : 60));
+    return text.size == 0 ? CM_OK : CM_REFUSE;
+}
+
+/* The first moment at which the clock shows `local_us`, or jumped over it. */
+static cm_wall when_clock_shows(const cm_zone *zone, int64_t local_us)
+{
+    cm_moment at = cm_zone_at(zone, (cm_wall){.us = local_us - CM_SECONDS(OFFSET_MAX_S)});
+    int64_t begin_us = at.now.us;
+    for (;;) {
+        const int64_t us = local_us - CM_SECONDS(at.offset_s);
+        if (us < at.until.us)
+            return (cm_wall){.us = us > begin_us ? us : begin_us};
+        begin_us = at.until.us;
+        at = cm_zone_at(zone, at.until);
+    }
+}
+
+cm_status cm_zone_parse_time(const cm_zone *zone, cm_slice text, cm_wall *out)
+{
+    int64_t day;
+    int64_t clock_us = 0;
+    CM_ENSURE(zone != NULL, CM_REFUSE);
+    CM_TRY(take_date(&text, &day));
+    if (take_byte(&text, 'T') || take_byte(&text, ' '))
+        CM_TRY(take_clock(&text, &clock_us));
+    else
+        CM_ENSURE(text.size == 0, CM_REFUSE);
+    const int64_t local_us = CM_SECONDS(day * DAY_S) + clock_us;
+    int64_t offset_us = 0;
+    if (text.size > 0)
+        CM_TRY(take_offset(text, &offset_us));
+    const cm_wall wall =
+        text.size > 0 ? (cm_wall){.us = local_us - offset_us} : when_clock_shows(zone, local_us);
+    CM_ENSURE(wall.us > 0, CM_REFUSE);
+    *out = wall;
+    return CM_OK;
+}

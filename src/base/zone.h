@@ -39,3 +39,11 @@ const cm_zone *cm_zone_utc(void);    /* needs no file; not to be destroyed */
 
 /* `zone` may be NULL: then nothing is known. */
 cm_moment cm_zone_at(const cm_zone *zone, cm_wall now);
+
+/*
+ * "2026-12-24T18:00:00Z" or "+01:00" (RFC 3339; seconds and their fraction may be left out), or
+ * without either: by the clock of `zone`, and "2026-12-24" its midnight. What the clock leaves out
+ * is the moment at which it jumps; of what it shows twice it is the first. CM_REFUSE: not a time,
+ * or not of the years 1970 to 9999.
+ */
+cm_status cm_zone_parse_time(const cm_zone *zone, cm_slice text, cm_wall *out);

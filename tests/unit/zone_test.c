@@ -288,7 +288,7 @@ typedef struct plan {
     const char *footer;
 } plan;
 
-static const plan SOUND = {.version = '2', .types = 1, .offset_s = 3600, .footer = "\nXXX-1\n"};
+static const plan SOUND = {.version = '2', .types = 1, .offset_s = 3600, .footer = "\nQQQ-1\n"};
 
 static void write_header(cm_writer *w, const plan *p, uint32_t times, uint32_t types)
 {
@@ -371,12 +371,12 @@ static void footers_are_read_to_the_end(void **state)
                                        "\n<+03>-3\n",
                                        "\nCET-1CEST,M3.5.0,M10.5.0/3\n",
                                        "\nIST-1GMT0,M10.5.0,M3.5.0/1\n",
-                                       "\nXXX3EDT4,0/0,J365/23\n",
+                                       "\nQQQ3EDT4,0/0,J365/23\n",
                                        "\nAAA4BBB,J60/-1:30:15,M10.4.6/167\n"};
     static const char *const BAD[] = {"",
                                       "\n",
-                                      "XXX-1\n",
-                                      "\nXXX-1\n\n",
+                                      "QQQ-1\n",
+                                      "\nQQQ-1\n\n",
                                       "\nXY-1\n",
                                       "\nXYZ\n",
                                       "\nXYZ-25\n",
@@ -444,13 +444,108 @@ static void summer_time_may_last_all_year(void **state)
 {
     (void)state;
     plan p = SOUND;
-    p.footer = "\nXXX3EDT4,0/0,J365/23\n";
+    p.footer = "\nQQQ3EDT4,0/0,J365/23\n";
     const made m = make(&p);
     cm_zone *zone = NULL;
     assert_int_equal(cm_zone_parse(cm_slice_over(m.bytes, m.size), &zone), CM_OK);
     for (int64_t now = Y2026; now < Y2026 + INT64_C(3) * 366 * 86400; now += 900)
         assert_int_equal(cm_zone_at(zone, AT(now)).offset_s, -4 * 3600);
     cm_zone_destroy(zone);
+}
+
+/* ---- times as text ---- */
+
+static int64_t parsed_s(const cm_zone *zone, const char *text)
+{
+    cm_wall wall;
+    if (cm_zone_parse_time(zone, cm_slice_of(text), &wall) != CM_OK)
+        fail_msg("%s is refused", text);
+    return wall.us / CM_SECONDS(1);
+}
+
+static void times_are_of_their_offset_or_of_the_clock(void **state)
+{
+    (void)state;
+    cm_zone *rome = open_zone("Europe/Rome");
+    assert_int_equal(parsed_s(rome, "2026-01-01T00:00:00Z"), Y2026);
+    assert_int_equal(parsed_s(rome, "2026-01-01T01:00+01:00"), Y2026);
+    assert_int_equal(parsed_s(rome, "2025-12-31T18:30-05:30"), Y2026);
+    assert_int_equal(parsed_s(rome, "2026-01-01T01:00:00"), Y2026);
+    assert_int_equal(parsed_s(rome, "2026-01-01"), Y2026 - 3600);
+    assert_int_equal(parsed_s(rome, "2026-07-01 02:00"), parsed_s(rome, "2026-07-01T00:00Z"));
+    assert_int_equal(parsed_s(cm_zone_utc(), "2026-01-01"), Y2026);
+    cm_wall wall;
+    assert_int_equal(cm_zone_parse_time(rome, CM_TEXT("2026-01-01T00:00:00.1239999Z"), &wall),
+                     CM_OK);
+    assert_int_equal(wall.us % CM_SECONDS(1), 123999);
+    /* Left out: the jump. Twice: the first. */
+    assert_int_equal(parsed_s(rome, "2026-03-29T02:30"), 1774746000);
+    assert_int_equal(parsed_s(rome, "2026-10-25T02:30"), 1792890000 - 1800);
+    cm_zone_destroy(rome);
+}
+
+static void what_the_clock_shows_leads_back_to_its_moment(void **state)
+{
+    (void)state;
+    static const char *const NAMES[] = {"Europe/Rome", "Australia/Lord_Howe", "Pacific/Apia"};
+    for (size_t z = 0; z < CM_COUNT(NAMES); z++) {
+        cm_zone *zone = open_zone(NAMES[z]);
+        set_clock_of_libc(NAMES[z]);
+        for (int64_t now = Y2026; now < Y2026 + INT64_C(366) * 86400; now += 1700) {
+            struct tm tm = libc_time(now);
+            char text[32];
+            strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+            const int64_t back = parsed_s(zone, text);
+            const struct tm again = libc_time(back);
+            assert_true(back <= now && now - back <= 3600);
+            assert_int_equal(again.tm_hour, tm.tm_hour);
+            assert_int_equal(again.tm_min, tm.tm_min);
+        }
+        cm_zone_destroy(zone);
+    }
+}
+
+static void what_is_no_time_is_refused(void **state)
+{
+    (void)state;
+    static const char *const BAD[] = {"",
+                                      "2026",
+                                      "2026-13-01",
+                                      "2026-02-29",
+                                      "2026-00-10",
+                                      "2026-01-00",
+                                      "2026-1-1",
+                                      "2026-01-01T",
+                                      "2026-01-01T24:00",
+                                      "2026-01-01T12",
+                                      "2026-01-01T12:60Z",
+                                      "2026-01-01T12:00X",
+                                      "2026-01-01T12:00Z ",
+                                      "2026-01-01Z",
+                                      "2026-01-01T12:00+1:00",
+                                      "2026-01-01T12:00.5Z.",
+                                      "1969-12-31",
+                                      "1970-01-01T00:00Z",
+                                      "-026-01-01",
+                                      "10000-01-01",
+                                      "2026-01-01T12:00:00.Z"};
+    cm_wall wall;
+    for (size_t i = 0; i < CM_COUNT(BAD); i++)
+        if (cm_zone_parse_time(cm_zone_utc(), cm_slice_of(BAD[i]), &wall) != CM_REFUSE)
+            fail_msg("%s is taken", BAD[i]);
+    assert_int_equal(cm_zone_parse_time(NULL, CM_TEXT("2026-01-01"), &wall), CM_REFUSE);
+    uint16_t minute;
+    static const char *const BAD_MINUTES[] = {"",      "6:00", "06:60", "24:01",
+                                              "25:00", "0600", "06:0"};
+    for (size_t i = 0; i < CM_COUNT(BAD_MINUTES); i++)
+        assert_int_equal(cm_hours_parse_minute(cm_slice_of(BAD_MINUTES[i]), &minute), CM_REFUSE);
+    assert_int_equal(cm_hours_parse_minute(CM_TEXT("24:00"), &minute), CM_OK);
+    assert_int_equal(minute, 1440);
+    uint8_t days = 0;
+    assert_int_equal(cm_hours_add_day(CM_TEXT("Mon"), &days), CM_REFUSE);
+    assert_int_equal(cm_hours_add_day(CM_TEXT("sun"), &days), CM_OK);
+    assert_int_equal(days, 0x40);
+    assert_string_equal(cm_hours_day_name(6), "sun");
 }
 
 int main(void)
@@ -469,6 +564,9 @@ int main(void)
         cmocka_unit_test(no_prefix_of_a_file_is_a_file),
         cmocka_unit_test(rules_of_each_form_mean_what_the_c_library_says),
         cmocka_unit_test(summer_time_may_last_all_year),
+        cmocka_unit_test(times_are_of_their_offset_or_of_the_clock),
+        cmocka_unit_test(what_the_clock_shows_leads_back_to_its_moment),
+        cmocka_unit_test(what_is_no_time_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
