@@ -154,10 +154,37 @@ enum { CM_TIME_TEXT_SIZE = 32 };
 const char *cm_time_text(cm_wall wall, char out[CM_TIME_TEXT_SIZE]); /* RFC 3339, UTC, ms */
 json_t *cm_time_json(cm_wall wall);                                  /* null for us == 0 */
 json_t *cm_session_json(const cm_who *who);
-/* `rights`: what the asker may. `is_owner`: with addresses. `status` may be NULL. */
+/* What somebody may do with a camera now, or when he may see it. */
+typedef struct cm_camera_view {
+    bool is_told;           /* false: to him it does not exist */
+    cm_rights rights;       /* 0: not now */
+    cm_grant_reason reason; /* why not now, and when next */
+    cm_wall opens;
+    cm_wall until; /* it may be otherwise from here on; INT64_MAX: never */
+} cm_camera_view;
+cm_camera_view cm_camera_view_of(const cm_who *who, const cm_granted_camera *camera,
+                                 const cm_zone *zone, cm_wall now);
+/* `view`: what the asker may. `is_owner`: with addresses. `status` may be NULL. */
 json_t *cm_camera_json(const cm_stored_camera *camera, const cm_camera_status *status,
-                       size_t viewers, cm_rights rights, bool is_owner);
+                       size_t viewers, const cm_camera_view *view, bool is_owner);
 json_t *cm_rights_json(cm_rights rights);
+
+/* ---- terms of a grant, in and out (terms.c) ---- */
+
+/* As they stand in a body: times may be of the home's clock, which is not known yet. */
+typedef struct cm_terms_ask {
+    cm_grant_terms terms;
+    cm_slice not_before, not_after; /* empty: none */
+} cm_terms_ask;
+/* Members rights, days, from, to, not_before, not_after. False: a problem was answered. */
+bool cm_call_terms(cm_call *call, cm_terms_ask *out);
+/* With the home's zone. CM_REFUSE: *field (static) is wrong. */
+cm_status cm_terms_finish(const cm_terms_ask *ask, const cm_zone *zone, cm_grant_terms *out,
+                          const char **field);
+/* For cm_terms_finish: says what is wrong with the field. */
+void cm_call_terms_refused(cm_call *call, const char *field);
+/* Adds the members to an object. */
+void cm_terms_add_json(const cm_grant_terms *terms, json_t *object);
 /* False: the camera is not heard now. Without an AAC configuration, which comes with the sound. */
 bool cm_sound_format_of(const cm_sound_status *status, cm_sound_format *out);
 

@@ -118,15 +118,26 @@ static void add_status(json_t *json, const cm_camera_status *status)
     json_object_set_new(json, "talk", talk_json(&s->talk));
 }
 
-json_t *cm_camera_json(const cm_stored_camera *camera, const cm_camera_status *status,
-                       size_t viewers, cm_rights rights, bool is_owner)
+static json_t *not_now_json(const cm_camera_view *view)
 {
+    if (view->rights != 0)
+        return json_null();
+    return json_pack("{s:s, s:o}", "reason", cm_grant_reason_name(view->reason), "opens",
+                     cm_time_json(view->opens));
+}
+
+json_t *cm_camera_json(const cm_stored_camera *camera, const cm_camera_status *status,
+                       size_t viewers, const cm_camera_view *view, bool is_owner)
+{
+    const bool is_now = view->rights != 0;
     json_t *json = json_pack("{s:s, s:s, s:s, s:s}", "home", camera->key.home.text, "id",
                              camera->key.camera.text, "name", camera->name, "kind",
                              cm_stored_camera_is_pushed(camera) ? "whip" : "rtsp");
-    add_status(json, status);
-    json_object_set_new(json, "viewers", json_integer((json_int_t)viewers));
-    json_object_set_new(json, "rights", cm_rights_json(rights));
+    /* Nothing of how it is, or who watches, to whom it is not open. */
+    add_status(json, is_now ? status : NULL);
+    json_object_set_new(json, "viewers", json_integer(is_now ? (json_int_t)viewers : 0));
+    json_object_set_new(json, "rights", cm_rights_json(view->rights));
+    json_object_set_new(json, "not_now", not_now_json(view));
     if (!is_owner)
         return json;
     const bool is_pushed = cm_stored_camera_is_pushed(camera);
@@ -139,23 +150,40 @@ json_t *cm_camera_json(const cm_stored_camera *camera, const cm_camera_status *s
 
 /* ---- reading ---- */
 
-/* What the asker may do with it; 0: to him it does not exist. */
-static cm_rights rights_at(const cm_call *call, const cm_granted_camera *camera)
+cm_camera_view cm_camera_view_of(const cm_who *who, const cm_granted_camera *camera,
+                                 const cm_zone *zone, cm_wall now)
 {
     const cm_grant_facts facts = {
         .session_is_live = true,
         .account_is_active = true,
-        .is_operator = call->who.is_operator,
-        .role = cm_who_role(&call->who, &call->home),
-        .granted = camera->granted,
-        .token_limit = !call->who.is_token ? ~(cm_rights)0
-                       : cm_camera_key_equal(&call->who.token_camera, &camera->camera.key)
-                           ? call->who.token_rights
-                           : 0,
+        .is_operator = who->is_operator,
         .camera_exists = true,
+        .role = cm_who_role(who, &camera->camera.key.home),
+        .token_limit = !who->is_token ? ~(cm_rights)0
+                       : cm_camera_key_equal(&who->token_camera, &camera->camera.key)
+                           ? who->token_rights
+                           : 0,
+        .granted = camera->granted,
     };
-    const cm_rights rights = cm_grant_decide(&facts, CM_RIGHTS_ALL).rights;
-    return (rights & CM_RIGHT_VIEW) != 0 ? rights : 0;
+    const cm_moment at = cm_zone_at(zone, now);
+    const cm_grant_decision all = cm_grant_decide(&facts, &at, CM_RIGHTS_ALL);
+    cm_camera_view view = {.until = all.until};
+    if ((all.rights & CM_RIGHT_VIEW) != 0) {
+        view.is_told = true;
+        view.rights = all.rights;
+        return view;
+    }
+    const cm_grant_decision seeing = cm_grant_decide(&facts, &at, CM_RIGHT_VIEW);
+    view.is_told = cm_grant_opens(&facts, zone, now, CM_RIGHT_VIEW, &view.opens) == CM_OK;
+    view.reason = seeing.reason;
+    return view;
+}
+
+static cm_camera_view view_of(const cm_call *call, const cm_granted_camera *camera)
+{
+    const cameras *c = call->data;
+    return cm_camera_view_of(&call->who, camera, c->list.zone,
+                             cm_loop_wall(call->api->config.loop));
 }
 
 static void read_cameras(cm_call *call)
@@ -178,13 +206,13 @@ static void count_viewer(void *owner, const cm_watching *watching)
 }
 
 /* On the control loop, where states are known. */
-static json_t *describe(cm_call *call, const cm_stored_camera *camera, cm_rights rights)
+static json_t *describe(cm_call *call, const cm_stored_camera *camera, const cm_camera_view *view)
 {
     viewer_count viewers = {&camera->key, 0};
     cm_grants_each_viewer(call->api->config.grants, &camera->key.home, count_viewer, &viewers);
     const cameras *c = call->data;
     return cm_camera_json(camera, cm_fleet_status(call->api->config.fleet, &camera->key),
-                          viewers.count, rights, c->is_owner);
+                          viewers.count, view, c->is_owner);
 }
 
 static void describe_all(cm_call *call)
@@ -192,9 +220,9 @@ static void describe_all(cm_call *call)
     cameras *c = call->data;
     c->json = json_array();
     for (size_t i = 0; i < c->list.count; i++) {
-        const cm_rights rights = rights_at(call, &c->list.items[i]);
-        if (rights != 0)
-            json_array_append_new(c->json, describe(call, &c->list.items[i].camera, rights));
+        const cm_camera_view view = view_of(call, &c->list.items[i]);
+        if (view.is_told)
+            json_array_append_new(c->json, describe(call, &c->list.items[i].camera, &view));
     }
 }
 
@@ -223,10 +251,11 @@ static void describe_one(cm_call *call)
     cameras *c = call->data;
     for (size_t i = 0; i < c->list.count; i++) {
         const cm_granted_camera *item = &c->list.items[i];
-        const cm_rights rights =
-            cm_camera_key_equal(&item->camera.key, &c->key) ? rights_at(call, item) : 0;
-        if (rights != 0)
-            c->json = describe(call, &item->camera, rights);
+        if (!cm_camera_key_equal(&item->camera.key, &c->key))
+            continue;
+        const cm_camera_view view = view_of(call, item);
+        if (view.is_told)
+            c->json = describe(call, &item->camera, &view);
     }
 }
 
@@ -335,7 +364,8 @@ static void tell_fleet(cm_call *call)
 {
     cameras *c = call->data;
     call->api->config.on_camera_saved(call->api->config.owner, &c->saved);
-    c->json = describe(call, &c->saved, CM_RIGHTS_ALL);
+    static const cm_camera_view ALL = {.is_told = true, .rights = CM_RIGHTS_ALL};
+    c->json = describe(call, &c->saved, &ALL);
 }
 
 static void on_saved(cm_call *call)

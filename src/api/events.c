@@ -13,6 +13,7 @@ enum { UNSENT_MAX = 1 << 20, PING_SECONDS = 15 };
 /* One look at the store: who the asker is and which cameras he may view. Made in the pool. */
 typedef struct view {
     cm_who who;
+    cm_wall at; /* when it was made */
     bool is_somebody;
     cm_granted_cameras homes[16]; /* of the first homes of the asker, or of the one asked for */
     size_t home_count;
@@ -27,6 +28,7 @@ struct cm_event_stream {
     cm_home_id home;
     cm_buffer unsent;
     cm_timer ping;
+    cm_timer boundary; /* hours of some camera begin or end */
     view *view;
     bool is_looking; /* a job is under way: the object must stay */
     bool look_again; /* something changed meanwhile */
@@ -47,38 +49,45 @@ static void view_free(view *v)
     free(v);
 }
 
-/* What the asker may do with it; 0: nothing of it is told. */
-static cm_rights rights_at(const view *v, const cm_granted_camera *camera)
-{
-    const cm_grant_facts facts = {.session_is_live = true,
-                                  .account_is_active = true,
-                                  .is_operator = v->who.is_operator,
-                                  .role = cm_who_role(&v->who, &camera->camera.key.home),
-                                  .granted = camera->granted,
-                                  .token_limit = ~(cm_rights)0,
-                                  .camera_exists = true};
-    const cm_rights rights = cm_grant_decide(&facts, CM_RIGHTS_ALL).rights;
-    return (rights & CM_RIGHT_VIEW) != 0 ? rights : 0;
-}
+typedef struct told {
+    const cm_granted_camera *camera; /* NULL: it may not be told of */
+    cm_camera_view view;
+} told;
 
-/* Only one that may be told of. */
-static const cm_granted_camera *find_camera(const view *v, const cm_camera_key *key)
+/* Only one that may be told of, as it is at `now`. */
+static told find_camera(const view *v, const cm_camera_key *key, cm_wall now)
 {
     for (size_t i = 0; v != NULL && i < v->home_count; i++)
         for (size_t j = 0; j < v->homes[i].count; j++) {
             const cm_granted_camera *camera = &v->homes[i].items[j];
-            if (cm_camera_key_equal(&camera->camera.key, key) && rights_at(v, camera) != 0)
-                return camera;
+            if (!cm_camera_key_equal(&camera->camera.key, key))
+                continue;
+            const cm_camera_view seen = cm_camera_view_of(&v->who, camera, v->homes[i].zone, now);
+            if (seen.is_told)
+                return (told){camera, seen};
         }
-    return NULL;
+    return (told){.camera = NULL};
+}
+
+/* When something that is told may be otherwise; INT64_MAX: never. */
+static cm_wall next_boundary(const view *v)
+{
+    cm_wall next = {.us = INT64_MAX};
+    for (size_t i = 0; i < v->home_count; i++)
+        for (size_t j = 0; j < v->homes[i].count; j++) {
+            const cm_camera_view seen =
+                cm_camera_view_of(&v->who, &v->homes[i].items[j], v->homes[i].zone, v->at);
+            next = seen.until.us < next.us ? seen.until : next;
+        }
+    return next;
 }
 
 static cm_status look(cm_event_stream *s, view *v)
 {
     const char *cause = NULL;
     cm_store *store = s->api->config.store;
-    const cm_status status =
-        cm_store_who(store, &s->asker, cm_loop_wall(s->api->config.loop), &v->who, &cause);
+    v->at = cm_loop_wall(s->api->config.loop);
+    const cm_status status = cm_store_who(store, &s->asker, v->at, &v->who, &cause);
     if (status == CM_ABSENT)
         return CM_OK;
     CM_TRY(status);
@@ -98,6 +107,7 @@ static cm_status look(cm_event_stream *s, view *v)
 static void stream_free(cm_event_stream *s)
 {
     cm_timer_stop(&s->ping);
+    cm_timer_stop(&s->boundary);
     cm_list_remove(&s->node);
     view_free(s->view);
     cm_buffer_deinit(&s->unsent);
@@ -109,6 +119,7 @@ static void stream_leave(cm_event_stream *s)
 {
     s->request = NULL;
     cm_timer_stop(&s->ping);
+    cm_timer_stop(&s->boundary);
     if (!s->is_looking)
         stream_free(s);
 }
@@ -247,11 +258,11 @@ static void tell_gone(cm_event_stream *s, const view *before)
 {
     for (size_t i = 0; before != NULL && i < before->home_count; i++)
         for (size_t j = 0; j < before->homes[i].count; j++) {
-            const cm_granted_camera *camera = &before->homes[i].items[j];
-            if (rights_at(before, camera) != 0 && find_camera(s->view, &camera->camera.key) == NULL)
+            const cm_camera_key *key = &before->homes[i].items[j].camera.key;
+            if (find_camera(before, key, before->at).camera != NULL &&
+                find_camera(s->view, key, s->view->at).camera == NULL)
                 send_event(s, "camera-gone",
-                           json_pack("{s:s, s:s}", "home", camera->camera.key.home.text, "id",
-                                     camera->camera.key.camera.text));
+                           json_pack("{s:s, s:s}", "home", key->home.text, "id", key->camera.text));
         }
 }
 
@@ -262,6 +273,25 @@ static void work_look(cm_job *job)
 }
 
 static void look_soon(cm_event_stream *s);
+
+/* Looks again when hours begin or end, and once a minute before: the clock may be set. */
+static void on_boundary(cm_timer *timer)
+{
+    cm_event_stream *s = CM_HOLDER(timer, cm_event_stream, boundary);
+    look_soon(s);
+}
+
+static void wait_for_boundary(cm_event_stream *s)
+{
+    const cm_wall next = next_boundary(s->view);
+    const int64_t wait = next.us - cm_loop_wall(s->api->config.loop).us + CM_MS(1);
+    if (next.us == INT64_MAX)
+        cm_timer_stop(&s->boundary);
+    else
+        cm_timer_start(&s->boundary, wait < CM_MS(1)         ? CM_MS(1)
+                                     : wait < CM_SECONDS(60) ? wait
+                                                             : CM_SECONDS(60));
+}
 
 static void done_look(cm_job *job)
 {
@@ -290,6 +320,7 @@ static void done_look(cm_job *job)
         stream_free(s);
         return;
     }
+    wait_for_boundary(s);
     ask_statuses(s->api, fresh);
     if (s->look_again)
         look_soon(s);
@@ -320,14 +351,12 @@ void cm_api_camera_changed(cm_api *api, const cm_camera_status *status)
     CM_LIST_EACH(&api->event_streams, node, next)
     {
         cm_event_stream *s = CM_HOLDER(node, cm_event_stream, node);
-        const cm_granted_camera *camera = find_camera(s->view, &status->key);
-        if (camera == NULL || s->request == NULL)
+        const told t = find_camera(s->view, &status->key, cm_loop_wall(api->config.loop));
+        if (t.camera == NULL || s->request == NULL)
             continue;
         const bool is_owner =
             cm_role_may(cm_who_role(&s->view->who, &status->key.home), CM_PERMISSION_OWNER);
-        send_event(
-            s, "camera",
-            cm_camera_json(&camera->camera, status, 0, rights_at(s->view, camera), is_owner));
+        send_event(s, "camera", cm_camera_json(&t.camera->camera, status, 0, &t.view, is_owner));
     }
 }
 
@@ -371,7 +400,8 @@ void cm_api_viewers_changed(cm_api *api, const cm_camera_key *camera, const cm_w
     CM_LIST_EACH(&api->event_streams, node, next)
     {
         cm_event_stream *s = CM_HOLDER(node, cm_event_stream, node);
-        if (s->request != NULL && find_camera(s->view, camera) != NULL)
+        const told t = find_camera(s->view, camera, cm_loop_wall(api->config.loop));
+        if (s->request != NULL && t.camera != NULL && t.view.rights != 0)
             send_event(s, "viewers", viewers_json(camera, viewers, count));
     }
 }
@@ -393,6 +423,7 @@ void cm_route_events(cm_call *call)
     s->has_home = cm_call_home_asked(call, &s->home) == CM_OK;
     cm_buffer_init(&s->unsent, UNSENT_MAX);
     cm_timer_init(&s->ping, call->api->config.loop, on_ping);
+    cm_timer_init(&s->boundary, call->api->config.loop, on_boundary);
     cm_timer_start(&s->ping, CM_SECONDS(PING_SECONDS));
     cm_list_add_last(&call->api->event_streams, &s->node);
     s->request = cm_call_release(call);

@@ -23,8 +23,9 @@ static void answer_all_homes(cm_call *call)
     const cm_stored_homes *homes = call->data;
     json_t *list = json_array();
     for (size_t i = 0; i < homes->count; i++)
-        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:n}", "id", homes->items[i].id.text,
-                                              "name", homes->items[i].name, "cameras",
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I, s:n}", "id",
+                                              homes->items[i].id.text, "name", homes->items[i].name,
+                                              "time_zone", homes->items[i].time_zone, "cameras",
                                               (json_int_t)homes->items[i].camera_count, "role"));
     cm_call_json(call, 200, json_pack("{s:o}", "homes", list));
 }
@@ -58,7 +59,8 @@ static void answer_created(cm_call *call)
     const cm_stored_home *home = call->data;
     if (call->status == CM_OK)
         cm_call_json(call, 201,
-                     json_pack("{s:s, s:s, s:n}", "id", home->id.text, "name", home->name, "role"));
+                     json_pack("{s:s, s:s, s:s, s:n}", "id", home->id.text, "name", home->name,
+                               "time_zone", home->time_zone, "role"));
     else
         cm_call_fail(call, call->status, "absent");
 }
@@ -82,4 +84,71 @@ void cm_route_home_create(cm_call *call)
         return;
     }
     cm_call_write(call, create_home, answer_created);
+}
+
+/* ---- changing ---- */
+
+typedef struct home_change {
+    cm_slice name, time_zone; /* empty: as it is */
+    cm_stored_home home;
+    const char *wrong; /* which of them, or NULL */
+} home_change;
+
+static void update_home(cm_call *call)
+{
+    home_change *c = call->data;
+    cm_store *store = call->api->config.store;
+    call->status = CM_OK;
+    c->wrong = "time_zone";
+    if (c->time_zone.size > 0)
+        call->status = cm_store_home_set_time_zone(store, &call->home, c->time_zone, &call->change);
+    if (call->status == CM_OK && c->name.size > 0) {
+        c->wrong = "name";
+        call->status = cm_store_home_rename(store, &call->home, c->name);
+    }
+    if (call->status == CM_OK)
+        call->status = cm_store_home_find(store, &call->home, &c->home);
+}
+
+static void answer_updated(cm_call *call)
+{
+    const home_change *c = call->data;
+    const bool is_zone = cm_slice_equal(cm_slice_of(c->wrong), CM_TEXT("time_zone"));
+    if (call->status == CM_OK)
+        cm_call_json(call, 200,
+                     json_pack("{s:s, s:s, s:s, s:s}", "id", c->home.id.text, "name", c->home.name,
+                               "time_zone", c->home.time_zone, "role",
+                               cm_role_name(cm_who_role(&call->who, &call->home))));
+    else if (call->status == CM_REFUSE && is_zone)
+        cm_call_problem(call, &(cm_call_fault){400, "bad-time-zone", "No such time zone",
+                                               "A time zone is a name such as Europe/Rome or "
+                                               "Asia/Kolkata that this server's machine knows.",
+                                               "time_zone", 0});
+    else if (call->status == CM_REFUSE)
+        cm_call_problem(call,
+                        &(cm_call_fault){400, "bad-name", "Not a name",
+                                         "A name is 1 to 127 bytes that can be shown.", "name", 0});
+    else
+        cm_call_fail(call, call->status, "no-such-home");
+}
+
+void cm_route_home_update(cm_call *call)
+{
+    home_change *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        cm_call_fail(call, CM_FULL, "absent");
+        return;
+    }
+    call->data = c;
+    call->free_data = free;
+    if (!cm_call_text(call, "name", false, &c->name) ||
+        !cm_call_text(call, "time_zone", false, &c->time_zone))
+        return;
+    if (c->name.size + c->time_zone.size == 0) {
+        cm_call_problem(call, &(cm_call_fault){400, "missing-field", "A field is missing",
+                                               "Name what is to change: time_zone or name.",
+                                               "time_zone", 0});
+        return;
+    }
+    cm_call_write(call, update_home, answer_updated);
 }

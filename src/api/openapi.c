@@ -22,8 +22,10 @@ static json_t *parameters_json(const cm_route *route)
         json_array_append_new(list,
                               parameter_json(name, "path", true, "id: 1 to 31 of a-z 0-9 - _"));
     }
-    if (route->permission == CM_PERMISSION_VIEW || route->permission == CM_PERMISSION_PUBLISH ||
-        route->permission == CM_PERMISSION_OWNER)
+    const bool is_of_home = route->permission == CM_PERMISSION_VIEW ||
+                            route->permission == CM_PERMISSION_PUBLISH ||
+                            route->permission == CM_PERMISSION_OWNER;
+    if (is_of_home && !cm_slice_ends(cm_slice_of(route->path), CM_TEXT("/{home}")))
         json_array_append_new(list,
                               parameter_json("home", "query", false,
                                              "id of the home; may be left out by members of one"));

@@ -9,7 +9,8 @@ typedef struct people {
     json_t *watching; /* account id -> [camera id] */
     cm_account_id account;
     cm_role role;
-    cm_rights rights;
+    cm_terms_ask asked;
+    const char *wrong; /* which member of it, or NULL */
 } people;
 
 static void free_people(void *data)
@@ -36,10 +37,11 @@ static people *begin(cm_call *call)
 static json_t *person_json(const cm_stored_member *member, const json_t *watching)
 {
     json_t *cameras = json_array();
-    for (size_t i = 0; i < member->camera_count; i++)
-        json_array_append_new(cameras,
-                              json_pack("{s:s, s:o}", "camera", member->cameras[i].camera.text,
-                                        "rights", cm_rights_json(member->cameras[i].rights)));
+    for (size_t i = 0; i < member->camera_count; i++) {
+        json_t *grant = json_pack("{s:s}", "camera", member->cameras[i].camera.text);
+        cm_terms_add_json(&member->cameras[i].terms, grant);
+        json_array_append_new(cameras, grant);
+    }
     json_t *watched = json_object_get(watching, member->account.text);
     return json_pack("{s:s, s:s, s:s, s:o, s:I, s:o}", "account", member->account.text, "name",
                      member->name, "role", cm_role_name(member->role), "cameras", cameras,
@@ -205,15 +207,9 @@ void cm_route_person_delete(cm_call *call)
 
 static void on_grant_changed(cm_call *call)
 {
-    static const cm_call_fault NO_RIGHTS = {
-        400,
-        "bad-rights",
-        "No rights named",
-        "Name at least one right; to take all away, delete the grant.",
-        "rights",
-        0};
-    if (call->status == CM_REFUSE)
-        cm_call_problem(call, &NO_RIGHTS);
+    const people *p = call->data;
+    if (call->status == CM_REFUSE && p->wrong != NULL)
+        cm_call_terms_refused(call, p->wrong);
     else if (call->status != CM_OK)
         cm_call_fail(call, call->status, "no-such-grant");
     else if (call->route->method == CM_HTTP_DELETE)
@@ -230,58 +226,30 @@ static bool camera_of(const cm_call *call, cm_camera_key *out)
 
 static void put_grant(cm_call *call)
 {
-    const people *p = call->data;
+    people *p = call->data;
+    cm_store *store = call->api->config.store;
+    cm_stored_home home;
     cm_camera_key camera;
-    call->status = CM_ABSENT;
-    if (camera_of(call, &camera))
-        call->status =
-            cm_store_grant_put(call->api->config.store, &camera, &p->account, p->rights, false,
-                               cm_loop_wall(call->api->config.loop), &call->change);
-}
-
-/* ["view","listen"] to bits. False: a problem was answered. */
-static bool read_rights(cm_call *call, cm_rights *out)
-{
-    static const cm_call_fault UNKNOWN = {400,
-                                          "bad-rights",
-                                          "No such right",
-                                          "rights is a list of: view, listen, talk, publish.",
-                                          "rights",
-                                          0};
-    static const cm_call_fault BLIND = {400,
-                                        "bad-rights",
-                                        "Not without view",
-                                        "Who may not see a camera may neither hear nor talk "
-                                        "through it: name view too.",
-                                        "rights",
-                                        0};
-    const json_t *list = json_object_get(call->body, "rights");
-    const char *name = "";
-    size_t i;
-    json_t *item;
-    *out = 0;
-    json_array_foreach(list, i, item)
-    {
-        name = json_is_string(item) ? json_string_value(item) : "";
-        if (cm_right_add(cm_slice_of(name), out) != CM_OK)
-            break;
-    }
-    const bool is_known = *out != 0 && i == json_array_size(list);
-    if (is_known && cm_rights_are_whole(*out))
-        return true;
-    cm_call_problem(call, is_known ? &BLIND : &UNKNOWN);
-    return false;
+    cm_grant_terms terms;
+    call->status =
+        camera_of(call, &camera) ? cm_store_home_find(store, &call->home, &home) : CM_ABSENT;
+    if (call->status == CM_OK)
+        call->status = cm_terms_finish(&p->asked, cm_store_zone(store, cm_slice_of(home.time_zone)),
+                                       &terms, &p->wrong);
+    if (call->status == CM_OK)
+        call->status = cm_store_grant_put(store, &camera, &p->account, &terms, false,
+                                          cm_loop_wall(call->api->config.loop), &call->change);
 }
 
 void cm_route_grant_put(cm_call *call)
 {
-    cm_rights rights;
-    if (!read_rights(call, &rights))
+    cm_terms_ask asked;
+    if (!cm_call_terms(call, &asked))
         return;
     people *p = begin(call);
     if (p == NULL || !cm_call_account(call, 0, &p->account))
         return;
-    p->rights = rights;
+    p->asked = asked;
     cm_call_write(call, put_grant, on_grant_changed);
 }
 

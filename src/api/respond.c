@@ -283,6 +283,9 @@ bool cm_call_account(cm_call *call, size_t parameter, cm_account_id *out)
 
 cm_status cm_call_home_asked(const cm_call *call, cm_home_id *out)
 {
+    /* A route of one home names it in its path. */
+    if (cm_slice_ends(cm_slice_of(call->route->path), CM_TEXT("/{home}")))
+        return cm_home_id_parse(cm_slice_of(call->parameters.ids[0]), out);
     cm_slice text;
     CM_TRY(cm_http_query(call->request, CM_TEXT("home"), &text));
     return cm_home_id_parse(text, out);

@@ -42,6 +42,8 @@ CM_ROUTE(recovery_create, POST, "/api/v1/recovery", SESSION, JSON, 256,
          "Make recovery codes; earlier ones are void")
 CM_ROUTE(homes, GET, "/api/v1/homes", SESSION, NONE, 0, "Homes of the asker; all for an operator")
 CM_ROUTE(home_create, POST, "/api/v1/homes", OPERATOR, JSON, 2048, "Make a home")
+CM_ROUTE(home_update, PATCH, "/api/v1/homes/{home}", OWNER, JSON, 1024,
+         "Change a home: its time zone, or its name")
 CM_ROUTE(cameras, GET, "/api/v1/cameras", VIEW, NONE, 0, "Cameras that the asker may view")
 CM_ROUTE(camera_create, POST, "/api/v1/cameras", OWNER, JSON, 8192, "Add a camera")
 CM_ROUTE(camera_probe, POST, "/api/v1/cameras/probe", OWNER, JSON, 8192, "Try an address out")

@@ -475,8 +475,9 @@ static void on_evidence(cm_call *call)
         cm_call_fail(call, call->status, "no-such-camera");
         return;
     }
+    const cm_moment at = cm_zone_at(o->evidence.zone, cm_loop_wall(call->api->config.loop));
     const cm_grant_decision decision =
-        cm_grant_decide(&facts, CM_RIGHT_VIEW | CM_RIGHT_LISTEN | CM_RIGHT_TALK);
+        cm_grant_decide(&facts, &at, CM_RIGHT_VIEW | CM_RIGHT_LISTEN | CM_RIGHT_TALK);
     if (!decision.is_allowed || (decision.rights & CM_RIGHT_TALK) == 0) {
         open_here(call);
         return;

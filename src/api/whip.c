@@ -471,7 +471,8 @@ static void on_evidence(cm_call *call)
         cm_log_camera(CM_LOG_ERROR, "whip", &o->camera, "event=evidence-alarm cause=%s",
                       call->cause != NULL ? call->cause : "unknown");
     const cm_grant_facts facts = cm_grant_facts_of(&o->evidence);
-    if (call->status == CM_OK && cm_grant_decide(&facts, CM_RIGHT_PUBLISH).is_allowed)
+    const cm_moment at = cm_zone_at(o->evidence.zone, cm_loop_wall(call->api->config.loop));
+    if (call->status == CM_OK && cm_grant_decide(&facts, &at, CM_RIGHT_PUBLISH).is_allowed)
         cm_call_on(call, o->there, open_there, answer_opening);
     else if (call->status == CM_OK || call->status == CM_FOREIGN)
         cm_call_problem(call, &ABSENT);

@@ -11,6 +11,11 @@ enum { CAMERAS_MAX = 10000, SESSIONS_MAX = 10000, SESSIONS_PER_ACCOUNT = 64 };
 
 static void look_outside(cm_timer *timer);
 
+static int64_t wall_ahead(const cm_loop *control)
+{
+    return cm_loop_wall(control).us - cm_loop_now(control).us;
+}
+
 cm_status cm_grants_create(const cm_grants_config *config, cm_grants **out)
 {
     cm_grants *grants = calloc(1, sizeof *grants);
@@ -23,6 +28,7 @@ cm_status cm_grants_create(const cm_grants_config *config, cm_grants **out)
         grants->config.viewer_sessions_max = SESSIONS_MAX;
     if (grants->config.viewer_sessions_per_account == 0)
         grants->config.viewer_sessions_per_account = SESSIONS_PER_ACCOUNT;
+    grants->wall_ahead_us = wall_ahead(config->control);
     cm_random_fill(cm_loop_random(config->control), grants->root.bytes, sizeof grants->root.bytes);
     for (size_t i = 0; i < CM_GRANTS_BUCKETS; i++)
         cm_list_init(&grants->cameras[i]);
@@ -228,10 +234,24 @@ static void outside_done(cm_job *job)
     free(outside);
 }
 
+/* Leases were given by another time of the day. A clock that is brought nearer bit by bit adds up
+ * to a jump at last. */
+static void look_at_clock(cm_grants *grants)
+{
+    const int64_t ahead = wall_ahead(grants->config.control);
+    const int64_t moved = ahead - grants->wall_ahead_us;
+    if (moved > -CM_GRANTS_JUMP_US && moved < CM_GRANTS_JUMP_US)
+        return;
+    cm_log(CM_LOG_WARN, "grants", "event=clock-jumped by_ms=%lld", (long long)(moved / CM_MS(1)));
+    grants->wall_ahead_us = ahead;
+    cm_grants_clock_jumped(grants);
+}
+
 static void look_outside(cm_timer *timer)
 {
     cm_grants *grants = CM_HOLDER(timer, cm_grants, outside_timer);
     cm_timer_start(timer, CM_GRANTS_OUTSIDE_US);
+    look_at_clock(grants);
     if (grants->is_looking_outside)
         return;
     outside_job *outside = calloc(1, sizeof *outside);

@@ -20,6 +20,8 @@
  */
 #pragma once
 
+#include <assert.h>
+
 #include "base/id.h"
 #include "loop/loop.h"
 #include "media/seal.h"
@@ -109,12 +111,13 @@ void cm_grants_camera_want_sealers(cm_grants *grants, const cm_camera_key *camer
 typedef struct cm_grant_facts {
     bool session_is_live; /* not ended, not expired */
     bool account_is_active;
-    bool is_operator;      /* never sees pictures, whatever else is true */
-    cm_role role;          /* in the camera's home; CM_ROLE_NONE without membership */
-    cm_rights granted;     /* by a grant row of this account and camera */
-    cm_rights token_limit; /* what an API token was made for; all bits for a session */
+    bool is_operator; /* never sees pictures, whatever else is true */
     bool camera_exists;
+    cm_role role;          /* in the camera's home; CM_ROLE_NONE without membership */
+    cm_rights token_limit; /* what an API token was made for; all bits for a session */
+    cm_grant_rows granted; /* by the grant rows of this account and camera */
 } cm_grant_facts;
+static_assert(sizeof(cm_grant_facts) <= 200, "what is remembered of a grant stays small");
 
 /* What the rows say, as the decision takes it. Pure. */
 cm_grant_facts cm_grant_facts_of(const cm_evidence *evidence);
@@ -127,6 +130,9 @@ typedef enum cm_grant_reason {
     CM_GRANT_DENIED_OPERATOR,
     CM_GRANT_DENIED_NO_MEMBER,
     CM_GRANT_DENIED_NO_GRANT,
+    CM_GRANT_DENIED_NOT_YET, /* it begins later */
+    CM_GRANT_DENIED_OVER,    /* it has ended */
+    CM_GRANT_DENIED_HOURS,   /* not at this time of the day, or on this day */
     CM_GRANT_DENIED_TOKEN_LIMIT,
     CM_GRANT_DENIED_NO_CAMERA,
     CM_GRANT_DENIED_EVIDENCE, /* rows did not fit together: an alarm */
@@ -139,11 +145,29 @@ typedef struct cm_grant_decision {
     bool is_allowed;
     cm_grant_reason reason;
     cm_rights rights; /* what is allowed of what was wanted */
+    int32_t row;      /* which of facts->granted it comes from; -1: none of them */
+    cm_wall until;    /* the same facts may be decided otherwise from here on; INT64_MAX: never */
+    cm_wall history_from; /* with CM_RIGHT_HISTORY: what is older is not shown; 0: all is */
 } cm_grant_decision;
 
-/* Pure. Denies by default, and hearing and talking to who may not see. The only function that reads
- * a role (besides the route table's permission check, which calls cm_role_may). */
-cm_grant_decision cm_grant_decide(const cm_grant_facts *facts, cm_rights wanted);
+/*
+ * Pure: `at` is the moment and what the home's clock shows then. Denies by default, and hearing and
+ * talking to who may not see. What several rows give adds up, each within its own time. Of rows
+ * that give nothing at the moment, the reason is of the one nearest to giving: hours before not yet
+ * before over. The only function that reads a role (besides the route table's permission check,
+ * which calls cm_role_may).
+ */
+cm_grant_decision cm_grant_decide(const cm_grant_facts *facts, const cm_moment *at,
+                                  cm_rights wanted);
+
+/* Pure. When all of `rights`, allowed at `from`, are not allowed for the first time after it; at
+ * most `latest`. */
+cm_wall cm_grant_holds_until(const cm_grant_facts *facts, const cm_zone *zone, cm_wall from,
+                             cm_rights rights, cm_wall latest);
+/* Pure. When any of `wanted` is allowed for the first time after `from`. CM_ABSENT: never, by these
+ * facts. */
+cm_status cm_grant_opens(const cm_grant_facts *facts, const cm_zone *zone, cm_wall from,
+                         cm_rights wanted, cm_wall *out);
 
 /* ---- viewer sessions ---- */
 

@@ -25,6 +25,8 @@ enum {
 #define CM_GRANTS_SILENCE_US    CM_SECONDS(1)
 #define CM_GRANTS_ANSWER_US     CM_MS(100) /* a nudge that has no answer by then is sent again */
 #define CM_GRANTS_OUTSIDE_US    CM_SECONDS(1)
+#define CM_GRANTS_BEHIND_US     CM_MS(1)   /* behind the end of a lease it is decided again */
+#define CM_GRANTS_JUMP_US       CM_MS(250) /* less is a clock that is being adjusted */
 
 /* The keys of one set of sealers, as leases need them. */
 typedef struct cm_grants_keys {
@@ -64,6 +66,7 @@ struct cm_grants {
     cm_instant decided;     /* when a round was begun last */
     cm_timer outside_timer; /* looks for changes by other processes */
     bool is_looking_outside;
+    int64_t wall_ahead_us;     /* of CLOCK_BOOTTIME, when last looked at */
     int64_t seen_outside;      /* cm_store_outside_changes */
     uint64_t last_session;     /* number of the lease's session */
     bool is_destroyed;         /* only what is still on its way keeps the memory */
@@ -101,6 +104,7 @@ struct cm_viewer_session {
     cm_grant_facts facts;
     cm_account_id account; /* of the last evidence */
     cm_camera_key camera;  /* as its row says of itself */
+    const cm_zone *zone;   /* of the home's clock; may be NULL */
     cm_wall expires;
     bool is_allowed;
     bool is_ended; /* told so, or to be told again */
@@ -137,6 +141,8 @@ void cm_grants_schedule(cm_grants *grants);
 void cm_grants_ask_due(cm_timer *timer);
 void cm_grants_decide_due(cm_timer *timer);
 void cm_grants_end_of_camera(cm_grants *grants, const cm_camera_key *key);
+/* The wall's clock was set: every session is decided again, by the facts in memory. */
+void cm_grants_clock_jumped(cm_grants *grants);
 void cm_grants_doubt_camera(cm_grants *grants, const cm_camera_key *key);
 
 /* ---- grants.c ---- */

@@ -1,6 +1,7 @@
 #include "grants/rights.h"
 
-static const char *const NAMES[CM_RIGHT_KINDS] = {"view", "listen", "talk", "publish"};
+static const char *const NAMES[CM_RIGHT_KINDS] = {"view", "listen",  "talk",  "publish",
+                                                  "move", "history", "export"};
 
 cm_rights cm_right_at(unsigned index)
 {
@@ -23,11 +24,17 @@ cm_status cm_right_add(cm_slice name, cm_rights *rights)
     return CM_REFUSE;
 }
 
+cm_rights cm_rights_that_stand(cm_rights rights)
+{
+    if ((rights & CM_RIGHT_VIEW) == 0)
+        rights &= CM_RIGHT_PUBLISH;
+    return (rights & CM_RIGHT_HISTORY) != 0 ? rights : rights & ~(cm_rights)CM_RIGHT_EXPORT;
+}
+
 bool cm_rights_are_whole(cm_rights rights)
 {
-    const bool needs_view = (rights & ~(cm_rights)CM_RIGHT_PUBLISH) != 0;
     return rights != 0 && (rights & ~(cm_rights)CM_RIGHTS_ALL) == 0 &&
-           (!needs_view || (rights & CM_RIGHT_VIEW) != 0);
+           cm_rights_that_stand(rights) == rights;
 }
 
 cm_status cm_rights_parse(cm_slice list, cm_rights *out)

@@ -99,28 +99,37 @@ static void end(cm_viewer_session *session, cm_grant_reason reason)
     send_to_viewer(session, NULL);
 }
 
-static void start_renewal(cm_viewer_session *session)
+/* Also right behind the lease's own end, where something else may be allowed. */
+static void start_renewal(cm_viewer_session *session, int64_t lease_us)
 {
     const uint64_t jitter =
         cm_random_below(cm_loop_random(session->grants->config.control),
                         (uint64_t)(CM_GRANTS_RENEW_MAX_US - CM_GRANTS_RENEW_MIN_US));
-    cm_timer_start(&session->renewal, CM_GRANTS_RENEW_MIN_US + (int64_t)jitter);
+    const int64_t wait = CM_GRANTS_RENEW_MIN_US + (int64_t)jitter;
+    const int64_t after_end = lease_us + CM_GRANTS_BEHIND_US;
+    cm_timer_start(&session->renewal, wait < after_end ? wait : after_end);
 }
 
-/* Not beyond what the facts are worth. */
-static cm_instant lease_end(const cm_viewer_session *session)
+/*
+ * How long a lease of these rights may live: not beyond what the facts are worth, nor beyond the
+ * first moment at which one of the rights is not given any more. Wall time is turned into an
+ * interval here, and only here: the lease itself ends by CLOCK_BOOTTIME, whatever is done to the
+ * wall's clock. That a clock was set is noticed within a second (cm_grants_clock_jumped).
+ */
+static int64_t lease_us(const cm_viewer_session *session, cm_rights rights)
 {
-    cm_loop *control = session->grants->config.control;
-    const int64_t left = session->expires.us - cm_loop_wall(control).us;
-    return cm_instant_after(cm_loop_now(control),
-                            left < CM_GRANTS_LEASE_US ? left : CM_GRANTS_LEASE_US);
+    const cm_wall now = cm_loop_wall(session->grants->config.control);
+    const cm_wall full = {.us = now.us + CM_GRANTS_LEASE_US};
+    const cm_wall latest = session->expires.us < full.us ? session->expires : full;
+    return cm_grant_holds_until(&session->facts, session->zone, now, rights, latest).us - now.us;
 }
 
 /* The only place where a stream gets into a lease: by what is allowed, never by what was asked
  * alone. */
 static cm_status mint(cm_viewer_session *session, const cm_grants_camera *camera, cm_rights rights,
-                      cm_lease **out)
+                      int64_t length_us, cm_lease **out)
 {
+    const cm_instant now = cm_loop_now(session->grants->config.control);
     const uint32_t streams = session->ask.streams & cm_streams_within(rights);
     cm_seal_key keys[CM_LEASE_KEYS_MAX];
     const cm_lease_terms terms = {
@@ -129,8 +138,8 @@ static cm_status mint(cm_viewer_session *session, const cm_grants_camera *camera
         .streams = streams,
         .rights = rights,
         .epoch = camera->epoch,
-        .from = cm_loop_now(session->grants->config.control),
-        .until = lease_end(session),
+        .from = now,
+        .until = cm_instant_after(now, length_us),
         .keys = keys,
         .key_count = cm_grants_collect_keys(camera, streams, keys),
         .viewing = session->viewing,
@@ -170,7 +179,8 @@ static void allow(cm_viewer_session *session, cm_rights rights, bool is_renewal)
         return;
     }
     cm_lease *lease = NULL;
-    if (mint(session, camera, rights, &lease) != CM_OK) {
+    const int64_t length_us = lease_us(session, rights);
+    if (mint(session, camera, rights, length_us, &lease) != CM_OK) {
         cm_log_camera(CM_LOG_ERROR, "grants", &camera->key, "event=no-lease cause=memory");
         cm_timer_start(&session->renewal, CM_GRANTS_RETRY_US);
         return;
@@ -186,16 +196,19 @@ static void allow(cm_viewer_session *session, cm_rights rights, bool is_renewal)
         grants->counters.leases_renewed++;
     else
         grants->counters.leases_minted++;
-    start_renewal(session);
+    start_renewal(session, length_us);
     send_to_viewer(session, lease);
 }
 
 /* Decides by the facts in memory. */
 static void decide(cm_viewer_session *session, bool is_renewal)
 {
-    if (cm_loop_wall(session->grants->config.control).us >= session->expires.us)
+    const cm_wall now = cm_loop_wall(session->grants->config.control);
+    if (now.us >= session->expires.us)
         session->facts.session_is_live = false;
-    const cm_grant_decision decision = cm_grant_decide(&session->facts, session->ask.wanted);
+    const cm_moment moment = cm_zone_at(session->zone, now);
+    const cm_grant_decision decision =
+        cm_grant_decide(&session->facts, &moment, session->ask.wanted);
     if (decision.is_allowed)
         allow(session, decision.rights, is_renewal);
     else
@@ -275,6 +288,7 @@ static void alarm_of(cm_grants *grants, const cm_viewer_session *session, const 
 static void take_facts(cm_viewer_session *session, const cm_evidence *e)
 {
     session->facts = cm_grant_facts_of(e);
+    session->zone = e->zone;
     session->account = e->account;
     session->watching.camera = session->ask.camera;
     session->watching.path = session->ask.path;
@@ -437,6 +451,16 @@ void cm_grants_doubt_camera(cm_grants *grants, const cm_camera_key *key)
         cm_viewer_session *session = CM_HOLDER(node, cm_viewer_session, node);
         if (cm_camera_key_equal(&session->ask.camera, key) && !session->is_ended)
             cm_grants_doubt(session);
+    }
+}
+
+void cm_grants_clock_jumped(cm_grants *grants)
+{
+    CM_LIST_EACH(&grants->viewers, node, next)
+    {
+        cm_viewer_session *session = CM_HOLDER(node, cm_viewer_session, node);
+        if (session->has_facts && !session->is_ended && !session->is_leaving)
+            decide(session, true);
     }
 }
 

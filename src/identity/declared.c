@@ -164,20 +164,48 @@ static cm_status apply_account(const applying *a, const cm_declared_account *d, 
 
 /* ---- rights ---- */
 
+/* With its times by the home's clock. */
+static cm_status terms_of(const applying *a, const cm_zone *zone, const cm_declared_account *d,
+                          const cm_declared_right *right, cm_grant_terms *out)
+{
+    *out = right->terms;
+    cm_status status = CM_OK;
+    if (right->not_before.size > 0)
+        status = cm_zone_parse_time(zone, right->not_before, &out->not_before);
+    if (status == CM_OK && right->not_after.size > 0)
+        status = cm_zone_parse_time(zone, right->not_after, &out->not_after);
+    if (status != CM_OK || !cm_grant_terms_are_sound(out))
+        return say(a, "account", d->name,
+                   "not_before or not_after of a camera can't be: the end "
+                   "is after the beginning");
+    return CM_OK;
+}
+
+static bool is_there(const cm_stored_member *member, const cm_camera_id *camera,
+                     const cm_grant_terms *terms)
+{
+    for (size_t i = 0; i < member->camera_count; i++)
+        if (cm_camera_id_equal(&member->cameras[i].camera, camera) &&
+            cm_grant_terms_equal(&member->cameras[i].terms, terms))
+            return true;
+    return false;
+}
+
 static cm_status apply_grants(const applying *a, const cm_home_id *home,
                               const cm_declared_account *d, const cm_stored_member *member)
 {
+    cm_stored_home stored;
+    CM_TRY(cm_store_home_find(a->store, home, &stored));
+    const cm_zone *zone = cm_store_zone(a->store, cm_slice_of(stored.time_zone));
     for (size_t i = 0; i < d->camera_count; i++) {
         const cm_camera_key key = {.home = *home, .camera = d->cameras[i].camera};
-        bool is_there = false;
-        for (size_t j = 0; j < member->camera_count; j++)
-            is_there = is_there || (cm_camera_id_equal(&member->cameras[j].camera, &key.camera) &&
-                                    member->cameras[j].rights == d->cameras[i].rights);
-        if (is_there)
+        cm_grant_terms terms;
+        CM_TRY(terms_of(a, zone, d, &d->cameras[i], &terms));
+        if (is_there(member, &key.camera, &terms))
             continue;
         CM_AUTO(cm_change_clear) cm_change change = {.raised_count = 0};
-        const cm_status status = cm_store_grant_put(a->store, &key, &member->account,
-                                                    d->cameras[i].rights, true, a->now, &change);
+        const cm_status status =
+            cm_store_grant_put(a->store, &key, &member->account, &terms, true, a->now, &change);
         if (status == CM_ABSENT)
             return say(a, "account", d->name, "it is granted a camera that the home has not");
         CM_TRY(status);
@@ -207,6 +235,20 @@ static cm_status withdraw_grants(const applying *a, const cm_home_id *home,
     return CM_OK;
 }
 
+/* Without conditions it is said as it was before there were any: what was followed stays followed.
+ */
+static cm_status say_right(cm_buffer *said, const cm_declared_right *right)
+{
+    const cm_grant_terms *terms = &right->terms;
+    CM_TRY(cm_buffer_add_format(said, " %s:%u", right->camera.text, (unsigned)terms->rights));
+    if (right->not_before.size + right->not_after.size == 0 && terms->hours.days == 0 &&
+        cm_hours_are_always(&terms->hours))
+        return CM_OK;
+    return cm_buffer_add_format(said, ":%u:%u-%u:%.*s:%.*s", terms->hours.days, terms->hours.from,
+                                terms->hours.to, CM_SLICE_ARGS(right->not_before),
+                                CM_SLICE_ARGS(right->not_after));
+}
+
 static mark mark_of_member(const applying *a, const cm_home_id *home, const cm_account_id *account,
                            const cm_declared_account *d)
 {
@@ -214,8 +256,7 @@ static mark mark_of_member(const applying *a, const cm_home_id *home, const cm_a
     cm_buffer_init(&said, 1 << 20);
     cm_status status = cm_buffer_add_format(&said, "%d", (int)d->role);
     for (size_t i = 0; status == CM_OK && i < d->camera_count; i++)
-        status = cm_buffer_add_format(&said, " %s:%u", d->cameras[i].camera.text,
-                                      (unsigned)d->cameras[i].rights);
+        status = say_right(&said, &d->cameras[i]);
     CM_IGNORE(status, "a list of at most 1,000 ids fits; cut short it would be followed again");
     const mark m = mark_of(a, "member", home, account->text, cm_buffer_data(&said));
     cm_buffer_deinit(&said);
@@ -351,6 +392,20 @@ static cm_status apply_camera(const applying *a, const cm_home_id *home,
 
 /* ---- homes ---- */
 
+static cm_status apply_time_zone(const applying *a, const cm_declared_home *d)
+{
+    cm_stored_home present;
+    CM_TRY(cm_store_home_find(a->store, &d->id, &present));
+    if (d->time_zone.size == 0 || cm_slice_equal(d->time_zone, cm_slice_of(present.time_zone)))
+        return CM_OK;
+    CM_AUTO(cm_change_clear) cm_change change = {.raised_count = 0};
+    const cm_status status = cm_store_home_set_time_zone(a->store, &d->id, d->time_zone, &change);
+    if (status == CM_REFUSE)
+        return say(a, "home", cm_slice_of(d->id.text),
+                   "its time_zone is none of this machine's (/usr/share/zoneinfo)");
+    return status;
+}
+
 static cm_status apply_home(const applying *a, const cm_declared_home *d)
 {
     cm_stored_home present;
@@ -366,6 +421,7 @@ static cm_status apply_home(const applying *a, const cm_declared_home *d)
     if (status == CM_REFUSE)
         return say(a, "home", cm_slice_of(d->id.text), "its name can't be used");
     CM_TRY(status);
+    CM_TRY(apply_time_zone(a, d));
     for (size_t i = 0; i < d->camera_count; i++)
         CM_TRY(apply_camera(a, &d->id, &d->cameras[i]));
     /* Owners first: a role may only fall while another owner is there. */

@@ -119,11 +119,18 @@ cm_status cm_identity_make_api_token(cm_identity *identity, const cm_identity_ne
 
 /* ---- what the YAML declares ---- */
 
+/* A grant; its times may be of the home's clock. */
+typedef struct cm_declared_right {
+    cm_camera_id camera;
+    cm_grant_terms terms;           /* without its times */
+    cm_slice not_before, not_after; /* for cm_zone_parse_time; empty: none */
+} cm_declared_right;
+
 typedef struct cm_declared_account {
     cm_slice name;
-    cm_role role;                   /* ignored for operators */
-    cm_slice password;              /* content of the password file, trimmed; empty: unchanged */
-    const cm_stored_right *cameras; /* granted one by one */
+    cm_role role;                     /* ignored for operators */
+    cm_slice password;                /* content of the password file, trimmed; empty: unchanged */
+    const cm_declared_right *cameras; /* granted one by one */
     size_t camera_count;
 } cm_declared_account;
 
@@ -138,6 +145,7 @@ typedef struct cm_declared_camera {
 typedef struct cm_declared_home {
     cm_home_id id;
     cm_slice name;
+    cm_slice time_zone;    /* empty: as it is */
     const cm_range *allow; /* kept in memory only: cm_identity_allowed_ranges */
     size_t allow_count;
     const cm_declared_account *accounts;

@@ -50,7 +50,10 @@ enum {
     CM_RIGHT_VIEW = 1,
     CM_RIGHT_LISTEN = 2,
     CM_RIGHT_TALK = 4,
-    CM_RIGHT_PUBLISH = 8, /* bring it its pictures */
+    CM_RIGHT_PUBLISH = 8,  /* bring it its pictures */
+    CM_RIGHT_MOVE = 16,    /* turn and zoom it */
+    CM_RIGHT_HISTORY = 32, /* what was recorded */
+    CM_RIGHT_EXPORT = 64,  /* take recordings away as files */
 };
 
 /* Without this right a stream does not open: who may see does not hear by that. */

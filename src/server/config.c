@@ -445,25 +445,84 @@ static cm_status read_rights(context *c, const yaml_node_t *node, void *out, con
     for (size_t i = 0; i < count; i++)
         rights |= ((const cm_rights *)items)[i];
     if (!cm_rights_are_whole(rights))
-        return fault(c, &node->start_mark, "who may hear or talk may see: 'view' is missing");
+        return fault(c, &node->start_mark,
+                     "who may hear, talk, move or look back may see: 'view' is missing "
+                     "(or 'history' beside 'export')");
     *(uint32_t *)out = rights;
     return CM_OK;
 }
 
-/* A camera's id, which may be seen then, or the camera with its rights. */
+static const char MINUTE[] = "a time of the day such as \"18:00\", in quotes";
+static const char TIME[] = "a time such as 2026-12-24 or 2026-12-24T18:00, by the home's clock";
+
+static cm_status read_day(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    if (node->type != YAML_SCALAR_NODE || cm_hours_add_day(scalar_of(node), out) != CM_OK)
+        return wrong(c, node, allowed);
+    return CM_OK;
+}
+
+static cm_status read_days(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    void *items = NULL;
+    size_t count = 0;
+    uint8_t days = 0;
+    CM_TRY(read_list(c, node, sizeof days, read_day, allowed, &items, &count));
+    for (size_t i = 0; i < count; i++)
+        days |= ((const uint8_t *)items)[i];
+    if (days == 0)
+        return wrong(c, node, allowed);
+    *(uint8_t *)out = days;
+    return CM_OK;
+}
+
+static cm_status read_minute(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    if (node->type != YAML_SCALAR_NODE || cm_hours_parse_minute(scalar_of(node), out) != CM_OK)
+        return wrong(c, node, allowed);
+    return CM_OK;
+}
+
+/* Whether it is a time at all does not hang on the zone. */
+static cm_status read_time(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    cm_wall wall;
+    if (node->type != YAML_SCALAR_NODE ||
+        cm_zone_parse_time(cm_zone_utc(), scalar_of(node), &wall) != CM_OK)
+        return wrong(c, node, allowed);
+    return read_text(c, node, out, allowed);
+}
+
+static cm_status read_zone(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    if (node->type != YAML_SCALAR_NODE || !cm_zone_name_is_fit(scalar_of(node)))
+        return wrong(c, node, allowed);
+    return read_text(c, node, out, allowed);
+}
+
+/* A camera's id, which may be seen then, or the camera with its rights and their times. */
 static cm_status read_granted_camera(context *c, const yaml_node_t *node, void *out,
                                      const char *allowed)
 {
     static const field FIELDS[] = {
-        FIELD(cm_stored_right, camera, "id", read_camera_id, true, ID),
-        FIELD(cm_stored_right, rights, "rights", read_rights, false,
-              "a list of: view, listen, talk, publish"),
+        FIELD(cm_declared_right, camera, "id", read_camera_id, true, ID),
+        FIELD(cm_declared_right, terms.rights, "rights", read_rights, false,
+              "a list of: view, listen, talk, publish, move, history, export"),
+        FIELD(cm_declared_right, terms.hours.days, "days", read_days, false,
+              "a list of: mon, tue, wed, thu, fri, sat, sun"),
+        FIELD(cm_declared_right, terms.hours.from, "from", read_minute, false, MINUTE),
+        FIELD(cm_declared_right, terms.hours.to, "to", read_minute, false, MINUTE),
+        FIELD(cm_declared_right, not_before, "not_before", read_time, false, TIME),
+        FIELD(cm_declared_right, not_after, "not_after", read_time, false, TIME),
     };
-    cm_stored_right *right = out;
-    right->rights = CM_RIGHT_VIEW;
-    if (node->type == YAML_MAPPING_NODE)
-        return read_mapping(c, node, FIELDS, CM_COUNT(FIELDS), right);
-    return read_camera_id(c, node, &right->camera, allowed);
+    cm_declared_right *right = out;
+    right->terms.rights = CM_RIGHT_VIEW;
+    if (node->type != YAML_MAPPING_NODE)
+        return read_camera_id(c, node, &right->camera, allowed);
+    CM_TRY(read_mapping(c, node, FIELDS, CM_COUNT(FIELDS), right));
+    if (!cm_hours_are_sound(&right->terms.hours))
+        return fault(c, &node->start_mark, "'from' is before 24:00 and not the same as 'to'");
+    return CM_OK;
 }
 
 /* Lists stand as pointer and count, one after the other, in the structs that hold them. */
@@ -478,7 +537,7 @@ static cm_status read_granted_camera(context *c, const yaml_node_t *node, void *
                          &list->count);                                                            \
     }
 
-LIST_READER(read_granted_cameras, cm_stored_right, read_granted_camera)
+LIST_READER(read_granted_cameras, cm_declared_right, read_granted_camera)
 LIST_READER(read_ranges, cm_range, read_range)
 LIST_READER(read_cameras, cm_declared_camera, read_camera)
 
@@ -567,6 +626,8 @@ static cm_status read_home(context *c, const yaml_node_t *node, void *out, const
     static const field FIELDS[] = {
         FIELD(cm_declared_home, id, "id", read_home_id, true, ID),
         FIELD(cm_declared_home, name, "name", read_text, false, NAME),
+        FIELD(cm_declared_home, time_zone, "time_zone", read_zone, false,
+              "a name of /usr/share/zoneinfo, such as Europe/Rome"),
         FIELD(cm_declared_home, allow, "allow", read_ranges, false, RANGE),
         FIELD(cm_declared_home, accounts, "accounts", read_accounts, false,
               "a list of {name, role, password_file, cameras}"),

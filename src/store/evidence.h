@@ -30,11 +30,11 @@ typedef struct cm_evidence {
     bool session_is_live; /* there, not expired; for an API token as well */
     bool account_is_active;
     bool is_operator;
-    cm_role role; /* in the camera's home */
-    bool has_grant;
-    uint32_t granted;     /* rights of the grant row */
-    uint32_t token_limit; /* rights of the API token if it is for this camera; all bits for a
-                             session */
+    cm_role role;          /* in the camera's home */
+    cm_grant_rows granted; /* by the grant rows of this account and camera */
+    const cm_zone *zone;   /* of the home's clock; NULL: it could not be read. The store's */
+    uint32_t token_limit;  /* rights of the API token if it is for this camera; all bits for a
+                              session */
     bool camera_exists;
     cm_account_id account;
     char account_name[CM_NAME_SIZE];
@@ -51,6 +51,7 @@ cm_status cm_store_evidence(cm_store *store, const cm_asker *asker, const cm_cam
 typedef struct cm_identity_home {
     cm_home_id home;
     char name[CM_NAME_SIZE];
+    char time_zone[CM_ZONE_NAME_SIZE];
     cm_role role;
 } cm_identity_home;
 
@@ -75,15 +76,16 @@ void cm_who_clear(cm_who *who);
 /* CM_ROLE_NONE when it is no member there. */
 cm_role cm_who_role(const cm_who *who, const cm_home_id *home);
 
-/* The cameras of a home that the asker may view, decided by the caller: for each camera its rights
- * by grant. Verified as above. Reads. */
+/* The cameras of a home that the asker may view, decided by the caller: for each camera what was
+ * granted. Verified as above. Reads. */
 typedef struct cm_granted_camera {
     cm_stored_camera camera;
-    uint32_t granted;
+    cm_grant_rows granted;
 } cm_granted_camera;
 typedef struct cm_granted_cameras {
     cm_granted_camera *items;
     size_t count;
+    const cm_zone *zone; /* as in cm_evidence */
 } cm_granted_cameras;
 cm_status cm_store_granted_cameras(cm_store *store, const cm_account_id *account,
                                    const cm_home_id *home, cm_granted_cameras *out);

@@ -22,6 +22,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/hours.h"
 #include "base/id.h"
 #include "base/random.h"
 #include "base/secret.h"
@@ -56,6 +57,7 @@ typedef struct cm_store_config {
     size_t size_bytes_max; /* of the database file; 0: what the disk has. CM_BROKEN beyond */
     bool must_exist;       /* refuse to make one: for the command line */
     bool accepts_older;    /* `casement store accept-restore`: see cm_store_open */
+    const char *time_zone; /* of homes that have set none; NULL: the machine's, else UTC */
 } cm_store_config;
 
 /*
@@ -109,7 +111,8 @@ cm_status cm_role_parse(cm_slice text, cm_role *out); /* CM_REFUSE; never CM_ROL
 typedef struct cm_stored_home {
     cm_home_id id;
     char name[CM_NAME_SIZE];
-    bool is_declared; /* by the YAML: changed there, not over the API */
+    char time_zone[CM_ZONE_NAME_SIZE]; /* whose clock its hours are of; never "" when it is read */
+    bool is_declared;                  /* by the YAML: changed there, not over the API */
     cm_wall created;
     size_t camera_count; /* filled by cm_store_homes only */
 } cm_stored_home;
@@ -118,6 +121,10 @@ typedef struct cm_stored_home {
  * or the id is taken. */
 cm_status cm_store_home_create(cm_store *store, cm_stored_home *home, cm_wall now);
 cm_status cm_store_home_rename(cm_store *store, const cm_home_id *home, cm_slice name);
+/* Its hours are of this clock from here on: the keys of its cameras turn, unless it is the present
+ * one. CM_ABSENT; CM_REFUSE: no such zone on this machine. */
+cm_status cm_store_home_set_time_zone(cm_store *store, const cm_home_id *home, cm_slice name,
+                                      cm_change *change);
 /* With all that is in it. CM_ABSENT. */
 cm_status cm_store_home_delete(cm_store *store, const cm_home_id *home, cm_change *change);
 /* Reads. CM_ABSENT. */
@@ -181,11 +188,37 @@ typedef struct cm_stored_accounts {
 cm_status cm_store_accounts(cm_store *store, cm_stored_accounts *out); /* reads */
 void cm_stored_accounts_clear(cm_stored_accounts *accounts);
 
+/* The zone of that name, from the machine's files; NULL: there is none. Lives as long as the store.
+ * Reads a file at the first time. */
+const cm_zone *cm_store_zone(cm_store *store, cm_slice name);
+
+/* ---- what a grant gives ---- */
+
+typedef struct cm_grant_terms {
+    uint32_t rights;    /* CM_RIGHT_* bits of media/kinds.h */
+    cm_hours hours;     /* by the clock of the home */
+    cm_wall not_before; /* 0: no beginning. What was recorded before is not shown either */
+    cm_wall not_after;  /* 0: no end; else over from then on */
+} cm_grant_terms;
+
+/* Some right, hours that can be, and a beginning before the end. */
+bool cm_grant_terms_are_sound(const cm_grant_terms *terms);
+/* Is there a moment or a right that `before` gives and `after` does not? */
+bool cm_grant_terms_take_away(const cm_grant_terms *before, const cm_grant_terms *after);
+bool cm_grant_terms_equal(const cm_grant_terms *a, const cm_grant_terms *b);
+
+/* All that an account was granted on one camera: what counts is what any of them gives. */
+enum { CM_CAMERA_GROUPS_MAX = 4, CM_GRANT_ROWS_MAX = 1 + CM_CAMERA_GROUPS_MAX };
+typedef struct cm_grant_rows {
+    uint32_t count;
+    cm_grant_terms items[CM_GRANT_ROWS_MAX];
+} cm_grant_rows;
+
 /* ---- members ---- */
 
 typedef struct cm_stored_right {
     cm_camera_id camera;
-    uint32_t rights; /* CM_RIGHT_* bits of media/kinds.h */
+    cm_grant_terms terms;
 } cm_stored_right;
 
 typedef struct cm_stored_member {
@@ -305,11 +338,12 @@ cm_status cm_store_camera_password(cm_store *store, const cm_camera_key *key,
 
 /* ---- grants ---- */
 
-/* Sets what `account` may do with the camera. Rights that were there and are no more turn the
- * camera's keys. CM_ABSENT: no such camera or member. CM_REFUSE: no rights (remove it instead). */
+/* Sets what `account` may do with the camera, and when. What takes something away (a right, hours,
+ * days of the calendar) turns the camera's keys. CM_ABSENT: no such camera or member. CM_REFUSE:
+ * terms that are not sound (no rights: remove it instead). */
 cm_status cm_store_grant_put(cm_store *store, const cm_camera_key *camera,
-                             const cm_account_id *account, uint32_t rights, bool is_declared,
-                             cm_wall now, cm_change *change);
+                             const cm_account_id *account, const cm_grant_terms *terms,
+                             bool is_declared, cm_wall now, cm_change *change);
 cm_status cm_store_grant_remove(cm_store *store, const cm_camera_key *camera,
                                 const cm_account_id *account, cm_change *change); /* CM_ABSENT */
 

@@ -48,6 +48,31 @@ bool cm_stored_camera_is_pushed(const cm_stored_camera *camera)
     return cm_slice_equal(cm_slice_of(camera->main), CM_TEXT(CM_CAMERA_PUSHED));
 }
 
+bool cm_grant_terms_are_sound(const cm_grant_terms *terms)
+{
+    return terms->rights != 0 && cm_hours_are_sound(&terms->hours) && terms->not_before.us >= 0 &&
+           terms->not_after.us >= 0 &&
+           (terms->not_after.us == 0 || terms->not_before.us < terms->not_after.us);
+}
+
+static int64_t end_of(const cm_grant_terms *terms)
+{
+    return terms->not_after.us != 0 ? terms->not_after.us : INT64_MAX;
+}
+
+bool cm_grant_terms_take_away(const cm_grant_terms *before, const cm_grant_terms *after)
+{
+    return (before->rights & ~after->rights) != 0 || after->not_before.us > before->not_before.us ||
+           end_of(after) < end_of(before) || !cm_hours_include(&after->hours, &before->hours);
+}
+
+bool cm_grant_terms_equal(const cm_grant_terms *a, const cm_grant_terms *b)
+{
+    return a->rights == b->rights && a->hours.days == b->hours.days &&
+           a->hours.from == b->hours.from && a->hours.to == b->hours.to &&
+           a->not_before.us == b->not_before.us && a->not_after.us == b->not_after.us;
+}
+
 cm_wall cm_session_expires(cm_wall created, cm_wall last_used)
 {
     const int64_t idle = last_used.us + CM_SESSION_IDLE_US;

@@ -317,7 +317,7 @@ def hearing(server, who):
         return camera.status, camera.json.get("rights")
     marco = next(p["account"] for p in server.ask("GET", "/api/v1/people?home=verdi", cookie=who["anna"]).json["people"] if p["name"] == "marco")
     path = f"/api/v1/people/{marco}/cameras/door?home=verdi"
-    check("an owner may all", told("anna") == (200, ["view", "listen", "talk", "publish"]), told("anna"))
+    check("an owner may all", told("anna") == (200, ["view", "listen", "talk", "publish", "move", "history", "export"]), told("anna"))
     check("who may see may not hear by that", told("marco") == (200, ["view"]), told("marco"))
     given = server.ask("PUT", path, {"rights": ["listen", "view"]}, cookie=who["anna"])
     check("hearing is given", given.status == 200 and

@@ -116,23 +116,26 @@ static void test_the_whole_shape(void **state)
 {
     const place *p = *state;
     cm_config *config = read_good(
-        p, "listen: {http: \"127.0.0.1:8081\", https: \"[::]:8444\", media: 9000,\n"
-           "  announce: [203.0.113.7, \"[2001:db8::1]:40000\"], stun: \"[2001:db8::5]:99\",\n"
-           "  turn: {address: turn.example, user: casement, password_file: other.pw}}\n"
-           "rtsp: {listen: \"0.0.0.0:8554\", listen_tls: \"[::]:0\", unencrypted: allowed}\n"
-           "tls: {certificate: a.pem, key: /b/k.pem, names: [cam.example, nas]}\n"
-           "loops: 2\n"
-           "log_level: debug\n"
-           "trusted_proxies: [10.0.0.1, fd00::/8]\n"
-           "operators: [{name: root, password_file: other.pw}]\n"
-           "homes: [{id: verdi, name: Casa Verdi, allow: [\"192.168.0.0/16\"],\n"
-           "  accounts: [{name: anna, role: owner, password_file: anna.pw},\n"
-           "             {name: bruno, role: guest, cameras: [door,\n"
-           "               {id: yard, rights: [view, listen]}]}],\n"
-           "  cameras: [{id: door, name: Front door, main: \"rtsp://10.0.0.1/a?b=c\",\n"
-           "    sub: \"RTSP://10.0.0.1/s\", user: admin, password_file: door.pw, keep: on-demand,\n"
-           "    talk: yes}, {id: yard, main: \"rtsp://cam\", talk: false}, {id: phone, whip: "
-           "true}]}]\n");
+        p,
+        "listen: {http: \"127.0.0.1:8081\", https: \"[::]:8444\", media: 9000,\n"
+        "  announce: [203.0.113.7, \"[2001:db8::1]:40000\"], stun: \"[2001:db8::5]:99\",\n"
+        "  turn: {address: turn.example, user: casement, password_file: other.pw}}\n"
+        "rtsp: {listen: \"0.0.0.0:8554\", listen_tls: \"[::]:0\", unencrypted: allowed}\n"
+        "tls: {certificate: a.pem, key: /b/k.pem, names: [cam.example, nas]}\n"
+        "loops: 2\n"
+        "log_level: debug\n"
+        "trusted_proxies: [10.0.0.1, fd00::/8]\n"
+        "operators: [{name: root, password_file: other.pw}]\n"
+        "homes: [{id: verdi, name: Casa Verdi, allow: [\"192.168.0.0/16\"],\n"
+        "  accounts: [{name: anna, role: owner, password_file: anna.pw},\n"
+        "             {name: bruno, role: guest, cameras: [door,\n"
+        "               {id: yard, rights: [view, listen], days: [mon, sun], from: \"22:00\",\n"
+        "                to: \"06:00\", not_before: 2026-12-01, not_after: 2027-01-01T12:00}]}],\n"
+        "  time_zone: Asia/Kolkata,\n"
+        "  cameras: [{id: door, name: Front door, main: \"rtsp://10.0.0.1/a?b=c\",\n"
+        "    sub: \"RTSP://10.0.0.1/s\", user: admin, password_file: door.pw, keep: on-demand,\n"
+        "    talk: yes}, {id: yard, main: \"rtsp://cam\", talk: false}, {id: phone, whip: "
+        "true}]}]\n");
     assert_address(&config->http, "127.0.0.1:8081");
     assert_address(&config->https, "[::]:8444");
     assert_int_equal(config->media.port, 9000);
@@ -172,9 +175,16 @@ static void test_the_whole_shape(void **state)
     assert_int_equal(home->accounts[1].role, CM_ROLE_GUEST);
     assert_int_equal(home->accounts[1].camera_count, 2);
     assert_string_equal(home->accounts[1].cameras[0].camera.text, "door");
-    assert_int_equal(home->accounts[1].cameras[0].rights, CM_RIGHT_VIEW);
+    assert_int_equal(home->accounts[1].cameras[0].terms.rights, CM_RIGHT_VIEW);
     assert_string_equal(home->accounts[1].cameras[1].camera.text, "yard");
-    assert_int_equal(home->accounts[1].cameras[1].rights, CM_RIGHT_VIEW | CM_RIGHT_LISTEN);
+    assert_int_equal(home->accounts[1].cameras[1].terms.rights, CM_RIGHT_VIEW | CM_RIGHT_LISTEN);
+    const cm_declared_right *yard = &home->accounts[1].cameras[1];
+    assert_int_equal(yard->terms.hours.days, 0x41);
+    assert_int_equal(yard->terms.hours.from, 22 * 60);
+    assert_int_equal(yard->terms.hours.to, 6 * 60);
+    assert_text(yard->not_before, "2026-12-01");
+    assert_text(yard->not_after, "2027-01-01T12:00");
+    assert_text(home->time_zone, "Asia/Kolkata");
     assert_int_equal(home->camera_count, 3);
     assert_text(home->cameras[2].main, CM_CAMERA_PUSHED);
     assert_text(home->cameras[0].main, "rtsp://10.0.0.1/a?b=c");
@@ -270,7 +280,19 @@ static void test_wrong_homes(void **state)
          "homes[0].allow[0]: \"300.0.0.0/8\""},
         {"homes: [{id: a, allow: [10.0.0.0/33]}]", "1:25", "allowed: an address or range"},
         {"homes: [{id: a, colour: red}]", "1:17",
-         "homes[0]: unknown key \"colour\"; known here: id, name, allow, accounts, cameras"},
+         "homes[0]: unknown key \"colour\"; known here: id, name, time_zone, allow, accounts, "
+         "cameras"},
+        {"homes: [{id: a, time_zone: ../etc/passwd}]", "1:28", "time_zone: \"../etc/passwd\""},
+        {"homes: [{id: a, accounts: [{name: b, role: owner, cameras: [{id: c, days: [Mon]}]}]}]",
+         "1:76", "days[0]: \"Mon\" is not allowed here; allowed: a list of: mon"},
+        {"homes: [{id: a, accounts: [{name: b, role: owner, cameras: [{id: c, from: \"6\"}]}]}]",
+         "1:75", "from: \"6\" is not allowed here; allowed: a time of the day"},
+        {"homes: [{id: a, accounts: [{name: b, role: owner, cameras: [{id: c, from: \"06:00\", to: "
+         "\"06:00\"}]}]}]",
+         "1:61", "not the same as 'to'"},
+        {"homes: [{id: a, accounts: [{name: b, role: owner, cameras: [{id: c, not_after: "
+         "2026-02-30}]}]}]",
+         "1:80", "not_after: \"2026-02-30\""},
         {"homes: [{id: a, [x]: red}]", "1:17", "homes[0]: unknown key \"(not a name)\""},
         {"homes: [{id: a, accounts: [{name: b, role: guest}]}]", "1:9",
          "accounts are declared but none of them is an owner"},

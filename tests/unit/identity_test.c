@@ -551,7 +551,7 @@ typedef struct config {
     cm_declared_account accounts[3];
     cm_declared_account oper;
     cm_declared_camera cameras[2];
-    cm_stored_right rights[1];
+    cm_declared_right rights[1];
     cm_range allow[1];
 } config;
 
@@ -559,7 +559,7 @@ static void fill_config(config *c)
 {
     const cm_camera_key door = camera_key("verdi", "door");
     const cm_camera_key yard = camera_key("verdi", "yard");
-    *c = (config){.rights = {{.camera = door.camera, .rights = VIEW}}};
+    *c = (config){.rights = {{.camera = door.camera, .terms.rights = VIEW}}};
     assert_int_equal(cm_range_parse(CM_TEXT("192.168.0.0/16"), &c->allow[0]), CM_OK);
     c->accounts[0] = (cm_declared_account){
         .name = CM_TEXT("Anna"), .role = CM_ROLE_OWNER, .password = CM_TEXT("green garden gate")};

@@ -128,13 +128,14 @@ static const char *ask_picture(const person *p, const ownership *o)
         .account_is_active = p->is_somebody,
         .is_operator = p->is_operator,
         .role = o->is_own_home ? p->role : CM_ROLE_NONE,
-        .granted = o->is_granted ? CM_RIGHT_VIEW : 0,
+        .granted = {.count = o->is_granted, .items = {{.rights = CM_RIGHT_VIEW}}},
         .token_limit = !p->is_token          ? ~(cm_rights)0
                        : o->is_tokens_camera ? CM_RIGHT_VIEW
                                              : 0,
         .camera_exists = o->is_there,
     };
-    const cm_grant_decision decision = cm_grant_decide(&facts, CM_RIGHT_VIEW);
+    const cm_grant_decision decision =
+        cm_grant_decide(&facts, &(cm_moment){.is_known = false}, CM_RIGHT_VIEW);
     assert_int_equal(decision.is_allowed, decision.rights != 0);
     static char text[64];
     snprintf(text, sizeof text, "%s %s",

@@ -112,12 +112,19 @@ static inline void world_add_person(store_world *w, size_t who, const char *name
     cm_change_clear(&change);
 }
 
+/* One row that gives these rights at any time. */
+#define GRANTED(bits) ((cm_grant_rows){.count = (bits) != 0, .items = {{.rights = (bits)}}})
+
+/* To look, at any time. */
+static const cm_grant_terms JUST_VIEW = {.rights = VIEW};
+
 static inline void world_grant(store_world *w, const char *home, const char *camera, size_t who)
 {
     const cm_camera_key key = camera_key(home, camera);
     cm_change change;
     assert_int_equal(
-        cm_store_grant_put(w->store, &key, &w->people[who].id, VIEW, false, NOW, &change), CM_OK);
+        cm_store_grant_put(w->store, &key, &w->people[who].id, &JUST_VIEW, false, NOW, &change),
+        CM_OK);
     assert_int_equal(change.raised_count, 0);
     cm_change_clear(&change);
 }
@@ -150,6 +157,26 @@ static inline void store_world_open(store_world *w)
     world_grant(w, "verdi", "door", BRUNO);
     world_grant(w, "rossi", "door", DARIO);
 }
+
+/* What the chain says about a person and a camera. */
+static inline cm_status evidence_of(store_world *w, size_t who, const char *home,
+                                    const char *camera, cm_evidence *out, const char **cause)
+{
+    const cm_camera_key key = camera_key(home, camera);
+    return cm_store_evidence(w->store, &w->sessions[who], &key, NOW, out, cause);
+}
+
+static inline void assert_raised(const cm_change *change, const char *home, const char *camera)
+{
+    const cm_camera_key key = camera_key(home, camera);
+    for (size_t i = 0; i < change->raised_count; i++)
+        if (cm_camera_key_equal(&change->raised[i].camera, &key))
+            return;
+    fail_msg("%s/%s was not raised", home, camera);
+}
+
+/* From six to ten. */
+static const cm_grant_terms EVENINGS = {.rights = VIEW, .hours = {.from = 1080, .to = 1320}};
 
 static inline void remove_directory(const char *directory)
 {
@@ -210,5 +237,11 @@ static inline void world_first_version(const store_world *w)
                  "ALTER TABLE sessions DROP COLUMN device;"
                  "ALTER TABLE sessions DROP COLUMN network;"
                  "DROP TABLE passkeys; DROP TABLE recovery;"
+                 "ALTER TABLE homes DROP COLUMN time_zone;"
+                 "ALTER TABLE grants DROP COLUMN not_before;"
+                 "ALTER TABLE grants DROP COLUMN not_after;"
+                 "ALTER TABLE grants DROP COLUMN days;"
+                 "ALTER TABLE grants DROP COLUMN from_minute;"
+                 "ALTER TABLE grants DROP COLUMN to_minute;"
                  "PRAGMA user_version=1");
 }

@@ -158,8 +158,9 @@ static cm_status look_up_role(cm_tx *tx, const cm_home_id *home, const cm_accoun
     return CM_OK;
 }
 
+/* Adds what the grant on this very camera gives. */
 static cm_status look_up_grant(cm_tx *tx, const cm_camera_key *camera, const cm_account_id *account,
-                               bool *has_grant, uint32_t *rights)
+                               cm_grant_rows *out)
 {
     cm_row probe;
     cm_row row;
@@ -170,13 +171,26 @@ static cm_status look_up_grant(cm_tx *tx, const cm_camera_key *camera, const cm_
     const uint32_t where =
         CM_WHERE(CM_GRANTS_HOME) | CM_WHERE(CM_GRANTS_ACCOUNT) | CM_WHERE(CM_GRANTS_CAMERA);
     const cm_status status = look_up(tx, &probe, where, &row SWAP(STORE_GRANT_SWAP));
-    *has_grant = false;
-    *rights = 0;
     if (status == CM_ABSENT)
         return CM_OK;
     CM_TRY(status);
-    *has_grant = true;
-    *rights = (uint32_t)cm_row_integer(&row, CM_GRANTS_RIGHTS);
+    if (cm_store_read_terms(&row, &out->items[out->count]) != CM_OK)
+        return cm_tx_refuse(tx, row.table, "terms");
+    out->count++;
+    return CM_OK;
+}
+
+/* By whose clock the home's hours are. Without its files none is open. */
+static cm_status look_up_zone(cm_tx *tx, const cm_home_id *home, const cm_zone **out)
+{
+    cm_row row;
+    cm_stored_home stored;
+    CM_TRY(cm_tx_home(tx, home, &row));
+    CM_TRY(cm_store_read_home(tx->store, &row, &stored));
+    *out = cm_zones_find(tx->store->zones, cm_slice_of(stored.time_zone));
+    if (*out == NULL)
+        cm_log_home(CM_LOG_ERROR, "store", home,
+                    "event=time-zone-missing zone=%s effect=\"no hours\"", stored.time_zone);
     return CM_OK;
 }
 
@@ -229,12 +243,12 @@ static cm_status read_chain(cm_tx *tx, const cm_asker *asker, const cm_camera_ke
     out->account_is_active = account.is_active;
     out->is_operator = account.is_operator;
     out->token_limit = h.is_token && !cm_camera_key_equal(&h.camera, camera) ? 0 : h.rights;
-    const cm_status home = cm_tx_home(tx, &camera->home, NULL);
+    const cm_status home = look_up_zone(tx, &camera->home, &out->zone);
     if (home == CM_ABSENT)
         return CM_OK;
     CM_TRY(home);
     CM_TRY(look_up_role(tx, &camera->home, &account.id, &out->role));
-    CM_TRY(look_up_grant(tx, camera, &account.id, &out->has_grant, &out->granted));
+    CM_TRY(look_up_grant(tx, camera, &account.id, &out->granted));
     return look_up_camera(tx, camera, out);
 }
 
@@ -296,12 +310,14 @@ static cm_status add_home(cm_tx *tx, cm_row *row, void *owner)
     cm_row home_row;
     cm_stored_home home;
     CM_TRY(cm_tx_home(tx, &id, &home_row));
-    CM_TRY(cm_store_read_home(&home_row, &home));
+    CM_TRY(cm_store_read_home(tx->store, &home_row, &home));
     CM_TRY(cm_store_grow((void **)&g->who->homes, g->who->home_count, sizeof *g->who->homes));
     cm_identity_home *item = &g->who->homes[g->who->home_count++];
     *item =
         (cm_identity_home){.home = id, .role = (cm_role)cm_row_integer(row, CM_MEMBERSHIPS_ROLE)};
     cm_store_copy(item->name, sizeof item->name, cm_slice_over(home.name, sizeof home.name));
+    cm_store_copy(item->time_zone, sizeof item->time_zone,
+                  cm_slice_over(home.time_zone, sizeof home.time_zone));
     return CM_OK;
 }
 
@@ -355,11 +371,10 @@ static cm_status add_granted(cm_tx *tx, cm_row *row, void *owner)
     CM_TRY(cm_store_grow((void **)&cameras->items, cameras->count, sizeof *cameras->items));
     cm_granted_camera *item = &cameras->items[cameras->count];
     CM_TRY(cm_store_read_camera(row, &item->camera));
-    bool has_grant;
-    const cm_status status =
-        look_up_grant(tx, &item->camera.key, g->account, &has_grant, &item->granted);
+    item->granted.count = 0;
+    const cm_status status = look_up_grant(tx, &item->camera.key, g->account, &item->granted);
     if (status == CM_FOREIGN)
-        item->granted = 0; /* logged; no right comes of it */
+        item->granted.count = 0; /* logged; no right comes of it */
     else
         CM_TRY(status);
     cameras->count++;
@@ -372,8 +387,8 @@ cm_status cm_store_granted_cameras(cm_store *store, const cm_account_id *account
     *out = (cm_granted_cameras){.count = 0};
     CM_AUTO(cm_tx_end) cm_tx tx;
     CM_TRY(cm_tx_begin(store, CM_TX_READ, &tx));
-    CM_TRY(cm_tx_home(&tx, home, NULL));
     CM_AUTO(cm_granted_cameras_clear) cm_granted_cameras cameras = {.count = 0};
+    CM_TRY(look_up_zone(&tx, home, &cameras.zone));
     granting g = {.cameras = &cameras, .account = account};
     cm_row probe;
     cm_row_init(&probe, CM_CAMERAS);

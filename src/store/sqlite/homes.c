@@ -4,13 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-cm_status cm_store_read_home(const cm_row *row, cm_stored_home *out)
+cm_status cm_store_read_home(const cm_store *store, const cm_row *row, cm_stored_home *out)
 {
     *out = (cm_stored_home){.is_declared = cm_row_integer(row, CM_HOMES_IS_DECLARED) != 0,
                             .created = {.us = cm_row_integer(row, CM_HOMES_CREATED)}};
     CM_ENSURE(cm_row_read_id(row, CM_HOMES_ID, out->id.text), CM_FOREIGN);
     CM_ENSURE(cm_row_read_text(row, CM_HOMES_NAME, out->name, sizeof out->name), CM_FOREIGN);
-    return CM_OK;
+    cm_slice zone = cm_row_bytes(row, CM_HOMES_TIME_ZONE);
+    if (zone.size == 0)
+        zone = cm_slice_of(cm_zones_default(store->zones));
+    return cm_slice_to_cstr(zone, out->time_zone, sizeof out->time_zone) == CM_OK ? CM_OK
+                                                                                  : CM_FOREIGN;
 }
 
 cm_status cm_tx_make_home(cm_tx *tx, cm_stored_home *home, cm_wall now)
@@ -29,9 +33,14 @@ cm_status cm_tx_make_home(cm_tx *tx, cm_stored_home *home, cm_wall now)
     cm_row_set_bytes(&row, CM_HOMES_SALT, cm_slice_over(salt, sizeof salt));
     cm_row_set_integer(&row, CM_HOMES_IS_DECLARED, home->is_declared);
     cm_row_set_integer(&row, CM_HOMES_CREATED, now.us);
-    home->created = now;
-    home->camera_count = 0;
-    return cm_tx_add_owner(tx, &row);
+    if (home->time_zone[0] != '\0') {
+        const cm_slice zone = cm_slice_of(home->time_zone);
+        CM_ENSURE(cm_zones_find(tx->store->zones, zone) != NULL, CM_REFUSE);
+        cm_row_set_bytes(&row, CM_HOMES_TIME_ZONE, zone);
+    }
+    CM_TRY(cm_tx_add_owner(tx, &row));
+    CM_TRY(cm_store_read_home(tx->store, &row, home));
+    return CM_OK;
 }
 
 cm_status cm_store_home_create(cm_store *store, cm_stored_home *home, cm_wall now)
@@ -52,6 +61,31 @@ cm_status cm_store_home_rename(cm_store *store, const cm_home_id *home, cm_slice
     cm_row_set_bytes(&row, CM_HOMES_NAME, name);
     CM_TRY(cm_tx_update(&tx, &row));
     return cm_tx_commit(&tx);
+}
+
+cm_status cm_store_home_set_time_zone(cm_store *store, const cm_home_id *home, cm_slice name,
+                                      cm_change *change)
+{
+    CM_ENSURE(cm_zones_find(store->zones, name) != NULL, CM_REFUSE);
+    CM_AUTO(cm_tx_end) cm_tx tx;
+    CM_TRY(cm_tx_begin_change(store, change, &tx));
+    cm_row row;
+    CM_TRY(cm_tx_home(&tx, home, &row));
+    cm_stored_home before;
+    CM_TRY(cm_store_read_home(store, &row, &before));
+    if (!cm_slice_equal(cm_slice_of(before.time_zone), name)) {
+        CM_TRY(cm_tx_raise_all(&tx, home)); /* somewhere an hour ends earlier */
+        CM_TRY(cm_tx_home(&tx, home, &row));
+    }
+    cm_row_set_bytes(&row, CM_HOMES_TIME_ZONE, name);
+    CM_TRY(cm_tx_update(&tx, &row));
+    change->home = *home;
+    return cm_tx_commit(&tx);
+}
+
+const cm_zone *cm_store_zone(cm_store *store, cm_slice name)
+{
+    return cm_zones_find(store->zones, name);
 }
 
 static cm_status note_gone(cm_tx *tx, cm_row *row, void *owner)
@@ -90,7 +124,7 @@ cm_status cm_store_home_find(cm_store *store, const cm_home_id *home, cm_stored_
     CM_TRY(cm_tx_begin(store, CM_TX_READ, &tx));
     cm_row row;
     CM_TRY(cm_tx_home(&tx, home, &row));
-    return cm_store_read_home(&row, out);
+    return cm_store_read_home(store, &row, out);
 }
 
 static cm_status add_home(cm_tx *tx, cm_row *row, void *owner)
@@ -98,7 +132,7 @@ static cm_status add_home(cm_tx *tx, cm_row *row, void *owner)
     cm_stored_homes *homes = owner;
     CM_TRY(cm_store_grow((void **)&homes->items, homes->count, sizeof *homes->items));
     cm_stored_home *home = &homes->items[homes->count];
-    CM_TRY(cm_store_read_home(row, home));
+    CM_TRY(cm_store_read_home(tx->store, row, home));
     cm_row probe;
     cm_row_init(&probe, CM_CAMERAS);
     cm_row_set_id(&probe, CM_CAMERAS_HOME, home->id.text);

@@ -142,7 +142,7 @@ static cm_status add_right(cm_tx *tx, cm_row *row, void *owner)
     cm_stored_member *member = owner;
     CM_TRY(cm_store_grow((void **)&member->cameras, member->camera_count, sizeof *member->cameras));
     cm_stored_right *right = &member->cameras[member->camera_count];
-    right->rights = (uint32_t)cm_row_integer(row, CM_GRANTS_RIGHTS);
+    CM_TRY(cm_store_read_terms(row, &right->terms));
     CM_ENSURE(cm_row_read_id(row, CM_GRANTS_CAMERA, right->camera.text), CM_FOREIGN);
     member->camera_count++;
     return CM_OK;

@@ -74,6 +74,13 @@ static const char *const STEPS[] = {
     " account TEXT NOT NULL REFERENCES accounts (id), created INTEGER NOT NULL,"
     " generation INTEGER NOT NULL, mac BLOB NOT NULL) STRICT;"
     "CREATE INDEX recovery_account ON recovery (account);",
+
+    "ALTER TABLE homes ADD COLUMN time_zone TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE grants ADD COLUMN not_before INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE grants ADD COLUMN not_after INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE grants ADD COLUMN days INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE grants ADD COLUMN from_minute INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE grants ADD COLUMN to_minute INTEGER NOT NULL DEFAULT 0;",
 };
 
 #ifdef CM_FAULT_INJECTION

@@ -356,7 +356,9 @@ static cm_status allocate(const cm_store_config *config, cm_store **out)
 {
     cm_store *store = calloc(1, sizeof *store);
     CM_ENSURE(store != NULL, CM_BROKEN);
-    if (cm_known_create(&store->known) != CM_OK) {
+    if (cm_known_create(&store->known) != CM_OK ||
+        cm_zones_create(NULL, config->time_zone, &store->zones) != CM_OK) {
+        cm_known_destroy(store->known);
         free(store);
         return CM_BROKEN;
     }
@@ -400,6 +402,7 @@ void cm_store_close(cm_store *store)
 #ifdef CM_FAULT_INJECTION
     pthread_mutex_destroy(&store->cache_lock);
 #endif
+    cm_zones_destroy(store->zones);
     cm_known_destroy(store->known);
     cm_secret_clear(&store->server_key);
     cm_secret_clear(&store->homes_key);

@@ -32,11 +32,47 @@ static void name_change(cm_change *change, const cm_camera_key *camera,
     change->account = *account;
 }
 
-cm_status cm_store_grant_put(cm_store *store, const cm_camera_key *camera,
-                             const cm_account_id *account, uint32_t rights, bool is_declared,
-                             cm_wall now, cm_change *change)
+cm_status cm_store_read_terms(const cm_row *row, cm_grant_terms *out)
 {
-    CM_ENSURE(rights != 0, CM_REFUSE);
+    const int64_t days = cm_row_integer(row, CM_GRANTS_DAYS);
+    const int64_t from = cm_row_integer(row, CM_GRANTS_FROM_MINUTE);
+    const int64_t to = cm_row_integer(row, CM_GRANTS_TO_MINUTE);
+    const cm_grant_terms terms = {
+        .rights = (uint32_t)cm_row_integer(row, CM_GRANTS_RIGHTS),
+        .hours = {.days = (uint8_t)days, .from = (uint16_t)from, .to = (uint16_t)to},
+        .not_before = {.us = cm_row_integer(row, CM_GRANTS_NOT_BEFORE)},
+        .not_after = {.us = cm_row_integer(row, CM_GRANTS_NOT_AFTER)},
+    };
+    const bool fits = terms.hours.days == days && terms.hours.from == from && terms.hours.to == to;
+    CM_ENSURE(fits && cm_grant_terms_are_sound(&terms), CM_FOREIGN);
+    *out = terms;
+    return CM_OK;
+}
+
+static void write_terms(cm_row *row, const cm_grant_terms *terms)
+{
+    cm_row_set_integer(row, CM_GRANTS_RIGHTS, terms->rights);
+    cm_row_set_integer(row, CM_GRANTS_NOT_BEFORE, terms->not_before.us);
+    cm_row_set_integer(row, CM_GRANTS_NOT_AFTER, terms->not_after.us);
+    cm_row_set_integer(row, CM_GRANTS_DAYS, terms->hours.days);
+    cm_row_set_integer(row, CM_GRANTS_FROM_MINUTE, terms->hours.from);
+    cm_row_set_integer(row, CM_GRANTS_TO_MINUTE, terms->hours.to);
+}
+
+/* Something taken away turns the keys. */
+static cm_status judge_terms(cm_tx *tx, const cm_camera_key *camera, const cm_row *row,
+                             const cm_grant_terms *terms)
+{
+    cm_grant_terms before;
+    CM_TRY(cm_store_read_terms(row, &before));
+    return cm_grant_terms_take_away(&before, terms) ? cm_tx_raise_camera(tx, camera) : CM_OK;
+}
+
+cm_status cm_store_grant_put(cm_store *store, const cm_camera_key *camera,
+                             const cm_account_id *account, const cm_grant_terms *terms,
+                             bool is_declared, cm_wall now, cm_change *change)
+{
+    CM_ENSURE(cm_grant_terms_are_sound(terms), CM_REFUSE);
     CM_AUTO(cm_tx_end) cm_tx tx;
     CM_TRY(cm_tx_begin_change(store, change, &tx));
     CM_TRY(ensure_ends(&tx, camera, account));
@@ -49,10 +85,10 @@ cm_status cm_store_grant_put(cm_store *store, const cm_camera_key *camera,
     if (found == CM_ABSENT) {
         row = probe;
         cm_row_set_integer(&row, CM_GRANTS_CREATED, now.us);
-    } else if (((uint32_t)cm_row_integer(&row, CM_GRANTS_RIGHTS) & ~rights) != 0) {
-        CM_TRY(cm_tx_raise_camera(&tx, camera));
+    } else {
+        CM_TRY(judge_terms(&tx, camera, &row, terms));
     }
-    cm_row_set_integer(&row, CM_GRANTS_RIGHTS, rights);
+    write_terms(&row, terms);
     cm_row_set_integer(&row, CM_GRANTS_IS_DECLARED, is_declared);
     CM_TRY(found == CM_ABSENT ? cm_tx_insert(&tx, &row) : cm_tx_update(&tx, &row));
     name_change(change, camera, account);

@@ -17,6 +17,7 @@
 #include "store/known.h"
 #include "store/sqlite/row.h"
 #include "store/store.h"
+#include "store/zones.h"
 
 enum { CM_STORE_READERS = 2, CM_STORE_SALT_SIZE = 16, CM_STORE_ATTEMPTS = 8 };
 
@@ -40,6 +41,7 @@ struct cm_store {
     cm_store_reader readers[CM_STORE_READERS];
     _Atomic unsigned next_reader;
     cm_known *known;
+    cm_zones *zones;
     void (*on_taken)(void *owner, const cm_change *change); /* under write_lock; may be NULL */
     void *on_taken_owner;
     _Atomic uint64_t evidence_reads, evidence_alarms, writes, write_failures;
@@ -160,7 +162,9 @@ cm_status cm_store_grow(void **items, size_t count, size_t item_size);
 /* A row as the typed struct; CM_FOREIGN if its texts are none of ours. */
 cm_status cm_store_read_camera(const cm_row *row, cm_stored_camera *out);
 cm_status cm_store_read_account(const cm_row *row, cm_stored_account *out);
-cm_status cm_store_read_home(const cm_row *row, cm_stored_home *out);
+cm_status cm_store_read_home(const cm_store *store, const cm_row *row, cm_stored_home *out);
+/* Of a row of grants. */
+cm_status cm_store_read_terms(const cm_row *row, cm_grant_terms *out);
 
 /* An account made and put in; shared by accounts, members and setup. */
 cm_status cm_tx_make_account(cm_tx *tx, const cm_new_account *account, cm_wall now,

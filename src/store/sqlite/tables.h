@@ -24,7 +24,8 @@
     X(SALT, salt, BLOB)                                                                            \
     X(IS_DECLARED, is_declared, INTEGER)                                                           \
     X(CREATED, created, INTEGER)                                                                   \
-    X(GENERATION, generation, INTEGER)
+    X(GENERATION, generation, INTEGER)                                                             \
+    X(TIME_ZONE, time_zone, ADDED_TEXT)
 #define CM_TABLE_ACCOUNTS(X)                                                                       \
     X(ID, id, TEXT)                                                                                \
     X(NAME, name, TEXT)                                                                            \
@@ -73,7 +74,12 @@
     X(RIGHTS, rights, INTEGER)                                                                     \
     X(IS_DECLARED, is_declared, INTEGER)                                                           \
     X(CREATED, created, INTEGER)                                                                   \
-    X(GENERATION, generation, INTEGER)
+    X(GENERATION, generation, INTEGER)                                                             \
+    X(NOT_BEFORE, not_before, ADDED)                                                               \
+    X(NOT_AFTER, not_after, ADDED)                                                                 \
+    X(DAYS, days, ADDED)                                                                           \
+    X(FROM_MINUTE, from_minute, ADDED)                                                             \
+    X(TO_MINUTE, to_minute, ADDED)
 #define CM_TABLE_API_TOKENS(X)                                                                     \
     X(TOKEN_HASH, token_hash, BLOB)                                                                \
     X(ID, id, TEXT)                                                                                \

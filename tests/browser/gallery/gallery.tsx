@@ -27,7 +27,8 @@ const STATES: TileState[] = [
   { kind: 'wrong-password', sinceMs: TODAY, mayFix: true },
   { kind: 'wrong-password', sinceMs: TODAY, mayFix: false },
   { kind: 'unsupported', cause: 'codec_unsupported' },
-  { kind: 'not-now', from: '18:00' },
+  { kind: 'not-now', fromMs: NOW + 3_600_000 },
+  { kind: 'not-now', fromMs: NOW + 3 * 86_400_000 },
   { kind: 'held-off', why: 'Casa Verdi', by: 'Anna', sinceMs: TODAY },
   { kind: 'no-right' },
 ];

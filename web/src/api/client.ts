@@ -3,7 +3,7 @@
 import { ways } from '../player/ways';
 import { clock } from '../state/clock';
 import type {
-  Camera, CameraInput, Home, Person, Probe, Right, Role, ServerInfo, Session, SignedInAt, StreamName,
+  Camera, CameraInput, Home, Person, Probe, Role, ServerInfo, Session, SignedInAt, StreamName, Terms,
 } from './types';
 
 /* What the server refused, or `offline` when it was not reached at all. */
@@ -113,8 +113,8 @@ export const api = {
     request<Person>('PATCH', `/api/v1/people/${part(account)}?${ofHome(home)}`, { role }),
   removePerson: (home: string, account: string) =>
     request<void>('DELETE', `/api/v1/people/${part(account)}?${ofHome(home)}`),
-  setRights: (home: string, account: string, camera: string, rights: Right[]) =>
-    request<Person>('PUT', rightPath(home, account, camera), { rights }),
+  setTerms: (home: string, account: string, camera: string, terms: Terms) =>
+    request<Person>('PUT', rightPath(home, account, camera), terms),
   cutView: (home: string, account: string, camera: string) =>
     request<void>('DELETE', rightPath(home, account, camera)),
 };

@@ -33,7 +33,21 @@ export const CAUSES = [
 ] as const;
 export type Cause = (typeof CAUSES)[number];
 
-export type Right = 'view' | 'listen' | 'talk' | 'publish';
+export const RIGHTS = ['view', 'listen', 'talk', 'publish', 'move', 'history', 'export'] as const;
+export type Right = (typeof RIGHTS)[number];
+
+export const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
+export type Day = (typeof DAYS)[number];
+
+/* What a grant gives, and when; what is null sets no bound. Absent: an older server. */
+export interface Terms {
+  rights: Right[];
+  days?: Day[] | null;
+  from?: string | null; // "18:00", by the home's clock
+  to?: string | null;
+  not_before?: string | null;
+  not_after?: string | null;
+}
 
 export type StreamName = 'main' | 'sub';
 
@@ -80,7 +94,8 @@ export interface Camera {
   streams: { main: StreamInfo; sub: StreamInfo | null };
   sound?: SoundInfo | null; // what is heard there now
   talk?: TalkInfo | null; // null: it takes no talk; absent: an older server
-  rights?: Right[]; // what we may do with it; absent: an older server
+  rights?: Right[] | undefined; // what we may do with it; absent: an older server
+  not_now?: { reason: string; opens: string } | null | undefined; // nothing at the moment, but from then on
   /* Only the home's owner receives what follows. */
   viewers?: number;
   main?: string | null;
@@ -113,6 +128,7 @@ export interface Probe {
 export interface Home {
   id: string;
   name: string;
+  time_zone?: string; // whose clock its hours are of; absent: an older server
   role: Role | null;
   cameras?: number;
 }
@@ -140,7 +156,7 @@ export interface Person {
   account: string;
   name: string;
   role: Role;
-  cameras: { camera: string; rights: Right[] }[];
+  cameras: ({ camera: string } & Terms)[];
   sessions: number;
   watching: string[];
 }

@@ -15,7 +15,7 @@ import { Choices } from '../ui/form';
 import { Icon, type IconName } from '../ui/icons';
 import { Page } from '../ui/page';
 import { spokenState, StateChip, useSpokenChanges, Veil } from '../wall/tile';
-import { hidesPicture, isOld, isVeiled, LOOKS, tileState, type TileState } from '../wall/tile-state';
+import { hasPictures, hidesPicture, isOld, isVeiled, LOOKS, tileState, type TileState } from '../wall/tile-state';
 import { usePicture } from '../wall/use-picture';
 import { CutSheet } from './people';
 import { protocolName } from './settings';
@@ -294,7 +294,7 @@ export function CameraPage({ data, camera, home, account }: CameraProps) {
   const [hasDetails, setHasDetails] = useState(false);
   const stage = useRef<HTMLDivElement>(null);
   const { host, picture, status } = usePicture(
-    camera.home, camera.id, stream, STILL_WIDTH, !isGone && camera.state !== 'off');
+    camera.home, camera.id, stream, STILL_WIDTH, !isGone && hasPictures(camera));
   const state: TileState = isGone ? { kind: 'no-right' } : tileState(camera, status, isOwner);
   const sound = useSound(picture, camera, isGone);
   const isHeard = useStore(hears) && sound !== 'off';

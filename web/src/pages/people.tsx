@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from 'preact/hooks';
 import { api, asProblem } from '../api/client';
-import { ROLES, type Camera, type Home, type Person, type Right, type Role } from '../api/types';
+import { ROLES, type Camera, type Home, type Person, type Right, type Role, type Terms } from '../api/types';
 import { list, t } from '../i18n';
 import type { HomeData } from '../state/home';
 import { useStore } from '../state/store';
@@ -12,8 +12,9 @@ import { Icon } from '../ui/icons';
 import { Page } from '../ui/page';
 import { HoldButton, Sheet } from '../ui/sheet';
 
-const rightsOf = (person: Person, camera: string): Right[] =>
-  person.cameras.find((one) => one.camera === camera)?.rights ?? [];
+const termsOf = (person: Person, camera: string): Terms =>
+  person.cameras.find((one) => one.camera === camera) ?? { rights: [] };
+const rightsOf = (person: Person, camera: string): Right[] => termsOf(person, camera).rights;
 
 function roleChoices() {
   return ROLES.map((value) => ({ value, label: t(`role.${value}`), what: t(`role.${value}.what`) }));
@@ -93,7 +94,7 @@ function MuteSheet({ home, person, camera, right, onClose, onDone }: {
       {error !== null && <Alert>{sentenceFor(error)}</Alert>}
       <HoldButton label={t('cut.do')} isBusy={isBusy} onHeld={() => void run(async () => {
         const rest = rightsOf(person, camera.id).filter((one) => one !== right);
-        await api.setRights(home, person.account, camera.id, rest);
+        await api.setTerms(home, person.account, camera.id, { ...termsOf(person, camera.id), rights: rest });
         onDone();
         onClose();
       })} />
@@ -231,7 +232,8 @@ export function People({ data, home, account }: { data: HomeData; home: Home; ac
   const named = (id: string) => people?.find((person) => person.account === id);
   const person = open && 'account' in open ? named(open.account) : undefined;
   const allow = (who: Person, camera: Camera, right: Right) => void run(async () => {
-    await api.setRights(home.id, who.account, camera.id, [...rightsOf(who, camera.id), right]);
+    const terms = termsOf(who, camera.id);
+    await api.setTerms(home.id, who.account, camera.id, { ...terms, rights: [...terms.rights, right] });
     load();
   });
   const switches = (who: Person, camera: Camera) => who.role === 'owner'

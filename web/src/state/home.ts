@@ -66,8 +66,8 @@ export class HomeData {
   private latest(answer: Camera, askedAt: number): Camera {
     const known = this.cameras.get()?.find((camera) => camera.id === answer.id);
     if (!known || (this.toldAt.get(answer.id) ?? -Infinity) < askedAt) return answer;
-    const { state, state_since, cause, next_try, streams } = known;
-    return { ...answer, state, state_since, cause, next_try, streams };
+    const { state, state_since, cause, next_try, streams, rights, not_now } = known;
+    return { ...answer, state, state_since, cause, next_try, streams, rights, not_now };
   }
 
   private put(camera: Camera): void {

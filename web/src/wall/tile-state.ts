@@ -17,7 +17,7 @@ export type TileState =
   | { kind: 'unreachable'; cause: Cause | null; sinceMs: number; nextTryMs: number | null; takenMs: number | null }
   | { kind: 'wrong-password'; sinceMs: number; mayFix: boolean }
   | { kind: 'unsupported'; cause: Cause | null }
-  | { kind: 'not-now'; from: string }
+  | { kind: 'not-now'; fromMs: number }
   | { kind: 'held-off'; why: string; by: string; sinceMs: number }
   | { kind: 'no-right' };
 
@@ -58,6 +58,7 @@ const takenOf = (picture: PictureStatus): number | null => ('takenMs' in picture
  * that is `stopped` is one that nobody watches: asking for its picture, as a tile in view does, starts it.
  */
 export function tileState(camera: Camera, picture: PictureStatus, mayFix: boolean): TileState {
+  if (camera.not_now) return { kind: 'not-now', fromMs: Date.parse(camera.not_now.opens) };
   if (picture.kind === 'no-right') return { kind: 'no-right' };
   const sinceMs = Date.parse(camera.state_since);
   if (picture.kind === 'live') return { kind: 'live' };
@@ -83,6 +84,9 @@ export function tileState(camera: Camera, picture: PictureStatus, mayFix: boolea
   return { kind: 'connecting', takenMs };
 }
 
+/* Whether there is a picture to ask for. */
+export const hasPictures = (camera: Camera): boolean => camera.state !== 'off' && !camera.not_now;
+
 /* Whether a person should have a look at it. */
 export const needsAttention = (camera: Camera): boolean =>
-  ['unreachable', 'wrong_password', 'unsupported'].includes(camera.state);
+  !camera.not_now && ['unreachable', 'wrong_password', 'unsupported'].includes(camera.state);

@@ -64,7 +64,7 @@ function sentences(state: TileState): [string, string, string?] {
     case 'unsupported':
       return [t('tile.unsupported'), state.cause ? t(`cause.${state.cause}.fix`) : ''];
     case 'not-now':
-      return [t('tile.notNow'), t('tile.notNowFrom', { time: state.from })];
+      return [t('tile.notNow'), t('tile.notNowFrom', { time: shortTime(state.fromMs, now()) })];
     case 'held-off':
       return [t('tile.heldOff'), t('tile.heldOffWhy', {
         why: state.why, name: state.by, time: shortTime(state.sinceMs, now()),

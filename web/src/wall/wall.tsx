@@ -16,7 +16,7 @@ import { Icon } from '../ui/icons';
 import { HomePicker } from '../ui/home-picker';
 import { Page } from '../ui/page';
 import { Tile } from './tile';
-import { needsAttention, tileState, type TileState } from './tile-state';
+import { hasPictures, needsAttention, tileState, type TileState } from './tile-state';
 import { usePicture } from './use-picture';
 
 const STILL_WIDTH = 640;
@@ -34,7 +34,7 @@ interface CameraTileProps {
 export function CameraTile({ camera, home, account, isGone, viewers, tools, onDismiss }: CameraTileProps) {
   const isOwner = home.role === 'owner';
   const { host, status } = usePicture(
-    camera.home, camera.id, camera.streams.sub ? 'sub' : 'main', STILL_WIDTH, !isGone && camera.state !== 'off');
+    camera.home, camera.id, camera.streams.sub ? 'sub' : 'main', STILL_WIDTH, !isGone && hasPictures(camera));
   const state: TileState = isGone ? { kind: 'no-right' } : tileState(camera, status, isOwner);
   const others = viewers.filter((viewer) => viewer.account !== account).map((viewer) => viewer.name);
   const action =

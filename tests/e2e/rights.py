@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Rights with conditions in the real server: hours by the home's clock against Python's zoneinfo, beginnings and ends that pass
+while somebody watches, and what is refused. casement-test: quick"""
+
+import datetime
+import json
+import sys
+import threading
+import time
+import zoneinfo
+
+from _server import Cameras, Server, check, finish, until
+
+PASSWORDS = {name: f"{name} looks out of the window" for name in ("anna", "marco")}
+DOOR = "/api/v1/cameras/door"
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+ZONE = "Australia/Lord_Howe"  # half an hour of summer time
+
+
+def home(cameras):
+    account = {"name": "marco", "role": "adult", "password_file": "marco.pw",
+               "cameras": [{"id": "yard", "rights": ["view"], "days": ["mon"], "from": "22:00", "to": "06:00", "not_after": "2099-12-31"}]}
+    return {"homes": [{"id": "verdi", "name": "Casa Verdi", "allow": ["127.0.0.1/32"], "time_zone": "Europe/Rome",
+                       "accounts": [{"name": "anna", "role": "owner", "password_file": "anna.pw"}, account],
+                       "cameras": [{"id": "door", "main": cameras.url(1)}, {"id": "yard", "main": cameras.url(2)}]}]}
+
+
+def text(moment):
+    return moment.astimezone(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def moment(answer):
+    return datetime.datetime.fromisoformat(answer.replace("Z", "+00:00"))
+
+
+class Stage:
+    def __init__(self, cameras):
+        self.server = Server(home(cameras), {f"{n}.pw": p for n, p in PASSWORDS.items()})
+        self.anna, self.marco = (self.server.sign_in(n, PASSWORDS[n]) for n in ("anna", "marco"))
+        people = self.people()
+        self.account = next(p["account"] for p in people if p["name"] == "marco")
+        self.path = f"/api/v1/people/{self.account}/cameras/door"
+
+    def people(self):
+        return self.server.ask("GET", "/api/v1/people", cookie=self.anna).json["people"]
+
+    def put(self, **terms):
+        return self.server.ask("PUT", self.path, {"rights": ["view"], **terms}, cookie=self.anna)
+
+    def door(self):
+        """What Marco is told of the door: None if it does not exist for him."""
+        answer = self.server.ask("GET", DOOR, cookie=self.marco)
+        return answer.json if answer.status == 200 else None
+
+    def sees(self):
+        stream, status = self.server.open(DOOR + "/live.mp4", cookie=self.marco)
+        stream.close()
+        return status
+
+
+def declared(stage):
+    yard = next(c for p in stage.people() if p["name"] == "marco" for c in p["cameras"] if c["camera"] == "yard")
+    check("the YAML's conditions are stored", (yard["days"], yard["from"], yard["to"]) == (["mon"], "22:00", "06:00") and
+          moment(yard["not_after"]) == datetime.datetime(2099, 12, 31, tzinfo=zoneinfo.ZoneInfo("Europe/Rome")), yard)
+    homes = stage.server.ask("GET", "/api/v1/session", cookie=stage.marco).json["homes"]
+    check("and its time zone", homes[0]["time_zone"] == "Europe/Rome", homes)
+
+
+def clocks(stage):
+    ask = stage.server.ask
+    for zone in ("Europe/Atlantis", "../../etc/passwd", "/usr/share/zoneinfo/UTC", "zone.tab"):
+        refused = ask("PATCH", "/api/v1/homes/verdi", {"time_zone": zone}, cookie=stage.anna)
+        check(f"{zone!a} is no time zone", refused.status == 400 and refused.json.get("field") == "time_zone", refused)
+    check("nothing to change is refused", ask("PATCH", "/api/v1/homes/verdi", {}, cookie=stage.anna).status == 400)
+    check("a member may not set the clock", ask("PATCH", "/api/v1/homes/verdi", {"time_zone": "UTC"}, cookie=stage.marco).status == 403)
+    check("nor anybody another home's", ask("PATCH", "/api/v1/homes/rossi", {"time_zone": "UTC"}, cookie=stage.anna).status == 404)
+    done = ask("PATCH", "/api/v1/homes/verdi", {"time_zone": ZONE, "name": "Casa"}, cookie=stage.anna)
+    check("an owner may", done.status == 200 and (done.json["time_zone"], done.json["name"]) == (ZONE, "Casa"), done)
+
+
+def refusals(stage):
+    for terms, kind, field in (
+            ({"days": ["Mon"]}, "bad-days", "days"), ({"days": []}, "bad-days", "days"), ({"days": "mon"}, "bad-days", "days"),
+            ({"from": "6:00", "to": "07:00"}, "bad-hours", "from"), ({"from": "06:00", "to": "06:00"}, "bad-hours", "to"),
+            ({"from": "24:00", "to": "06:00"}, "bad-hours", "from"), ({"to": 7}, "missing-field", "to"),
+            ({"not_after": "tomorrow"}, "bad-time", "not_after"), ({"not_before": "2026-02-30"}, "bad-time", "not_before"),
+            ({"not_before": "2030-01-02", "not_after": "2030-01-01"}, "bad-time", "not_after"),
+            ({"rights": ["export", "view"]}, "bad-rights", "rights")):
+        answer = stage.put(**terms)
+        check(f"{json.dumps(terms)} is refused by name", answer.status == 400 and answer.problem == kind and
+              answer.json.get("field") == field, answer)
+    check("nothing was given by that", stage.door() is None)
+
+
+def hours(stage):
+    """Open and shut now, and when next, against Python's own reader of the zone."""
+    zone = zoneinfo.ZoneInfo(ZONE)
+    now = datetime.datetime.now(zone)
+    if now.minute in (29, 59):  # the minute of the hour must hold for what follows
+        time.sleep(61 - now.second)
+        now = datetime.datetime.now(zone)
+    soon, later, before = (now + datetime.timedelta(minutes=m) for m in (90, 150, -90))
+    given = stage.put(**{"from": before.strftime("%H:%M"), "to": soon.strftime("%H:%M")})
+    check("within the hours he sees", given.status == 200 and stage.sees() == 200 and stage.door()["not_now"] is None, stage.door())
+    stage.put(**{"from": soon.strftime("%H:%M"), "to": later.strftime("%H:%M")})
+    told = stage.door()
+    opens = soon.replace(second=0, microsecond=0)
+    check("outside he does not", stage.sees() == 404)
+    check("but hears when", told and told["rights"] == [] and told["viewers"] == 0 and told["not_now"] ==
+          {"reason": "not-these-hours", "opens": text(opens)}, told)
+    stage.put(days=[DAYS[(now.weekday() + 3) % 7]])
+    midnight = (now + datetime.timedelta(days=3)).replace(hour=0, minute=0, second=0, microsecond=0)
+    told = stage.door()
+    check("another day of the week", told and moment(told["not_now"]["opens"]) == midnight, told)
+    stage.put(days=[DAYS[now.weekday()], DAYS[(now.weekday() + 1) % 7]])
+    check("today", stage.sees() == 200)
+
+
+def listen(stage, found):
+    """Events of Marco as (name, data, when)."""
+    stream, _ = stage.server.open("/api/v1/events", cookie=stage.marco)
+
+    def run():
+        held, part = b"", b"."
+        while part:
+            try:
+                part = stream.recv(65536)
+            except OSError:  # closed by us
+                return
+            held += part
+            while b"\n\n" in held:
+                event, _, held = held.partition(b"\n\n")
+                lines = dict(line.split(b": ", 1) for line in event.split(b"\n") if b": " in line)
+                if b"data" in lines:
+                    found.append((lines[b"event"].decode(), json.loads(lines[b"data"]), time.time()))
+    threading.Thread(target=run, daemon=True).start()
+    return stream
+
+
+def begins_and_ends(stage):
+    begin, end = time.time() + 3, time.time() + 6
+    stage.put(not_before=text(datetime.datetime.fromtimestamp(begin, datetime.timezone.utc)),
+              not_after=text(datetime.datetime.fromtimestamp(end, datetime.timezone.utc)))
+    told = stage.door()
+    check("before it begins he hears when", told["not_now"]["reason"] == "not-yet" and
+          abs(moment(told["not_now"]["opens"]).timestamp() - begin) < 0.01 and stage.sees() == 404, told)
+    found = []
+    events = listen(stage, found)
+    opened = until(lambda: stage.sees() == 200 and time.time(), 15, 0.05)
+    check("it begins by itself, not early", opened and opened >= begin - 0.01, f"{opened} {begin}")
+    stream, status = stage.server.open(DOOR + "/live.mp4", cookie=stage.marco)
+    size, last = 0, 0.0
+    try:
+        while part := stream.recv(65536):
+            size, last = size + len(part), time.time()
+    except ConnectionResetError:
+        pass
+    closed = time.time()
+    check("who watches is cut when it ends", status == 200 and size > 0 and end - 1.5 < last < end + 1 and closed < end + 3,
+          f"{size} bytes, last at {last - end:+.3f}, closed at {closed - end:+.3f}")
+    print(f"# the last byte came {(last - end) * 1000:+.0f} ms from the end of the grant")
+    gone = until(lambda: [e for e in list(found) if e[0] == "camera-gone" and e[1]["id"] == "door"], 10)
+    rights = [e[1]["rights"] for e in list(found) if e[0] == "camera" and e[1]["id"] == "door"]
+    check("the app is told of both", gone and [] in rights and ["view"] in rights, found)
+    check("and afterwards the camera does not exist for him", stage.door() is None and stage.sees() == 404)
+    events.close()
+
+
+def main():
+    cameras = Cameras(2, "--fps", "20", "--gop", "20")
+    stage = Stage(cameras)
+    declared(stage)
+    clocks(stage)
+    refusals(stage)
+    hours(stage)
+    begins_and_ends(stage)
+    check("every refusal is a problem document", not stage.server.odd_problems, stage.server.odd_problems)
+    check("no alarm", "alarm" not in stage.server.log, stage.server.log[-1500:])
+    check("it ends with 0", stage.server.end() == 0, stage.server.log[-1500:])
+    stage.server.remove()
+    cameras.end()
+    return finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
