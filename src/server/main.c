@@ -21,7 +21,7 @@ static const cm_command COMMANDS[] = {
     {"camera", "add, list and remove cameras", cm_command_camera},
     {"token", "create, list and revoke tokens for programs", cm_command_token},
     {"doctor", "say what is wrong with this installation, and what to do", cm_command_doctor},
-    {"store", "check the database, or take an older copy over", cm_command_store},
+    {"store", "check the database, take an older copy over, or go back", cm_command_store},
     {"simcam", "run simulated cameras", cm_command_simcam},
     {"version", "say which version this is", run_version},
     {"help", "say what there is", run_help},

@@ -12,6 +12,7 @@
 
 #include "base/reader.h"
 #include "base/text.h"
+#include "store/files.h"
 
 enum { HEX_SIZE = 2 * CM_SECRET_SIZE, SLOT_SIZE = 64, SLOTS = 2 };
 
@@ -22,24 +23,6 @@ static cm_status complain(cm_keyfile_fault fault, const char *sentence, const ch
 }
 /* Sentences come from the few calls below, each with one %s. */
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-
-static cm_status join(const char *directory, const char *name, char out[PATH_MAX])
-{
-    const int size = snprintf(out, PATH_MAX, "%s/%s", directory, name);
-    return size > 0 && size < PATH_MAX ? CM_OK : CM_REFUSE;
-}
-
-static void close_file(const int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-}
-
-static cm_status sync_directory(const char *directory)
-{
-    CM_AUTO(close_file) int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd >= 0 && fsync(fd) == 0 ? CM_OK : CM_BROKEN;
-}
 
 static cm_status check_mode(const char *path, mode_t forbidden, cm_keyfile_fault fault)
 {
@@ -60,7 +43,7 @@ cm_status cm_keyfile_check_mode(const char *path, cm_keyfile_fault fault)
 
 static cm_status read_key(const char *path, cm_keyfile_fault fault, cm_secret *out)
 {
-    CM_AUTO(close_file) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    CM_AUTO(cm_files_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return complain(fault, "the master key %s can't be read", path);
     uint8_t text[HEX_SIZE + 2];
@@ -78,53 +61,57 @@ cm_status cm_keyfile_read(const char *directory, cm_keyfile_fault fault, cm_secr
     char path[PATH_MAX];
     const char *credentials = getenv("CREDENTIALS_DIRECTORY");
     if (credentials != NULL && credentials[0] != '\0') {
-        CM_TRY(join(credentials, "casement-master-key", path));
+        CM_TRY(cm_files_join(credentials, "casement-master-key", path));
         /* systemd gives the service's group read access by an ACL, which shows as 0440. */
         const cm_status mode = check_mode(path, S_IWGRP | S_IRWXO, fault);
         if (mode != CM_ABSENT)
             return mode == CM_OK ? read_key(path, fault, out) : mode;
     }
-    CM_TRY(join(directory, "master.key", path));
+    CM_TRY(cm_files_join(directory, "master.key", path));
+    return cm_keyfile_read_file(path, fault, out);
+}
+
+void cm_keyfile_check(const cm_secret *master, uint8_t out[CM_MAC_SIZE])
+{
+    CM_AUTO(cm_secret_clear) cm_secret check;
+    cm_secret_derive(master, "key check", (cm_slice){.size = 0}, &check);
+    cm_secret_hash(cm_secret_borrow(&check), out);
+}
+
+cm_status cm_keyfile_read_file(const char *path, cm_keyfile_fault fault, cm_secret *out)
+{
     CM_TRY(cm_keyfile_check_mode(path, fault));
     return read_key(path, fault, out);
 }
 
-static cm_status write_all(int fd, cm_slice bytes, off_t offset)
-{
-    while (bytes.size > 0) {
-        const ssize_t size = pwrite(fd, bytes.bytes, bytes.size, offset);
-        if (size < 0 && errno == EINTR)
-            continue;
-        CM_ENSURE(size > 0, CM_BROKEN);
-        bytes = cm_slice_from(bytes, (size_t)size);
-        offset += size;
-    }
-    return CM_OK;
-}
-
 /* Under another name first: a key that is half there after a crash would lock everybody out. */
-cm_status cm_keyfile_make(const char *directory, cm_random *random, cm_keyfile_fault fault,
-                          cm_secret *out)
+cm_status cm_keyfile_write(const char *directory, const cm_secret *key, cm_keyfile_fault fault)
 {
     char path[PATH_MAX];
     char draft[PATH_MAX];
-    CM_TRY(join(directory, "master.key", path));
-    CM_TRY(join(directory, "master.key.draft", draft));
+    CM_TRY(cm_files_join(directory, "master.key", path));
+    CM_TRY(cm_files_join(directory, "master.key.draft", draft));
     unlink(draft);
-    CM_AUTO(close_file) int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    CM_AUTO(cm_files_close) int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return complain(fault, "the master key %s can't be made", path);
-    cm_random_fill(random, out->bytes, sizeof out->bytes);
     char text[HEX_SIZE + 2];
-    cm_status status = cm_text_to_hex(cm_secret_borrow(out), text, sizeof text);
+    cm_status status = cm_text_to_hex(cm_secret_borrow(key), text, sizeof text);
     text[HEX_SIZE] = '\n';
     if (status == CM_OK)
-        status = write_all(fd, cm_slice_over(text, HEX_SIZE + 1), 0);
+        status = cm_files_write_all(fd, cm_slice_over(text, HEX_SIZE + 1), 0);
     cm_secret_wipe(text, sizeof text);
     if (status != CM_OK || fsync(fd) != 0 || link(draft, path) != 0 || unlink(draft) != 0 ||
-        sync_directory(directory) != CM_OK)
+        cm_files_sync_directory(directory) != CM_OK)
         return complain(fault, "the master key %s can't be written", path);
     return CM_OK;
+}
+
+cm_status cm_keyfile_make(const char *directory, cm_random *random, cm_keyfile_fault fault,
+                          cm_secret *out)
+{
+    cm_random_fill(random, out->bytes, sizeof out->bytes);
+    return cm_keyfile_write(directory, out, fault);
 }
 
 static void write_slot(cm_writer *w, const cm_secret *key, uint64_t generation)
@@ -171,8 +158,8 @@ static cm_status read_generation(int fd, const cm_secret *key, uint64_t *out)
 cm_status cm_generation_read(const char *directory, const cm_secret *key, uint64_t *out)
 {
     char path[PATH_MAX];
-    CM_TRY(join(directory, "generation", path));
-    CM_AUTO(close_file) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    CM_TRY(cm_files_join(directory, "generation", path));
+    CM_AUTO(cm_files_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
     CM_ENSURE(fd >= 0, errno == ENOENT ? CM_ABSENT : CM_BROKEN);
     return read_generation(fd, key, out);
 }
@@ -184,17 +171,17 @@ static cm_status make_generation(const char *directory, int fd, const cm_secret 
     uint8_t bytes[SLOT_SIZE];
     cm_writer w = cm_writer_over(bytes, sizeof bytes);
     write_slot(&w, key, generation);
-    CM_TRY(write_all(fd, cm_writer_done(&w), 0));
-    CM_TRY(write_all(fd, cm_writer_done(&w), SLOT_SIZE));
+    CM_TRY(cm_files_write_all(fd, cm_writer_done(&w), 0));
+    CM_TRY(cm_files_write_all(fd, cm_writer_done(&w), SLOT_SIZE));
     CM_ENSURE(fsync(fd) == 0, CM_BROKEN);
-    return sync_directory(directory);
+    return cm_files_sync_directory(directory);
 }
 
 cm_status cm_generation_raise(const char *directory, const cm_secret *key, uint64_t generation)
 {
     char path[PATH_MAX];
-    CM_TRY(join(directory, "generation", path));
-    CM_AUTO(close_file) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    CM_TRY(cm_files_join(directory, "generation", path));
+    CM_AUTO(cm_files_close) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     CM_ENSURE(fd >= 0 && flock(fd, LOCK_EX) == 0, CM_BROKEN);
     uint64_t present;
     if (read_generation(fd, key, &present) != CM_OK)
@@ -210,6 +197,6 @@ cm_status cm_generation_raise(const char *directory, const cm_secret *key, uint6
     const bool first_holds = pread(fd, first, sizeof first, 0) == (ssize_t)sizeof first &&
                              read_slot(cm_slice_over(first, sizeof first), key, &in_first) &&
                              in_first == present;
-    CM_TRY(write_all(fd, cm_writer_done(&w), first_holds ? SLOT_SIZE : 0));
+    CM_TRY(cm_files_write_all(fd, cm_writer_done(&w), first_holds ? SLOT_SIZE : 0));
     return fdatasync(fd) == 0 ? CM_OK : CM_BROKEN;
 }

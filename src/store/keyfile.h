@@ -17,7 +17,13 @@ typedef struct cm_keyfile_fault {
 /* $CREDENTIALS_DIRECTORY/casement-master-key, else `directory`/master.key. CM_ABSENT: neither is
  * there. CM_REFUSE with a sentence: unreadable, not a key, or readable for others. */
 cm_status cm_keyfile_read(const char *directory, cm_keyfile_fault fault, cm_secret *out);
-/* Makes master.key, synced with its directory. */
+/* The same from a file of that form, wherever it is. */
+cm_status cm_keyfile_read_file(const char *path, cm_keyfile_fault fault, cm_secret *out);
+/* What tells one master key from another, and nothing else of it. */
+void cm_keyfile_check(const cm_secret *master, uint8_t out[CM_MAC_SIZE]);
+/* Makes master.key, synced with its directory; none may be there. */
+cm_status cm_keyfile_write(const char *directory, const cm_secret *key, cm_keyfile_fault fault);
+/* The same with a key made at random. */
 cm_status cm_keyfile_make(const char *directory, cm_random *random, cm_keyfile_fault fault,
                           cm_secret *out);
 /* CM_REFUSE with a sentence if group or others may read or write the file. CM_ABSENT. */

@@ -52,12 +52,14 @@ enum {
 typedef struct cm_store cm_store;
 
 typedef struct cm_store_config {
-    const char *directory; /* made with mode 0700 if it is not there */
-    cm_random *random;     /* NULL: the system's */
-    size_t size_bytes_max; /* of the database file; 0: what the disk has. CM_BROKEN beyond */
-    bool must_exist;       /* refuse to make one: for the command line */
-    bool accepts_older;    /* `casement store accept-restore`: see cm_store_open */
-    const char *time_zone; /* of homes that have set none; NULL: the machine's, else UTC */
+    const char *directory;     /* made with mode 0700 if it is not there */
+    const char *key_directory; /* where master.key is; NULL: in `directory` */
+    cm_random *random;         /* NULL: the system's */
+    size_t size_bytes_max;     /* of the database file; 0: what the disk has. CM_BROKEN beyond */
+    bool must_exist;           /* refuse to make one: for the command line */
+    bool accepts_older;        /* `casement store accept-restore`: see cm_store_open */
+    bool is_put_back;          /* `casement restore`: as accepts_older, also if it is not older */
+    const char *time_zone;     /* of homes that have set none; NULL: the machine's, else UTC */
 } cm_store_config;
 
 /*
@@ -71,6 +73,10 @@ typedef struct cm_store_config {
  * taken over: all sessions, API tokens, setup tokens, passkeys and recovery codes end and every
  * camera's epoch rises, so that nothing that was taken away after the copy was made lives again
  * unseen by a person who looks at the list of members and grants.
+ *
+ * A database of an earlier version is brought up to this one; before that a copy of it is kept
+ * beside it (the last three are: sqlite/copies.h), which cm_store_rollback can put back. Nobody
+ * else may work on the directory then, or while an older database is taken over.
  */
 enum { CM_STORE_MESSAGE_SIZE = 512 };
 cm_status cm_store_open(const cm_store_config *config, char message[CM_STORE_MESSAGE_SIZE],
@@ -85,6 +91,30 @@ void cm_store_close(cm_store *store); /* NULL is fine */
  */
 void cm_store_follow(cm_store *store, void (*on_taken)(void *owner, const cm_change *change),
                      void *owner);
+
+/*
+ * `casement store rollback`, with the version from before an upgrade: puts the copy back that was
+ * kept then. The database of the later version is kept as a copy. The rules of accepts_older hold:
+ * if something was taken away since the upgrade, the copy is older than the file `generation` says,
+ * and is taken over. After a crash it is the one database or the other. CM_REFUSE with a sentence:
+ * somebody works on the directory, the database is not of a later version, there is no copy.
+ */
+typedef struct cm_rolled_back {
+    int64_t step;       /* steps that the database of the later version had taken */
+    char copy[64];      /* what was put back */
+    char aside[64];     /* what the database is called that it replaced */
+    bool is_taken_over; /* it was older: everybody is signed out */
+} cm_rolled_back;
+cm_status cm_store_rollback(const char *directory, char message[CM_STORE_MESSAGE_SIZE],
+                            cm_rolled_back *out);
+
+typedef struct cm_store_progress {
+    void (*on_part)(void *owner, uint64_t done, uint64_t all);
+    void *owner;
+} cm_store_progress;
+/* Reads. The whole database as it is at one moment, while others go on, in a file of the data
+ * directory that has no name: the caller closes it. `progress` may be NULL. */
+cm_status cm_store_snapshot(cm_store *store, const cm_store_progress *progress, int *fd_out);
 
 /* Reads. Walks every row: CM_OK if the database is sound and every MAC fits. */
 cm_status cm_store_check(cm_store *store);

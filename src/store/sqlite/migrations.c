@@ -83,6 +83,21 @@ static const char *const STEPS[] = {
     "ALTER TABLE grants ADD COLUMN to_minute INTEGER NOT NULL DEFAULT 0;",
 };
 
+#ifdef CM_FURTHER_STEP /* stands for a later version, in tests of the upgrade */
+enum { STEPS_COUNT = CM_COUNT(STEPS) + 1 };
+#else
+enum { STEPS_COUNT = CM_COUNT(STEPS) };
+#endif
+
+static const char *step_at(size_t index)
+{
+#ifdef CM_FURTHER_STEP
+    if (index == CM_COUNT(STEPS))
+        return "CREATE TABLE further_step (id INTEGER) STRICT;";
+#endif
+    return STEPS[index];
+}
+
 #ifdef CM_FAULT_INJECTION
 /* What was taken away or changed is kept here, so that store.row.stale can serve it again, also
  * after a restart. */
@@ -134,22 +149,27 @@ cm_status cm_migrations_look(cm_db *db, bool *are_due)
     CM_TRY(cm_db_ask_integer(db, "SELECT count(*) FROM sqlite_schema", &tables));
     CM_ENSURE(application != 0 || version != 0 || tables != 0, CM_ABSENT);
     CM_ENSURE(application == CM_APPLICATION_ID, CM_REFUSE);
-    CM_ENSURE(version >= 0 && (size_t)version <= CM_COUNT(STEPS), CM_FULL);
-    *are_due = (size_t)version < CM_COUNT(STEPS);
+    CM_ENSURE(version >= 0 && version <= STEPS_COUNT, CM_FULL);
+    *are_due = version < STEPS_COUNT;
     return CM_OK;
+}
+
+int64_t cm_migrations_steps(void)
+{
+    return STEPS_COUNT;
 }
 
 cm_status cm_migrations_run(cm_db *db)
 {
     int64_t version;
     CM_TRY(cm_db_ask_integer(db, "PRAGMA user_version", &version));
-    for (size_t i = (size_t)version; i < CM_COUNT(STEPS); i++)
-        CM_TRY(cm_db_run(db, STEPS[i]));
+    for (size_t i = (size_t)version; i < STEPS_COUNT; i++)
+        CM_TRY(cm_db_run(db, step_at(i)));
 #ifdef CM_FAULT_INJECTION
     CM_TRY(keep_stale(db));
 #endif
     char sql[128];
-    snprintf(sql, sizeof sql, "PRAGMA application_id=%d; PRAGMA user_version=%zu;",
-             CM_APPLICATION_ID, CM_COUNT(STEPS));
+    snprintf(sql, sizeof sql, "PRAGMA application_id=%d; PRAGMA user_version=%d;",
+             CM_APPLICATION_ID, STEPS_COUNT);
     return cm_db_run(db, sql);
 }

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "store/files.h"
 #include "store/keyfile.h"
+#include "store/sqlite/copies.h"
 #include "store/sqlite/migrations.h"
 #include "store/sqlite/store_priv.h"
 
@@ -26,6 +28,31 @@ static cm_status say(const opening *o, const char *sentence)
     return CM_REFUSE;
 }
 
+/* ---- who else works on it ---- */
+
+static cm_status hold(opening *o)
+{
+    const cm_status status = cm_files_hold(o->store->directory, CM_HOLD_SHARED, &o->store->hold);
+    if (status == CM_RETRY)
+        return say(o, "the data directory is being upgraded, restored or rolled back just now; try "
+                      "again when that is done");
+    return status == CM_OK ? CM_OK : say(o, "the data directory can't be locked");
+}
+
+static cm_status hold_alone(opening *o)
+{
+    return cm_files_hold_otherwise(o->store->hold, CM_HOLD_ALONE) == CM_OK
+               ? CM_OK
+               : say(o, "a server or another command works on it; stop it first");
+}
+
+static cm_status hold_with_others(opening *o)
+{
+    return cm_files_hold_otherwise(o->store->hold, CM_HOLD_SHARED) == CM_OK
+               ? CM_OK
+               : say(o, "the data directory can't be locked");
+}
+
 static cm_status look_at_files(opening *o)
 {
     cm_store *store = o->store;
@@ -41,6 +68,7 @@ static cm_status look_at_files(opening *o)
         return say(o, "there is no such data directory");
     if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0)
         return say(o, "the data directory may be written by others; do `chmod 0700` on it");
+    CM_TRY(hold(o));
     snprintf(o->path, sizeof o->path, "%.*s/casement.db", (int)sizeof store->directory - 16,
              directory);
     const cm_status mode = cm_keyfile_check_mode(o->path, o->fault);
@@ -53,20 +81,19 @@ static cm_status look_at_files(opening *o)
 static void derive_keys(cm_store *store, const cm_secret *master)
 {
     const cm_slice none = {.size = 0};
-    cm_secret check;
     cm_secret_derive(master, "rows of the server", none, &store->server_key);
     cm_secret_derive(master, "homes", none, &store->homes_key);
     cm_secret_derive(master, "generations", none, &store->digest_key);
     cm_secret_derive(master, "file generation", none, &store->file_key);
-    cm_secret_derive(master, "key check", none, &check);
-    cm_secret_hash(cm_secret_borrow(&check), store->key_check);
-    cm_secret_clear(&check);
+    cm_keyfile_check(master, store->key_check);
 }
 
 static cm_status read_keys(opening *o)
 {
     CM_AUTO(cm_secret_clear) cm_secret master = {{0}};
-    cm_status status = cm_keyfile_read(o->store->directory, o->fault, &master);
+    const char *directory =
+        o->config->key_directory != NULL ? o->config->key_directory : o->store->directory;
+    cm_status status = cm_keyfile_read(directory, o->fault, &master);
     if (status == CM_ABSENT && o->has_database)
         return say(o, "the master key (master.key beside it, or the credential "
                       "casement-master-key) is gone; put it back: without it nothing in this "
@@ -119,27 +146,76 @@ static cm_status insert_meta(cm_store *store)
     return cm_db_insert(&store->writer, &row);
 }
 
-static cm_status migrate(opening *o)
+/* Sentences of more than one part are written here. */
+static cm_status say_later_version(const opening *o)
 {
-    cm_db *db = &o->store->writer;
-    bool are_due = true;
-    const cm_status look = cm_migrations_look(db, &are_due);
+    char copy[CM_COPY_NAME_SIZE];
+    if (cm_copies_find(o->store->directory, cm_migrations_steps(), copy) != CM_OK)
+        return say(o, "this database was made by a later version of casement; start that one, or "
+                      "restore a backup that was made with this one");
+    snprintf(
+        o->fault.text, o->fault.capacity,
+        "%s: this database was made by a later version of casement; start that one. To go "
+        "back instead, run `casement store rollback --data %s`: it puts %s back, the copy from "
+        "before the upgrade; what was changed since is then in a copy beside it",
+        o->path, o->store->directory, copy);
+    return CM_REFUSE;
+}
+
+static cm_status look_at_steps(opening *o, bool *are_due, bool *is_empty)
+{
+    const cm_status look = cm_migrations_look(&o->store->writer, are_due);
+    *is_empty = look == CM_ABSENT;
     if (look == CM_REFUSE)
         return say(o, "this is another program's database");
     if (look == CM_FULL)
-        return say(o, "this database was made by a later version of casement; start that one");
+        return say_later_version(o);
     if (look != CM_OK && look != CM_ABSENT)
         return say(o, "the database can't be read; see the log");
-    if (!are_due)
-        return CM_OK;
+    return CM_OK;
+}
+
+static cm_status take_steps(opening *o, bool is_empty)
+{
+    cm_db *db = &o->store->writer;
     cm_status status = cm_db_run(db, "BEGIN IMMEDIATE");
     if (status == CM_OK)
         status = cm_migrations_run(db);
-    if (status == CM_OK && look == CM_ABSENT)
+    if (status == CM_OK && is_empty)
         status = insert_meta(o->store);
     if (status == CM_OK)
         status = cm_db_run(db, "COMMIT");
     return status == CM_OK ? CM_OK : say(o, "the database can't be written; see the log");
+}
+
+static cm_status keep_copy(opening *o)
+{
+    int64_t step;
+    cm_status status = cm_db_ask_integer(&o->store->writer, "PRAGMA user_version", &step);
+    if (status == CM_OK)
+        status = cm_copies_keep(&o->store->writer, o->store->directory, step);
+    return status == CM_OK ? CM_OK
+                           : say(o, "no copy of the database could be made before its upgrade; is "
+                                    "the disk full? It is as it was");
+}
+
+/* Alone: a server of the earlier version must not find another database under its feet. */
+static cm_status migrate(opening *o)
+{
+    bool are_due = true;
+    bool is_empty = true;
+    CM_TRY(look_at_steps(o, &are_due, &is_empty));
+    if (!are_due)
+        return CM_OK;
+    if (is_empty && o->config->is_put_back)
+        return say(o, "there is nothing in it");
+    CM_TRY(hold_alone(o));
+    CM_TRY(look_at_steps(o, &are_due, &is_empty));
+    if (are_due && !is_empty && !o->config->is_put_back)
+        CM_TRY(keep_copy(o));
+    if (are_due)
+        CM_TRY(take_steps(o, is_empty));
+    return hold_with_others(o);
 }
 
 /* ---- is it as new as it was? ---- */
@@ -294,11 +370,23 @@ static cm_status take_over(cm_store *store, uint64_t file_generation)
     return CM_OK;
 }
 
+static cm_status take_over_alone(opening *o, uint64_t file_generation)
+{
+    CM_TRY(hold_alone(o));
+    if (take_over(o->store, file_generation) != CM_OK)
+        return say(o, "it can't be taken over");
+    o->store->is_taken_over = true;
+    return hold_with_others(o);
+}
+
 static cm_status check_age(opening *o)
 {
     uint64_t file = 0;
     cm_status status = compare_with_file(o, &file);
-    if (status == CM_ABSENT && !o->config->accepts_older)
+    const bool accepts_older = o->config->accepts_older || o->config->is_put_back;
+    if (status == CM_OK && o->config->is_put_back)
+        status = CM_ABSENT;
+    if (status == CM_ABSENT && !accepts_older)
         return say(o, "the database or some of its rows are older than they were: an old copy was "
                       "put back, or the file `generation` beside it was lost. What was taken away "
                       "since then would be given again. If you mean it, run `casement store "
@@ -306,7 +394,7 @@ static cm_status check_age(opening *o)
                       "all passkeys and recovery codes; then "
                       "look at the members and cameras of each home");
     if (status == CM_ABSENT)
-        status = take_over(o->store, file) == CM_OK ? CM_OK : say(o, "it can't be taken over");
+        status = take_over_alone(o, file);
     CM_TRY(status);
     const uint64_t generation = cm_known_generation(o->store->known);
     if (cm_generation_raise(o->store->directory, &o->store->file_key, generation) != CM_OK)
@@ -362,6 +450,7 @@ static cm_status allocate(const cm_store_config *config, cm_store **out)
         free(store);
         return CM_BROKEN;
     }
+    store->hold = -1;
     store->random = cm_random_system();
     store->random_given = config->random != NULL ? config->random : &store->random;
     pthread_mutex_init(&store->write_lock, NULL);
@@ -404,6 +493,7 @@ void cm_store_close(cm_store *store)
 #endif
     cm_zones_destroy(store->zones);
     cm_known_destroy(store->known);
+    cm_files_close(&store->hold);
     cm_secret_clear(&store->server_key);
     cm_secret_clear(&store->homes_key);
     cm_secret_clear(&store->digest_key);

@@ -28,6 +28,7 @@ typedef struct cm_store_reader {
 
 struct cm_store {
     char directory[PATH_MAX];
+    int hold; /* of the directory */
     cm_random random;
     cm_random *random_given; /* used under write_lock */
     cm_secret server_key;    /* MACs of what belongs to the server */
@@ -42,6 +43,7 @@ struct cm_store {
     _Atomic unsigned next_reader;
     cm_known *known;
     cm_zones *zones;
+    bool is_taken_over;                                     /* it was older, at the start */
     void (*on_taken)(void *owner, const cm_change *change); /* under write_lock; may be NULL */
     void *on_taken_owner;
     _Atomic uint64_t evidence_reads, evidence_alarms, writes, write_failures;
