@@ -35,5 +35,7 @@ int cm_command_user(int argc, char **argv);
 int cm_command_home(int argc, char **argv);
 int cm_command_token(int argc, char **argv);
 int cm_command_store(int argc, char **argv);
+int cm_command_backup(int argc, char **argv);
+int cm_command_restore(int argc, char **argv);
 int cm_command_doctor(int argc, char **argv);
 int cm_command_simcam(int argc, char **argv);

@@ -21,6 +21,8 @@ static const cm_command COMMANDS[] = {
     {"camera", "add, list and remove cameras", cm_command_camera},
     {"token", "create, list and revoke tokens for programs", cm_command_token},
     {"doctor", "say what is wrong with this installation, and what to do", cm_command_doctor},
+    {"backup", "make a backup of the data directory", cm_command_backup},
+    {"restore", "put a backup into the data directory", cm_command_restore},
     {"store", "check the database, take an older copy over, or go back", cm_command_store},
     {"simcam", "run simulated cameras", cm_command_simcam},
     {"version", "say which version this is", run_version},

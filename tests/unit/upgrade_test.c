@@ -18,7 +18,8 @@ static bool may_see(store_world *w, size_t who)
     const char *cause = NULL;
     return cm_store_evidence(w->store, &w->sessions[who], &key, NOW, &e, &cause) == CM_OK &&
            e.session_is_live &&
-           (e.role == CM_ROLE_OWNER || (e.has_grant && (e.granted & VIEW) != 0));
+           (e.role == CM_ROLE_OWNER ||
+            (e.granted.count > 0 && (e.granted.items[0].rights & VIEW) != 0));
 }
 
 static void close_store(store_world *w)
