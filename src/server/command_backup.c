@@ -309,8 +309,8 @@ static int tell(const ask *a, const cm_archive_head *head, const cm_restored *re
     if (restored->aside[0] != '\0')
         printf("What was there is kept in %s: remove it when it is not wanted any more.\n",
                restored->aside);
-    printf("Everybody is signed out, and all API tokens are revoked. Passwords are those of the "
-           "backup.\n");
+    printf("Everybody is signed out; all API tokens, passkeys and recovery codes are revoked. "
+           "Passwords are those of the backup.\n");
     print_given(restored);
     return cm_desk_end_output("restore");
 }

@@ -83,7 +83,8 @@ static int roll_back(const char *directory)
            done.aside);
     if (done.is_taken_over)
         printf("Something was taken away since the upgrade. So everybody is signed out, and all "
-               "API tokens are revoked.\nNow look at the members and cameras of each home: what "
+               "API tokens, passkeys and recovery codes are revoked.\nNow look at the members and "
+               "cameras of each home: what "
                "was taken away after the upgrade is given again.\n");
     else
         printf("Nothing was taken away since the upgrade: all who were signed in then still are. "

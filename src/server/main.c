@@ -16,6 +16,7 @@ static int run_help(int argc, char **argv);
 
 static const cm_command COMMANDS[] = {
     {"serve", "run the server", cm_command_serve},
+    {"setup-link", "print a link to make the first account", cm_command_setup_link},
     {"home", "add, list and remove homes", cm_command_home},
     {"user", "add, list and remove accounts, reset passwords", cm_command_user},
     {"camera", "add, list and remove cameras", cm_command_camera},

@@ -15,6 +15,7 @@
 #include "loop/watch.h"
 #include "server/declare.h"
 #include "server/demo.h"
+#include "server/notify.h"
 #include "server/server_priv.h"
 
 enum {
@@ -347,7 +348,8 @@ static void print_rtsp(const cm_server *server)
     }
 }
 
-static void print_links(const cm_server *server, const char *setup_token)
+/* Nothing that opens the server is written where it is kept: as a service we have a journal. */
+static void print_links(const cm_server *server, const char *setup_token, bool is_needed)
 {
     char http[CM_ADDRESS_TEXT_SIZE];
     char https[LISTENER_NAME_SIZE];
@@ -359,6 +361,10 @@ static void print_links(const cm_server *server, const char *setup_token)
         printf("  First run. Open this link on this machine (it works once):\n\n    "
                "http://%s/#setup=%s\n\n",
                cm_address_format(&plain, http), setup_token);
+    else if (is_needed)
+        printf("  First run. For a link to make the first account, run on this machine:\n\n"
+               "    sudo casement setup-link --data %s\n\n",
+               server->options.data_directory);
     else
         printf("  On this machine:      http://%s/\n", cm_address_format(&plain, http));
     printf("  From other devices:   https://%s/ (install the certificate of /ca.crt there)\n",
@@ -375,10 +381,11 @@ static cm_status tell_how_to_begin(cm_server *server)
     bool is_needed;
     CM_TRY(cm_store_setup_is_needed(server->store, &is_needed));
     cm_token token;
-    if (is_needed)
+    const bool is_told = is_needed && !cm_notify_is_wanted();
+    if (is_told)
         CM_TRY(
             cm_identity_make_setup_token(server->identity, cm_loop_wall(server->loops[0]), &token));
-    print_links(server, is_needed ? token.text : NULL);
+    print_links(server, is_told ? token.text : NULL, is_needed);
     cm_secret_wipe(&token, sizeof token);
     return CM_OK;
 }
@@ -437,6 +444,7 @@ static void on_signal(void *owner, unsigned events)
         return;
     e->has_begun = true;
     cm_log(CM_LOG_INFO, "server", "event=stopping signal=%u", info.ssi_signo);
+    cm_notify("STOPPING=1");
     cm_follow_stop(e->server);
     for (size_t i = 0; i < e->server->count; i++) {
         close_task *t = calloc(1, sizeof *t);
@@ -583,7 +591,9 @@ static cm_status start(cm_server *server)
 static cm_status begin(cm_server *server)
 {
     CM_TRY(cm_follow_load_cameras(server));
-    return tell_how_to_begin(server);
+    CM_TRY(tell_how_to_begin(server));
+    cm_notify("READY=1");
+    return CM_OK;
 }
 
 static void set_log_level(const char *level)

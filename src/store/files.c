@@ -85,6 +85,15 @@ cm_status cm_files_copy(int from, int to)
     }
 }
 
+cm_status cm_files_give(int fd, const char *directory)
+{
+    struct stat owner;
+    if (geteuid() != 0)
+        return CM_OK;
+    return stat(directory, &owner) == 0 && fchown(fd, owner.st_uid, owner.st_gid) == 0 ? CM_OK
+                                                                                       : CM_BROKEN;
+}
+
 cm_status cm_files_sync_directory(const char *directory)
 {
     CM_AUTO(cm_files_close) int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -34,5 +34,7 @@ cm_status cm_files_copy(int from, int to);
 cm_status cm_files_sync_directory(const char *directory);
 /* The directory that holds `path`. */
 cm_status cm_files_sync_parent(const char *path);
+/* As root, who works for the service's user: a file is given to the owner of the directory. */
+cm_status cm_files_give(int fd, const char *directory);
 /* For CM_AUTO: closes what is not negative. */
 void cm_files_close(const int *fd);

@@ -170,13 +170,15 @@ void cm_copies_prune(const char *directory)
 }
 
 /* Complete under its own name, or not there. */
-static cm_status keep(cm_db *db, const char *draft, const char *path)
+static cm_status keep(cm_db *db, const char *directory, const char *draft, const char *path)
 {
     unlink(draft);
     CM_AUTO(cm_files_close)
     int fd = open(draft, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     CM_ENSURE(fd >= 0, CM_BROKEN);
-    cm_status status = cm_db_copy(db, &(cm_db_copying){.path = draft});
+    cm_status status = cm_files_give(fd, directory);
+    if (status == CM_OK)
+        status = cm_db_copy(db, &(cm_db_copying){.path = draft});
     if (status == CM_OK && (fsync(fd) != 0 || rename(draft, path) != 0))
         status = CM_BROKEN;
     if (status != CM_OK)
@@ -192,7 +194,7 @@ cm_status cm_copies_keep(cm_db *db, const char *directory, int64_t step)
     cm_copies_name(directory, step, name);
     CM_TRY(cm_files_join(directory, PREFIX "draft", draft));
     CM_TRY(cm_files_join(directory, name, path));
-    CM_TRY(keep(db, draft, path));
+    CM_TRY(keep(db, directory, draft, path));
     CM_TRY(cm_files_sync_directory(directory));
     cm_copies_prune(directory);
     cm_log(CM_LOG_INFO, "store", "event=copied-before-upgrade copy=%s", name);

@@ -81,12 +81,13 @@ static cm_status choose(going_back *g)
     return CM_OK;
 }
 
-static cm_status copy_file(const char *from, const char *to)
+static cm_status copy_file(const char *from, const char *to, const char *directory)
 {
     CM_AUTO(cm_files_close) int in = open(from, O_RDONLY | O_CLOEXEC);
     CM_AUTO(cm_files_close) int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     CM_ENSURE(in >= 0 && out >= 0, CM_BROKEN);
     CM_TRY(cm_files_copy(in, out));
+    CM_TRY(cm_files_give(out, directory));
     return fsync(out) == 0 ? CM_OK : CM_BROKEN;
 }
 
@@ -96,7 +97,7 @@ static cm_status copy_to_stage(const going_back *g, const char *name, const char
     char to[PATH_MAX];
     CM_TRY(cm_files_join(g->directory, name, from));
     CM_TRY(cm_files_join(g->stage, as, to));
-    return copy_file(from, to);
+    return copy_file(from, to, g->directory);
 }
 
 static cm_status make_stage(going_back *g)
