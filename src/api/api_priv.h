@@ -29,6 +29,7 @@ typedef struct cm_route {
     size_t body_max; /* bytes */
     cm_call_step *handler;
     const char *summary;
+    bool needs_fresh; /* authenticated within CM_SESSION_FRESH_US */
 } cm_route;
 
 enum { CM_CALL_PARAMETERS = 2 };
@@ -190,8 +191,10 @@ bool cm_sound_format_of(const cm_sound_status *status, cm_sound_format *out);
 
 /* ---- handlers, one file per resource: named by routes.h ---- */
 #define CM_ROUTE(id, method, path, permission, body, body_max, summary) cm_call_step cm_route_##id;
+#define CM_ROUTE_FRESH                                                  CM_ROUTE
 #include "api/routes.h"
 #undef CM_ROUTE
+#undef CM_ROUTE_FRESH
 
 extern const cm_route CM_ROUTES[];
 extern const size_t CM_ROUTE_COUNT;

@@ -12,16 +12,28 @@
 #define CM_ROUTE(id, method, path, permission, body, body_max, summary)                            \
     static_assert(CM_PERMISSION_##permission != CM_PERMISSION_UNSET,                               \
                   "route " #id " needs a permission");
+#define CM_ROUTE_FRESH CM_ROUTE
 #include "api/routes.h"
 #undef CM_ROUTE
+#undef CM_ROUTE_FRESH
 
-#define CM_ROUTE(id, method, path, permission, body, body_max, summary)                            \
-    {#id,      CM_HTTP_##method, path,   CM_PERMISSION_##permission, CM_BODY_##body,               \
-     body_max, cm_route_##id,    summary},
+#define ROW(id, method, path, permission, body, body_max, summary, needs_fresh)                    \
+    {#id,                                                                                          \
+     CM_HTTP_##method,                                                                             \
+     path,                                                                                         \
+     CM_PERMISSION_##permission,                                                                   \
+     CM_BODY_##body,                                                                               \
+     body_max,                                                                                     \
+     cm_route_##id,                                                                                \
+     summary,                                                                                      \
+     needs_fresh},
+#define CM_ROUTE(...)       ROW(__VA_ARGS__, false)
+#define CM_ROUTE_FRESH(...) ROW(__VA_ARGS__, true)
 const cm_route CM_ROUTES[] = {
 #include "api/routes.h"
 };
 #undef CM_ROUTE
+#undef CM_ROUTE_FRESH
 const size_t CM_ROUTE_COUNT = CM_COUNT(CM_ROUTES);
 
 /* `path` against a route's pattern, segment by segment; parameters must be ids. */
@@ -132,8 +144,23 @@ static void refuse(cm_call *call, cm_permission_verdict verdict)
     cm_call_problem(call, &FAULTS[verdict]);
 }
 
+/* Asked last: whoever may not do it at all is not asked for his password. */
+static bool is_fresh_enough(const cm_call *call)
+{
+    return !call->route->needs_fresh ||
+           (call->has_who &&
+            cm_session_is_fresh(call->who.authenticated, cm_loop_wall(call->api->config.loop)));
+}
+
 static void decide(cm_call *call)
 {
+    static const cm_call_fault AGAIN = {
+        403,
+        "sign-in-again",
+        "Sign in again",
+        "This wants to know that it is still you: POST /api/v1/session/again, then try once more.",
+        NULL,
+        0};
     cm_home_id asked;
     const cm_status home = cm_call_home_asked(call, &asked);
     if (home == CM_REFUSE) {
@@ -147,10 +174,12 @@ static void decide(cm_call *call)
         .is_direct_loopback = cm_http_is_loopback_direct(call->request),
     };
     const cm_permission_verdict verdict = cm_permission_decide(&ask, &call->home);
-    if (verdict == CM_PERMISSION_GIVEN)
-        call->route->handler(call);
-    else
+    if (verdict != CM_PERMISSION_GIVEN)
         refuse(call, verdict);
+    else if (!is_fresh_enough(call))
+        cm_call_problem(call, &AGAIN);
+    else
+        call->route->handler(call);
 }
 
 static void look_up_who(cm_call *call)

@@ -47,10 +47,10 @@ static json_t *operation_json(const cm_route *route)
         json_pack("{s:s, s:{s:{s:{s:s}}}}", "description", "Problem document (RFC 9457)", "content",
                   "application/problem+json", "schema", "$ref", "#/components/schemas/problem");
     json_t *operation = json_pack(
-        "{s:s, s:s, s:s, s:o, s:o, s:{s:{s:s}, s:o}}", "operationId", route->id, "summary",
-        route->summary, "x-permission", cm_permission_name(route->permission), "parameters",
-        parameters_json(route), "security", security_json(route), "responses", "2XX", "description",
-        "Done: docs/api.md says what comes", "default", problem);
+        "{s:s, s:s, s:s, s:b, s:o, s:o, s:{s:{s:s}, s:o}}", "operationId", route->id, "summary",
+        route->summary, "x-permission", cm_permission_name(route->permission), "x-needs-fresh",
+        route->needs_fresh, "parameters", parameters_json(route), "security", security_json(route),
+        "responses", "2XX", "description", "Done: docs/api.md says what comes", "default", problem);
     static const char *const MEDIA_TYPES[CM_BODIES] = {
         [CM_BODY_JSON] = "application/json",
         [CM_BODY_SDP] = "application/sdp",

@@ -1,5 +1,6 @@
 /*
- * routes: every route of the server, one row each, nothing else. Included with CM_ROUTE defined.
+ * routes: every route of the server, one row each, nothing else. Included with CM_ROUTE and
+ * CM_ROUTE_FRESH defined.
  *
  *   CM_ROUTE(id, method, path, permission, body, body_max, summary)
  *
@@ -7,6 +8,10 @@
  * `body_max` bytes. `permission` is a cm_permission without its prefix; a row without one does not
  * compile (dispatch.c, tests/unit/routes_test.c). Role x route x ownership is the golden file
  * tests/unit/permissions.golden. The handler is cm_route_<id>.
+ *
+ * A row of CM_ROUTE_FRESH wants an asker who showed a short while ago who he is
+ * (CM_SESSION_FRESH_US; ASVS 5.0 7.5.1), else it answers 403 sign-in-again. Taking a camera away
+ * from somebody is none of them: a cut waits for nobody's password.
  */
 CM_ROUTE(health, GET, "/healthz", ANYONE, NONE, 0, "Is the server well?")
 CM_ROUTE(metrics, GET, "/metrics", OPERATOR_OR_LOOPBACK, NONE, 0, "Figures for Prometheus")
@@ -19,10 +24,12 @@ CM_ROUTE(sign_in, POST, "/api/v1/session", ANYONE, JSON, 2048, "Sign in")
 CM_ROUTE(session, GET, "/api/v1/session", SESSION, NONE, 0, "Who am I?")
 CM_ROUTE(sign_out, DELETE, "/api/v1/session", SESSION, NONE, 0,
          "Sign out; live pictures of this session end")
+CM_ROUTE(sign_in_again, POST, "/api/v1/session/again", SESSION, JSON, 2048,
+         "Show again who one is: a fresh token for this session")
 CM_ROUTE(password, POST, "/api/v1/session/password", SESSION, JSON, 2048, "Change the own password")
 CM_ROUTE(sessions, GET, "/api/v1/sessions", SESSION, NONE, 0, "Where the asker is signed in")
-CM_ROUTE(sessions_end, DELETE, "/api/v1/sessions", SESSION, NONE, 0,
-         "End all the asker's sessions but this one")
+CM_ROUTE_FRESH(sessions_end, DELETE, "/api/v1/sessions", SESSION, NONE, 0,
+               "End all the asker's sessions but this one")
 CM_ROUTE(session_end, DELETE, "/api/v1/sessions/{session}", SESSION, NONE, 0,
          "End one of the asker's sessions; its live pictures end")
 CM_ROUTE(passkey_ask, POST, "/api/v1/session/passkey/challenge", ANYONE, JSON, 256,
@@ -41,7 +48,7 @@ CM_ROUTE(passkey_delete, DELETE, "/api/v1/passkeys/{passkey}", SESSION, NONE, 0,
 CM_ROUTE(recovery_create, POST, "/api/v1/recovery", SESSION, JSON, 256,
          "Make recovery codes; earlier ones are void")
 CM_ROUTE(homes, GET, "/api/v1/homes", SESSION, NONE, 0, "Homes of the asker; all for an operator")
-CM_ROUTE(home_create, POST, "/api/v1/homes", OPERATOR, JSON, 2048, "Make a home")
+CM_ROUTE_FRESH(home_create, POST, "/api/v1/homes", OPERATOR, JSON, 2048, "Make a home")
 CM_ROUTE(home_update, PATCH, "/api/v1/homes/{home}", OWNER, JSON, 1024,
          "Change a home: its time zone, or its name")
 CM_ROUTE(cameras, GET, "/api/v1/cameras", VIEW, NONE, 0, "Cameras that the asker may view")
@@ -49,8 +56,8 @@ CM_ROUTE(camera_create, POST, "/api/v1/cameras", OWNER, JSON, 8192, "Add a camer
 CM_ROUTE(camera_probe, POST, "/api/v1/cameras/probe", OWNER, JSON, 8192, "Try an address out")
 CM_ROUTE(camera, GET, "/api/v1/cameras/{camera}", VIEW, NONE, 0, "One camera")
 CM_ROUTE(camera_update, PATCH, "/api/v1/cameras/{camera}", OWNER, JSON, 8192, "Change a camera")
-CM_ROUTE(camera_delete, DELETE, "/api/v1/cameras/{camera}", OWNER, NONE, 0,
-         "Remove a camera; its keys are destroyed")
+CM_ROUTE_FRESH(camera_delete, DELETE, "/api/v1/cameras/{camera}", OWNER, NONE, 0,
+               "Remove a camera; its keys are destroyed")
 CM_ROUTE(live, GET, "/api/v1/cameras/{camera}/live.mp4", VIEW, NONE, 0,
          "Live pictures as fragmented MP4")
 CM_ROUTE(sound, GET, "/api/v1/cameras/{camera}/sound.mp4", VIEW, NONE, 0,
@@ -73,13 +80,14 @@ CM_ROUTE(still, GET, "/api/v1/cameras/{camera}/still.jpg", VIEW, NONE, 0,
          "The newest keyframe as JPEG")
 CM_ROUTE(events, GET, "/api/v1/events", SESSION, NONE, 0, "What happens, as server-sent events")
 CM_ROUTE(people, GET, "/api/v1/people", OWNER, NONE, 0, "Members and what they may see")
-CM_ROUTE(person_create, POST, "/api/v1/people", OWNER, JSON, 2048, "Add a person")
-CM_ROUTE(person_update, PATCH, "/api/v1/people/{account}", OWNER, JSON, 1024, "Change a role")
-CM_ROUTE(person_delete, DELETE, "/api/v1/people/{account}", OWNER, NONE, 0,
-         "Remove a person from the home")
-CM_ROUTE(grant_put, PUT, "/api/v1/people/{account}/cameras/{camera}", OWNER, JSON, 1024,
-         "Give rights on a camera")
+CM_ROUTE_FRESH(person_create, POST, "/api/v1/people", OWNER, JSON, 2048, "Add a person")
+CM_ROUTE_FRESH(person_update, PATCH, "/api/v1/people/{account}", OWNER, JSON, 1024, "Change a role")
+CM_ROUTE_FRESH(person_delete, DELETE, "/api/v1/people/{account}", OWNER, NONE, 0,
+               "Remove a person from the home")
+CM_ROUTE_FRESH(grant_put, PUT, "/api/v1/people/{account}/cameras/{camera}", OWNER, JSON, 1024,
+               "Give rights on a camera")
 CM_ROUTE(grant_delete, DELETE, "/api/v1/people/{account}/cameras/{camera}", OWNER, NONE, 0,
          "Take them away: the cut")
 CM_ROUTE(tokens, GET, "/api/v1/tokens", OWNER, NONE, 0, "API tokens of the home")
-CM_ROUTE(token_delete, DELETE, "/api/v1/tokens/{token}", OWNER, NONE, 0, "Revoke an API token")
+CM_ROUTE_FRESH(token_delete, DELETE, "/api/v1/tokens/{token}", OWNER, NONE, 0,
+               "Revoke an API token")

@@ -69,6 +69,19 @@ void cm_route_sign_in(cm_call *call)
         cm_call_fail(call, CM_FULL, "absent");
 }
 
+void cm_route_sign_in_again(cm_call *call)
+{
+    cm_identity_again ask = {.asker = call->asker,
+                             .name = cm_slice_of(call->who.name),
+                             .from = cm_call_peer(call),
+                             .user_agent = cm_call_user_agent(call)};
+    if (!cm_call_text(call, "password", true, &ask.password))
+        return;
+    if (cm_identity_begin_again(call->api->config.identity, call->api->config.loop, &ask,
+                                on_fresh_session, call, &call->identity_call) != CM_OK)
+        cm_call_fail(call, CM_FULL, "absent");
+}
+
 void cm_route_setup(cm_call *call)
 {
     cm_identity_setup ask = {.from = cm_call_peer(call), .user_agent = cm_call_user_agent(call)};

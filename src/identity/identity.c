@@ -241,6 +241,15 @@ static cm_status check_password(cm_identity_call *call, const call_text *passwor
     return CM_REFUSE;
 }
 
+/* In the pool: a generator of the test's is one for all threads, the system's is this thread's. */
+static void make_session_token(cm_identity_call *call)
+{
+    const cm_identity *identity = call->identity;
+    cm_random random = cm_random_system();
+    cm_token_make(identity->config.random != NULL ? identity->random : &random, CM_TOKEN_SESSION,
+                  &call->token);
+}
+
 static cm_status prepare_sign_in(cm_identity_call *call)
 {
     const cm_identity *identity = call->identity;
@@ -251,9 +260,7 @@ static cm_status prepare_sign_in(cm_identity_call *call)
     if (found == CM_ABSENT || !call->account.is_active)
         call->hash[0] = '\0'; /* costs as much, and is refused */
     CM_TRY(check_password(call, &call->password));
-    cm_random random = cm_random_system();
-    cm_token_make(identity->config.random != NULL ? identity->random : &random, CM_TOKEN_SESSION,
-                  &call->token);
+    make_session_token(call);
     return CM_OK;
 }
 
@@ -295,6 +302,60 @@ cm_status cm_identity_begin_sign_in(cm_identity *identity, cm_loop *loop,
     return begin(call, out);
 }
 
+/* ---- again ---- */
+
+/* The account is the session's, not the name's. */
+static cm_status look_up_asker(cm_identity_call *call)
+{
+    CM_AUTO(cm_who_clear) cm_who who = {.home_count = 0};
+    const char *cause = NULL;
+    cm_store *store = call->identity->config.store;
+    const cm_status status = cm_store_who(store, &call->asker, call->now, &who, &cause);
+    if (status == CM_ABSENT)
+        fail(call, status, "no-such-session", "This session has ended.");
+    CM_TRY(status);
+    CM_ENSURE(!who.is_token, CM_REFUSE);
+    call->account.id = who.account;
+    return cm_store_account_password_hash(store, &who.account, call->hash);
+}
+
+static cm_status prepare_again(cm_identity_call *call)
+{
+    CM_TRY(look_up_asker(call));
+    CM_TRY(check_password(call, &call->password));
+    make_session_token(call);
+    return CM_OK;
+}
+
+static cm_status write_again(cm_identity_call *call)
+{
+    const cm_status status =
+        cm_store_session_renew(call->identity->config.store, call->asker.token_hash,
+                               call->token.hash, &call->origin, call->now, &call->change);
+    if (status == CM_ABSENT)
+        fail(call, status, "no-such-session", "This session has ended.");
+    CM_TRY(status);
+    call->has_change = true;
+    answer_session(call);
+    return CM_OK;
+}
+
+cm_status cm_identity_begin_again(cm_identity *identity, cm_loop *loop,
+                                  const cm_identity_again *ask, cm_identity_done *done, void *owner,
+                                  cm_identity_call **out)
+{
+    cm_identity_call *call;
+    CM_TRY(make_call(identity, loop, done, owner, &call));
+    call->asker = ask->asker;
+    keep(&call->name, ask->name);
+    keep(&call->password, ask->password);
+    cm_origin_make(CM_METHOD_PASSWORD, ask->user_agent, &ask->from, &call->origin);
+    call->prepare = prepare_again;
+    call->write = write_again;
+    ask_limits(call, &ask->from);
+    return begin(call, out);
+}
+
 /* ---- signing out ---- */
 
 static cm_status write_sign_out(cm_identity_call *call)
@@ -324,13 +385,7 @@ cm_status cm_identity_begin_sign_out(cm_identity *identity, cm_loop *loop,
 
 static cm_status prepare_new_password(cm_identity_call *call)
 {
-    cm_store *store = call->identity->config.store;
-    CM_AUTO(cm_who_clear) cm_who who = {.home_count = 0};
-    const char *cause = NULL;
-    CM_TRY(cm_store_who(store, &call->asker, call->now, &who, &cause));
-    CM_ENSURE(!who.is_token, CM_REFUSE);
-    call->account.id = who.account;
-    CM_TRY(cm_store_account_password_hash(store, &who.account, call->hash));
+    CM_TRY(look_up_asker(call));
     CM_TRY(check_password(call, &call->password));
     return hash_password(call, &call->other);
 }
@@ -366,11 +421,8 @@ cm_status cm_identity_begin_new_password(cm_identity *identity, cm_loop *loop,
 
 static cm_status prepare_setup(cm_identity_call *call)
 {
-    cm_random random = cm_random_system();
-    const cm_identity *identity = call->identity;
     CM_TRY(hash_password(call, &call->password));
-    cm_token_make(identity->config.random != NULL ? identity->random : &random, CM_TOKEN_SESSION,
-                  &call->token);
+    make_session_token(call);
     return CM_OK;
 }
 

@@ -62,6 +62,20 @@ cm_status cm_identity_begin_sign_in(cm_identity *identity, cm_loop *loop,
                                     const cm_identity_sign_in *ask, cm_identity_done *done,
                                     void *owner, cm_identity_call **out);
 
+/* Somebody who is signed in shows again who he is: a token of its own for the session, which is
+ * fresh from then on; the former one ends, and the live pictures it opened. */
+typedef struct cm_identity_again {
+    cm_asker asker;
+    cm_slice name; /* of the asker's account: guesses count with those of the sign-in */
+    cm_slice password;
+    cm_address from;
+    cm_slice user_agent;
+} cm_identity_again;
+/* CM_REFUSE wrong-name-or-password; CM_RETRY; CM_ABSENT: the session has ended meanwhile. */
+cm_status cm_identity_begin_again(cm_identity *identity, cm_loop *loop,
+                                  const cm_identity_again *ask, cm_identity_done *done, void *owner,
+                                  cm_identity_call **out);
+
 cm_status cm_identity_begin_sign_out(cm_identity *identity, cm_loop *loop,
                                      const uint8_t token_hash[CM_MAC_SIZE], cm_identity_done *done,
                                      void *owner, cm_identity_call **out);

@@ -437,6 +437,12 @@ cm_status cm_store_session_end_named(cm_store *store, const cm_account_id *accou
 /* All but the one whose token's hash is `keep` (NULL: all). */
 cm_status cm_store_sessions_end_all(cm_store *store, const cm_account_id *account,
                                     const uint8_t *keep, cm_change *change);
+/* A session goes on under another token, authenticated now: the former token is worth nothing, and
+ * what was opened with it ends, for nobody can tell by whom it was (the keys turn as at a
+ * sign-out). Its limits stay: `created` is what it was. CM_ABSENT. */
+cm_status cm_store_session_renew(cm_store *store, const uint8_t token_hash[CM_MAC_SIZE],
+                                 const uint8_t fresh_hash[CM_MAC_SIZE],
+                                 const cm_session_origin *origin, cm_wall now, cm_change *change);
 cm_status cm_store_sessions(cm_store *store, const cm_account_id *account,
                             cm_stored_sessions *out); /* reads; as they were made */
 void cm_stored_sessions_clear(cm_stored_sessions *sessions);

@@ -47,9 +47,12 @@ const iso = (ms) => new Date(ms).toISOString();
 
 const NAMES = ['Front door', 'Garden', 'Garage', 'Kitchen', 'Gate', 'Stairs', 'Cellar', 'Balcony', 'Pool', 'Attic', 'Hall', 'Yard', 'Nursery', 'Workshop', 'Driveway', 'Roof'];
 
+/* What wants a session whose owner showed a short while ago who he is; world.stale: whose are not. */
+const FRESH = [/^\w+ people(?!.*\/cameras\/)/, /^PUT people/, /^DELETE cameras/, /^DELETE sessions$/, /^POST homes/];
+
 export function makeWorld({ cameras = 4, isNew = false, isDemo = false } = {}) {
   const world = {
-    accounts: new Map(), sessions: new Map(), devices: new Map(), homes: new Map(), setupToken: isNew ? 'first-light' : null,
+    accounts: new Map(), sessions: new Map(), devices: new Map(), stale: new Set(), homes: new Map(), setupToken: isNew ? 'first-light' : null,
     isDemo, tries: 0, probes: [], streams: new Set(), events: new Set(), requests: [], ca: true, clockSkewMs: 0,
   };
   const account = (id, name, isOperator = false) =>
@@ -257,6 +260,14 @@ export class Mock {
       world.sessions.delete(session.token);
       return this.json(response, 204);
     }
+    if (path === 'session/again') {
+      if (body.password !== account.password) throw new Refusal(401, 'wrong-name-or-password', 'The name or the password is wrong.');
+      world.sessions.delete(session.token);
+      world.stale.delete(account.id);
+      return this.signIn(response, 200, account);
+    }
+    if (method !== 'GET' && FRESH.some((one) => one.test(`${method} ${path}`)) && world.stale.has(account.id))
+      throw new Refusal(403, 'sign-in-again', 'This wants to know that it is still you.');
     if (path === 'session/password') {
       if (body.old_password !== account.password) throw new Refusal(403, 'wrong-password', 'The password until now is wrong.');
       account.password = body.new_password;

@@ -1,12 +1,20 @@
 #!/usr/bin/env python3
-"""A person's sessions through the API: where one is signed in, and ending them. casement-test: quick"""
+"""A person's sessions through the API: where one is signed in, ending them, showing again who one is,
+and clocks that jump. casement-test: quick"""
 
+import os
+import shutil
+import subprocess
 import sys
+import tempfile
 import time
 
 from _server import Cameras, Server, check, finish, until
 
-PASSWORDS = {name: f"{name} looks out of the window" for name in ("anna", "bruno")}
+HERE = os.path.dirname(os.path.abspath(__file__))
+DAY_S = 86400
+
+PASSWORDS = {name: f"{name} looks out of the window" for name in ("anna", "bruno", "olga")}
 ANDROID = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Mobile Safari/537.36"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 MEMBERS = {"id", "is_this", "method", "device", "network", "created", "last_used", "authenticated", "expires"}
@@ -14,7 +22,7 @@ MEMBERS = {"id", "is_this", "method", "device", "network", "created", "last_used
 
 def home(cameras):
     camera = {"id": "door", "name": "Door", "main": cameras.url(1), "sub": cameras.url(1, "sub")}
-    return {"homes": [{"id": "verdi", "name": "Casa Verdi", "allow": ["127.0.0.1/32"], "cameras": [camera], "accounts": [
+    return {"operators": [{"name": "olga", "password_file": "olga.pw"}], "homes": [{"id": "verdi", "name": "Casa Verdi", "allow": ["127.0.0.1/32"], "cameras": [camera], "accounts": [
         {"name": "anna", "role": "owner", "password_file": "anna.pw"},
         {"name": "bruno", "role": "owner", "password_file": "bruno.pw"}]}]}
 
@@ -121,21 +129,127 @@ def ended_all(server, desk, other):
     live.stream.close()
 
 
+class Clock:
+    """The server's wall clock, as a test sets it."""
+
+    def __init__(self):
+        self.place = tempfile.mkdtemp(prefix="casement-clock-")
+        self.library, self.file = os.path.join(self.place, "clock.so"), os.path.join(self.place, "ahead")
+        subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-o", self.library, os.path.join(HERE, "_clock.c")], check=True)
+        self.set(0)
+
+    def set(self, seconds):
+        with open(self.file + ".new", "w", encoding="ascii") as file:
+            file.write(str(seconds))
+        os.rename(self.file + ".new", self.file)
+
+    def start(self, make):
+        os.environ.update({"LD_PRELOAD": self.library, "CASEMENT_CLOCK": self.file})
+        try:
+            return make()
+        finally:
+            del os.environ["LD_PRELOAD"], os.environ["CASEMENT_CLOCK"]
+
+
+def again(server, cookie, password):
+    answer = server.ask("POST", "/api/v1/session/again", {"password": password}, cookie=cookie)
+    fresh = answer.headers["Set-Cookie"]
+    return answer, fresh.split(";")[0] if fresh else None
+
+
+def sensitive(server, cookie, operator):
+    """What each route that wants a fresh session answers; none of them changes anything when it refuses."""
+    people = server.ask("GET", "/api/v1/people?home=verdi", cookie=cookie).json["people"]
+    bruno = next(one["account"] for one in people if one["name"] == "bruno")
+    asks = {
+        "add a person": ("POST", "/api/v1/people?home=verdi", {"name": "mia", "password": "mia looks at the sea", "role": "guest"}),
+        "change a role": ("PATCH", f"/api/v1/people/{bruno}?home=verdi", {"role": "adult"}),
+        "remove a person": ("DELETE", f"/api/v1/people/{bruno}?home=verdi", None),
+        "give a right": ("PUT", f"/api/v1/people/{bruno}/cameras/door?home=verdi", {"rights": ["view"]}),
+        "revoke a token": ("DELETE", "/api/v1/tokens/0123456789abcdef?home=verdi", None),
+        "remove a camera": ("DELETE", "/api/v1/cameras/door?home=verdi", None),
+        "end all sessions": ("DELETE", "/api/v1/sessions", None)}
+    got = {what: server.ask(*ask, cookie=cookie) for what, ask in asks.items()}
+    got["make a home"] = server.ask("POST", "/api/v1/homes", {"name": "Nuova"}, cookie=operator)
+    return got
+
+
+def elevated(server, clock):
+    anna, second, operator = sign_in(server, "anna", FIREFOX), sign_in(server, "anna", ANDROID), sign_in(server, "olga", FIREFOX)
+    live, other = Live(server, anna), Live(server, second)
+    clock.set(299)
+    made = server.ask("POST", "/api/v1/people?home=verdi", {"name": "nino", "password": "nino looks at the sea", "role": "guest"}, cookie=anna)
+    check("within five minutes nothing is asked", made.status == 201, made)
+    clock.set(302)
+    got = sensitive(server, anna, operator)
+    for what, answer in got.items():
+        check(f"to {what}, the server wants to know again", answer.status == 403 and answer.problem == "sign-in-again", answer)
+    people = server.ask("GET", "/api/v1/people?home=verdi", cookie=anna).json["people"]
+    check("and nothing was changed", sorted((one["name"], one["role"]) for one in people) ==
+          [("anna", "owner"), ("bruno", "owner"), ("nino", "guest")] and len(sessions_of(server, anna)) == 3, people)
+    nino = next(one["account"] for one in people if one["name"] == "nino")
+    cut = server.ask("DELETE", f"/api/v1/people/{nino}/cameras/door?home=verdi", cookie=anna)
+    check("a cut waits for no password", cut.status in (204, 404) and cut.problem != "sign-in-again", cut)
+    theirs = server.ask("POST", "/api/v1/homes", {"name": "Mia"}, cookie=anna)
+    check("who may not at all is told so, and not asked", theirs.problem == "not-allowed", theirs)
+    wrong, _ = again(server, anna, "not her password")
+    check("a wrong password is refused", wrong.status == 401 and wrong.problem == "wrong-name-or-password", wrong)
+    check("and the session stays as it was", server.ask("GET", "/api/v1/session", cookie=anna).status == 200 and live.moves())
+    right, fresh = again(server, anna, PASSWORDS["anna"])
+    check("the right one gives another token", right.status == 200 and fresh and fresh != anna and right.json["account"]["name"] == "anna", right)
+    check("the former one is worth nothing", server.ask("GET", "/api/v1/session", cookie=anna).status == 401)
+    check("the pictures it opened end", live.is_over(20))
+    check("those of another session do not", other.moves())
+    again_live = Live(server, fresh)
+    check("and come again with the new one", again_live.is_there and again_live.moves())
+    mia = server.ask("POST", "/api/v1/people?home=verdi", {"name": "mia", "password": "mia looks at the sea", "role": "guest"}, cookie=fresh)
+    check("now it is done", mia.status == 201, mia)
+    check("another session of the same person is as old as before",
+          server.ask("DELETE", "/api/v1/sessions", cookie=second).problem == "sign-in-again")
+    nobody, _ = again(server, anna, PASSWORDS["anna"])
+    check("a dead token shows nothing again", nobody.status == 401, nobody)
+    for one in (live, other, again_live):
+        one.stream.close()
+    return fresh
+
+
+def clocks(server, clock, cookie):
+    """The clock of the machine is set, forth and back, while the server runs."""
+    def is_signed_in():
+        return server.ask("GET", "/api/v1/session", cookie=cookie).status == 200
+    clock.set(302 - 3600)
+    refused = server.ask("DELETE", "/api/v1/sessions", cookie=cookie)
+    check("a clock set back makes nobody fresh", refused.problem == "sign-in-again" and is_signed_in(), refused)
+    clock.set(302 + 14 * DAY_S - 3600)
+    check("just before 14 days unused it is alive", is_signed_in())
+    clock.set(302 + 28 * DAY_S)
+    check("twice that is too long, whatever of it was remembered as a use", not is_signed_in())
+    clock.set(302)
+    check("set right again, it is there", is_signed_in())
+    clock.set(302 - 3 * DAY_S)
+    check("by a clock that is days behind when it was made, it is nobody's", not is_signed_in())
+    clock.set(302)
+
+
 def after_a_restart(server, desk):
     before = sessions_of(server, desk)
     server.end()
-    again = Server(CONFIG, place=server.place, data=server.data)
-    check("sessions outlive a restart, with their names", sessions_of(again, desk)[0]["id"] == before[0]["id"])
-    return again
+    restarted = Server(CONFIG, place=server.place, data=server.data)
+    names = [{one["id"] for one in of} for of in (before, sessions_of(restarted, desk))]
+    check("sessions outlive a restart, with their names", names[0] and names[0] == names[1], names)
+    return restarted
 
 
 cameras = Cameras(1, "--gop", "20")
 CONFIG = home(cameras)
-server = Server(CONFIG, {f"{name}.pw": password for name, password in PASSWORDS.items()})
+CLOCK = Clock()
+server = CLOCK.start(lambda: Server(CONFIG, {f"{name}.pw": password for name, password in PASSWORDS.items()}))
 try:
     PHONE, DESK, OTHER = listed(server)
     ended(server, PHONE, DESK, OTHER)
     ended_all(server, DESK, OTHER)
+    clocks(server, CLOCK, elevated(server, CLOCK))
+    CLOCK.set(0)
     server = after_a_restart(server, DESK)
     check("every problem is told whole", not server.odd_problems, server.odd_problems)
     check("nothing told is stored by anybody", not server.unstored, server.unstored)
@@ -143,4 +257,5 @@ finally:
     server.end()
     cameras.end()
     server.remove()
+    shutil.rmtree(CLOCK.place, ignore_errors=True)
 sys.exit(finish())

@@ -129,6 +129,7 @@ class Server:
              f"{folder}/data"], stdout=subprocess.PIPE, stderr=self.log, text=True,
             env=environment)
         self.ports, said = {}, ""
+        self.names, self.fresh = {}, {}  # who signed in, and by which session of late, by the first cookie
         while len(self.ports) < 2:
             line = self.process.stdout.readline()
             said += line
@@ -160,7 +161,18 @@ class Server:
         return connection.getresponse()
 
     def call(self, method, path, who=None, body=None, timeout=20):
-        """(status, headers, bytes)"""
+        """(status, headers, bytes). Where the server wants to know again who asks, by a session of now: the one
+        that watches goes on."""
+        answer = self.call_once(method, path, who, body, timeout)
+        cookie = (who or {}).get("Cookie")
+        for make in (lambda: self.fresh.get(cookie, who), lambda: self.sign_in(*self.names[cookie])):
+            if cookie not in self.names or answer[0] != 403 or b"sign-in-again" not in answer[2]:
+                break
+            self.fresh[cookie] = make()
+            answer = self.call_once(method, path, self.fresh[cookie], body, timeout)
+        return answer
+
+    def call_once(self, method, path, who, body, timeout):
         connection = self.connect(timeout=timeout)
         try:
             answer = self.ask(connection, method, path, who, body)
@@ -174,7 +186,9 @@ class Server:
         if status != 200:
             raise RuntimeError(f"{name} can't sign in: {status} {body}")
         token = re.search(r"__Host-casement=([^;]+)", headers["Set-Cookie"])[1]
-        return {"Cookie": "__Host-casement=" + token}
+        cookie = "__Host-casement=" + token
+        self.names[cookie] = (name, password)
+        return {"Cookie": cookie}
 
     def end(self):
         """SIGTERM; (exit status or None when it had to be killed, seconds)"""

@@ -114,6 +114,7 @@ class Server:
              "--data", os.path.join(directory, data)],
             stdout=subprocess.PIPE, stderr=self.log, text=True, env=self.environment)
         self.http = self.https = 0
+        self.names = {}  # who signed in, by his token
         said = ""
         for line in self.process.stdout:
             said += line
@@ -137,7 +138,13 @@ class Server:
             return file.read()
 
     def call(self, method, path, who="-", body=None, timeout=20):
-        """(status, headers, bytes)"""
+        """(status, headers, bytes). Where the server wants to know again who asks, by a session of now."""
+        answer = self.call_once(method, path, who, body, timeout)
+        if who not in self.names or answer[0] != 403 or b"sign-in-again" not in answer[2]:
+            return answer
+        return self.call_once(method, path, self.sign_in(*self.names[who]), body, timeout)
+
+    def call_once(self, method, path, who, body, timeout):
         headers = {"Content-Type": "application/json", "Sec-Fetch-Site": "same-origin"}
         if who.startswith("c:"):
             headers["Cookie"] = "__Host-casement=" + who[2:]
@@ -155,7 +162,9 @@ class Server:
         status, headers, body = self.call("POST", "/api/v1/session", body={"name": name, "password": password})
         if status != 200:
             raise RuntimeError(f"{name} can't sign in: {status} {body}")
-        return "c:" + re.search(r"__Host-casement=([^;]+)", headers["Set-Cookie"])[1]
+        who = "c:" + re.search(r"__Host-casement=([^;]+)", headers["Set-Cookie"])[1]
+        self.names[who] = (name, password)
+        return who
 
     def metrics(self):
         """{"name{labels}": value}"""

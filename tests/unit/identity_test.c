@@ -391,6 +391,81 @@ static void signing_in_and_out(void **state)
     people_close(&p);
 }
 
+static answer again(people *p, const cm_token *token, const char *password, const char *from)
+{
+    answer a = {.count = 0};
+    cm_identity_call *call;
+    cm_identity_again ask = {.asker = {.kind = CM_ASKER_SESSION},
+                             .name = CM_TEXT("Anna"),
+                             .password = cm_slice_of(password),
+                             .from = address(from),
+                             .user_agent = CM_TEXT("Firefox/128.0 (Linux)")};
+    for (size_t i = 0; i < CM_MAC_SIZE; i++)
+        ask.asker.token_hash[i] = token->hash[i];
+    assert_int_equal(cm_identity_begin_again(p->identity, p->loop, &ask, on_answer, &a, &call),
+                     CM_OK);
+    return wait_for(p, &a);
+}
+
+static cm_stored_session session_of_token(people *p, const cm_account_id *account,
+                                          const cm_token *token)
+{
+    cm_stored_sessions all;
+    cm_stored_session found = {.created = {0}};
+    assert_int_equal(cm_store_sessions(p->w.store, account, &all), CM_OK);
+    for (size_t i = 0; i < all.count; i++)
+        if (memcmp(all.items[i].token_hash, token->hash, CM_MAC_SIZE) == 0)
+            found = all.items[i];
+    cm_stored_sessions_clear(&all);
+    return found;
+}
+
+/* ASVS 5.0 7.2.4: a token of its own, and the former one is worth nothing. */
+static void showing_again_who_one_is_replaces_the_token(void **state)
+{
+    (void)state;
+    people p;
+    people_open(&p);
+    const answer first = set_up_anna(&p);
+    const answer other = sign_in(&p, "Anna", "green garden gate", "192.168.1.3");
+    cm_sim_run_for(p.sim, CM_SESSION_FRESH_US);
+    const cm_wall now = cm_loop_wall(p.loop);
+    const cm_stored_session before = session_of_token(&p, &first.account.id, &first.token);
+    assert_int_equal(before.origin.method, CM_METHOD_SETUP);
+    assert_false(cm_session_is_fresh(before.authenticated, now));
+    assert_string_equal(again(&p, &first.token, "a wrong guess", "192.168.1.2").cause,
+                        "wrong-name-or-password");
+    assert_true(is_signed_in(&p, &first.token));
+    const answer a = again(&p, &first.token, "green garden gate", "192.168.1.2");
+    assert_int_equal(a.status, CM_OK);
+    assert_false(is_signed_in(&p, &first.token));
+    assert_true(is_signed_in(&p, &a.token));
+    assert_true(is_signed_in(&p, &other.token));
+    const cm_stored_session after = session_of_token(&p, &first.account.id, &a.token);
+    assert_true(cm_session_is_fresh(after.authenticated, cm_loop_wall(p.loop)));
+    assert_true(after.created.us == before.created.us); /* its absolute limit stays */
+    assert_int_equal(after.origin.method, CM_METHOD_PASSWORD);
+    assert_string_equal(after.origin.device, "Firefox on Linux");
+    /* With the dead one there is no second time. */
+    assert_string_equal(again(&p, &first.token, "green garden gate", "192.168.1.2").cause,
+                        "no-such-session");
+    people_close(&p);
+}
+
+/* Who has somebody's session can't guess his password by another door. */
+static void guesses_by_again_count_with_those_of_the_sign_in(void **state)
+{
+    (void)state;
+    people p;
+    people_open(&p);
+    const answer anna = set_up_anna(&p);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(again(&p, &anna.token, "a wrong guess", "203.0.113.9").status, CM_REFUSE);
+    assert_int_equal(again(&p, &anna.token, "green garden gate", "203.0.113.9").status, CM_RETRY);
+    assert_int_equal(sign_in(&p, "Anna", "green garden gate", "203.0.113.10").status, CM_RETRY);
+    people_close(&p);
+}
+
 static void an_account_held_off_looks_like_none(void **state)
 {
     (void)state;
@@ -803,6 +878,8 @@ int main(void)
         cmocka_unit_test(a_flood_takes_no_more_memory_and_forgets_the_lesser_first),
         cmocka_unit_test(setup_makes_home_owner_and_session_once),
         cmocka_unit_test(signing_in_and_out),
+        cmocka_unit_test(showing_again_who_one_is_replaces_the_token),
+        cmocka_unit_test(guesses_by_again_count_with_those_of_the_sign_in),
         cmocka_unit_test(an_account_held_off_looks_like_none),
         cmocka_unit_test(guessing_is_slowed_down_and_says_for_how_long),
         cmocka_unit_test(a_new_password_ends_the_others_and_keeps_this_one),

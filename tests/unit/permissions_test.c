@@ -13,15 +13,19 @@
 #include "media/kinds.h"
 #include "unit.h"
 
-#define CM_ROUTE(id, method, path, permission, body, body_max, summary)                            \
-    {#method, path, CM_PERMISSION_##permission},
+#define ROW(id, method, path, permission, body, body_max, summary, words)                          \
+    {#method, path, CM_PERMISSION_##permission, words},
+#define CM_ROUTE(...)       ROW(__VA_ARGS__, "")
+#define CM_ROUTE_FRESH(...) ROW(__VA_ARGS__, ", fresh")
 static const struct row {
     const char *method, *path;
     cm_permission permission;
+    const char *words;
 } ROWS[] = {
 #include "api/routes.h"
 };
 #undef CM_ROUTE
+#undef CM_ROUTE_FRESH
 
 /* ---- who asks ---- */
 
@@ -158,8 +162,8 @@ static bool shows_a_camera(const struct row *row)
 static void write_route(const struct row *row, cm_buffer *out)
 {
     char line[256];
-    snprintf(line, sizeof line, "\n%s %s  [%s]\n", row->method, row->path,
-             cm_permission_name(row->permission));
+    snprintf(line, sizeof line, "\n%s %s  [%s%s]\n", row->method, row->path,
+             cm_permission_name(row->permission), row->words);
     add(out, line);
     for (size_t i = 0; i < CM_COUNT(PEOPLE); i++) {
         snprintf(line, sizeof line, "  %-20s own %s  another's %s  unnamed %s\n", PEOPLE[i].name,
@@ -190,7 +194,8 @@ static void write_golden(cm_buffer *out)
 {
     cm_buffer_init(out, 1 << 20);
     add(out, "Who may do what: role x route x ownership. Made by permissions_test --write.\n"
-             "\"own\" and \"another's\": the home that ?home= names; \"unnamed\": none is.\n");
+             "\"own\" and \"another's\": the home that ?home= names; \"unnamed\": none is.\n"
+             "\"fresh\": and who may has shown a short while ago who he is.\n");
     for (size_t i = 0; i < CM_COUNT(ROWS); i++)
         write_route(&ROWS[i], out);
     write_pictures(out);

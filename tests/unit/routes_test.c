@@ -13,6 +13,7 @@ const size_t CM_ASSET_COUNT = 0;
 
 #define CM_ROUTE(id, method, path, permission, body, body_max, summary)                            \
     {#id, #method, path, #permission, CM_BODY_##body, body_max, summary},
+#define CM_ROUTE_FRESH CM_ROUTE
 static const struct row {
     const char *id, *method, *path, *permission;
     cm_call_body body;
@@ -22,6 +23,7 @@ static const struct row {
 #include "api/routes.h"
 };
 #undef CM_ROUTE
+#undef CM_ROUTE_FRESH
 
 static void test_table(void **state)
 {
@@ -52,6 +54,27 @@ static bool is_sign_in(const char *id)
         if (strcmp(id, SIGN_INS[i]) == 0)
             return true;
     return false;
+}
+
+/* Whoever asks nobody who he is can't ask how long ago that was; and whom a cut concerns does not
+ * wait for a password. */
+static void test_fresh_rows_make_sense(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    for (size_t i = 0; i < CM_ROUTE_COUNT; i++) {
+        const cm_route *route = &CM_ROUTES[i];
+        if (!route->needs_fresh)
+            continue;
+        count++;
+        assert_true(route->permission == CM_PERMISSION_SESSION ||
+                    route->permission == CM_PERMISSION_OWNER ||
+                    route->permission == CM_PERMISSION_OPERATOR);
+        assert_int_not_equal(route->method, CM_HTTP_GET);
+        assert_string_not_equal(route->id, "grant_delete");
+        assert_string_not_equal(route->id, "sign_in_again");
+    }
+    assert_true(count >= 8);
 }
 
 /* What shows a camera asks for more than a sign-in, and what changes something is nobody's but a
@@ -105,9 +128,10 @@ static void check_operation(const struct row *row, const cm_route *route, const 
     assert_string_equal(json_string_value(json_object_get(operation, "summary")), row->summary);
     assert_string_equal(json_string_value(json_object_get(operation, "x-permission")),
                         cm_permission_name(route->permission));
+    assert_int_equal(json_is_true(json_object_get(operation, "x-needs-fresh")), route->needs_fresh);
     assert_int_equal(json_object_get(operation, "requestBody") != NULL, row->body_max > 0);
     static const char *const NAMES[] = {"camera", "account",   "token",
-                                        "viewer", "publisher", "home"};
+                                        "viewer", "publisher", "home", "session"};
     for (size_t i = 0; i < CM_COUNT(NAMES); i++) {
         char braced[32];
         snprintf(braced, sizeof braced, "{%s}", NAMES[i]);
@@ -151,6 +175,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
+        cmocka_unit_test(test_fresh_rows_make_sense),
         cmocka_unit_test(test_permissions_make_sense),
         cmocka_unit_test(test_openapi),
     };

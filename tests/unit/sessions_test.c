@@ -325,8 +325,8 @@ static void a_session_whose_origin_was_changed_by_hand_is_none(void **state)
 
 /* ---- kill -9 ---- */
 
-/* Child: signs in, ends that session by its name, signs in, ends all others; says which step was
- * acknowledged. */
+/* Child: signs in, shows again who he is, ends that session by its name or all of them; says what
+ * was acknowledged. */
 static void end_until_killed(const char *directory, int pipe_end)
 {
     store_world w = {.directory = {0}};
@@ -342,6 +342,13 @@ static void end_until_killed(const char *directory, int pipe_end)
         if (cm_store_session_create(w.store, &bruno, asker.token_hash, &WORLD_ORIGIN, NOW,
                                     &change) != CM_OK)
             _exit(4);
+        cm_change_clear(&change);
+        char fresh[16];
+        snprintf(fresh, sizeof fresh, "r%u", i);
+        const cm_asker renewed = asker_of(CM_ASKER_SESSION, fresh);
+        if (cm_store_session_renew(w.store, asker.token_hash, renewed.token_hash, &WORLD_ORIGIN,
+                                   NOW, &change) != CM_OK)
+            _exit(8);
         cm_change_clear(&change);
         cm_stored_sessions all;
         if (cm_store_sessions(w.store, &bruno, &all) != CM_OK || all.count == 0)
@@ -391,9 +398,18 @@ static void no_session_whose_end_was_acknowledged_lives_after_a_kill(void **stat
         for (uint32_t i = 0; i <= last; i++) {
             char token[16];
             snprintf(token, sizeof token, "s%u", i);
+            const cm_asker former = asker_of(CM_ASKER_SESSION, token);
+            snprintf(token, sizeof token, "r%u", i);
             const cm_asker ended = asker_of(CM_ASKER_SESSION, token);
-            assert_false(is_somebody(&w, &ended, NOW));
+            assert_false(is_somebody(&w, &former, NOW) || is_somebody(&w, &ended, NOW));
         }
+        /* Of what it was about: one of the two tokens, or none; never both. */
+        char token[16];
+        snprintf(token, sizeof token, "s%u", last + 1);
+        const cm_asker former = asker_of(CM_ASKER_SESSION, token);
+        snprintf(token, sizeof token, "r%u", last + 1);
+        const cm_asker fresh = asker_of(CM_ASKER_SESSION, token);
+        assert_false(is_somebody(&w, &former, NOW) && is_somebody(&w, &fresh, NOW));
         cm_change change;
         assert_int_equal(cm_store_sessions_end_all(w.store, &w.people[BRUNO].id, NULL, &change),
                          CM_OK);

@@ -16,6 +16,7 @@ import { hrefOf, route, type Route } from './state/route';
 import { server, session } from './state/session';
 import { useStore } from './state/store';
 import { Announcer } from './ui/announce';
+import { Again } from './ui/again';
 import { Icon, Mark, type IconName } from './ui/icons';
 import { HomePicker } from './ui/home-picker';
 import { Page } from './ui/page';
@@ -150,6 +151,7 @@ function SignedIn({ value }: { value: Session }) {
       <Navigation at={at} home={home ?? members[0] ?? null} homes={members} isOperator={account.is_operator} />
       {data && <Reachability data={data} />}
       {page()}
+      <Again />
     </div>
   );
 }

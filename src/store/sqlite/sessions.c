@@ -64,21 +64,28 @@ static cm_status make_room(cm_tx *tx, const cm_account_id *account)
     return cm_tx_raise_seen_anywhere(tx, account);
 }
 
-cm_status cm_tx_make_session(cm_tx *tx, const cm_account_id *account,
-                             const uint8_t token_hash[CM_MAC_SIZE], const cm_session_origin *origin,
-                             cm_wall now)
+static cm_status insert_session(cm_tx *tx, const cm_account_id *account,
+                                const uint8_t token_hash[CM_MAC_SIZE],
+                                const cm_session_origin *origin, cm_wall created, cm_wall now)
 {
     cm_row row;
     cm_row_init(&row, CM_SESSIONS);
     cm_row_set_bytes(&row, CM_SESSIONS_TOKEN_HASH, cm_slice_over(token_hash, CM_MAC_SIZE));
     cm_row_set_id(&row, CM_SESSIONS_ACCOUNT, account->text);
-    cm_row_set_integer(&row, CM_SESSIONS_CREATED, now.us);
+    cm_row_set_integer(&row, CM_SESSIONS_CREATED, created.us);
     cm_row_set_integer(&row, CM_SESSIONS_LAST_USED, now.us);
     cm_row_set_integer(&row, CM_SESSIONS_METHOD, origin->method);
     cm_row_set_integer(&row, CM_SESSIONS_AUTHENTICATED, now.us);
     cm_row_set_bytes(&row, CM_SESSIONS_DEVICE, cm_slice_of(origin->device));
     cm_row_set_bytes(&row, CM_SESSIONS_NETWORK, cm_slice_of(origin->network));
     return cm_tx_insert(tx, &row);
+}
+
+cm_status cm_tx_make_session(cm_tx *tx, const cm_account_id *account,
+                             const uint8_t token_hash[CM_MAC_SIZE], const cm_session_origin *origin,
+                             cm_wall now)
+{
+    return insert_session(tx, account, token_hash, origin, now, now);
 }
 
 cm_status cm_tx_open_session(cm_tx *tx, const cm_account_id *account,
@@ -144,6 +151,20 @@ cm_status cm_store_session_end(cm_store *store, const uint8_t token_hash[CM_MAC_
     cm_row row;
     CM_TRY(find_session(&tx, token_hash, &row));
     CM_TRY(end_one(&tx, &row));
+    return cm_tx_commit(&tx);
+}
+
+cm_status cm_store_session_renew(cm_store *store, const uint8_t token_hash[CM_MAC_SIZE],
+                                 const uint8_t fresh_hash[CM_MAC_SIZE],
+                                 const cm_session_origin *origin, cm_wall now, cm_change *change)
+{
+    CM_AUTO(cm_tx_end) cm_tx tx;
+    CM_TRY(cm_tx_begin_change(store, change, &tx));
+    cm_row row;
+    CM_TRY(find_session(&tx, token_hash, &row));
+    CM_TRY(end_one(&tx, &row));
+    const cm_wall created = {.us = cm_row_integer(&row, CM_SESSIONS_CREATED)};
+    CM_TRY(insert_session(&tx, &change->account, fresh_hash, origin, created, now));
     return cm_tx_commit(&tx);
 }
 

@@ -48,7 +48,24 @@ export function whenSignedOut(listener: () => void): void {
   onSignedOut = listener;
 }
 
+let askAgain: (() => Promise<void>) | null = null;
+
+/* `ask` runs when the server wants to know again who asks: the request waits, and is then repeated. */
+export function whenAgainIsWanted(ask: () => Promise<void>): void {
+  askAgain = ask;
+}
+
 async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
+  try {
+    return await send<T>(method, path, body);
+  } catch (error) {
+    if (askAgain === null || asProblem(error).name_ !== 'sign-in-again') throw error;
+    await askAgain();
+    return send<T>(method, path, body);
+  }
+}
+
+async function send<T>(method: string, path: string, body?: unknown): Promise<T> {
   const init: RequestInit = { method, credentials: 'same-origin', cache: 'no-store' };
   if (body !== undefined) {
     init.headers = { 'Content-Type': 'application/json' };
@@ -86,6 +103,7 @@ export const api = {
     request<Session>('POST', '/api/v1/session', { name, password }),
   session: () => request<Session>('GET', '/api/v1/session'),
   signOut: () => request<void>('DELETE', '/api/v1/session'),
+  signInAgain: (password: string) => send<Session>('POST', '/api/v1/session/again', { password }),
   changePassword: (oldPassword: string, newPassword: string) =>
     request<void>('POST', '/api/v1/session/password', {
       old_password: oldPassword, new_password: newPassword,

@@ -41,6 +41,7 @@ export interface PictureStats extends Partial<RunStats>,
   whyNotWebrtc: WhyNot | null;
 }
 
+const STRANGER_MS = 1_000; // who is told to sign in, and is signed in, has a token that is being replaced
 const BEHIND_MS = 1_000;
 const BEHIND_END_MS = 800; // so that the words don't flicker
 const FROZEN_MS = 3_000;
@@ -394,8 +395,12 @@ export class Picture {
     this.keepLast();
     this.run = null;
     this.shown = null;
-    if (end.kind === 'refused' && [401, 403, 404].includes(end.status)) {
-      if (end.status === 401) void api.session().catch(() => undefined); // tells the app we are signed out
+    if (end.kind === 'refused' && end.status === 401) {
+      void api.session().catch(() => undefined); // tells the app, if we are signed out
+      this.retryLater(STRANGER_MS);
+      return;
+    }
+    if (end.kind === 'refused' && [403, 404].includes(end.status)) {
       this.refuse();
       return;
     }
@@ -497,7 +502,7 @@ export class Picture {
       const response = await fetch(stillPath(this.home, this.camera, this.stillWidth), {
         signal: abort.signal, cache: 'no-store', credentials: 'same-origin',
       });
-      if ([401, 403, 404].includes(response.status)) {
+      if ([403, 404].includes(response.status)) {
         this.refuse();
         return;
       }

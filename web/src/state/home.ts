@@ -7,7 +7,7 @@ import { api, eventsPath } from '../api/client';
 import type { Camera, Viewer } from '../api/types';
 import { waitForPlace, type Release } from '../player/slots';
 import { clock } from './clock';
-import { signedOut } from './session';
+import { doubt } from './session';
 import { createStore } from './store';
 
 const POLL_MS = 5_000;
@@ -135,14 +135,18 @@ export class HomeData {
       if (home === this.home) this.viewers.update((map) => new Map(map).set(id, viewers));
     });
     on('session-ended', () => {
-      this.close();
-      signedOut();
+      void doubt();
+      this.reconnectLater();
     });
     source.onerror = () => {
-      this.dropConnection();
-      if (this.isOver) return;
       void this.load();
-      this.reconnect = setTimeout(() => this.connect(), RECONNECT_MS);
+      this.reconnectLater();
     };
+  }
+
+  private reconnectLater(): void {
+    this.dropConnection();
+    clearTimeout(this.reconnect);
+    if (!this.isOver) this.reconnect = setTimeout(() => this.connect(), RECONNECT_MS);
   }
 }

@@ -26,9 +26,23 @@ export function signedOut(): void {
   session.set({ kind: 'signed-out', hasEnded: was === 'signed-in' });
 }
 
+const DOUBT_MS = 800;
+let isDoubted = false;
+
+/* A request found no session. It may have been on its way with a token that has been replaced (in
+ * this tab or another) a moment ago: only who is a stranger a little later as well is signed out. */
+export async function doubt(): Promise<void> {
+  if (isDoubted || session.get().kind !== 'signed-in') return;
+  isDoubted = true;
+  await new Promise((done) => setTimeout(done, DOUBT_MS));
+  isDoubted = false;
+  const response = await fetch('/api/v1/session', { credentials: 'same-origin', cache: 'no-store' }).catch(() => null);
+  if (response?.status === 401 && session.get().kind === 'signed-in') signedOut();
+}
+
 /* Asks the server who we are; while it can't be reached, again every few seconds. */
 export async function begin(): Promise<void> {
-  whenSignedOut(signedOut);
+  whenSignedOut(() => void doubt());
   try {
     const [info, found] = await Promise.all([
       api.server(),

@@ -121,7 +121,7 @@ export function Note({ children }: { children: ComponentChildren }) {
 }
 
 const SENTENCES = [
-  'bad-address', 'bad-name', 'bad-password', 'not-acceptable', 'not-allowed', 'probe-under-way', 'server-busy', 'server-fault',
+  'bad-address', 'bad-name', 'bad-password', 'not-acceptable', 'not-allowed', 'probe-under-way', 'server-busy', 'server-fault', 'sign-in-again',
 ] as const;
 
 /* The server speaks English, and may know more than the sentence that is translated here. */
