@@ -53,7 +53,7 @@ const FRESH = [/^\w+ people(?!.*\/cameras\/)/, /^PUT people/, /^DELETE cameras/,
 export function makeWorld({ cameras = 4, isNew = false, isDemo = false } = {}) {
   const world = {
     accounts: new Map(), sessions: new Map(), devices: new Map(), stale: new Set(), homes: new Map(), setupToken: isNew ? 'first-light' : null,
-    isDemo, tries: 0, probes: [], streams: new Set(), events: new Set(), requests: [], ca: true, clockSkewMs: 0,
+    isDemo, passkeys: { here: false, names: ['casement.local', 'localhost'] }, keys: [], codes: { left: 0, made: null }, tries: 0, probes: [], streams: new Set(), events: new Set(), requests: [], ca: true, clockSkewMs: 0,
   };
   const account = (id, name, isOperator = false) =>
     world.accounts.set(id, { id, name, password: 'a long sentence', isOperator });
@@ -249,9 +249,10 @@ export class Mock {
     const body = isWithBody ? await bodyOf(request) : {};
     const { world } = this;
     if (path === 'server')
-      return this.json(response, 200, { version: '0.1.0', setup_needed: world.setupToken !== null, ca: world.ca ? { fingerprint_sha256: FINGERPRINT } : null, time: iso(this.now()), demo: world.isDemo });
+      return this.json(response, 200, { version: '0.1.0', setup_needed: world.setupToken !== null, ca: world.ca ? { fingerprint_sha256: FINGERPRINT } : null, time: iso(this.now()), demo: world.isDemo, passkeys: world.passkeys });
     if (path === 'setup') return this.setup(response, body);
     if (path === 'session' && method === 'POST') return this.newSession(response, body);
+    if (path === 'session/passkey/challenge') return this.json(response, 200, { challenge: 'A'.repeat(43), rpId: 'localhost', timeout: 300_000, userVerification: 'required', allowCredentials: [] });
     const session = this.sessionOf(request);
     if (!session) throw new Refusal(401, 'sign-in', 'Please sign in.');
     const { account } = session;
@@ -274,6 +275,8 @@ export class Mock {
       return this.json(response, 204);
     }
     if (path === 'sessions' || path.startsWith('sessions/')) return this.sessions(response, method, session, path.slice('sessions/'.length));
+    if (path === 'passkeys' && method === 'GET') return this.json(response, 200, { passkeys: world.keys, recovery: world.codes });
+    if (path === 'recovery') return this.recovery(response);
     if (path === 'homes') return this.homes(response, method, account, body);
     return this.inHome(request, response, url, path.split('/').map(decodeURIComponent), account, body);
   }
@@ -293,6 +296,11 @@ export class Mock {
     if (id && ended.length === 0) throw new Refusal(404, 'no-such-session', 'There is no such session.');
     for (const one of ended) sessions.delete(one);
     return this.json(response, 204);
+  }
+
+  recovery(response) {
+    this.world.codes = { left: 10, made: iso(this.now()) };
+    return this.json(response, 201, { codes: Array.from({ length: 10 }, (_, n) => `7K4${n}-W2QX-M9VT-H3C${n}`) });
   }
 
   setup(response, body) {

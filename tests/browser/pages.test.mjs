@@ -44,6 +44,11 @@ describe('pages', { skip: isReal }, () => {
     const { mock } = server;
     mock.world.sessions.set('phone-of-anna-0123456789ab', 'anna');
     mock.world.devices.set('phone-of-anna-0123456789ab', { device: 'Chrome on Android', network: '2001:db8:12:34::/64', method: 'passkey' });
+    mock.world.passkeys.here = true;
+    mock.world.keys = [
+      { id: 'one', name: 'Pixel', site: 'localhost', synced: true, created: '2026-05-01T08:00:00.000Z', last_used: '2026-11-20T18:30:00.000Z' },
+      { id: 'two', name: 'Windows', site: 'casement.local', synced: false, created: '2026-06-01T08:00:00.000Z', last_used: null },
+    ];
     mock.setState('kitchen', 'unreachable', 'timeout', mock.now() + 600_000);
     mock.setState('gate', 'wrong_password', 'wrong_password');
     mock.camera('garden').guests = [{ account: 'marco', name: 'Marco', stream: 'sub', since: new Date(mock.now() - 300_000).toISOString() }];
@@ -73,6 +78,9 @@ describe('pages', { skip: isReal }, () => {
       await page.getByLabel(words['field.name']).waitFor();
       assert.equal(await page.locator('html').getAttribute('lang'), how.language);
       await look(page, 'signin', how);
+      await page.getByRole('button', { name: words['signin.lost'] }).click();
+      await page.getByLabel(words['recover.code']).waitFor();
+      await look(page, 'recover', how);
       await page.goto(`${fresh.url}/#setup=first-light`);
       await page.getByLabel(words['setup.you']).waitFor();
       await look(page, 'setup', how);
@@ -128,6 +136,15 @@ describe('pages', { skip: isReal }, () => {
       await page.getByText(words['sessions.endAllThis']).waitFor();
       await look(page, 'sessions-end', how);
       await page.keyboard.press('Escape');
+      server.mock.world.codes = { left: 0, made: null };
+      await visit('#/passkeys', 'passkeys', () => page.getByText('Pixel').waitFor());
+      await page.getByRole('button', { name: new RegExp(`${words['passkeys.remove']}.*Pixel`) }).click();
+      await page.getByText(words['passkeys.removeNow']).waitFor();
+      await look(page, 'passkeys-remove', how);
+      await page.keyboard.press('Escape');
+      await page.getByRole('button', { name: words['codes.make'] }).click();
+      await page.getByText(words['codes.once']).waitFor();
+      await look(page, 'passkeys-codes', how);
       await visit('#/wall/lago', 'wall-empty', () => page.getByText(words['wall.empty']).waitFor());
       await page.context().close();
     });
@@ -145,7 +162,7 @@ describe('pages', { skip: isReal }, () => {
     for (const width of [360, 320]) {
       const page = await openSignedIn(browser, server.url, { size: { width, height: 700 }, language: 'hi' });
       await walls(page);
-      for (const hash of ['#/wall/verdi', '#/camera/verdi/garden', '#/add/verdi', '#/people/verdi', '#/settings']) {
+      for (const hash of ['#/wall/verdi', '#/camera/verdi/garden', '#/add/verdi', '#/people/verdi', '#/settings', '#/passkeys']) {
         await page.evaluate((to) => { location.hash = to; }, hash);
         await page.locator('h1').waitFor();
         await page.waitForTimeout(200);

@@ -7,6 +7,7 @@ import { CameraPage } from './pages/camera';
 import { AddCamera, EditCamera } from './pages/camera-form';
 import { SetupNeeded, Setup, SignIn } from './pages/enter';
 import { Homes } from './pages/homes';
+import { Passkeys } from './pages/passkeys';
 import { People } from './pages/people';
 import { Publish } from './pages/publish';
 import { Sessions } from './pages/sessions';
@@ -74,7 +75,7 @@ function navItems(at: Route, home: Home | null, isOperator: boolean): NavItem[] 
     }
   }
   if (isOperator) add({ page: 'homes' }, t('nav.homes'), 'homes', home ? ['homes'] : ['homes', 'start']);
-  add({ page: 'settings' }, t('nav.settings'), 'settings', ['settings', 'sessions']);
+  add({ page: 'settings' }, t('nav.settings'), 'settings', ['settings', 'sessions', 'passkeys']);
   return items;
 }
 
@@ -141,6 +142,7 @@ function SignedIn({ value }: { value: Session }) {
   const page = () => {
     if (at.page === 'settings') return <Settings session={value} />;
     if (at.page === 'sessions') return <Sessions />;
+    if (at.page === 'passkeys' || at.page === 'welcome') return <Passkeys key={at.page} isFirst={at.page === 'welcome'} />;
     if (at.page === 'homes' || (!home && asked === null && account.is_operator))
       return account.is_operator ? <Homes /> : <Nothing back={{ page: 'start' }} />;
     if (!home) return <Nothing back={{ page: 'start' }} />;

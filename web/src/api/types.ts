@@ -176,4 +176,58 @@ export interface ServerInfo {
   time: string;
   demo: boolean;
   webrtc?: boolean; // absent: an older server
+  passkeys?: { here: boolean; names: string[] }; // do they work at this address; where else
+}
+
+export interface Passkey {
+  id: string;
+  name: string;
+  site: string; // the name of the server that it works under
+  synced: boolean;
+  created: string;
+  last_used: string | null;
+}
+
+export interface PasskeyList {
+  passkeys: Passkey[];
+  recovery: { left: number; made: string | null };
+}
+
+/* The standard's own shapes; what is bytes there is base64url here. */
+interface PasskeyName {
+  type: 'public-key';
+  id: string;
+}
+
+export interface PasskeyAsk {
+  challenge: string;
+  rpId: string;
+  timeout: number;
+  userVerification: 'required';
+  allowCredentials: PasskeyName[];
+}
+
+export interface PasskeyOptions {
+  challenge: string;
+  rp: { id: string; name: string };
+  user: { id: string; name: string; displayName: string };
+  pubKeyCredParams: { type: 'public-key'; alg: number }[];
+  timeout: number;
+  excludeCredentials: PasskeyName[];
+  authenticatorSelection: { residentKey: 'required'; requireResidentKey: boolean; userVerification: 'required' };
+  attestation: 'none';
+}
+
+export interface PasskeyMade {
+  name: string;
+  client_data: string;
+  attestation: string;
+}
+
+export interface PasskeyShown {
+  credential: string;
+  user_handle: string;
+  client_data: string;
+  authenticator_data: string;
+  signature: string;
 }

@@ -1,13 +1,15 @@
 /* The pages before anyone is signed in: the first run, and signing in. */
 
 import type { ComponentChildren } from 'preact';
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { api, asProblem } from '../api/client';
 import { t } from '../i18n';
+import { arePasskeysHere, offerPasskeys, signInWithPasskey } from '../state/passkeys';
 import { go, hrefOf } from '../state/route';
 import { server, signedIn } from '../state/session';
-import { Alert, Field, MIN_PASSWORD, Note, sentenceFor, useSubmit } from '../ui/form';
-import { Mark } from '../ui/icons';
+import { useStore } from '../state/store';
+import { Alert, Field, MIN_PASSWORD, Note, sentenceFor, Tick, useSubmit } from '../ui/form';
+import { Icon, Mark } from '../ui/icons';
 import { LanguagePicker } from './settings';
 
 function Door({ title, about, children }: { title: string; about?: string; children: ComponentChildren }) {
@@ -54,7 +56,7 @@ export function Setup({ token }: { token: string }) {
       const session = await api.setup(token, name.trim(), password, home.trim());
       const info = server.get();
       if (info) server.set({ ...info, setup_needed: false });
-      go({ page: 'start' }, 'replace');
+      go({ page: arePasskeysHere(info) ? 'welcome' : 'start' }, 'replace');
       signedIn(session);
     });
   };
@@ -92,10 +94,69 @@ export function SetupNeeded() {
   return <Door title={t('setup.needed')} about={t('setup.neededHow')}>{null}</Door>;
 }
 
+/* The phone is gone: a code that was saved for this day, and what the phone held may end. */
+function Recover({ onBack }: { onBack(): void }) {
+  const [name, setName] = useState('');
+  const [code, setCode] = useState('');
+  const [endsSessions, setEndsSessions] = useState(true);
+  const [removesPasskeys, setRemovesPasskeys] = useState(true);
+  const { isBusy, error, run } = useSubmit();
+  const submit = (event: Event) => {
+    event.preventDefault();
+    void run(async () => {
+      const session = await api.recover(name.trim(), code.trim(), endsSessions, removesPasskeys);
+      go({ page: 'passkeys' }, 'replace');
+      signedIn(session);
+    });
+  };
+  return (
+    <Door title={t('recover.title')} about={t('recover.about')}>
+      <form class="form" onSubmit={submit} noValidate>
+        {error !== null && <Alert>{sentenceFor(error)}</Alert>}
+        <Field label={t('field.name')} value={name} onInput={setName} autocomplete="username" isFocused />
+        <Field label={t('recover.code')} value={code} onInput={setCode} isAddress placeholder="ABCD-EFGH-JKMN-PQRS" />
+        <Tick label={t('recover.endSessions')} hint={t('recover.endSessionsHint')} isTicked={endsSessions} onChange={setEndsSessions} />
+        <Tick label={t('recover.removePasskeys')} hint={t('recover.removePasskeysHint')} isTicked={removesPasskeys} onChange={setRemovesPasskeys} />
+        <button class="button is-primary is-wide" aria-disabled={isBusy}>{t('signin.do')}</button>
+        <button type="button" class="button is-wide" onClick={onBack}>{t('do.back')}</button>
+      </form>
+    </Door>
+  );
+}
+
+/* Once a passkey was used or refused; the password's own form follows. */
+function PasskeyDoor({ onProblem }: { onProblem(error: unknown): void }) {
+  const { isBusy, run } = useSubmit();
+  const [tries, setTries] = useState(0);
+  /* Only one request may be under way: the button's ends the one behind the field. */
+  useEffect(() => (isBusy ? undefined : offerPasskeys(signedIn, onProblem)), [isBusy, tries]);
+  const press = () => void run(async () => {
+    onProblem(null);
+    try {
+      signedIn(await signInWithPasskey());
+    } catch (error) {
+      setTries(tries + 1);
+      onProblem(error);
+    }
+  });
+  return (
+    <>
+      <button type="button" class="button is-primary is-wide" aria-disabled={isBusy} onClick={press}>
+        <Icon name="key" /> {t('signin.passkey')}
+      </button>
+      <p class="or quiet"><span>{t('signin.or')}</span></p>
+    </>
+  );
+}
+
 export function SignIn({ hasEnded }: { hasEnded: boolean }) {
+  const info = useStore(server);
+  const hasPasskeys = arePasskeysHere(info);
+  const [isLost, setIsLost] = useState(false);
   const [name, setName] = useState('');
   const [password, setPassword] = useState('');
-  const { isBusy, error, run } = useSubmit();
+  const { isBusy, error, setError, run } = useSubmit();
+  if (isLost) return <Recover onBack={() => setIsLost(false)} />;
   const submit = (event: Event) => {
     event.preventDefault();
     void run(async () => {
@@ -103,17 +164,20 @@ export function SignIn({ hasEnded }: { hasEnded: boolean }) {
       signedIn(session);
     });
   };
-  const isWrong = error !== null && asProblem(error).status === 401;
+  const isWrong = error !== null && asProblem(error).name_ === 'wrong-name-or-password';
   return (
     <Door title={t('signin.title')}>
       <form class="form" onSubmit={submit} noValidate>
         {hasEnded && error === null && <Note>{t('signin.ended')}</Note>}
         {error !== null && <Alert>{isWrong ? t('signin.wrong') : sentenceFor(error)}</Alert>}
-        <Field label={t('field.name')} value={name} onInput={setName} autocomplete="username" isFocused />
+        {hasPasskeys && <PasskeyDoor onProblem={setError} />}
+        <Field label={t('field.name')} value={name} onInput={setName} autocomplete={hasPasskeys ? 'username webauthn' : 'username'}
+          isFocused={!hasPasskeys} />
         <Field label={t('field.password')} value={password} onInput={setPassword} type="password"
           autocomplete="current-password" />
-        <button class="button is-primary is-wide" aria-disabled={isBusy}>{t('signin.do')}</button>
+        <button class={`button is-wide${hasPasskeys ? '' : ' is-primary'}`} aria-disabled={isBusy}>{t('signin.do')}</button>
         <p class="hint is-centred">{t('signin.forgot')}</p>
+        <button type="button" class="button is-plain is-wide" onClick={() => setIsLost(true)}>{t('signin.lost')}</button>
       </form>
     </Door>
   );

@@ -47,7 +47,7 @@ function PasswordForm() {
   const [fault, setFault] = useState('');
   const { isBusy, error, run } = useSubmit();
   if (!isOpen)
-    return <button type="button" class="button" onClick={() => setIsOpen(true)}><Icon name="key" /> {t('settings.password')}</button>;
+    return <button type="button" class="button" onClick={() => setIsOpen(true)}><Icon name="lock" /> {t('settings.password')}</button>;
   const submit = (event: Event) => {
     event.preventDefault();
     const found = newPassword.length < MIN_PASSWORD ? t('field.short') : '';
@@ -132,6 +132,7 @@ export function Settings({ session }: { session: Session }) {
         <p>{t('settings.signedInAs', { name: session.account.name })}</p>
         <div class="stack">
           <PasswordForm />
+          <a class="button" href="#/passkeys"><Icon name="key" /> {t('passkeys.link')}</a>
           <a class="button" href="#/sessions"><Icon name="phone" /> {t('sessions.title')}</a>
           <button type="button" class="button" aria-disabled={isBusy}
             onClick={() => void run(async () => { await api.signOut(); signedOut(); location.hash = '#/'; })}>

@@ -13,6 +13,8 @@ export type Route =
   | { page: 'people'; home: string }
   | { page: 'settings' }
   | { page: 'sessions' }
+  | { page: 'passkeys' }
+  | { page: 'welcome' }
   | { page: 'homes' };
 
 export function parseRoute(fragment: string): Route {
@@ -25,7 +27,7 @@ export function parseRoute(fragment: string): Route {
     return { page: 'start' };
   }
   const [page, home, camera] = parts;
-  if (page === 'settings' || page === 'sessions' || page === 'homes') return { page };
+  if (page === 'settings' || page === 'sessions' || page === 'passkeys' || page === 'welcome' || page === 'homes') return { page };
   if (home && (page === 'wall' || page === 'add' || page === 'people')) return { page, home };
   if (home && camera && (page === 'camera' || page === 'edit' || page === 'publish')) return { page, home, camera };
   return { page: 'start' };

@@ -121,7 +121,8 @@ export function Note({ children }: { children: ComponentChildren }) {
 }
 
 const SENTENCES = [
-  'bad-address', 'bad-name', 'bad-password', 'not-acceptable', 'not-allowed', 'probe-under-way', 'server-busy', 'server-fault', 'sign-in-again',
+  'bad-address', 'bad-name', 'passkey-cancelled', 'passkey-refused', 'passkey-there', 'passkeys-need-a-name', 'too-many-passkeys',
+  'wrong-name-or-code', 'bad-password', 'not-acceptable', 'not-allowed', 'probe-under-way', 'server-busy', 'server-fault', 'sign-in-again',
 ] as const;
 
 /* The server speaks English, and may know more than the sentence that is translated here. */
