@@ -253,6 +253,8 @@ void cm_audit_read_counters(cm_audit *audit, cm_audit_counters *out)
 static cm_status open_directory(cm_audit *audit, char message[CM_AUDIT_MESSAGE_SIZE])
 {
     const char *path = audit->config.directory;
+    CM_TRY(cm_slice_to_cstr(cm_slice_of(path), audit->path, sizeof audit->path));
+    audit->config.directory = NULL;
     CM_ENSURE(mkdir(path, 0700) == 0 || errno == EEXIST, CM_BROKEN);
     CM_TRY(cm_audit_open_directory(path, &audit->directory));
     if (flock(audit->directory, LOCK_EX | LOCK_NB) == 0)

@@ -26,7 +26,8 @@ typedef struct cm_audit_tail {
 } cm_audit_tail;
 
 struct cm_audit {
-    cm_audit_config config;
+    cm_audit_config config; /* its pointers are NULL: they were the caller's */
+    char path[4096];
     int directory;
     cm_audit_signer signer;
     cm_secret key; /* of indexes */

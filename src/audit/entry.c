@@ -23,7 +23,7 @@ typedef struct schema {
 } schema;
 
 static const schema SCHEMAS[CM_AUDIT_KINDS] = {
-    [CM_AUDIT_SIGN_IN] = {"sign-in", HAS_ACCOUNT | HAS_PRIVATE, CM_AUDIT_GROUP_PEOPLE},
+    [CM_AUDIT_SIGN_IN] = {"sign-in", HAS_ACCOUNT | HAS_VALUE | HAS_PRIVATE, CM_AUDIT_GROUP_PEOPLE},
     [CM_AUDIT_SIGN_IN_REFUSED] = {"sign-in-refused",
                                   HAS_ACCOUNT | HAS_CAUSE | HAS_COUNT | HAS_SINCE | HAS_PRIVATE,
                                   CM_AUDIT_GROUP_REFUSALS},
@@ -273,6 +273,13 @@ static void read_private(cm_reader *r, cm_audit_entry *out)
     if (out->has_private)
         cm_slice_copy(cm_read_slice(r, sizeof out->commitment), out->commitment,
                       sizeof out->commitment);
+}
+
+cm_slice cm_audit_entry_home(cm_slice bytes)
+{
+    cm_reader r = cm_reader_over(cm_slice_from(bytes, 8));
+    const uint8_t size = cm_read_u8(&r);
+    return cm_read_slice(&r, size);
 }
 
 cm_status cm_audit_entry_parse(cm_slice bytes, cm_audit_entry *out)

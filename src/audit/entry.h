@@ -18,7 +18,7 @@
 typedef enum cm_audit_kind {
     CM_AUDIT_NONE = 0,
     /* people */
-    CM_AUDIT_SIGN_IN = 1,          /* account, private */
+    CM_AUDIT_SIGN_IN = 1,          /* account, value: cm_session_method, private */
     CM_AUDIT_SIGN_IN_REFUSED = 2,  /* account if the name is one's, cause, count, private */
     CM_AUDIT_SIGN_OUT = 3,         /* account */
     CM_AUDIT_PASSWORD_CHANGED = 4, /* account */
@@ -150,6 +150,10 @@ typedef struct cm_audit_entry {
 void cm_audit_entry_write(cm_writer *w, const cm_audit_entry *entry);
 /* CM_CLOSE: not an entry. All of `bytes`. */
 cm_status cm_audit_entry_parse(cm_slice bytes, cm_audit_entry *out);
+
+/* The home of what is written so, borrowed, without looking at the rest: for passing over most of
+ * a log. Empty: the server's own, or not an entry. */
+cm_slice cm_audit_entry_home(cm_slice bytes);
 
 /* What people ask for together. */
 typedef enum cm_audit_group {

@@ -21,7 +21,7 @@ cm_status cm_audit_source_at(const char *directory, cm_audit_source *out)
 void cm_audit_source_of(cm_audit *audit, cm_audit_source *out)
 {
     *out = (cm_audit_source){.is_live = true, .key = audit->key};
-    CM_IGNORE(set_directory(out, audit->config.directory), "it was opened by that path");
+    CM_IGNORE(set_directory(out, audit->path), "it was opened by that path");
     pthread_mutex_lock(&audit->mutex);
     out->active = audit->active;
     out->active_size = (size_t)audit->active_size;
@@ -64,8 +64,16 @@ static bool read_index(const asking *a, uint64_t sequence, cm_audit_index *out)
     return cm_audit_index_read(a->directory, sequence, &a->source->key, out) == CM_OK;
 }
 
-/* All entries of a segment, in their order; `each` says whether to go on. */
-static cm_status each_entry(const asking *a, uint64_t sequence,
+/* May it be one of `home` (NULL: any), or of the server? */
+static bool may_be_of(cm_slice body, const cm_home_id *home)
+{
+    const cm_slice its = cm_audit_entry_home(body);
+    return home == NULL || its.size == 0 || cm_slice_equal(its, cm_slice_of(home->text));
+}
+
+/* Entries of a home and of the server in a segment, in their order; `each` says whether to go on.
+ */
+static cm_status each_entry(const asking *a, uint64_t sequence, const cm_home_id *home,
                             bool (*each)(void *owner, const cm_audit_entry *entry), void *owner)
 {
     char name[CM_AUDIT_NAME_SIZE];
@@ -80,7 +88,7 @@ static cm_status each_entry(const asking *a, uint64_t sequence,
     cm_audit_record record;
     cm_audit_entry entry;
     while (cm_audit_record_next(&rest, &record) == CM_OK)
-        if (record.type == CM_AUDIT_RECORD_ENTRY &&
+        if (record.type == CM_AUDIT_RECORD_ENTRY && may_be_of(record.body, home) &&
             cm_audit_entry_parse(record.body, &entry) == CM_OK && !each(owner, &entry))
             break;
     return CM_OK;
@@ -165,7 +173,7 @@ static cm_status collect_segment(const asking *a, uint64_t sequence, collecting 
     c->count = c->next = 0;
     if (read_index(a, sequence, &index) && !may_fit(c->query, &index))
         return CM_OK;
-    return each_entry(a, sequence, collect, c);
+    return each_entry(a, sequence, c->query->is_all ? NULL : &c->query->home, collect, c);
 }
 
 /* The ring backwards: newest first. */
@@ -326,7 +334,7 @@ static cm_status expose_segment(const asking *a, uint64_t sequence, exposing *e)
         !cm_audit_index_has(&index, cm_audit_key_of_camera(e->home, e->camera)) &&
         !cm_audit_index_has(&index, cm_audit_key_of_start()))
         return CM_OK;
-    CM_TRY(each_entry(a, sequence, expose, e));
+    CM_TRY(each_entry(a, sequence, e->home, expose, e));
     return e->status;
 }
 

@@ -1,4 +1,5 @@
 /* The writer's thread: batches to the disk, segment after segment. */
+#include <assert.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -61,8 +62,9 @@ cm_status cm_audit_begin_segment(cm_audit *audit)
 /* Room for `size` more, and a writer over it. */
 static cm_status more(cm_buffer *buffer, size_t size, cm_writer *out)
 {
-    uint8_t *room;
+    uint8_t *room = NULL;
     CM_TRY(cm_buffer_room(buffer, size, &room));
+    assert(room != NULL); /* size is not 0 */
     *out = cm_writer_over(room, size);
     return CM_OK;
 }
