@@ -37,6 +37,7 @@ struct cm_identity_call {
     cm_asker asker;
     cm_home_id home_id;
     cm_role role;
+    cm_account_id by;
     char hash[CM_PASSWORD_HASH_SIZE];
     uint8_t setup_hash[CM_MAC_SIZE];
     cm_token token;
@@ -71,6 +72,44 @@ void cm_identity_destroy(cm_identity *identity)
     cm_limits_destroy(identity->limits);
     cm_identity_clear_allowed(identity);
     free(identity);
+}
+
+void cm_identity_use_audit(cm_identity *identity, cm_audit *audit)
+{
+    identity->audit = audit;
+}
+
+/* ---- account ---- */
+
+/* Where from is kept apart, so that it can be erased: network and device, a line each. */
+static cm_slice private_of(const cm_identity_call *call, char storage[CM_AUDIT_PRIVATE_MAX])
+{
+    cm_writer w = cm_writer_over(storage, CM_AUDIT_PRIVATE_MAX);
+    cm_write_text(&w, call->origin.network);
+    cm_write_text(&w, "\n");
+    cm_write_text(&w, call->origin.device);
+    return cm_writer_done(&w);
+}
+
+/* In a step of the pool or of the store's lane: returns when it is durable. */
+static void record(const cm_identity_call *call, const cm_audit_entry *what)
+{
+    char storage[CM_AUDIT_PRIVATE_MAX];
+    cm_audit_entry entry = *what;
+    entry.when = call->now;
+    CM_IGNORE(cm_audit_keep(call->identity->audit, &entry, private_of(call, storage)),
+              "it has happened: the audit says in the log that it fails");
+}
+
+/* On any thread. Those of a minute become one entry. */
+static void record_refusal(const cm_identity_call *call, cm_audit_cause cause)
+{
+    char storage[CM_AUDIT_PRIVATE_MAX];
+    const cm_audit_entry entry = {.kind = CM_AUDIT_SIGN_IN_REFUSED,
+                                  .when = call->now,
+                                  .account = call->account.id,
+                                  .cause = cause};
+    cm_audit_repeat(call->identity->audit, &entry, private_of(call, storage));
 }
 
 /* ---- the chain of steps ---- */
@@ -204,6 +243,7 @@ static void ask_limits(cm_identity_call *call, const cm_address *from)
     if (cm_limits_take(call->identity->limits, from, text_of(&call->name), cm_loop_now(call->loop),
                        &wait_us) == CM_OK)
         return;
+    record_refusal(call, CM_AUDIT_CAUSE_TOO_MANY_TRIES);
     fail(call, CM_RETRY, "too-many-tries", "Too many tries: wait before the next one.");
     call->answer.wait_us = wait_us;
 }
@@ -237,6 +277,7 @@ static cm_status check_password(cm_identity_call *call, const call_text *passwor
 {
     if (cm_password_verify(text_of(password), call->hash, &call->identity->config.cost) == CM_OK)
         return CM_OK;
+    record_refusal(call, CM_AUDIT_CAUSE_WRONG_PASSWORD);
     fail(call, CM_REFUSE, "wrong-name-or-password", "The name or the password is wrong.");
     return CM_REFUSE;
 }
@@ -283,6 +324,9 @@ static cm_status write_sign_in(cm_identity_call *call)
     CM_TRY(cm_store_session_create(store, &call->account.id, call->token.hash, &call->origin,
                                    call->now, &call->change));
     call->has_change = call->change.raised_count > 0;
+    record(call, &(cm_audit_entry){.kind = CM_AUDIT_SIGN_IN,
+                                   .account = call->account.id,
+                                   .value = call->origin.method});
     answer_session(call);
     return CM_OK;
 }
@@ -365,6 +409,7 @@ static cm_status write_sign_out(cm_identity_call *call)
     if (status == CM_ABSENT)
         return CM_OK; /* ended already: as wanted */
     CM_TRY(status);
+    record(call, &(cm_audit_entry){.kind = CM_AUDIT_SIGN_OUT, .account = call->change.account});
     call->has_change = true;
     return CM_OK;
 }
@@ -395,6 +440,7 @@ static cm_status write_new_password(cm_identity_call *call)
     CM_TRY(cm_store_account_set_password(call->identity->config.store, &call->account.id,
                                          cm_slice_of(call->hash), call->asker.token_hash,
                                          &call->change));
+    record(call, &(cm_audit_entry){.kind = CM_AUDIT_PASSWORD_CHANGED, .account = call->account.id});
     call->has_change = true;
     return CM_OK;
 }
@@ -444,6 +490,8 @@ static cm_status write_setup(cm_identity_call *call)
     if (status == CM_REFUSE)
         fail(call, status, "bad-name", "The name of the account or of the home can't be used.");
     CM_TRY(status);
+    record(call, &(cm_audit_entry){
+                     .kind = CM_AUDIT_SETUP, .home = call->home.id, .account = call->account.id});
     answer_session(call);
     call->answer.home = &call->home;
     return CM_OK;
@@ -490,6 +538,13 @@ static cm_status write_new_member(cm_identity_call *call)
     if (status == CM_REFUSE)
         fail(call, status, "bad-name", "This name can't be used.");
     CM_TRY(status);
+    cm_audit_entry added = {.kind = CM_AUDIT_MEMBER_ADDED,
+                            .home = call->home_id,
+                            .account = call->by,
+                            .value = call->role};
+    cm_slice_copy(cm_slice_over(call->account.id.text, CM_ID_SIZE), added.other,
+                  sizeof added.other);
+    record(call, &added);
     call->answer.account = &call->account;
     return CM_OK;
 }
@@ -504,6 +559,7 @@ cm_status cm_identity_begin_new_member(cm_identity *identity, cm_loop *loop,
     keep(&call->password, ask->password);
     call->home_id = ask->home;
     call->role = ask->role;
+    call->by = ask->by;
     call->prepare = prepare_new_member;
     call->write = write_new_member;
     return begin(call, out);

@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "audit/audit.h"
 #include "identity/limits.h"
 #include "identity/origin.h"
 #include "identity/password.h"
@@ -34,6 +35,9 @@ typedef struct cm_identity_config {
 
 cm_status cm_identity_create(const cm_identity_config *config, cm_identity **out);
 void cm_identity_destroy(cm_identity *identity);
+/* Before the loops run: where sign-ins, refusals and changes are kept from here on. A call is
+ * answered when its entry is durable. NULL: nowhere. */
+void cm_identity_use_audit(cm_identity *identity, cm_audit *audit);
 
 /* No answer comes any more. NULL is fine. Not after the answer. */
 void cm_identity_cancel(cm_identity_call *call);
@@ -104,6 +108,7 @@ typedef struct cm_identity_new_member {
     cm_home_id home;
     cm_slice name, password;
     cm_role role;
+    cm_account_id by; /* who adds him: for the audit */
 } cm_identity_new_member;
 /* A fresh account joins the home. CM_REFUSE: bad-name, name-taken, bad-password. */
 cm_status cm_identity_begin_new_member(cm_identity *identity, cm_loop *loop,

@@ -15,6 +15,7 @@ struct cm_identity {
     cm_random system;
     cm_random *random;
     cm_limits *limits;
+    cm_audit *audit;             /* NULL: nothing is kept */
     cm_identity_ranges *allowed; /* written once, by cm_identity_apply_declared */
     size_t allowed_count;
 };

@@ -504,6 +504,10 @@ cm_status cm_store_setting_write(cm_store *store, const char *name, cm_slice val
  * Without the master key nothing can be tried against it. Any thread; touches no disk. */
 void cm_store_fingerprint(const cm_store *store, cm_slice text, uint8_t out[CM_MAC_SIZE]);
 
+/* A key of the server for what `label` says, the same in every process. Any thread; touches no
+ * disk. Without the master key nobody has it. */
+void cm_store_derive(const cm_store *store, const char *label, cm_secret *out);
+
 /* ---- changes by other processes (the command line while the server runs) ---- */
 
 /*

@@ -119,3 +119,8 @@ void cm_store_fingerprint(const cm_store *store, cm_slice text, uint8_t out[CM_M
     cm_secret_derive(&store->server_key, "fingerprints", (cm_slice){.size = 0}, &key);
     cm_secret_mac(&key, text, out);
 }
+
+void cm_store_derive(const cm_store *store, const char *label, cm_secret *out)
+{
+    cm_secret_derive(&store->server_key, "keys of others", cm_slice_of(label), out);
+}
