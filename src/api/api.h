@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "audit/audit.h"
 #include "base/buffer.h"
 #include "devices/fleet.h"
 #include "egress/mp4/mp4.h"
@@ -28,6 +29,7 @@ typedef struct cm_api_config {
     cm_store *store;
     cm_identity *identity;
     cm_passkeys *passkeys;
+    cm_audit *audit; /* NULL: nothing is kept, and nothing can be asked */
     cm_grants *grants;
     cm_fleet *fleet;
     cm_hub *hub;

@@ -114,6 +114,15 @@ cm_http_request *cm_call_release(cm_call *call);
 /* That a token is used is remembered, seldom, and waited for by nobody. */
 void cm_api_note_use(cm_api *api, const cm_asker *asker);
 
+/* ---- account (audit.c): in steps of cm_call_write, returns when it is durable ---- */
+
+/* Home, who and when are the call's. */
+void cm_call_record(const cm_call *call, const cm_audit_entry *what);
+/* The same if call->status is CM_OK: of a camera; of somebody whom it was done to. */
+void cm_call_record_camera(const cm_call *call, cm_audit_kind kind, const cm_camera_id *camera);
+void cm_call_record_person(const cm_call *call, const cm_audit_entry *what,
+                           const cm_account_id *person);
+
 /* ---- steps ---- */
 
 /* `work` in the pool (reads), then `done` on the loop. */

@@ -391,6 +391,7 @@ static void create_camera(cm_call *call)
                                   .id = c->key.camera};
     call->status = cm_store_camera_create(call->api->config.store, &call->home, &camera,
                                           cm_loop_wall(call->api->config.loop), &c->saved);
+    cm_call_record_camera(call, CM_AUDIT_CAMERA_ADDED, &c->saved.key.camera);
 }
 
 void cm_route_camera_create(cm_call *call)
@@ -435,6 +436,7 @@ static void update_camera(cm_call *call)
     };
     call->status =
         cm_store_camera_update(call->api->config.store, &c->key, &update, &c->saved, &call->change);
+    cm_call_record_camera(call, CM_AUDIT_CAMERA_CHANGED, &c->key.camera);
 }
 
 void cm_route_camera_update(cm_call *call)
@@ -449,6 +451,7 @@ static void delete_camera(cm_call *call)
 {
     cameras *c = call->data;
     call->status = cm_store_camera_delete(call->api->config.store, &c->key, &call->change);
+    cm_call_record_camera(call, CM_AUDIT_CAMERA_REMOVED, &c->key.camera);
 }
 
 static void forget_camera(cm_call *call)

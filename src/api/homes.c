@@ -52,6 +52,9 @@ static void create_home(cm_call *call)
 {
     call->status = cm_store_home_create(call->api->config.store, call->data,
                                         cm_loop_wall(call->api->config.loop));
+    const cm_stored_home *home = call->data;
+    if (call->status == CM_OK)
+        cm_call_record(call, &(cm_audit_entry){.kind = CM_AUDIT_HOME_ADDED, .home = home->id});
 }
 
 static void answer_created(cm_call *call)

@@ -133,7 +133,7 @@ static void on_member_created(void *owner, const cm_identity_answer *answer)
 
 void cm_route_person_create(cm_call *call)
 {
-    cm_identity_new_member ask = {.home = call->home};
+    cm_identity_new_member ask = {.home = call->home, .by = call->who.account};
     if (!cm_call_text(call, "name", true, &ask.name) ||
         !cm_call_text(call, "password", true, &ask.password) || !cm_call_role(call, &ask.role))
         return;
@@ -175,6 +175,8 @@ static void set_role(cm_call *call)
     const people *p = call->data;
     call->status = cm_store_member_set_role(call->api->config.store, &call->home, &p->account,
                                             p->role, &call->change);
+    const cm_audit_entry what = {.kind = CM_AUDIT_MEMBER_ROLE, .value = p->role};
+    cm_call_record_person(call, &what, &p->account);
 }
 
 void cm_route_person_update(cm_call *call)
@@ -194,6 +196,7 @@ static void remove_member(cm_call *call)
     const people *p = call->data;
     call->status =
         cm_store_member_remove(call->api->config.store, &call->home, &p->account, &call->change);
+    cm_call_record_person(call, &(cm_audit_entry){.kind = CM_AUDIT_MEMBER_REMOVED}, &p->account);
 }
 
 void cm_route_person_delete(cm_call *call)
@@ -229,8 +232,8 @@ static void put_grant(cm_call *call)
     people *p = call->data;
     cm_store *store = call->api->config.store;
     cm_stored_home home;
-    cm_camera_key camera;
-    cm_grant_terms terms;
+    cm_camera_key camera = {0};
+    cm_grant_terms terms = {0};
     call->status =
         camera_of(call, &camera) ? cm_store_home_find(store, &call->home, &home) : CM_ABSENT;
     if (call->status == CM_OK)
@@ -239,6 +242,9 @@ static void put_grant(cm_call *call)
     if (call->status == CM_OK)
         call->status = cm_store_grant_put(store, &camera, &p->account, &terms, false,
                                           cm_loop_wall(call->api->config.loop), &call->change);
+    const cm_audit_entry what = {
+        .kind = CM_AUDIT_GRANT_PUT, .camera = camera.camera, .value = terms.rights};
+    cm_call_record_person(call, &what, &p->account);
 }
 
 void cm_route_grant_put(cm_call *call)
@@ -256,11 +262,13 @@ void cm_route_grant_put(cm_call *call)
 static void remove_grant(cm_call *call)
 {
     const people *p = call->data;
-    cm_camera_key camera;
+    cm_camera_key camera = {0};
     call->status = CM_ABSENT;
     if (camera_of(call, &camera))
         call->status =
             cm_store_grant_remove(call->api->config.store, &camera, &p->account, &call->change);
+    const cm_audit_entry what = {.kind = CM_AUDIT_GRANT_REMOVED, .camera = camera.camera};
+    cm_call_record_person(call, &what, &p->account);
 }
 
 void cm_route_grant_delete(cm_call *call)

@@ -91,3 +91,9 @@ CM_ROUTE(grant_delete, DELETE, "/api/v1/people/{account}/cameras/{camera}", OWNE
 CM_ROUTE(tokens, GET, "/api/v1/tokens", OWNER, NONE, 0, "API tokens of the home")
 CM_ROUTE_FRESH(token_delete, DELETE, "/api/v1/tokens/{token}", OWNER, NONE, 0,
                "Revoke an API token")
+CM_ROUTE(audit, GET, "/api/v1/audit", OWNER, NONE, 0, "What happened in the home, newest first")
+CM_ROUTE(server_audit, GET, "/api/v1/server/audit", OPERATOR, NONE, 0,
+         "What happened on the server; nothing of any home")
+CM_ROUTE(viewings, GET, "/api/v1/cameras/{camera}/viewings", OWNER, NONE, 0,
+         "Who saw a camera between two times")
+CM_ROUTE(watching, GET, "/api/v1/watching", OWNER, NONE, 0, "Who is watching now")

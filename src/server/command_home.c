@@ -100,6 +100,8 @@ static int remove_home(const cm_desk *desk, const cm_home_id *id, bool is_with_c
     CM_AUTO(cm_change_clear) cm_change change = {.raised_count = 0};
     if (status == CM_OK)
         status = cm_store_home_delete(desk->store, id, &change);
+    if (status == CM_OK)
+        status = cm_desk_forget(desk, id, NULL);
     return status == CM_OK ? CM_EXIT_OK : cm_desk_failed(desk->command, status, ABSENT, ABSENT);
 }
 

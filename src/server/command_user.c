@@ -282,6 +282,8 @@ static int remove_account(const cm_desk *desk, const char *name, const cm_home_i
     if (status == CM_OK)
         status = home != NULL ? cm_store_member_remove(desk->store, home, &account.id, &change)
                               : cm_store_account_delete(desk->store, &account.id, &change);
+    if (status == CM_OK && home == NULL)
+        status = cm_desk_forget(desk, NULL, &account.id);
     return status == CM_OK
                ? CM_EXIT_OK
                : cm_desk_failed(desk->command, status,

@@ -9,9 +9,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "audit/private.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "server/declare.h"
+#include "server/witness.h"
 
 bool cm_desk_read_options(const cm_usage *usage, int argc, char **argv, int *exit_status)
 {
@@ -56,6 +58,7 @@ int cm_desk_open(const char *command, const cm_desk_place *place, cm_desk *out)
     const cm_declare_result declared =
         cm_declare_open(directory, desk.config, NULL, NULL, &desk.store, &desk.identity, message);
     if (declared == CM_DECLARE_FINE) {
+        desk.directory = directory;
         *out = desk;
         return CM_EXIT_OK;
     }
@@ -69,6 +72,14 @@ void cm_desk_close(cm_desk *desk)
     cm_identity_destroy(desk->identity);
     cm_store_close(desk->store);
     cm_config_destroy(desk->config);
+}
+
+cm_status cm_desk_forget(const cm_desk *desk, const cm_home_id *home, const cm_account_id *account)
+{
+    char path[CM_WITNESS_PATH_SIZE];
+    uint64_t erased;
+    CM_TRY(cm_witness_directory(desk->directory, path));
+    return cm_audit_erase(path, home, account, &erased);
 }
 
 /* ---- sentences ---- */

@@ -42,8 +42,9 @@ typedef struct cm_desk_place {
     }
 
 typedef struct cm_desk {
-    const char *command; /* for messages: "camera add" */
-    cm_config *config;   /* NULL without -c */
+    const char *command;   /* for messages: "camera add" */
+    const char *directory; /* the data directory; the caller's */
+    cm_config *config;     /* NULL without -c */
     cm_store *store;
     cm_identity *identity;
     cm_wall now;
@@ -56,6 +57,9 @@ bool cm_desk_read_options(const cm_usage *usage, int argc, char **argv, int *exi
  * configuration leaves the data directory untouched. */
 int cm_desk_open(const char *command, const cm_desk_place *place, cm_desk *out);
 void cm_desk_close(cm_desk *desk);
+
+/* Somebody is gone: what the audit keeps that tells who he was is erased (NULL: of none). */
+cm_status cm_desk_forget(const cm_desk *desk, const cm_home_id *home, const cm_account_id *account);
 
 /* Tells a sentence after the command's name and gives CM_EXIT_FAULT or CM_EXIT_WRONG back. */
 int cm_desk_refuse(const char *command, const char *format, ...) CM_PRINTF(2, 3);

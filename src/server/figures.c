@@ -469,6 +469,16 @@ static void write_sounds(page *p, const cm_server *server)
     }
 }
 
+static void write_audit(page *p, const cm_server *server)
+{
+    cm_audit_counters c;
+    cm_audit_read_counters(server->audit, &c);
+    one(p, "audit_entries_total", "counter", "Entries of the audit on the disk", c.entries);
+    one(p, "audit_batches_total", "counter", "Times it was synced for them", c.batches);
+    one(p, "audit_dropped_total", "counter", "Entries that there was no room for", c.dropped);
+    one(p, "audit_write_failures_total", "counter", "Times the disk refused", c.write_failures);
+}
+
 /* How often each fault of a test build fired. */
 static void write_faults(page *p)
 {
@@ -501,6 +511,7 @@ cm_status cm_figures_write(void *owner, cm_buffer *out)
     write_stills(&p, server);
     write_transcodes(&p, server);
     write_grants(&p, server);
+    write_audit(&p, server);
     write_cameras(&p, server);
     write_sounds(&p, server);
     write_faults(&p);

@@ -97,6 +97,7 @@ static void on_taken(void *owner, const cm_change *change)
 {
     cm_server *server = owner;
     cm_grants_changed(server->grants, change, NULL);
+    cm_witness_cut(server, change);
 }
 
 void cm_follow_store(cm_server *server, bool is_wanted)
@@ -205,8 +206,10 @@ static void looked_outside(cm_job *job)
 {
     cm_follow *follow = CM_HOLDER(job, cm_follow, job);
     follow->is_looking = false;
-    if (follow->status == CM_OK && follow->has_outside)
+    if (follow->status == CM_OK && follow->has_outside) {
+        cm_witness_outside(follow->server);
         follow_outside(follow);
+    }
     cm_stored_cameras_clear(&follow->cameras);
     cm_change_clear(&follow->outside);
 }

@@ -22,6 +22,8 @@ static const cm_command COMMANDS[] = {
     {"camera", "add, list and remove cameras", cm_command_camera},
     {"token", "create, list and revoke tokens for programs", cm_command_token},
     {"doctor", "say what is wrong with this installation, and what to do", cm_command_doctor},
+    {"audit", "show what happened, verify that the record is whole, print its key",
+     cm_command_audit},
     {"backup", "make a backup of the data directory", cm_command_backup},
     {"restore", "put a backup into the data directory", cm_command_restore},
     {"store", "check the database, take an older copy over, or go back", cm_command_store},

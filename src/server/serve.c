@@ -35,27 +35,30 @@ static void on_hub_alarm(void *owner, const cm_camera_key *camera, cm_stream str
 {
     static const char *const NAMES[CM_STREAMS] = {"main", "sub", "sound", "sound-opus",
                                                   "sound-flac"};
-    (void)owner;
+    const cm_station *station = owner;
+    cm_witness_refusal(station->server, cm_loop_wall(station->loop), camera, refusal);
     cm_log_camera(CM_LOG_ERROR, "seal", camera, "event=alarm stream=%s cause=%s", NAMES[stream],
                   cm_refusal_name(refusal));
 }
 
 static void on_still_alarm(void *owner, const cm_camera_key *camera, cm_refusal refusal)
 {
-    (void)owner;
+    const cm_station *station = owner;
+    cm_witness_refusal(station->server, cm_loop_wall(station->loop), camera, refusal);
     cm_log_camera(CM_LOG_ERROR, "still", camera, "event=alarm cause=%s", cm_refusal_name(refusal));
 }
 
 static void on_transcode_alarm(void *owner, const cm_camera_key *camera, cm_refusal refusal)
 {
-    (void)owner;
+    const cm_station *station = owner;
+    cm_witness_refusal(station->server, cm_loop_wall(station->loop), camera, refusal);
     cm_log_camera(CM_LOG_ERROR, "transcode", camera, "event=alarm cause=%s",
                   cm_refusal_name(refusal));
 }
 
 static void on_evidence_alarm(void *owner, const cm_camera_key *asked, const char *cause)
 {
-    (void)owner;
+    cm_witness_alarm(owner, asked);
     cm_log_camera(CM_LOG_ERROR, "grants", asked, "event=evidence-alarm cause=\"%s\"", cause);
 }
 
@@ -77,18 +80,22 @@ static cm_status create_station(cm_server *server, unsigned index)
     cm_figures_init(station);
     CM_TRY(cm_net_create(station->loop, &station->net));
     server->nets[index] = station->net;
-    CM_TRY(cm_hub_create(
-        &(cm_hub_config){.loop = station->loop, .page = server->page, .on_alarm = on_hub_alarm},
-        &station->hub));
+    CM_TRY(cm_hub_create(&(cm_hub_config){.loop = station->loop,
+                                          .page = server->page,
+                                          .on_alarm = on_hub_alarm,
+                                          .owner = station},
+                         &station->hub));
     server->hubs[index] = station->hub;
     CM_TRY(cm_still_service_create(&(cm_still_config){.loop = station->loop,
                                                       .helper_path = server->options.helper_path,
-                                                      .on_alarm = on_still_alarm},
+                                                      .on_alarm = on_still_alarm,
+                                                      .owner = station},
                                    &station->stills));
     server->stills[index] = station->stills;
     const cm_transcode_service_config transcodes = {.loop = station->loop,
                                                     .helper_path = server->options.helper_path,
-                                                    .on_alarm = on_transcode_alarm};
+                                                    .on_alarm = on_transcode_alarm,
+                                                    .owner = station};
     CM_TRY(cm_transcode_service_create(&transcodes, &station->transcodes));
     server->transcodes[index] = station->transcodes;
     CM_TRY(cm_tls_create(&station->tls));
@@ -110,6 +117,7 @@ static cm_status create_rights(cm_server *server)
                                                 .store = server->store,
                                                 .page = server->page,
                                                 .on_alarm = on_evidence_alarm,
+                                                .on_view = cm_witness_view,
                                                 .owner = server},
                             &server->grants));
     cm_follow_store(server, true);
@@ -203,6 +211,7 @@ static cm_status create_api(cm_station *station)
                             .store = server->store,
                             .identity = server->identity,
                             .passkeys = server->passkeys,
+                            .audit = server->audit,
                             .grants = server->grants,
                             .fleet = server->fleet,
                             .hub = station->hub,
@@ -531,7 +540,9 @@ static cm_status run(cm_server *server)
  */
 static void take_down(cm_server *server)
 {
+    const cm_wall now = server->count > 0 ? cm_loop_wall(server->loops[0]) : (cm_wall){0};
     cm_follow_stop(server);
+    cm_witness_stop(server);
     for (size_t i = 0; i < server->count; i++) {
         cm_timer_stop(&server->stations[i].figures_timer);
         cm_http_server_destroy(server->stations[i].http);
@@ -570,6 +581,7 @@ static void take_down(cm_server *server)
     cm_identity_destroy(server->identity);
     cm_epoch_page_destroy(server->page);
     cm_follow_destroy(server->follow);
+    cm_witness_close(server, now);
 }
 
 /* ---- the start ---- */
@@ -577,6 +589,7 @@ static void take_down(cm_server *server)
 static cm_status start(cm_server *server)
 {
     CM_TRY(create_stations(server));
+    CM_TRY(cm_witness_open(server));
     CM_TRY(create_rights(server));
     server->started = cm_loop_wall(server->loops[0]);
     if (server->options.is_demo)

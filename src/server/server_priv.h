@@ -10,8 +10,7 @@
 #include "net/tls.h"
 #include "server/reach.h"
 #include "server/serve.h"
-
-typedef struct cm_server cm_server;
+#include "server/witness.h"
 
 /* What one loop counted, as it was at most a second ago; kept by the control loop. */
 typedef struct cm_loop_figures {
@@ -61,6 +60,8 @@ struct cm_server {
     cm_store *store;
     cm_identity *identity;
     cm_passkeys *passkeys;
+    cm_audit *audit;
+    struct cm_witness *witness;
     cm_grants *grants;
     cm_fleet *fleet;
     cm_reach *reach;

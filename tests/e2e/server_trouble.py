@@ -23,7 +23,7 @@ ADD = "/api/v1/cameras?home=verdi"
 
 
 def database(server):
-    return next(f for f in glob.glob(os.path.join(server.data, "*")) if open(f, "rb").read(15) == b"SQLite format 3")
+    return next(f for f in glob.glob(os.path.join(server.data, "*")) if os.path.isfile(f) and open(f, "rb").read(15) == b"SQLite format 3")
 
 
 def is_sound(server):
