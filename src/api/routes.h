@@ -84,6 +84,8 @@ CM_ROUTE_FRESH(person_create, POST, "/api/v1/people", OWNER, JSON, 2048, "Add a 
 CM_ROUTE_FRESH(person_update, PATCH, "/api/v1/people/{account}", OWNER, JSON, 1024, "Change a role")
 CM_ROUTE_FRESH(person_delete, DELETE, "/api/v1/people/{account}", OWNER, NONE, 0,
                "Remove a person from the home")
+CM_ROUTE(grant, GET, "/api/v1/people/{account}/cameras/{camera}", VIEW, NONE, 0,
+         "Why may this person see a camera, or not, and when?")
 CM_ROUTE_FRESH(grant_put, PUT, "/api/v1/people/{account}/cameras/{camera}", OWNER, JSON, 1024,
                "Give rights on a camera")
 CM_ROUTE(grant_delete, DELETE, "/api/v1/people/{account}/cameras/{camera}", OWNER, NONE, 0,

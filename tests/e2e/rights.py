@@ -166,6 +166,28 @@ def begins_and_ends(stage):
     events.close()
 
 
+def why(stage):
+    def ask(who, of="door"):
+        return stage.server.ask("GET", f"/api/v1/people/{stage.account}/cameras/{of}", cookie=who)
+    told = ask(stage.anna)
+    check("why: it is over", told.json.get("reason") == "over" and told.json["allowed"] is False and told.json["opens"] is None and
+          told.json["grant"]["rights"] == ["view"] and told.json["sentence"], told)
+    check("the person himself is told the same", ask(stage.marco).json == told.json)
+    yard = ask(stage.marco, "yard").json
+    check("why: other hours", yard["allowed"] or (yard["reason"] == "not-these-hours" and yard["opens"] and
+                                                  yard["grant"]["from"] == "22:00"), yard)
+    stage.server.ask("DELETE", stage.path, cookie=stage.anna)
+    check("why: nobody has allowed it", ask(stage.anna).json["reason"] == "no-grant")
+    people = {p["name"]: p["account"] for p in stage.people()}
+    other = stage.server.ask("GET", f"/api/v1/people/{people['anna']}/cameras/door", cookie=stage.marco)
+    check("of somebody else only owners are told", other.status == 403, other)
+    owner = stage.server.ask("GET", f"/api/v1/people/{people['anna']}/cameras/door", cookie=stage.anna).json
+    check("why: an owner", owner["reason"] == "owner" and owner["allowed"] and owner["grant"] is None and owner["until"] is None, owner)
+    for path in ("nobody/cameras/door", f"{stage.account}/cameras/attic"):
+        answer = stage.server.ask("GET", "/api/v1/people/" + path, cookie=stage.anna)
+        check(f"{path} is not there", answer.status == 404, answer)
+
+
 def main():
     cameras = Cameras(2, "--fps", "20", "--gop", "20")
     stage = Stage(cameras)
@@ -174,6 +196,7 @@ def main():
     refusals(stage)
     hours(stage)
     begins_and_ends(stage)
+    why(stage)
     check("every refusal is a problem document", not stage.server.odd_problems, stage.server.odd_problems)
     check("no alarm", "alarm" not in stage.server.log, stage.server.log[-1500:])
     check("it ends with 0", stage.server.end() == 0, stage.server.log[-1500:])
