@@ -82,6 +82,8 @@ function addCamera(world, home, input) {
   return camera;
 }
 
+const NO_TERMS = { days: null, from: null, to: null, not_before: null, not_after: null };
+const utc = (text) => (text ? new Date(text).toISOString() : null); // the tests' browser and this program have one clock
 const rightsOf = (home, account, id) =>
   home.members.get(account) === 'owner' ? ['view', 'listen', 'talk'] : home.rights.get(account)?.get(id) ?? [];
 const maySee = (home, account, id) =>
@@ -94,7 +96,8 @@ function cameraObject(camera, home, account, viewers) {
     home: camera.home, id: camera.id, name: camera.name, state: camera.state, state_since: iso(camera.since), cause: camera.cause,
     next_try: camera.nextTry === null ? null : iso(camera.nextTry),
     streams: { main: stream(1280, 720), sub: camera.sub ? stream(640, 360) : null },
-    sound: { codec: 'pcmu', rate: 8000, channels: 1 }, rights: rightsOf(home, account, camera.id),
+    sound: { codec: 'pcmu', rate: 8000, channels: 1 }, rights: camera.opens ? [] : rightsOf(home, account, camera.id),
+    not_now: camera.opens ? { reason: 'not-these-hours', opens: iso(camera.opens) } : null,
     talk: camera.talk ? { state: camera.talkCause ? 'failed' : 'idle', cause: camera.talkCause ?? null, detail: null } : null,
   };
   if (!isOwner) return object;
@@ -230,7 +233,7 @@ export class Mock {
 
   sessionObject(account) {
     const homes = [...this.world.homes.values()].filter((home) => home.members.has(account.id))
-      .map((home) => ({ id: home.id, name: home.name, role: home.members.get(account.id) }));
+      .map((home) => ({ id: home.id, name: home.name, time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone, role: home.members.get(account.id) }));
     return { account: { id: account.id, name: account.name, is_operator: account.isOperator }, homes, expires: iso(this.now() + 86_400_000) };
   }
 
@@ -395,7 +398,7 @@ export class Mock {
   personObject(home, id) {
     const cameras = [...home.cameras.keys()].filter((camera) => home.members.get(id) !== 'owner' && maySee(home, id, camera));
     return {
-      account: id, name: this.world.accounts.get(id).name, role: home.members.get(id), cameras: cameras.map((camera) => ({ camera, rights: rightsOf(home, id, camera) })),
+      account: id, name: this.world.accounts.get(id).name, role: home.members.get(id), cameras: cameras.map((camera) => ({ camera, ...NO_TERMS, ...home.terms?.get(`${id}/${camera}`), rights: rightsOf(home, id, camera) })),
       sessions: [...this.world.sessions.values()].filter((account) => account === id).length,
       watching: [...new Set([...this.world.streams].filter((stream) => stream.account === id).map((stream) => stream.camera.id))],
     };
@@ -410,9 +413,20 @@ export class Mock {
       home.members.set(account.id, body.role);
       return this.json(response, 201, this.personObject(home, account.id));
     }
+    if (camera && method === 'GET') {
+      const rights = rightsOf(home, id, camera);
+      const reason = home.why ?? (home.members.get(id) === 'owner' ? 'owner' : rights.length > 0 ? 'grant' : 'no-grant');
+      const allowed = ['owner', 'grant'].includes(reason);
+      return this.json(response, 200, {
+        account: id, camera, allowed, reason, sentence: reason, rights: allowed ? rights : [], grant: null, until: null,
+        opens: reason === 'not-these-hours' ? iso(Date.now() + 3_600_000) : null, history_from: null,
+      });
+    }
     if (camera && method === 'PUT') {
       if (!body.rights.includes('view')) throw new Refusal(400, 'bad-rights', 'Not without view.', { field: 'rights' });
       home.rights.set(id, (home.rights.get(id) ?? new Map()).set(camera, body.rights));
+      home.terms ??= new Map();
+      home.terms.set(`${id}/${camera}`, { ...body, not_before: utc(body.not_before), not_after: utc(body.not_after) });
       this.tellCamera(home.cameras.get(camera));
       return this.json(response, 200, this.personObject(home, id));
     }

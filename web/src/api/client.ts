@@ -4,7 +4,7 @@ import { ways } from '../player/ways';
 import { clock } from '../state/clock';
 import type {
   Camera, CameraInput, Home, Passkey, PasskeyAsk, PasskeyList, PasskeyMade, PasskeyOptions, PasskeyShown, Person,
-  Probe, Role, ServerInfo, Session, SignedInAt, StreamName, Terms,
+  Probe, Role, ServerInfo, Session, SignedInAt, StreamName, Terms, Why,
 } from './types';
 
 /* What the server refused, or `offline` when it was not reached at all. */
@@ -144,6 +144,8 @@ export const api = {
     request<Person>('PATCH', `/api/v1/people/${part(account)}?${ofHome(home)}`, { role }),
   removePerson: (home: string, account: string) =>
     request<void>('DELETE', `/api/v1/people/${part(account)}?${ofHome(home)}`),
+  why: (home: string, account: string, camera: string) =>
+    request<Why>('GET', rightPath(home, account, camera)),
   setTerms: (home: string, account: string, camera: string, terms: Terms) =>
     request<Person>('PUT', rightPath(home, account, camera), terms),
   cutView: (home: string, account: string, camera: string) =>

@@ -161,6 +161,20 @@ export interface Person {
   watching: string[];
 }
 
+/* Why somebody may see a camera now, or may not. */
+export interface Why {
+  account: string;
+  camera: string;
+  allowed: boolean;
+  reason: string;
+  sentence: string;
+  rights: Right[];
+  grant: Terms | null;
+  until: string | null;
+  opens: string | null;
+  history_from: string | null;
+}
+
 export interface Viewer {
   account: string;
   name: string;

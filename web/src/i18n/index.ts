@@ -106,6 +106,18 @@ export const clockTime = (ms: number, nowMs: number = Date.now()): Moment => mom
 /* 14:32 */
 export const shortTime = (ms: number, nowMs: number = Date.now()): Moment => moment(ms, nowMs, {});
 
+/* Monday is 0. */
+export const weekday = (index: number, style: 'short' | 'long'): string =>
+  kept(`weekday-${style}`, (l) => new Intl.DateTimeFormat(l, { weekday: style, timeZone: 'UTC' }))
+    .format(Date.UTC(2024, 0, 1 + index)); // a Monday
+
+/* "24 Dec 2026, 18:00", by the clock of a zone. */
+export const dayAndTime = (ms: number, zone: string | undefined): string =>
+  kept(`day-and-time-${zone}`, (l) => new Intl.DateTimeFormat(l, {
+    day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23',
+    ...(zone ? { timeZone: zone } : {}),
+  })).format(ms);
+
 const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
   ['day', DAY_MS], ['hour', 3_600_000], ['minute', 60_000], ['second', 1_000],
 ];

@@ -11,6 +11,7 @@ import { Alert, Choices, Field, MIN_PASSWORD, sentenceFor, useSubmit } from '../
 import { Icon } from '../ui/icons';
 import { Page } from '../ui/page';
 import { HoldButton, Sheet } from '../ui/sheet';
+import { RightsSheet, TermsButton, WhyNow } from './rights';
 
 const termsOf = (person: Person, camera: string): Terms =>
   person.cameras.find((one) => one.camera === camera) ?? { rights: [] };
@@ -216,7 +217,7 @@ type Open =
   | { kind: 'add' }
   | { kind: 'person'; account: string }
   | { kind: 'remove'; account: string }
-  | { kind: 'cut' | 'mute' | 'hush'; account: string; camera: Camera }
+  | { kind: 'cut' | 'mute' | 'hush' | 'terms' | 'why'; account: string; camera: Camera }
   | null;
 
 export function People({ data, home, account }: { data: HomeData; home: Home; account: string }) {
@@ -239,7 +240,8 @@ export function People({ data, home, account }: { data: HomeData; home: Home; ac
   const switches = (who: Person, camera: Camera) => who.role === 'owner'
     ? <span class="always"><Icon name="check" size={16} /> {t('people.always')}</span>
     : (
-      <span class="switches">
+      <span class="cell">
+        <span class="switches">
         <RightSwitch person={who} camera={camera} right="view" onAllow={() => allow(who, camera, 'view')}
           onCut={() => setOpen({ kind: 'cut', account: who.account, camera })} />
         <RightSwitch person={who} camera={camera} right="listen" onAllow={() => allow(who, camera, 'listen')}
@@ -248,6 +250,9 @@ export function People({ data, home, account }: { data: HomeData; home: Home; ac
           <RightSwitch person={who} camera={camera} right="talk" onAllow={() => allow(who, camera, 'talk')}
             onCut={() => setOpen({ kind: 'hush', account: who.account, camera })} />
         )}
+      </span>
+      <TermsButton home={home} person={who} camera={camera} terms={termsOf(who, camera.id)}
+        onOpen={() => setOpen({ kind: rightsOf(who, camera.id).length > 0 ? 'terms' : 'why', account: who.account, camera })} />
       </span>
     );
   return (
@@ -311,6 +316,15 @@ export function People({ data, home, account }: { data: HomeData; home: Home; ac
       {open?.kind === 'remove' && person && <RemoveSheet home={home} person={person} onClose={close} onDone={load} />}
       {open?.kind === 'cut' && person && (
         <CutSheet home={home.id} person={person} camera={open.camera} onClose={close} onDone={load} />
+      )}
+      {open?.kind === 'terms' && person && (
+        <RightsSheet home={home} person={person} camera={open.camera} terms={termsOf(person, open.camera.id)}
+          onClose={close} onDone={load} />
+      )}
+      {open?.kind === 'why' && person && (
+        <Sheet title={t('rights.title', { person: person.name, camera: open.camera.name })} onClose={close}>
+          <WhyNow home={home} account={person.account} camera={open.camera.id} />
+        </Sheet>
       )}
       {(open?.kind === 'mute' || open?.kind === 'hush') && person && (
         <MuteSheet home={home.id} person={person} camera={open.camera} right={open.kind === 'mute' ? 'listen' : 'talk'}

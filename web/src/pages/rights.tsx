@@ -1,0 +1,156 @@
+/* One cell of people × cameras: why somebody sees a camera now or does not, and when he may. */
+
+import { useEffect, useState } from 'preact/hooks';
+import { api, asProblem } from '../api/client';
+import { DAYS, type Camera, type Day, type Home, type Person, type Terms, type Why } from '../api/types';
+import { dayAndTime, t, weekday, type Key } from '../i18n';
+import { Alert, sentenceFor, useSubmit } from '../ui/form';
+import { Icon } from '../ui/icons';
+import { HoldButton, Sheet } from '../ui/sheet';
+import { asField, inWords, takesAway } from './terms';
+
+const REASONS: Record<string, Key> = {
+  owner: 'why.owner', grant: 'why.grant', 'no-grant': 'why.noGrant', 'not-yet': 'why.notYet', over: 'why.over',
+  'not-these-hours': 'why.hours', 'account-held-off': 'why.heldOff',
+};
+
+export function WhyNow({ home, account, camera }: { home: Home; account: string; camera: string }) {
+  const [why, setWhy] = useState<Why | null>(null);
+  const [error, setError] = useState<unknown>(null);
+  useEffect(() => void api.why(home.id, account, camera).then(setWhy, setError), [home.id, account, camera]);
+  if (error !== null) return <Alert>{sentenceFor(error)}</Alert>;
+  if (!why) return null;
+  const reason = REASONS[why.reason];
+  const next = why.opens
+    ? t('why.opens', { time: dayAndTime(Date.parse(why.opens), home.time_zone) })
+    : why.allowed && why.until ? t('why.until', { time: dayAndTime(Date.parse(why.until), home.time_zone) }) : '';
+  return (
+    <p class={`why${why.allowed ? ' is-allowed' : ''}`} role="status">
+      <Icon name={why.allowed ? 'check' : 'lock'} size={18} />
+      <span>
+        <strong>{t(why.allowed ? 'why.seesNow' : 'why.seesNotNow')}</strong> {reason ? t(reason) : why.sentence} {next}
+      </span>
+    </p>
+  );
+}
+
+function DayPicker({ days, onChange }: { days: Day[]; onChange(days: Day[]): void }) {
+  const toggle = (day: Day) =>
+    onChange(DAYS.filter((one) => (one === day ? !days.includes(one) : days.includes(one))));
+  return (
+    <fieldset class="days">
+      <legend>{t('rights.days')}</legend>
+      <div class="days-list">
+        {DAYS.map((day, index) => (
+          <label key={day} class={days.includes(day) ? 'is-chosen' : ''}>
+            <input type="checkbox" checked={days.includes(day)} onChange={() => toggle(day)} aria-label={weekday(index, 'long')} />
+            <span aria-hidden="true">{weekday(index, 'short')}</span>
+          </label>
+        ))}
+      </div>
+    </fieldset>
+  );
+}
+
+function TimeField({ id, label, value, type, onInput }: {
+  id: string;
+  label: string;
+  value: string;
+  type: 'time' | 'datetime-local';
+  onInput(value: string): void;
+}) {
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      <div class="field-box">
+        <input id={id} type={type} value={value} onInput={(event) => onInput(event.currentTarget.value)} />
+      </div>
+    </div>
+  );
+}
+
+interface RightsProps {
+  home: Home;
+  person: Person;
+  camera: Camera;
+  terms: Terms;
+  onClose(): void;
+  onDone(): void;
+}
+
+const sentenceOf = (error: unknown): string =>
+  asProblem(error).name_ === 'bad-hours' ? t('rights.badHours')
+    : asProblem(error).name_ === 'bad-time' ? t('rights.badTime') : sentenceFor(error);
+
+export function RightsSheet({ home, person, camera, terms, onClose, onDone }: RightsProps) {
+  const zone = home.time_zone;
+  const was = { begin: asField(terms.not_before, zone), end: asField(terms.not_after, zone) };
+  const [days, setDays] = useState<Day[]>(terms.days ?? [...DAYS]);
+  const [from, setFrom] = useState(terms.from ?? '');
+  const [to, setTo] = useState(terms.to === '24:00' ? '00:00' : terms.to ?? '');
+  const [begin, setBegin] = useState(was.begin);
+  const [end, setEnd] = useState(was.end);
+  const { isBusy, error, run } = useSubmit();
+  /* A moment that was not touched goes back as it came, to the second. */
+  const wanted: Terms = {
+    rights: terms.rights,
+    days: days.length === 0 || days.length === DAYS.length ? null : days,
+    from: from === '' && to === '' ? null : from || '00:00',
+    to: from === '' && to === '' ? null : to || '24:00',
+    not_before: begin === was.begin ? terms.not_before ?? null : begin || null,
+    not_after: end === was.end ? terms.not_after ?? null : end || null,
+  };
+  const isLess = takesAway({ ...terms, ...was }, { ...wanted, begin, end });
+  const save = () => void run(async () => {
+    await api.setTerms(home.id, person.account, camera.id, wanted);
+    onDone();
+    onClose();
+  });
+  return (
+    <Sheet title={t('rights.title', { person: person.name, camera: camera.name })} onClose={onClose}>
+      <WhyNow home={home} account={person.account} camera={camera.id} />
+      <form class="form" onSubmit={(event) => { event.preventDefault(); if (!isLess) save(); }} noValidate>
+        {error !== null && <Alert>{sentenceOf(error)}</Alert>}
+        <DayPicker days={days} onChange={setDays} />
+        <div class="pair">
+          <TimeField id="terms-from" label={t('rights.from')} type="time" value={from} onInput={setFrom} />
+          <TimeField id="terms-to" label={t('rights.to')} type="time" value={to} onInput={setTo} />
+        </div>
+        <p class="hint">{t('rights.overnight')}</p>
+        <div class="pair is-days">
+          <TimeField id="terms-begin" label={t('rights.notBefore')} type="datetime-local" value={begin} onInput={setBegin} />
+          <TimeField id="terms-end" label={t('rights.notAfter')} type="datetime-local" value={end} onInput={setEnd} />
+        </div>
+        {zone && <p class="hint">{t('rights.clock', { zone: zone.replace(/_/g, ' ') })}</p>}
+        {isLess
+          ? (
+            <>
+              <ul class="consequences">
+                <li>{t('rights.lessNow')}</li>
+                <li>{t('cut.others')}</li>
+              </ul>
+              <HoldButton label={t('rights.less')} isBusy={isBusy} onHeld={save} />
+            </>
+          )
+          : <button class="button is-primary" aria-disabled={isBusy}>{t('rights.save')}</button>}
+      </form>
+    </Sheet>
+  );
+}
+
+/* The words of a cell, which open its sheet. */
+export function TermsButton({ home, person, camera, terms, onOpen }: {
+  home: Home;
+  person: Person;
+  camera: Camera;
+  terms: Terms;
+  onOpen(): void;
+}) {
+  const words = terms.rights.length > 0 ? inWords(terms, home.time_zone) : t('rights.none');
+  return (
+    <button type="button" class="terms" onClick={onOpen}
+      aria-label={t('rights.open', { person: person.name, camera: camera.name, words })}>
+      <Icon name={terms.rights.length > 0 ? 'clock' : 'question'} size={16} /> <span>{words}</span>
+    </button>
+  );
+}
