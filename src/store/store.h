@@ -377,6 +377,66 @@ cm_status cm_store_grant_put(cm_store *store, const cm_camera_key *camera,
 cm_status cm_store_grant_remove(cm_store *store, const cm_camera_key *camera,
                                 const cm_account_id *account, cm_change *change); /* CM_ABSENT */
 
+/* ---- groups of cameras ---- */
+
+/* What is granted on a group is granted on each camera in it, beside what is granted on that. */
+enum { CM_HOME_GROUPS_MAX = 64 };
+
+typedef struct cm_group_id {
+    char text[CM_ID_SIZE];
+} cm_group_id;
+typedef struct cm_group_key {
+    cm_home_id home;
+    cm_group_id group;
+} cm_group_key;
+
+typedef struct cm_group_right {
+    cm_account_id account;
+    cm_grant_terms terms;
+} cm_group_right;
+
+typedef struct cm_stored_group {
+    cm_group_key key;
+    char name[CM_NAME_SIZE];
+    cm_wall created;
+    cm_camera_id *cameras;
+    size_t camera_count;
+    cm_group_right *rights;
+    size_t right_count;
+} cm_stored_group;
+typedef struct cm_stored_groups {
+    cm_stored_group *items;
+    size_t count;
+} cm_stored_groups;
+void cm_stored_groups_clear(cm_stored_groups *groups);
+
+/* Which cameras a group has from here on; NULL: as it is. */
+typedef struct cm_group_cameras {
+    const cm_camera_id *items;
+    size_t count;
+} cm_group_cameras;
+
+/* Reads; by id. CM_ABSENT: no such home (in _find: no such group). */
+cm_status cm_store_groups(cm_store *store, const cm_home_id *home, cm_stored_groups *out);
+cm_status cm_store_group_find(cm_store *store, const cm_group_key *key,
+                              cm_stored_groups *out); /* one */
+/* CM_REFUSE: the name. CM_ABSENT: no such home or camera. CM_FULL: CM_HOME_GROUPS_MAX, or a camera
+ * is in CM_CAMERA_GROUPS_MAX already. The id is made and written into `key`. */
+cm_status cm_store_group_create(cm_store *store, cm_group_key *key, cm_slice name,
+                                const cm_group_cameras *cameras, cm_wall now);
+/* An empty name: as it is. A camera that leaves turns its keys. */
+cm_status cm_store_group_update(cm_store *store, const cm_group_key *key, cm_slice name,
+                                const cm_group_cameras *cameras, cm_change *change);
+/* With what was granted on it: the keys of its cameras turn. */
+cm_status cm_store_group_delete(cm_store *store, const cm_group_key *key, cm_change *change);
+
+/* As cm_store_grant_put and _remove, for every camera of the group. */
+cm_status cm_store_group_grant_put(cm_store *store, const cm_group_key *key,
+                                   const cm_account_id *account, const cm_grant_terms *terms,
+                                   cm_wall now, cm_change *change);
+cm_status cm_store_group_grant_remove(cm_store *store, const cm_group_key *key,
+                                      const cm_account_id *account, cm_change *change);
+
 /* ---- sessions ---- */
 
 /* How somebody showed who he is. Stored: their numbers stay. */

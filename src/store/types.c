@@ -152,6 +152,16 @@ void cm_stored_passkeys_clear(cm_stored_passkeys *passkeys)
     *passkeys = (cm_stored_passkeys){.count = 0};
 }
 
+void cm_stored_groups_clear(cm_stored_groups *groups)
+{
+    for (size_t i = 0; i < groups->count; i++) {
+        free(groups->items[i].cameras);
+        free(groups->items[i].rights);
+    }
+    free(groups->items);
+    *groups = (cm_stored_groups){.count = 0};
+}
+
 void cm_stored_sessions_clear(cm_stored_sessions *sessions)
 {
     free(sessions->items);

@@ -188,6 +188,35 @@ def why(stage):
         check(f"{path} is not there", answer.status == 404, answer)
 
 
+def groups(stage):
+    """A right on a group holds for the cameras in it, and ends for one that leaves."""
+    ask = stage.server.ask
+    made = ask("POST", "/api/v1/groups", {"name": "Outside", "cameras": ["door"]}, cookie=stage.anna)
+    check("a group is made", made.status == 201 and made.json["cameras"] == ["door"] and made.json["people"] == [], made)
+    path = f"/api/v1/groups/{made.json['id']}"
+    check("by owners only", ask("POST", "/api/v1/groups", {"name": "Mine"}, cookie=stage.marco).status == 403)
+    given = ask("PUT", f"/api/v1/people/{stage.account}/groups/{made.json['id']}", {"rights": ["view"]}, cookie=stage.anna)
+    check("a right on it holds for its camera", given.status == 200 and given.json["people"][0]["rights"] == ["view"] and
+          stage.door()["rights"] == ["view"], given)
+    stream, status = stage.server.open(DOOR + "/live.mp4", cookie=stage.marco)
+    stream.recv(1)
+    left = ask("PATCH", path, {"cameras": ["yard"]}, cookie=stage.anna)
+    stream.settimeout(10)
+    try:
+        while stream.recv(65536):
+            pass
+    except ConnectionResetError:
+        pass
+    check("the camera leaves, and who watched it through the group is cut", status == 200 and left.json["cameras"] == ["yard"] and
+          stage.door() is None, left)
+    for body, kind in (({"cameras": "door"}, "bad-cameras"), ({"cameras": ["Door!"]}, "bad-cameras"), ({"name": " "}, "bad-name"),
+                       ({"cameras": ["attic"]}, "no-such-group")):
+        answer = ask("PATCH", path, body, cookie=stage.anna)
+        check(f"{body} is refused", answer.status in (400, 404) and answer.problem == kind, answer)
+    check("a group goes", ask("DELETE", path, cookie=stage.anna).status == 204 and
+          ask("GET", "/api/v1/groups", cookie=stage.anna).json == {"groups": []})
+
+
 def main():
     cameras = Cameras(2, "--fps", "20", "--gop", "20")
     stage = Stage(cameras)
@@ -197,6 +226,7 @@ def main():
     hours(stage)
     begins_and_ends(stage)
     why(stage)
+    groups(stage)
     check("every refusal is a problem document", not stage.server.odd_problems, stage.server.odd_problems)
     check("no alarm", "alarm" not in stage.server.log, stage.server.log[-1500:])
     check("it ends with 0", stage.server.end() == 0, stage.server.log[-1500:])

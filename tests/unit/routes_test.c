@@ -133,8 +133,8 @@ static void check_operation(const struct row *row, const cm_route *route, const 
                         cm_permission_name(route->permission));
     assert_int_equal(json_is_true(json_object_get(operation, "x-needs-fresh")), route->needs_fresh);
     assert_int_equal(json_object_get(operation, "requestBody") != NULL, row->body_max > 0);
-    static const char *const NAMES[] = {"camera", "account",   "token",
-                                        "viewer", "publisher", "home", "session"};
+    static const char *const NAMES[] = {"camera",    "account", "token",   "viewer",
+                                        "publisher", "home",    "session", "group"};
     for (size_t i = 0; i < CM_COUNT(NAMES); i++) {
         char braced[32];
         snprintf(braced, sizeof braced, "{%s}", NAMES[i]);

@@ -130,6 +130,170 @@ static void a_home_goes_by_the_clock_it_was_given(void **state)
     store_world_close(&w);
 }
 
+/* ---- groups ---- */
+
+static cm_group_key make_group(store_world *w, const char *camera)
+{
+    cm_group_key key = {.home = home_id("verdi")};
+    const cm_camera_id only = camera_key("verdi", camera).camera;
+    const cm_group_cameras cameras = {.items = &only, .count = 1};
+    assert_int_equal(cm_store_group_create(w->store, &key, CM_TEXT("Outside"), &cameras, NOW),
+                     CM_OK);
+    return key;
+}
+
+static uint32_t rows_of(store_world *w, const char *camera)
+{
+    cm_evidence e;
+    const char *cause = NULL;
+    assert_int_equal(evidence_of(w, BRUNO, "verdi", camera, &e, &cause), CM_OK);
+    return e.granted.count;
+}
+
+static void put_on_group(store_world *w, const cm_group_key *key, const cm_grant_terms *terms,
+                         size_t raised)
+{
+    cm_change change;
+    assert_int_equal(
+        cm_store_group_grant_put(w->store, key, &w->people[BRUNO].id, terms, NOW, &change), CM_OK);
+    assert_int_equal(change.raised_count, raised);
+    cm_change_clear(&change);
+}
+
+static void set_cameras(store_world *w, const cm_group_key *key, const char *one, const char *two,
+                        size_t raised)
+{
+    cm_camera_id ids[2];
+    cm_group_cameras cameras = {.items = ids};
+    if (one != NULL)
+        ids[cameras.count++] = camera_key("verdi", one).camera;
+    if (two != NULL)
+        ids[cameras.count++] = camera_key("verdi", two).camera;
+    cm_change change;
+    assert_int_equal(cm_store_group_update(w->store, key, (cm_slice){0}, &cameras, &change), CM_OK);
+    assert_int_equal(change.raised_count, raised);
+    cm_change_clear(&change);
+}
+
+static void what_is_granted_on_a_group_is_granted_on_its_cameras(void **state)
+{
+    (void)state;
+    store_world w;
+    store_world_open(&w);
+    const cm_group_key outside = make_group(&w, "yard");
+    assert_int_equal(rows_of(&w, "yard"), 0);
+    put_on_group(&w, &outside, &EVENINGS, 0);
+    assert_int_equal(rows_of(&w, "yard"), 1);
+    assert_int_equal(rows_of(&w, "door"), 1); /* his own */
+    set_cameras(&w, &outside, "yard", "door", 0);
+    assert_int_equal(rows_of(&w, "door"), 2);
+    put_on_group(&w, &outside, &JUST_VIEW, 0);  /* more */
+    put_on_group(&w, &outside, &EVENINGS, 2);   /* less, for both cameras */
+    set_cameras(&w, &outside, "door", NULL, 1); /* the yard leaves */
+    assert_int_equal(rows_of(&w, "yard"), 0);
+    cm_granted_cameras cameras;
+    assert_int_equal(cm_store_granted_cameras(w.store, &w.people[BRUNO].id, &w.verdi, &cameras),
+                     CM_OK);
+    for (size_t i = 0; i < cameras.count; i++)
+        assert_int_equal(cameras.items[i].granted.count,
+                         strcmp(cameras.items[i].camera.key.camera.text, "door") == 0 ? 2 : 0);
+    cm_granted_cameras_clear(&cameras);
+    cm_stored_groups groups;
+    assert_int_equal(cm_store_groups(w.store, &w.verdi, &groups), CM_OK);
+    assert_int_equal(groups.count, 1);
+    assert_int_equal(groups.items[0].camera_count, 1);
+    assert_int_equal(groups.items[0].right_count, 1);
+    assert_true(cm_grant_terms_equal(&groups.items[0].rights[0].terms, &EVENINGS));
+    cm_stored_groups_clear(&groups);
+    cm_change change;
+    assert_int_equal(cm_store_group_grant_remove(w.store, &outside, &w.people[BRUNO].id, &change),
+                     CM_OK);
+    assert_raised(&change, "verdi", "door");
+    cm_change_clear(&change);
+    assert_int_equal(rows_of(&w, "door"), 1);
+    assert_int_equal(cm_store_check(w.store), CM_OK);
+    store_world_close(&w);
+}
+
+/* However something of a group goes, whoever saw a camera through it loses it, and nothing is left.
+ */
+static void what_ends_a_group_or_a_part_of_it_is_a_cut(void **state)
+{
+    (void)state;
+    for (int how = 0; how < 4; how++) {
+        store_world w;
+        store_world_open(&w);
+        const cm_group_key outside = make_group(&w, "yard");
+        put_on_group(&w, &outside, &JUST_VIEW, 0);
+        cm_change change;
+        const cm_camera_key yard = camera_key("verdi", "yard");
+        if (how == 0)
+            assert_int_equal(cm_store_group_delete(w.store, &outside, &change), CM_OK);
+        else if (how == 1)
+            assert_int_equal(cm_store_camera_delete(w.store, &yard, &change), CM_OK);
+        else if (how == 2)
+            assert_int_equal(
+                cm_store_member_remove(w.store, &w.verdi, &w.people[BRUNO].id, &change), CM_OK);
+        else
+            assert_int_equal(cm_store_session_end(w.store, w.sessions[BRUNO].token_hash, &change),
+                             CM_OK);
+        assert_raised(&change, "verdi", "yard");
+        cm_change_clear(&change);
+        assert_int_equal(cm_store_check(w.store), CM_OK);
+        assert_int_equal(cm_store_home_delete(w.store, &w.verdi, &change), CM_OK);
+        cm_change_clear(&change);
+        assert_int_equal(cm_store_check(w.store), CM_OK);
+        store_world_close(&w);
+    }
+}
+
+static void a_camera_put_back_into_a_group_by_hand_gives_no_right(void **state)
+{
+    (void)state;
+    store_world w;
+    store_world_open(&w);
+    const cm_group_key outside = make_group(&w, "yard");
+    put_on_group(&w, &outside, &JUST_VIEW, 0);
+    world_sql(&w, "CREATE TABLE old AS SELECT * FROM group_cameras");
+    set_cameras(&w, &outside, NULL, NULL, 1);
+    assert_int_equal(rows_of(&w, "yard"), 0);
+    world_sql(&w, "INSERT INTO group_cameras SELECT * FROM old; DROP TABLE old");
+    assert_int_equal(rows_of(&w, "yard"), 0);
+    assert_int_equal(cm_store_check(w.store), CM_FOREIGN);
+    store_world_close(&w);
+}
+
+static void groups_are_bounded_and_named(void **state)
+{
+    (void)state;
+    store_world w;
+    store_world_open(&w);
+    cm_group_key key;
+    for (size_t i = 0; i < CM_CAMERA_GROUPS_MAX; i++)
+        key = make_group(&w, "yard");
+    const cm_camera_id yard = camera_key("verdi", "yard").camera;
+    const cm_camera_id attic = camera_key("verdi", "attic").camera;
+    const cm_group_cameras one = {.items = &yard, .count = 1};
+    const cm_group_cameras absent = {.items = &attic, .count = 1};
+    cm_change change;
+    assert_int_equal(cm_store_group_create(w.store, &key, CM_TEXT("x"), &one, NOW), CM_FULL);
+    assert_int_equal(cm_store_group_create(w.store, &key, CM_TEXT("x"), &absent, NOW), CM_ABSENT);
+    assert_int_equal(cm_store_group_create(w.store, &key, CM_TEXT(" x"), NULL, NOW), CM_REFUSE);
+    assert_int_equal(cm_store_group_update(w.store, &key, CM_TEXT("\n"), NULL, &change), CM_REFUSE);
+    assert_int_equal(cm_store_group_update(w.store, &key, CM_TEXT("Garden"), NULL, &change), CM_OK);
+    assert_int_equal(change.raised_count, 0);
+    cm_change_clear(&change);
+    for (size_t i = CM_CAMERA_GROUPS_MAX; i < CM_HOME_GROUPS_MAX; i++)
+        assert_int_equal(cm_store_group_create(w.store, &key, CM_TEXT("x"), NULL, NOW), CM_OK);
+    assert_int_equal(cm_store_group_create(w.store, &key, CM_TEXT("x"), NULL, NOW), CM_FULL);
+    const cm_group_key foreign = {.home = home_id("rossi"), .group = key.group};
+    assert_int_equal(cm_store_group_delete(w.store, &foreign, &change), CM_ABSENT);
+    assert_int_equal(
+        cm_store_group_grant_put(w.store, &key, &w.people[CARLA].id, &JUST_VIEW, NOW, &change),
+        CM_ABSENT); /* of another home */
+    store_world_close(&w);
+}
+
 /* Rows of the first version keep their MACs, and mean what they meant. */
 static void a_database_of_the_first_version_is_brought_up(void **state)
 {
@@ -182,6 +346,10 @@ int main(void)
         cmocka_unit_test(terms_that_can_not_be_are_refused),
         cmocka_unit_test(a_row_with_wider_hours_put_back_does_not_fit),
         cmocka_unit_test(a_home_goes_by_the_clock_it_was_given),
+        cmocka_unit_test(what_is_granted_on_a_group_is_granted_on_its_cameras),
+        cmocka_unit_test(what_ends_a_group_or_a_part_of_it_is_a_cut),
+        cmocka_unit_test(a_camera_put_back_into_a_group_by_hand_gives_no_right),
+        cmocka_unit_test(groups_are_bounded_and_named),
         cmocka_unit_test(a_database_of_the_first_version_is_brought_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

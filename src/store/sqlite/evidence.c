@@ -180,6 +180,59 @@ static cm_status look_up_grant(cm_tx *tx, const cm_camera_key *camera, const cm_
     return CM_OK;
 }
 
+/* What was granted on a group that the camera is in. */
+static cm_status look_up_group_grant(cm_tx *tx, const cm_row *place, const cm_account_id *account,
+                                     cm_grant_rows *out)
+{
+    char group[CM_ID_SIZE];
+    CM_TRY(read_id(tx, place, CM_GROUP_CAMERAS_CAMERA_GROUP, group));
+    cm_row probe;
+    cm_row row;
+    cm_row_init(&probe, CM_GROUP_GRANTS);
+    cm_row_set_bytes(&probe, CM_GROUP_GRANTS_HOME, cm_row_bytes(place, CM_GROUP_CAMERAS_HOME));
+    cm_row_set_id(&probe, CM_GROUP_GRANTS_ACCOUNT, account->text);
+    cm_row_set_id(&probe, CM_GROUP_GRANTS_CAMERA_GROUP, group);
+    const uint32_t where = CM_WHERE(CM_GROUP_GRANTS_HOME) | CM_WHERE(CM_GROUP_GRANTS_ACCOUNT) |
+                           CM_WHERE(CM_GROUP_GRANTS_CAMERA_GROUP);
+    const cm_status status = look_up(tx, &probe, where, &row SWAP(STORE_GRANT_SWAP));
+    if (status == CM_ABSENT)
+        return CM_OK;
+    CM_TRY(status);
+    if (out->count == CM_GRANT_ROWS_MAX ||
+        cm_store_read_terms(&row, &out->items[out->count]) != CM_OK)
+        return cm_tx_refuse(tx, row.table, "terms");
+    out->count++;
+    return CM_OK;
+}
+
+typedef struct group_rows {
+    const cm_account_id *account;
+    cm_grant_rows *rows;
+} group_rows;
+
+static cm_status add_group_grant(cm_tx *tx, cm_row *place, void *owner)
+{
+    const group_rows *g = owner;
+    return look_up_group_grant(tx, place, g->account, g->rows);
+}
+
+/* The grant on the camera first, then those on its groups. A place in a group that does not fit is
+ * logged and gives nothing. */
+static cm_status look_up_grants(cm_tx *tx, const cm_camera_key *camera,
+                                const cm_account_id *account, cm_grant_rows *out)
+{
+    out->count = 0;
+    CM_TRY(look_up_grant(tx, camera, account, out));
+    cm_row probe;
+    cm_row_init(&probe, CM_GROUP_CAMERAS);
+    cm_row_set_id(&probe, CM_GROUP_CAMERAS_HOME, camera->home.text);
+    cm_row_set_id(&probe, CM_GROUP_CAMERAS_CAMERA, camera->camera.text);
+    group_rows g = {.account = account, .rows = out};
+    return cm_tx_each(tx, &probe,
+                      CM_WHERE(CM_GROUP_CAMERAS_HOME) | CM_WHERE(CM_GROUP_CAMERAS_CAMERA),
+                      add_group_grant, &g);
+}
+
 /* By whose clock the home's hours are. Without its files none is open. */
 static cm_status look_up_zone(cm_tx *tx, const cm_home_id *home, const cm_zone **out)
 {
@@ -248,7 +301,7 @@ static cm_status read_chain(cm_tx *tx, const cm_asker *asker, const cm_camera_ke
         return CM_OK;
     CM_TRY(home);
     CM_TRY(look_up_role(tx, &camera->home, &account.id, &out->role));
-    CM_TRY(look_up_grant(tx, camera, &account.id, &out->granted));
+    CM_TRY(look_up_grants(tx, camera, &account.id, &out->granted));
     return look_up_camera(tx, camera, out);
 }
 
@@ -371,8 +424,7 @@ static cm_status add_granted(cm_tx *tx, cm_row *row, void *owner)
     CM_TRY(cm_store_grow((void **)&cameras->items, cameras->count, sizeof *cameras->items));
     cm_granted_camera *item = &cameras->items[cameras->count];
     CM_TRY(cm_store_read_camera(row, &item->camera));
-    item->granted.count = 0;
-    const cm_status status = look_up_grant(tx, &item->camera.key, g->account, &item->granted);
+    const cm_status status = look_up_grants(tx, &item->camera.key, g->account, &item->granted);
     if (status == CM_FOREIGN)
         item->granted.count = 0; /* logged; no right comes of it */
     else

@@ -1,4 +1,5 @@
 /* Generations and epochs: what happens to rows and cameras when something is taken away. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,7 +113,9 @@ static cm_status bump_owner(cm_tx *tx, cm_row *row, cm_known_kind kind, const ch
 static cm_status bump_home(cm_tx *tx, const cm_home_id *home)
 {
     CM_AUTO(free_restamp) restamp r = {.count = 0};
-    static const cm_table_id TABLES[] = {CM_MEMBERSHIPS, CM_CAMERAS, CM_GRANTS, CM_API_TOKENS};
+    static const cm_table_id TABLES[] = {CM_MEMBERSHIPS, CM_CAMERAS,       CM_GRANTS,
+                                         CM_API_TOKENS,  CM_CAMERA_GROUPS, CM_GROUP_CAMERAS,
+                                         CM_GROUP_GRANTS};
     for (size_t i = 0; i < CM_COUNT(TABLES); i++)
         CM_TRY(collect_of(tx, TABLES[i], home->text, &r));
     cm_row row;
@@ -231,13 +234,17 @@ cm_status cm_tx_raise_camera(cm_tx *tx, const cm_camera_key *key)
     return note_raise(tx, key, (uint64_t)epoch);
 }
 
+static_assert((int)CM_GROUP_CAMERAS_CAMERA == (int)CM_GRANTS_CAMERA,
+              "raise_row finds the camera of both in one column");
+
 static cm_status raise_row(cm_tx *tx, cm_row *row, void *owner)
 {
     (void)owner;
     const bool is_camera = row->table == &cm_tables[CM_CAMERAS];
     cm_camera_key key;
     if (!cm_row_read_id(row, row->table->owner, key.home.text) ||
-        !cm_row_read_id(row, is_camera ? CM_CAMERAS_ID : CM_GRANTS_CAMERA, key.camera.text))
+        !cm_row_read_id(row, is_camera ? (unsigned)CM_CAMERAS_ID : (unsigned)CM_GRANTS_CAMERA,
+                        key.camera.text))
         return cm_tx_refuse(tx, row->table, "id");
     const cm_status status = cm_tx_raise_camera(tx, &key);
     /* A camera whose own row does not fit has no lease to lose. */
@@ -251,6 +258,27 @@ cm_status cm_tx_raise_all(cm_tx *tx, const cm_home_id *home)
     cm_row_init(&probe, CM_CAMERAS);
     cm_row_set_id(&probe, CM_CAMERAS_HOME, home->text);
     return cm_tx_each(tx, &probe, CM_WHERE(CM_CAMERAS_HOME), raise_row, NULL);
+}
+
+cm_status cm_tx_raise_group(cm_tx *tx, const cm_group_key *key)
+{
+    cm_row probe;
+    cm_row_init(&probe, CM_GROUP_CAMERAS);
+    cm_row_set_id(&probe, CM_GROUP_CAMERAS_HOME, key->home.text);
+    cm_row_set_id(&probe, CM_GROUP_CAMERAS_CAMERA_GROUP, key->group.text);
+    return cm_tx_each(tx, &probe,
+                      CM_WHERE(CM_GROUP_CAMERAS_HOME) | CM_WHERE(CM_GROUP_CAMERAS_CAMERA_GROUP),
+                      raise_row, NULL);
+}
+
+static cm_status raise_granted_group(cm_tx *tx, cm_row *row, void *owner)
+{
+    (void)owner;
+    cm_group_key key;
+    if (!cm_row_read_id(row, CM_GROUP_GRANTS_HOME, key.home.text) ||
+        !cm_row_read_id(row, CM_GROUP_GRANTS_CAMERA_GROUP, key.group.text))
+        return cm_tx_refuse(tx, row->table, "id");
+    return cm_tx_raise_group(tx, &key);
 }
 
 cm_status cm_tx_raise_seen(cm_tx *tx, const cm_home_id *home, const cm_account_id *account)
@@ -267,8 +295,14 @@ cm_status cm_tx_raise_seen(cm_tx *tx, const cm_home_id *home, const cm_account_i
     cm_row_init(&probe, CM_GRANTS);
     cm_row_set_id(&probe, CM_GRANTS_HOME, home->text);
     cm_row_set_id(&probe, CM_GRANTS_ACCOUNT, account->text);
-    return cm_tx_each(tx, &probe, CM_WHERE(CM_GRANTS_HOME) | CM_WHERE(CM_GRANTS_ACCOUNT), raise_row,
-                      NULL);
+    CM_TRY(cm_tx_each(tx, &probe, CM_WHERE(CM_GRANTS_HOME) | CM_WHERE(CM_GRANTS_ACCOUNT), raise_row,
+                      NULL));
+    cm_row_init(&probe, CM_GROUP_GRANTS);
+    cm_row_set_id(&probe, CM_GROUP_GRANTS_HOME, home->text);
+    cm_row_set_id(&probe, CM_GROUP_GRANTS_ACCOUNT, account->text);
+    return cm_tx_each(tx, &probe,
+                      CM_WHERE(CM_GROUP_GRANTS_HOME) | CM_WHERE(CM_GROUP_GRANTS_ACCOUNT),
+                      raise_granted_group, NULL);
 }
 
 static cm_status raise_membership(cm_tx *tx, cm_row *row, void *owner)

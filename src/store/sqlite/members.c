@@ -101,6 +101,11 @@ cm_status cm_tx_leave_home(cm_tx *tx, const cm_home_id *home, const cm_account_i
     cm_row_set_id(&probe, CM_GRANTS_ACCOUNT, account->text);
     CM_TRY(
         cm_tx_delete_all(tx, &probe, CM_WHERE(CM_GRANTS_HOME) | CM_WHERE(CM_GRANTS_ACCOUNT), NULL));
+    cm_row_init(&probe, CM_GROUP_GRANTS);
+    cm_row_set_id(&probe, CM_GROUP_GRANTS_HOME, home->text);
+    cm_row_set_id(&probe, CM_GROUP_GRANTS_ACCOUNT, account->text);
+    CM_TRY(cm_tx_delete_all(
+        tx, &probe, CM_WHERE(CM_GROUP_GRANTS_HOME) | CM_WHERE(CM_GROUP_GRANTS_ACCOUNT), NULL));
     return cm_tx_delete(tx, &row);
 }
 

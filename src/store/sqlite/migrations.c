@@ -81,6 +81,26 @@ static const char *const STEPS[] = {
     "ALTER TABLE grants ADD COLUMN days INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE grants ADD COLUMN from_minute INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE grants ADD COLUMN to_minute INTEGER NOT NULL DEFAULT 0;",
+
+    "CREATE TABLE camera_groups (home TEXT NOT NULL REFERENCES homes (id), id TEXT NOT NULL,"
+    " name TEXT NOT NULL, created INTEGER NOT NULL, generation INTEGER NOT NULL,"
+    " mac BLOB NOT NULL, PRIMARY KEY (home, id)) STRICT;"
+
+    "CREATE TABLE group_cameras (home TEXT NOT NULL, camera_group TEXT NOT NULL,"
+    " camera TEXT NOT NULL, generation INTEGER NOT NULL, mac BLOB NOT NULL,"
+    " PRIMARY KEY (home, camera, camera_group),"
+    " FOREIGN KEY (home, camera_group) REFERENCES camera_groups (home, id),"
+    " FOREIGN KEY (home, camera) REFERENCES cameras (home, id)) STRICT;"
+    "CREATE INDEX group_cameras_group ON group_cameras (home, camera_group);"
+
+    "CREATE TABLE group_grants (home TEXT NOT NULL, account TEXT NOT NULL,"
+    " camera_group TEXT NOT NULL, rights INTEGER NOT NULL, is_declared INTEGER NOT NULL,"
+    " created INTEGER NOT NULL, generation INTEGER NOT NULL, not_before INTEGER NOT NULL,"
+    " not_after INTEGER NOT NULL, days INTEGER NOT NULL, from_minute INTEGER NOT NULL,"
+    " to_minute INTEGER NOT NULL, mac BLOB NOT NULL, PRIMARY KEY (home, account, camera_group),"
+    " FOREIGN KEY (home, account) REFERENCES memberships (home, account),"
+    " FOREIGN KEY (home, camera_group) REFERENCES camera_groups (home, id)) STRICT;"
+    "CREATE INDEX group_grants_group ON group_grants (home, camera_group);",
 };
 
 #ifdef CM_FURTHER_STEP /* stands for a later version, in tests of the upgrade */
@@ -101,8 +121,9 @@ static const char *step_at(size_t index)
 #ifdef CM_FAULT_INJECTION
 /* What was taken away or changed is kept here, so that store.row.stale can serve it again, also
  * after a restart. */
-static const char *const STALE_TABLES[] = {"sessions",   "memberships", "grants",  "cameras",
-                                           "api_tokens", "passkeys",    "recovery"};
+static const char *const STALE_TABLES[] = {"sessions", "memberships",   "grants",
+                                           "cameras",  "api_tokens",    "passkeys",
+                                           "recovery", "group_cameras", "group_grants"};
 
 /* A table's columns are in the order in which they came, which is not that of tables.h. */
 static void write_columns(const char *table, const char *prefix, char *out, size_t capacity)

@@ -1,6 +1,7 @@
 /* Grants and API tokens: what an account may do with one camera. */
 #include "store/sqlite/store_priv.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +33,14 @@ static void name_change(cm_change *change, const cm_camera_key *camera,
     change->account = *account;
 }
 
+static_assert((int)CM_GROUP_GRANTS_RIGHTS == (int)CM_GRANTS_RIGHTS &&
+                  (int)CM_GROUP_GRANTS_NOT_BEFORE == (int)CM_GRANTS_NOT_BEFORE &&
+                  (int)CM_GROUP_GRANTS_NOT_AFTER == (int)CM_GRANTS_NOT_AFTER &&
+                  (int)CM_GROUP_GRANTS_DAYS == (int)CM_GRANTS_DAYS &&
+                  (int)CM_GROUP_GRANTS_FROM_MINUTE == (int)CM_GRANTS_FROM_MINUTE &&
+                  (int)CM_GROUP_GRANTS_TO_MINUTE == (int)CM_GRANTS_TO_MINUTE,
+              "terms stand in the same columns of both tables");
+
 cm_status cm_store_read_terms(const cm_row *row, cm_grant_terms *out)
 {
     const int64_t days = cm_row_integer(row, CM_GRANTS_DAYS);
@@ -49,7 +58,7 @@ cm_status cm_store_read_terms(const cm_row *row, cm_grant_terms *out)
     return CM_OK;
 }
 
-static void write_terms(cm_row *row, const cm_grant_terms *terms)
+void cm_store_write_terms(cm_row *row, const cm_grant_terms *terms)
 {
     cm_row_set_integer(row, CM_GRANTS_RIGHTS, terms->rights);
     cm_row_set_integer(row, CM_GRANTS_NOT_BEFORE, terms->not_before.us);
@@ -88,7 +97,7 @@ cm_status cm_store_grant_put(cm_store *store, const cm_camera_key *camera,
     } else {
         CM_TRY(judge_terms(&tx, camera, &row, terms));
     }
-    write_terms(&row, terms);
+    cm_store_write_terms(&row, terms);
     cm_row_set_integer(&row, CM_GRANTS_IS_DECLARED, is_declared);
     CM_TRY(found == CM_ABSENT ? cm_tx_insert(&tx, &row) : cm_tx_update(&tx, &row));
     name_change(change, camera, account);

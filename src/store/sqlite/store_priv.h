@@ -140,6 +140,8 @@ cm_status cm_tx_remove_owner(cm_tx *tx, const cm_row *row);
 /* Raises a camera's minimum epoch and notes it in the change; bumps its home. */
 cm_status cm_tx_raise_camera(cm_tx *tx, const cm_camera_key *key);
 cm_status cm_tx_raise_all(cm_tx *tx, const cm_home_id *home); /* every camera of the home */
+/* Every camera of the group. */
+cm_status cm_tx_raise_group(cm_tx *tx, const cm_group_key *key);
 /* Every camera that the account may see in this home: all for an owner, else those granted. */
 cm_status cm_tx_raise_seen(cm_tx *tx, const cm_home_id *home, const cm_account_id *account);
 cm_status cm_tx_raise_seen_anywhere(cm_tx *tx, const cm_account_id *account);
@@ -165,8 +167,11 @@ cm_status cm_store_grow(void **items, size_t count, size_t item_size);
 cm_status cm_store_read_camera(const cm_row *row, cm_stored_camera *out);
 cm_status cm_store_read_account(const cm_row *row, cm_stored_account *out);
 cm_status cm_store_read_home(const cm_store *store, const cm_row *row, cm_stored_home *out);
-/* Of a row of grants. */
+/* Of a row of grants or group_grants. */
 cm_status cm_store_read_terms(const cm_row *row, cm_grant_terms *out);
+void cm_store_write_terms(cm_row *row, const cm_grant_terms *terms);
+/* The camera is in no group any more: it goes. */
+cm_status cm_tx_leave_groups(cm_tx *tx, const cm_camera_key *key);
 
 /* An account made and put in; shared by accounts, members and setup. */
 cm_status cm_tx_make_account(cm_tx *tx, const cm_new_account *account, cm_wall now,

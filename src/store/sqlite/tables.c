@@ -32,6 +32,9 @@ static const cm_column SETUP_TOKENS[] = {CM_TABLE_SETUP_TOKENS(COLUMN)};
 static const cm_column SETTINGS[] = {CM_TABLE_SETTINGS(COLUMN)};
 static const cm_column PASSKEYS[] = {CM_TABLE_PASSKEYS(COLUMN)};
 static const cm_column RECOVERY[] = {CM_TABLE_RECOVERY(COLUMN)};
+static const cm_column CAMERA_GROUPS[] = {CM_TABLE_CAMERA_GROUPS(COLUMN)};
+static const cm_column GROUP_CAMERAS[] = {CM_TABLE_GROUP_CAMERAS(COLUMN)};
+static const cm_column GROUP_GRANTS[] = {CM_TABLE_GROUP_GRANTS(COLUMN)};
 
 enum {
     /* Tables without: past the last column. */
@@ -50,6 +53,9 @@ enum {
     API_TOKENS_OWNER = CM_API_TOKENS_HOME,
     PASSKEYS_OWNER = CM_PASSKEYS_ACCOUNT,
     RECOVERY_OWNER = CM_RECOVERY_ACCOUNT,
+    CAMERA_GROUPS_OWNER = CM_CAMERA_GROUPS_HOME,
+    GROUP_CAMERAS_OWNER = CM_GROUP_CAMERAS_HOME,
+    GROUP_GRANTS_OWNER = CM_GROUP_GRANTS_HOME,
 };
 
 #define TABLE(constant, table, whose)                                                              \

@@ -116,6 +116,33 @@
     X(CREATED, created, INTEGER)                                                                   \
     X(GENERATION, generation, INTEGER)
 
+/* Groups of a home's cameras, which cameras are in them, and what was granted on a group: there the
+ * columns of terms stand where those of grants do. */
+#define CM_TABLE_CAMERA_GROUPS(X)                                                                  \
+    X(HOME, home, TEXT)                                                                            \
+    X(ID, id, TEXT)                                                                                \
+    X(NAME, name, TEXT)                                                                            \
+    X(CREATED, created, INTEGER)                                                                   \
+    X(GENERATION, generation, INTEGER)
+#define CM_TABLE_GROUP_CAMERAS(X)                                                                  \
+    X(HOME, home, TEXT)                                                                            \
+    X(CAMERA_GROUP, camera_group, TEXT)                                                            \
+    X(CAMERA, camera, TEXT)                                                                        \
+    X(GENERATION, generation, INTEGER)
+#define CM_TABLE_GROUP_GRANTS(X)                                                                   \
+    X(HOME, home, TEXT)                                                                            \
+    X(ACCOUNT, account, TEXT)                                                                      \
+    X(CAMERA_GROUP, camera_group, TEXT)                                                            \
+    X(RIGHTS, rights, INTEGER)                                                                     \
+    X(IS_DECLARED, is_declared, INTEGER)                                                           \
+    X(CREATED, created, INTEGER)                                                                   \
+    X(GENERATION, generation, INTEGER)                                                             \
+    X(NOT_BEFORE, not_before, INTEGER)                                                             \
+    X(NOT_AFTER, not_after, INTEGER)                                                               \
+    X(DAYS, days, INTEGER)                                                                         \
+    X(FROM_MINUTE, from_minute, INTEGER)                                                           \
+    X(TO_MINUTE, to_minute, INTEGER)
+
 /* X(CONSTANT, table, whose key and generation vouch for its rows) */
 #define CM_TABLES(X)                                                                               \
     X(META, meta, SERVER)                                                                          \
@@ -129,7 +156,10 @@
     X(SETUP_TOKENS, setup_tokens, SERVER)                                                          \
     X(SETTINGS, settings, SERVER)                                                                  \
     X(PASSKEYS, passkeys, ACCOUNT)                                                                 \
-    X(RECOVERY, recovery, ACCOUNT)
+    X(RECOVERY, recovery, ACCOUNT)                                                                 \
+    X(CAMERA_GROUPS, camera_groups, HOME)                                                          \
+    X(GROUP_CAMERAS, group_cameras, HOME)                                                          \
+    X(GROUP_GRANTS, group_grants, HOME)
 
 typedef enum cm_scope {
     CM_SCOPE_SERVER,   /* the server's key, no generation */
@@ -142,18 +172,21 @@ typedef enum cm_scope {
 #define CM_TABLE_CONSTANT(constant, name, scope) CM_##constant,
 typedef enum cm_table_id { CM_TABLES(CM_TABLE_CONSTANT) CM_TABLE_COUNT } cm_table_id;
 
-#define CM_META_COLUMN(constant, name, kind)         CM_META_##constant,
-#define CM_HOMES_COLUMN(constant, name, kind)        CM_HOMES_##constant,
-#define CM_ACCOUNTS_COLUMN(constant, name, kind)     CM_ACCOUNTS_##constant,
-#define CM_SESSIONS_COLUMN(constant, name, kind)     CM_SESSIONS_##constant,
-#define CM_MEMBERSHIPS_COLUMN(constant, name, kind)  CM_MEMBERSHIPS_##constant,
-#define CM_CAMERAS_COLUMN(constant, name, kind)      CM_CAMERAS_##constant,
-#define CM_GRANTS_COLUMN(constant, name, kind)       CM_GRANTS_##constant,
-#define CM_API_TOKENS_COLUMN(constant, name, kind)   CM_API_TOKENS_##constant,
-#define CM_SETUP_TOKENS_COLUMN(constant, name, kind) CM_SETUP_TOKENS_##constant,
-#define CM_SETTINGS_COLUMN(constant, name, kind)     CM_SETTINGS_##constant,
-#define CM_PASSKEYS_COLUMN(constant, name, kind)     CM_PASSKEYS_##constant,
-#define CM_RECOVERY_COLUMN(constant, name, kind)     CM_RECOVERY_##constant,
+#define CM_META_COLUMN(constant, name, kind)          CM_META_##constant,
+#define CM_HOMES_COLUMN(constant, name, kind)         CM_HOMES_##constant,
+#define CM_ACCOUNTS_COLUMN(constant, name, kind)      CM_ACCOUNTS_##constant,
+#define CM_SESSIONS_COLUMN(constant, name, kind)      CM_SESSIONS_##constant,
+#define CM_MEMBERSHIPS_COLUMN(constant, name, kind)   CM_MEMBERSHIPS_##constant,
+#define CM_CAMERAS_COLUMN(constant, name, kind)       CM_CAMERAS_##constant,
+#define CM_GRANTS_COLUMN(constant, name, kind)        CM_GRANTS_##constant,
+#define CM_API_TOKENS_COLUMN(constant, name, kind)    CM_API_TOKENS_##constant,
+#define CM_SETUP_TOKENS_COLUMN(constant, name, kind)  CM_SETUP_TOKENS_##constant,
+#define CM_SETTINGS_COLUMN(constant, name, kind)      CM_SETTINGS_##constant,
+#define CM_PASSKEYS_COLUMN(constant, name, kind)      CM_PASSKEYS_##constant,
+#define CM_RECOVERY_COLUMN(constant, name, kind)      CM_RECOVERY_##constant,
+#define CM_CAMERA_GROUPS_COLUMN(constant, name, kind) CM_CAMERA_GROUPS_##constant,
+#define CM_GROUP_CAMERAS_COLUMN(constant, name, kind) CM_GROUP_CAMERAS_##constant,
+#define CM_GROUP_GRANTS_COLUMN(constant, name, kind)  CM_GROUP_GRANTS_##constant,
 enum { CM_TABLE_META(CM_META_COLUMN) CM_META_COLUMNS };
 enum { CM_TABLE_HOMES(CM_HOMES_COLUMN) CM_HOMES_COLUMNS };
 enum { CM_TABLE_ACCOUNTS(CM_ACCOUNTS_COLUMN) CM_ACCOUNTS_COLUMNS };
@@ -166,6 +199,9 @@ enum { CM_TABLE_SETUP_TOKENS(CM_SETUP_TOKENS_COLUMN) CM_SETUP_TOKENS_COLUMNS };
 enum { CM_TABLE_SETTINGS(CM_SETTINGS_COLUMN) CM_SETTINGS_COLUMNS };
 enum { CM_TABLE_PASSKEYS(CM_PASSKEYS_COLUMN) CM_PASSKEYS_COLUMNS };
 enum { CM_TABLE_RECOVERY(CM_RECOVERY_COLUMN) CM_RECOVERY_COLUMNS };
+enum { CM_TABLE_CAMERA_GROUPS(CM_CAMERA_GROUPS_COLUMN) CM_CAMERA_GROUPS_COLUMNS };
+enum { CM_TABLE_GROUP_CAMERAS(CM_GROUP_CAMERAS_COLUMN) CM_GROUP_CAMERAS_COLUMNS };
+enum { CM_TABLE_GROUP_GRANTS(CM_GROUP_GRANTS_COLUMN) CM_GROUP_GRANTS_COLUMNS };
 
 typedef enum cm_column_kind {
     CM_COLUMN_TEXT = 1,
