@@ -21,7 +21,6 @@ import json
 import os
 import shutil
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import threading
@@ -124,6 +123,10 @@ class Stage:
         """Name of the viewer, once pictures come. `as_camera`: what the server calls it."""
         self.opened += 1
         name = f"w{self.opened}"
+        if how == "rtsp":
+            self.viewers.open(name, "sp", self.server.rtsp, who, f"verdi/{as_camera or f'c{camera}'}", camera)
+            self.wait(name, lambda seen: seen["pictures"] > 2, "no pictures")
+            return name
         path = LIVE.format(as_camera or f"c{camera}", "whep" if how == "rtc" else "live.mp4")
         self.viewers.open(name, how, self.server.https if how == "h2" else self.server.http, who, path, camera)
         self.wait(name, lambda seen: seen["pictures"] > 2, "no pictures")
@@ -236,7 +239,7 @@ def other_ways(stage, reps, bound_ms):
     """Sign-out, removal, a token, a role, a camera: each cuts its own and nobody else."""
     witness = stage.watch(stage.anna, 2)
     bystander = stage.watch(stage.anna, 1, "h2")
-    ways = {"signed out": signed_out, "removed from the home": removed, "token revoked": token_revoked, "owner made guest": demoted,
+    ways = {"signed out": signed_out, "removed from the home": removed, "token revoked": token_revoked, "program cut": program_cut, "owner made guest": demoted,
             "password changed": password_changed}
     results = []
     for name, way in ways.items():
@@ -244,8 +247,10 @@ def other_ways(stage, reps, bound_ms):
         for rep in range(reps):
             figures += way(stage, rep)
         results.append(judge(stage, name, figures, bound_ms, others_of(stage, [witness, bystander])))
+    program = stage.watch(stage.server.token("anna", 2), 2, "rtsp")
     figures = [f for rep in range(reps) for f in camera_deleted(stage, rep)]
-    results.append(judge(stage, "camera deleted", figures, bound_ms, add_up([all_of(stage, [witness]), all_of(stage, [bystander])])))
+    results.append(judge(stage, "camera deleted", figures, bound_ms, add_up([all_of(stage, [witness]), all_of(stage, [program]),
+                                                                                            all_of(stage, [bystander])])))
     return results
 
 
@@ -261,15 +266,31 @@ def removed(stage, rep):
     return stage.cut(names, lambda: stage.call("DELETE", f"people/{account}?home=verdi"))
 
 
+def newest_token(stage):
+    return max(stage.call("GET", "tokens?home=verdi")["tokens"], key=lambda token: token["created"])["id"]
+
+
 def token_revoked(stage, rep):
-    made = subprocess.run([f"{stage.build}/casement", "token", "create", "-c", os.path.join(stage.directory, "casement.yaml"), "--data",
-                           os.path.dirname(stage.server.log_path) + "/data-" + os.path.basename(stage.server.log_path)[:-4],
-                           "--home", "verdi", "--account", "gina", "--camera", "c1", "--rights", "view", "--days", "1"],
-                          capture_output=True, text=True, check=True)
-    names = [stage.watch("b:" + made.stdout.strip(), how=HOWS[rep % len(HOWS)])]
-    tokens = stage.call("GET", "tokens?home=verdi")["tokens"]
-    newest = max(tokens, key=lambda token: token["created"])["id"]
+    """RTSP knows nothing but tokens: half of them are programs' there."""
+    hows = (*HOWS, "rtsp", "rtsp", "rtsp")
+    names = [stage.watch(stage.server.token("gina", 1), how=hows[rep % len(hows)])]
+    newest = newest_token(stage)
     return stage.cut(names, lambda: stage.call("DELETE", f"tokens/{newest}?home=verdi"))
+
+
+def program_cut(stage, rep):
+    """A program by RTSP: its account loses the right, its membership, or its camera."""
+    account, _ = stage.add_member(f"t{rep}", "adult")
+    camera = f"e{rep}"
+    source = f"rtsp://{stage.simcam.address}/cam2"
+    ways = {0: f"people/{account}/cameras/c1?home=verdi", 1: f"people/{account}?home=verdi", 2: f"cameras/{camera}?home=verdi"}
+    if rep % 3 < 2:
+        name = stage.watch(stage.server.token(f"t{rep}", 1), how="rtsp")
+    else:
+        stage.call("POST", "cameras?home=verdi", {"id": camera, "name": "Short-lived", "main": source, "user": "admin",
+                                                  "password": "simulated"})
+        name = stage.watch(stage.server.token("anna", camera), 2, "rtsp", camera)
+    return stage.cut([name], lambda: stage.call("DELETE", ways[rep % 3]))
 
 
 def demoted(stage, rep):

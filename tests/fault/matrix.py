@@ -25,7 +25,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import world  # noqa: E402  (its folder is not a package)
 
 LIVE = ("main", "sub", "h2", "slow")
-OUTPUTS = LIVE + ("webrtc", "sound", "still")
+OUTPUTS = LIVE + ("webrtc", "sound", "rtsp", "still")
 IDENTITY = {"store.session.swap": "1/6", "store.membership.swap": "1/3", "store.grant.swap": "1/3",
             "store.camera.swap": "1/3", "store.cache.foreign": "1/8", "store.row.stale": "1/6"}
 BYTES = {"ring.swap": "1/5", "frame.reuse": "1/7", "frame.replay": "1/5", "write.neighbour": "1/5", "part.swap": "1/5"}
@@ -33,11 +33,14 @@ BYTES = {"ring.swap": "1/5", "frame.reuse": "1/7", "frame.replay": "1/5", "write
 SESSIONS = {"ring.swap": "1/5", "frame.reuse": "1/7", "frame.replay": "1/5", "rtp.neighbour": "1/5", "rtx.swap": "1/2"}
 # Sound: a tone comes again each second, so an old one can't be told; nothing of it is sent twice.
 SOUNDS = {"ring.swap": "1/5", "frame.reuse": "1/7", "rtp.neighbour": "1/5"}
+# What a program's pictures and sound pass.
+PROGRAMS = {"ring.swap": "1/5", "frame.reuse": "1/7", "frame.replay": "1/5", "rtp.neighbour": "1/5"}
 # A picture that goes astray leaves a gap like that of an old one in its place: nobody has a group again then.
 STRAIGHT = {"rtp.neighbour"}
 STILLS = {"still.swap": "1/3", "helper.mix": "1/3"}
-# A still is asked for by its camera's name; a swapped row only gives a lease that does not fit, which the seal notices.
-HELD_BY_THE_OTHER_WALL = {("store.camera.swap", "still")}
+# A still is asked for by its camera's name, and so is a program's connection: a swapped row only gives a lease that does not fit,
+# which the seal notices, or the last look before the connection.
+HELD_BY_THE_OTHER_WALL = {("store.camera.swap", "still"), ("store.camera.swap", "rtsp")}
 CELL_LIMIT_S, LEAST_S = 150, 1.5
 ALARM = re.compile(r"event=(alarm|evidence-alarm|row-refused|open-refused)")
 failed = 0
@@ -50,7 +53,7 @@ def verdict(name, is_good, detail=""):
 
 
 def rate_of(hook):
-    return {**IDENTITY, **BYTES, **SESSIONS, **SOUNDS, **STILLS}[hook]
+    return {**IDENTITY, **BYTES, **SESSIONS, **SOUNDS, **PROGRAMS, **STILLS}[hook]
 
 
 def cells(only):
@@ -58,6 +61,7 @@ def cells(only):
     every += [(hook, output) for hook in BYTES for output in LIVE]
     every += [(hook, "webrtc") for hook in SESSIONS]
     every += [(hook, "sound") for hook in SOUNDS]
+    every += [(hook, "rtsp") for hook in PROGRAMS]
     every += [(hook, "still") for hook in ("ring.swap", *STILLS)]
     return [cell for cell in every if not only or only in (*cell, "/".join(cell))]
 
@@ -73,6 +77,8 @@ class Audience:
         # Not theirs: of another home, of their home but not granted.
         self.strange = [("anna", 9), ("anna", 16), ("rosa", 1), ("rosa", 8), ("gina", 3), ("gina", 8), ("gino", 12),
                         ("gino", 1), ("both", 1), ("both", 15)]
+        # Of programs, which know nothing but tokens: each for one camera of one account.
+        self.tokens = {(name, n): server.token(name, n, "view,listen" if world.may_hear(name, n) else "view") for name, n in self.own}
         self.take_away(server)
 
     def take_away(self, server):
@@ -94,11 +100,20 @@ class Audience:
             call("PUT", f"people/{ids['mia']}/cameras/{camera}?home=verdi", {"rights": ["view"]})
         self.who["mia"] = server.sign_in("mia")
         self.who["gone"] = server.sign_in("anna")
+        for name, camera in (("gina", 3), ("gina", 8), ("mia", 3)):
+            self.tokens[(name, camera)] = server.token(name, camera)
+        self.tokens[("gone", 1)] = server.token("anna", 1)
+        tokens = json.loads(call("GET", "tokens?home=verdi"))["tokens"]
+        call("DELETE", f"tokens/{max(tokens, key=lambda token: token['created'])['id']}?home=verdi")
         for camera in ("c3", "c8"):
             call("DELETE", f"people/{ids['gina']}/cameras/{camera}?home=verdi")
         call("DELETE", f"people/{ids['mia']}?home=verdi")
         server.call("DELETE", "/api/v1/session", self.who["gone"])
         self.strange += [("mia", 3), ("mia", 5), ("gone", 1), ("gone", 2)]
+
+    def token_for(self, name, camera):
+        """For this camera, or what else there is of that person: it may not be good for it."""
+        return self.tokens.get((name, camera)) or next(token for (who, _), token in self.tokens.items() if who == name)
 
     def invite(self, viewers, server, hook, output):
         """Identity is looked up when somebody asks: then everyone does, again and again."""
@@ -113,6 +128,13 @@ class Audience:
                              f"{path}still.jpg?home={home}&width={width}", wanted, link=f"l{name}", again_ms=20)
                 continue
             stream = output if output in ("main", "sub") else ("main", "sub")[i % 2]
+            if output == "rtsp":
+                kind = "ss" if name in world.ACCOUNTS and world.may_hear(name, camera) else "sd"
+                slow = i % 5 == 4 and hook not in STRAIGHT and not is_brief
+                viewers.open(f"v{i}", kind, server.rtsp, self.token_for(name, camera),
+                             f"{home}/c{camera}{'/sub' if stream == 'sub' else ''}", wanted, rate=45000 if slow else 0, again_ms=20,
+                             pictures=2 if is_brief else 0)
+                continue
             if output == "sound":
                 # Who has the right to see alone asks for the sound all the same.
                 kind = "rts" if name in world.ACCOUNTS and world.may_hear(name, camera) else "rtd"
@@ -265,6 +287,7 @@ Made by `tests/fault/matrix.py build/fault --fired {least} --report tests/fault/
 Two homes with 8 simulated cameras each, whose main streams are H.265 and sub streams H.264; owners, guests, a member of both homes, and people who ask for what is not theirs. Every
 picture's stamp was read, a part was decoded and its code read. Outputs: `main` and `sub` are live.mp4 over plain HTTP/1.1, `h2` over
 HTTPS and HTTP/2 (many on one connection), `slow` readers that take less than is sent, `still` is still.jpg at several widths.
+`rtsp` are programs by RTSP, each with a token for one camera, who ask for sound as well; some read slowly. A tone for one who may not hear is foreign there too.
 `webrtc` are WHEP viewers of both streams: half lose packets and ask for them again (RTX), a quarter lose them and have no RTX, all of
 those ask for keyframes they need not (the group begins again), some read so slowly that their sockets overflow.
 `sound` are WHEP viewers who ask for sound as well: the owners and the member of both homes hear, everybody else may only see; what is counted as looked at are frames
@@ -298,7 +321,7 @@ def main():
     ours = cells(options.only)[kth - 1::of]
     try:
         ahead = [forward(bench, hook, output, options.fired) for hook, output in ours]
-        back = [backward(bench, hook, output) for hook, output in ours if output in ("main", "webrtc", "sound", "still")]
+        back = [backward(bench, hook, output) for hook, output in ours if output in ("main", "webrtc", "sound", "rtsp", "still")]
     finally:
         bench.close()
     first, second = tables(ahead, back)

@@ -2,11 +2,13 @@
  * viewers: many viewers at once, who look at every picture they get (tests/tools/eye.h). Told what
  * to do a line at a time on standard input; answers on standard output. Ends with its input.
  *
- *   open ID h1|t1|h2|rtc|rtx|rtn|rts|rtd PORT LINK RATE WANTED PICTURES AGAIN_MS WHO PATH
+ *   open ID h1|t1|h2|rtc|rtx|rtn|rts|rtd|sp|ss|sd PORT LINK RATE WANTED PICTURES AGAIN_MS WHO PATH
  *       h1: HTTP/1.1; t1: the same over TLS; h2: HTTP/2 over TLS, on the connection named LINK
  *       ("-": its own). rtc: WebRTC, PATH is that of WHEP; rtx: the same, troubled (it loses
  *       packets and asks for keyframes, tests/tools/rtc_watch.h); rtn: that without RTX. rts: asks
  *       for sound too (tests/tools/ear.h); rtd: the same, of which none may be heard.
+ *       sp: RTSP, PORT is that of RTSP, PATH "home/camera[/sub]", WHO a token; ss: asks for sound
+ *       too; sd: the same, of which none may be heard.
  *       RATE: bytes read a second, 0 for all. WANTED: the simulated camera's code; 0: none may be
  *       seen. PICTURES: leaves after so many, 0 stays. AGAIN_MS: asks again so long after its end;
  *       -1 never. WHO: b:TOKEN, c:COOKIE or -.
@@ -35,6 +37,7 @@
 #include "eye.h"
 #include "peer.h"
 #include "rtc_watch.h"
+#include "rtsp_watch.h"
 
 enum {
     VIEWERS_MAX = 4096,
@@ -44,7 +47,7 @@ enum {
     SOUND_PICTURES = 8, /* who hears nothing leaves after so many times the pictures */
 };
 
-typedef enum how { HOW_H1, HOW_T1, HOW_H2, HOW_RTC } how;
+typedef enum how { HOW_H1, HOW_T1, HOW_H2, HOW_RTC, HOW_RTSP } how;
 
 typedef struct viewer viewer;
 
@@ -55,6 +58,7 @@ typedef struct wire {
     how how;
     peer *peer;
     rtc_watch *watch; /* of WebRTC, instead of the peer */
+    rtsp_watch *rtsp; /* of RTSP, beside it */
     nghttp2_session *session;
     cm_list viewers;
     bool is_over;
@@ -152,6 +156,8 @@ static void viewer_leave(viewer *v)
         nghttp2_session_set_stream_user_data(l->session, v->stream, NULL);
     if (l->how == HOW_RTC)
         rtc_watch_stop(l->watch);
+    if (l->how == HOW_RTSP)
+        rtsp_watch_stop(l->rtsp);
     viewer_end(v, true);
 }
 
@@ -376,6 +382,71 @@ static void h2_bytes(wire *l, cm_slice bytes)
         l->is_over = true;
 }
 
+/* ---- RTSP ---- */
+
+static viewer *viewer_of(const wire *l)
+{
+    return cm_list_is_empty(&l->viewers) ? NULL : CM_HOLDER(l->viewers.next, viewer, node);
+}
+
+static void media_packet(void *owner)
+{
+    viewer *v = viewer_of(owner);
+    s.now = peer_now_us();
+    if (v == NULL)
+        return;
+    v->last_us = s.now;
+    if (v->first_us == 0)
+        v->first_us = s.now;
+    shout(v);
+    const bool has_enough = v->asks_sound && v->eye.report.heard < v->pictures_max
+                                ? v->eye.report.pictures >= SOUND_PICTURES * v->pictures_max
+                                : v->eye.report.pictures >= v->pictures_max;
+    if (v->pictures_max > 0 && has_enough)
+        viewer_leave(v);
+}
+
+static void media_answer(void *owner, unsigned status)
+{
+    viewer *v = viewer_of(owner);
+    s.now = peer_now_us();
+    if (v != NULL)
+        note_status(v, status == 201 ? 200 : status);
+}
+
+static void rtsp_answer(void *owner, unsigned status)
+{
+    wire *l = owner;
+    media_answer(l, status);
+    l->is_over = status != 200;
+}
+
+static void rtsp_send(void *owner, cm_slice bytes)
+{
+    const wire *l = owner;
+    peer_send(l->peer, bytes);
+}
+
+/* The answer may have ended the viewer, whose eye and ear are looked with. */
+static void rtsp_bytes(wire *l, cm_slice bytes)
+{
+    if (viewer_of(l) == NULL || !rtsp_watch_take(l->rtsp, bytes))
+        l->is_over = true;
+}
+
+static void rtsp_ask(wire *l, viewer *v)
+{
+    l->rtsp = rtsp_watch_open(&(rtsp_watch_config){.port = v->port,
+                                                   .path = v->path,
+                                                   .token = v->who[0] == 'b' ? v->who + 2 : "",
+                                                   .eye = &v->eye,
+                                                   .ear = v->asks_sound ? &v->ear : NULL,
+                                                   .send = rtsp_send,
+                                                   .on_answer = rtsp_answer,
+                                                   .on_packet = media_packet,
+                                                   .owner = l});
+}
+
 /* ---- links ---- */
 
 static void link_bytes(void *owner, cm_slice bytes)
@@ -384,6 +455,8 @@ static void link_bytes(void *owner, cm_slice bytes)
     s.now = peer_now_us();
     if (l->how == HOW_H2)
         h2_bytes(l, bytes);
+    else if (l->how == HOW_RTSP)
+        rtsp_bytes(l, bytes);
     else
         h1_bytes(l, bytes);
 }
@@ -404,37 +477,7 @@ static void link_end(void *owner)
 
 /* ---- WebRTC ---- */
 
-static viewer *viewer_of(const wire *l)
-{
-    return cm_list_is_empty(&l->viewers) ? NULL : CM_HOLDER(l->viewers.next, viewer, node);
-}
-
-static void rtc_answer(void *owner, unsigned status)
-{
-    viewer *v = viewer_of(owner);
-    s.now = peer_now_us();
-    if (v != NULL)
-        note_status(v, status == 201 ? 200 : status);
-}
-
-static void rtc_packet(void *owner)
-{
-    viewer *v = viewer_of(owner);
-    s.now = peer_now_us();
-    if (v == NULL)
-        return;
-    v->last_us = s.now;
-    if (v->first_us == 0)
-        v->first_us = s.now;
-    shout(v);
-    const bool has_enough = v->asks_sound && v->eye.report.heard < v->pictures_max
-                                ? v->eye.report.pictures >= SOUND_PICTURES * v->pictures_max
-                                : v->eye.report.pictures >= v->pictures_max;
-    if (v->pictures_max > 0 && has_enough)
-        viewer_leave(v);
-}
-
-static const rtc_watch_events WATCH_EVENTS = {rtc_answer, rtc_packet, link_end};
+static const rtc_watch_events WATCH_EVENTS = {media_answer, media_packet, link_end};
 
 static rtc_watch *watch_open(viewer *v, wire *l)
 {
@@ -464,7 +507,7 @@ static wire *link_open(viewer *v)
         l->watch = watch_open(v, l);
     else
         l->peer = peer_open(&(peer_config){.port = v->port,
-                                           .is_tls = v->how != HOW_H1,
+                                           .is_tls = v->how == HOW_T1 || v->how == HOW_H2,
                                            .is_h2 = v->how == HOW_H2,
                                            .bytes_a_second = v->rate,
                                            .on_bytes = link_bytes,
@@ -487,6 +530,7 @@ static void link_free(wire *l)
     nghttp2_session_del(l->session);
     peer_close(l->peer);
     rtc_watch_close(l->watch);
+    rtsp_watch_close(l->rtsp);
     cm_buffer_deinit(&l->head);
     free(l);
 }
@@ -521,6 +565,8 @@ static void viewer_open(viewer *v)
     cm_list_add_last(&v->link->viewers, &v->node);
     if (v->how == HOW_H2)
         h2_ask(v->link, v);
+    else if (v->how == HOW_RTSP)
+        rtsp_ask(v->link, v);
     else if (v->how != HOW_RTC)
         h1_ask(v->link, v);
 }
@@ -548,12 +594,17 @@ static void do_open(const char *line)
         fprintf(stderr, "viewers: what is %s\n", line);
         exit(2);
     }
-    v->how = kind[0] == 'r' ? HOW_RTC : kind[0] == 't' ? HOW_T1 : kind[1] == '2' ? HOW_H2 : HOW_H1;
+    v->how = kind[0] == 'r'   ? HOW_RTC
+             : kind[0] == 's' ? HOW_RTSP
+             : kind[0] == 't' ? HOW_T1
+             : kind[1] == '2' ? HOW_H2
+                              : HOW_H1;
     v->is_troubled = v->how == HOW_RTC && (kind[2] == 'x' || kind[2] == 'n');
     v->has_no_rtx = kind[2] == 'n';
-    v->asks_sound = v->how == HOW_RTC && (kind[2] == 's' || kind[2] == 'd');
+    const char sound = v->how == HOW_RTC ? kind[2] : v->how == HOW_RTSP ? kind[1] : '-';
+    v->asks_sound = sound == 's' || sound == 'd';
     v->ear = (ear){.wanted = (uint16_t)wanted,
-                   .may_hear = kind[2] == 's' && wanted > 0,
+                   .may_hear = sound == 's' && wanted > 0,
                    .heard = &v->eye.report.heard,
                    .foreign = &v->eye.report.foreign_heard};
     v->port = (uint16_t)port;

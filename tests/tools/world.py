@@ -98,7 +98,8 @@ def write_config(directory, address, more=""):
                        f"   cameras: [{camera_lines(home, address)}]}}" for home in (VERDI, ROSSI))
     path = os.path.join(directory, "casement.yaml")
     with open(path, "w", encoding="utf-8") as file:
-        file.write("listen: {http: \"127.0.0.1:0\", https: \"127.0.0.1:0\", media: \"127.0.0.1:0\"}\n" + more + "homes: [\n" + homes + "]\n")
+        file.write("listen: {http: \"127.0.0.1:0\", https: \"127.0.0.1:0\", media: \"127.0.0.1:0\"}\n"
+                   "rtsp: {listen: \"127.0.0.1:0\"}\n" + more + "homes: [\n" + homes + "]\n")
     return path
 
 
@@ -107,13 +108,16 @@ class Server:
 
     def __init__(self, build, directory, name, faults="", data="data"):
         self.directory, self.log_path = directory, os.path.join(directory, name + ".log")
+        self.program, self.data = f"{build}/casement", os.path.join(directory, data)
         self.environment = {**os.environ, "CASEMENT_FAULTS": faults}
         self.log = open(self.log_path, "wb")
         self.process = subprocess.Popen(
             [f"{build}/casement", "serve", "-c", os.path.join(directory, "casement.yaml"),
-             "--data", os.path.join(directory, data)],
+             "--data", self.data],
             stdout=subprocess.PIPE, stderr=self.log, text=True, env=self.environment)
-        self.http = self.https = 0
+        self.http = self.https = self.rtsp = 0
+        with open(os.path.join(directory, "casement.yaml"), encoding="utf-8") as file:
+            self.has_rtsp = "\nrtsp:" in file.read()
         self.names = {}  # who signed in, by his token
         said = ""
         for line in self.process.stdout:
@@ -122,7 +126,9 @@ class Server:
             self.http = int(found[1]) if found else self.http
             found = re.search(r" https://127\.0\.0\.1:(\d+)/", line)
             self.https = int(found[1]) if found else self.https
-            if self.http and self.https:
+            found = re.search(r" rtsp://127\.0\.0\.1:(\d+)/", line)
+            self.rtsp = int(found[1]) if found else self.rtsp
+            if self.http and self.https and (self.rtsp or not self.has_rtsp):
                 break
         self.drain = threading.Thread(target=self.process.stdout.read, daemon=True)
         self.drain.start()
@@ -165,6 +171,13 @@ class Server:
         who = "c:" + re.search(r"__Host-casement=([^;]+)", headers["Set-Cookie"])[1]
         self.names[who] = (name, password)
         return who
+
+    def token(self, account, camera, rights="view"):
+        """An API token of that account for that camera: a number, or a name in verdi."""
+        home, camera = (home_of(camera), f"c{camera}") if isinstance(camera, int) else (VERDI, camera)
+        made = subprocess.run([self.program, "token", "create", "--data", self.data, "--home", home, "--account", account,
+                               "--camera", camera, "--rights", rights, "--days", "1"], capture_output=True, text=True, check=True)
+        return "b:" + made.stdout.strip()
 
     def metrics(self):
         """{"name{labels}": value}"""

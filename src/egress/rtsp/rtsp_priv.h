@@ -56,6 +56,7 @@ typedef struct rtsp_track {
     uint32_t newest_ticks; /* of sound: how long the last frame lasts */
     cm_media_time newest_time;
     cm_wall newest_captured;
+    bool is_repeating;        /* frames that are out may come again */
     bool has_whole;           /* a frame is out, */
     cm_media_time whole_time; /* and this is the newest such one's */
 

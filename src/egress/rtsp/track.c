@@ -217,6 +217,13 @@ static void prepare(rtsp_track *track, const cm_opened_frame *opened)
         cm_timer_start(&viewer->soon, CM_MS(CM_RTSP_FIRST_SOUND_MS));
 }
 
+/* What comes again after a keyframe was gone back to. */
+static bool is_repeated(rtsp_track *track, const cm_frame *frame)
+{
+    track->is_repeating = track->is_repeating && frame->media_time <= track->whole_time;
+    return track->is_repeating;
+}
+
 static bool on_frame(void *owner, const cm_opened_frame *opened)
 {
     rtsp_track *track = owner;
@@ -226,8 +233,7 @@ static bool on_frame(void *owner, const cm_opened_frame *opened)
         track->is_blocked = true;
         return false;
     }
-    /* What comes again after a keyframe was gone back to (cm_rtsp_track_begin_again). */
-    if (track->has_whole && opened->frame->media_time <= track->whole_time)
+    if (is_repeated(track, opened->frame))
         return true;
     if (CM_FAULT_MISDELIVERED(track, opened))
         return true;
@@ -265,6 +271,7 @@ void cm_rtsp_track_begin_again(rtsp_track *track)
         return;
     }
     track->is_restart_due = track->is_blocked = false;
+    track->is_repeating = track->has_whole;
     track->begun = NULL;
     track->next = 0;
 }
@@ -348,5 +355,5 @@ void cm_rtsp_track_close(rtsp_track *track)
     track->begun = NULL;
     track->next = 0;
     track->offset = 0;
-    track->has_sent = track->has_whole = false;
+    track->has_sent = track->has_whole = track->is_repeating = false;
 }
