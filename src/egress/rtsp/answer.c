@@ -105,7 +105,8 @@ static void note_wrong(exchange *x)
 {
     x->viewer->server->counters.unauthorized++;
     x->is_last = ++x->viewer->wrong >= CM_RTSP_WRONG_MAX;
-    cm_log(CM_LOG_WARN, "rtsp-out", "event=unauthorized tries=%u", x->viewer->wrong);
+    if (x->is_last) /* once a connection: a flood must not fill a disk */
+        cm_log(CM_LOG_WARN, "rtsp-out", "event=unauthorized tries=%u", x->viewer->wrong);
     challenge(x);
 }
 
