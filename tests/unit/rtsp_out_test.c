@@ -893,6 +893,19 @@ static void requests_out_of_turn_are_refused(void **state)
     assert_int_equal(b->gone, 1);
 }
 
+/* RFC 2326 12.32 */
+static void what_is_required_and_not_known_is_named(void **state)
+{
+    bench *b = *state;
+    camera_run(&b->c, true, 3000);
+    player *p = connect_player(b);
+    assert_int_equal(ask(p, "DESCRIBE", path_of(b, ""), "Require: implicit-play\r\n"), 551);
+    assert_non_null(strstr(p->headers, "Unsupported: implicit-play\n"));
+    assert_int_equal(b->asks, 0);
+    assert_int_equal(
+        ask(p, "DESCRIBE", path_of(b, ""), "Require: www.onvif.org/ver20/backchannel\r\n"), 200);
+}
+
 static void channels_may_not_overlap(void **state)
 {
     bench *b = *state;
@@ -1042,6 +1055,7 @@ int main(void)
         CASE(one_too_many_is_told_so),
         CASE(paths_that_name_no_camera_are_not_found),
         CASE(requests_out_of_turn_are_refused),
+        CASE(what_is_required_and_not_known_is_named),
         CASE(channels_may_not_overlap),
         CASE(a_second_description_ends_the_first),
         CASE(strangers_are_few_and_brief),

@@ -12,12 +12,14 @@ enum {
     HEADERS_SIZE = 1024,
     TIMEOUT_S = 60, /* told to players, who send something within it; none is ended by silence */
     CHANNELS = 256,
+    OPTION_MAX = 128, /* bytes of an unknown one that are said again */
     METHODS = 1u << CM_RTSP_OPTIONS | 1u << CM_RTSP_DESCRIBE | 1u << CM_RTSP_SETUP |
               1u << CM_RTSP_PLAY | 1u << CM_RTSP_GET_PARAMETER | 1u << CM_RTSP_SET_PARAMETER |
               1u << CM_RTSP_TEARDOWN,
 };
 
 static const char REALM[] = "casement";
+static const char BACKCHANNEL[] = "www.onvif.org/ver20/backchannel";
 
 /* One request and what is being said to it. */
 typedef struct exchange {
@@ -315,10 +317,24 @@ static bool is_own_session(const exchange *x)
            cm_slice_equal(session.id, cm_slice_of(x->viewer->session));
 }
 
+/* RFC 2326 12.32. Programs that could speak to a camera ask all of them for its backchannel, and do
+ * without (Frigate's): no description has one here. */
+static bool requires_more(exchange *x)
+{
+    cm_slice option;
+    if (!cm_rtsp_find(x->request, CM_TEXT("Require"), &option) ||
+        cm_slice_equal(option, cm_slice_of(BACKCHANNEL)))
+        return false;
+    cm_rtsp_write_header(&x->headers, "Unsupported", cm_slice_part(option, 0, OPTION_MAX));
+    return true;
+}
+
 static void decide(exchange *x)
 {
     const cm_rtsp_method name = cm_rtsp_method_of(x->request->method);
-    if (name == CM_RTSP_METHOD_COUNT || TABLE[name].answer == NULL)
+    if (requires_more(x))
+        x->status = 551;
+    else if (name == CM_RTSP_METHOD_COUNT || TABLE[name].answer == NULL)
         x->status = 501;
     else if ((TABLE[name].states & 1u << x->viewer->state) == 0)
         /* A program that remembers the description from another connection asks for it again. */
