@@ -3,6 +3,9 @@
  * only count what comes (MSG_TRUNC: the kernel throws it away); a few, the probes, read every box
  * and say how old each picture is when its last byte arrives.
  *
+ * With --rtsp they are programs that play by RTSP, interleaved; a line of --cookies is then what
+ * stands behind "Basic".
+ *
  * Viewer i asks for camera i modulo the number of cameras, with cookie i modulo the number of
  * cookies (a file, one a line: an account may have so many pictures open). "%" in --path becomes
  * the camera's number. Prints "steady" when the warming is over, then a JSON object for each window
@@ -58,7 +61,7 @@ typedef struct viewer {
 } viewer;
 
 static struct {
-    uint64_t port, viewers, cameras, warm, seconds, windows, probes, is_tls;
+    uint64_t port, viewers, cameras, warm, seconds, windows, probes, is_tls, is_rtsp;
     const char *path, *cookies, *sizes;
 } options = {.viewers = 200,
              .cameras = 50,
@@ -251,6 +254,62 @@ static cm_slice request_of(uint64_t index, char *storage, size_t capacity)
     return cm_writer_done(&w);
 }
 
+/* One answer of RTSP, of which `head` gets the first part. */
+static void read_answer(int fd, char *head, size_t capacity)
+{
+    char text[16384];
+    size_t used = 0;
+    const char *end = NULL;
+    while (end == NULL) {
+        const ssize_t got = recv(fd, text + used, sizeof text - 1 - used, 0);
+        if (got <= 0)
+            bench_die("no answer by RTSP");
+        used += (size_t)got;
+        text[used] = '\0';
+        end = strstr(text, "\r\n\r\n");
+    }
+    const char *length = strstr(text, "Content-Length: ");
+    size_t left = (size_t)(end - text) + 4 + (length != NULL ? strtoul(length + 16, NULL, 10) : 0);
+    for (left -= used; left > 0;) {
+        const ssize_t got = recv(fd, text + used, left, 0);
+        if (got <= 0)
+            bench_die("half an answer by RTSP");
+        left -= (size_t)got;
+    }
+    if (strstr(text, "RTSP/1.0 200") != text)
+        bench_die("refused by RTSP: %.40s", text);
+    snprintf(head, capacity, "%.*s", (int)(end - text), text);
+}
+
+static void ask(const viewer *v, const char *method, const char *track, const char *more)
+{
+    char storage[2048];
+    cm_writer w = cm_writer_over(storage, sizeof storage);
+    cm_write_format(&w, "%s rtsp://127.0.0.1:%u/bench/cam%u%s RTSP/1.0\r\nCSeq: 1\r\n", method,
+                    (unsigned)options.port, (unsigned)(v->index % options.cameras) + 1, track);
+    cm_write_format(&w, "Authorization: Basic %s\r\n%s\r\n",
+                    cookies.lines[v->index % cookies.count], more);
+    bench_send_all(v->fd, cm_writer_done(&w));
+}
+
+static void play(viewer *v)
+{
+    char head[1024];
+    char session[128];
+    if (cookies.count == 0)
+        bench_die("--rtsp needs --cookies");
+    ask(v, "DESCRIBE", "", "");
+    read_answer(v->fd, head, sizeof head);
+    ask(v, "SETUP", "/trackID=0", "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n");
+    read_answer(v->fd, head, sizeof head);
+    const char *id = strstr(head, "Session: ");
+    if (id == NULL)
+        bench_die("no session");
+    snprintf(session, sizeof session, "Session: %.*s\r\n", (int)strcspn(id + 9, ";\r"), id + 9);
+    ask(v, "PLAY", "", session);
+    v->is_answered = true;
+}
+
 static void open_viewer(viewer *v, uint64_t index, SSL_CTX *context)
 {
     char storage[2048];
@@ -263,6 +322,10 @@ static void open_viewer(viewer *v, uint64_t index, SSL_CTX *context)
         if (v->probe == NULL)
             bench_die("no memory");
         v->probe->is_in_head = true;
+    }
+    if (options.is_rtsp != 0) {
+        play(v);
+        return;
     }
     if (context == NULL) {
         bench_send_all(v->fd, request);
@@ -362,6 +425,7 @@ int main(int argc, char **argv)
                                {.name = "path", .text = &options.path},
                                {.name = "cookies", .text = &options.cookies},
                                {.name = "sizes", .text = &options.sizes},
+                               {.name = "rtsp", .number = &options.is_rtsp, .is_flag = true},
                                {.name = "tls", .number = &options.is_tls, .is_flag = true},
                                {0}});
     if (options.cameras == 0)

@@ -99,6 +99,8 @@ def send(server, cost, notes):
     with viewers(server.HTTPS, SECONDS, WINDOWS, "--tls", *own) as load:
         cost["tls"] += watch(server.id, load, notes["tls"])
     cost["tls_bare"] += bare_write(sizes, "--tls", "--block", RECORD)
+    with viewers(server.RTSP, SECONDS, WINDOWS, "--rtsp", "--cookies", server.tokens_path) as load:
+        cost["rtsp"] += watch(server.id, load, notes["rtsp"])
     if not QUICK:
         cost["tls_pictures"] += bare_write(sizes, "--tls")
     if shutil.which("nginx") and not QUICK:
@@ -182,8 +184,8 @@ def ask_stills(server):
 def measure(server, figures):
     cpu = {key: [] for key in ("in", "in_bare", "pss", "cached", "frames")}
     cost = {key: [] for key in ("plain", "plain_bare", "tls", "tls_bare", "tls_pictures",
-                                  "nginx")}
-    notes = {"plain": [], "tls": []}
+                                  "rtsp", "nginx")}
+    notes = {"plain": [], "tls": [], "rtsp": []}
     for i in range(ROUNDS):
         say(f"round {i + 1} of {ROUNDS}: 50 cameras in")
         for _ in range(3 if i == 0 else 0):
@@ -214,6 +216,9 @@ def measure(server, figures):
         figures.rows[-1]["beside_name"] += (
             f"; of pictures {statistics.median(cost['tls_pictures']):.3g}")
     figures.add("  of it sending alone", "s/GB", [value - ingest for value in cost["tls"]], None)
+    figures.add("200 programs by RTSP: CPU", "s/GB", cost["rtsp"], None, cost["plain"], "live.mp4 over plain HTTP")
+    figures.add("  of it sending alone", "s/GB", [value - ingest for value in cost["rtsp"]], None)
+    figures.add("  late pictures", "gaps > 150 ms", [note["late"] for note in notes["rtsp"]], 0)
     figures.add("200 viewers: late pictures", "gaps > 150 ms", [note["late"] for note in
                                                                 notes["plain"] + notes["tls"]], 0)
     figures.add("200 viewers: age at the socket, p99", "ms",
@@ -276,6 +281,7 @@ def main():
         with rig.Server(CAMERAS, port) as server:
             server.camera_port = port
             server.cookies, server.cookies_path = server.sign_in()
+            server.tokens_path = server.make_tokens()
             time.sleep(4)  # a whole group of pictures of each
             measure(server, figures)
             if not ONLY_VIEWERS:

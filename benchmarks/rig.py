@@ -1,6 +1,7 @@
 """What benchmarks/live.py and webrtc.py stand on: programs started and ended, where they run, what they cost,
 and the server asked as a person's browser asks it."""
 
+import base64
 import http.client
 import json
 import os
@@ -124,7 +125,7 @@ class Server:
     """The real server over simulated cameras, in a home whose people each may have so many pictures
     open (64)."""
 
-    HTTP, HTTPS, MEDIA = 18980, 18943, 18989
+    HTTP, HTTPS, MEDIA, RTSP = 18980, 18943, 18989, 18954
     ACCOUNTS, PASSWORD = 5, "correct horse battery"
     STARTS_S = 40  # and a tenth of a second for each camera
 
@@ -143,6 +144,7 @@ class Server:
         with open(os.path.join(self.folder, "casement.yaml"), "w", encoding="ascii") as file:
             file.write(f"listen: {{http: \"127.0.0.1:{self.HTTP}\", "
                        f"https: \"127.0.0.1:{self.HTTPS}\", media: \"127.0.0.1:{self.MEDIA}\"}}\n"
+                       f"rtsp: {{listen: \"127.0.0.1:{self.RTSP}\"}}\n"
                        f"homes:\n  - id: bench\n    name: Bench\n    allow: [\"127.0.0.0/8\"]\n"
                        f"    accounts:\n{accounts}    cameras:\n{rows}")
         self.process = None
@@ -199,3 +201,14 @@ class Server:
         with open(path, "w", encoding="ascii") as file:
             file.write("\n".join(cookies) + "\n")
         return cookies, path
+
+    def make_tokens(self):
+        """A file with Basic credentials of a token for each camera, for http_viewers --rtsp: of one person after the other."""
+        path = os.path.join(SCRATCH, "tokens")
+        with open(path, "w", encoding="ascii") as file:
+            for i in range(self.cameras):
+                made = subprocess.run([os.path.join(BUILD, "casement"), "token", "create", "--data", os.path.join(self.folder, "data"),
+                                       "--home", "bench", "--account", f"viewer{i % self.accounts}", "--camera", f"cam{i + 1}",
+                                       "--rights", "view", "--days", "1"], check=True, capture_output=True, text=True)
+                file.write(base64.b64encode(b"bench:" + made.stdout.strip().encode()).decode() + "\n")
+        return path
