@@ -2,6 +2,14 @@
 #include "base/text.h"
 #include "identity/identity_priv.h"
 
+cm_status cm_identity_judge_password(const cm_identity *identity, cm_slice password, cm_slice name,
+                                     cm_password_fault *out)
+{
+    *out = cm_password_judge(password, name);
+    return *out == CM_PASSWORD_FINE ? cm_listed_judge(&identity->config.lists, password, out)
+                                    : CM_OK;
+}
+
 cm_status cm_identity_make_setup_token(cm_identity *identity, cm_wall now, cm_token *out)
 {
     cm_token_make(identity->random, CM_TOKEN_SETUP, out);

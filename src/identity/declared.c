@@ -117,7 +117,8 @@ static bool is_password_known(const applying *a, const cm_account_id *account, c
 static cm_status hash_declared(const applying *a, const cm_declared_account *d,
                                char hash[CM_PASSWORD_HASH_SIZE])
 {
-    const cm_password_fault fault = cm_password_judge(d->password, d->name);
+    cm_password_fault fault;
+    CM_TRY(cm_identity_judge_password(a->identity, d->password, d->name, &fault));
     if (fault != CM_PASSWORD_FINE)
         return say(a, "account", d->name, cm_password_fault_text(fault));
     return cm_password_hash(d->password, &a->identity->config.cost, hash);

@@ -250,7 +250,9 @@ static void ask_limits(cm_identity_call *call, const cm_address *from)
 
 static cm_status judge_password(cm_identity_call *call, const call_text *password)
 {
-    const cm_password_fault fault = cm_password_judge(text_of(password), text_of(&call->name));
+    cm_password_fault fault;
+    CM_TRY(cm_identity_judge_password(call->identity, text_of(password), text_of(&call->name),
+                                      &fault));
     if (fault == CM_PASSWORD_FINE)
         return CM_OK;
     call->counts = false; /* a bad choice is no guess */

@@ -14,6 +14,7 @@
 
 #include "audit/audit.h"
 #include "identity/limits.h"
+#include "identity/listed.h"
 #include "identity/origin.h"
 #include "identity/password.h"
 #include "loop/loop.h"
@@ -28,6 +29,7 @@ typedef struct cm_identity_config {
     cm_random *random; /* NULL: the system's */
     cm_password_cost cost;
     cm_limits_config limits;
+    cm_listed lists; /* what no password may be on; texts borrowed */
     /* After an operation that changed something: what was touched. `change` is borrowed. */
     void (*on_change)(void *owner, const cm_change *change);
     void *owner;
@@ -116,6 +118,11 @@ cm_status cm_identity_begin_new_member(cm_identity *identity, cm_loop *loop,
                                        void *owner, cm_identity_call **out);
 
 /* ---- blocking: for the start and the command line; never on a loop ---- */
+
+/* May the account of this name have this password: by itself, and by the lists? CM_BROKEN: a list
+ * is there and can't be read. */
+cm_status cm_identity_judge_password(const cm_identity *identity, cm_slice password, cm_slice name,
+                                     cm_password_fault *out);
 
 /* While there is no account: makes the one-time setup token (an earlier one is void). CM_REFUSE:
  * there are accounts. */

@@ -64,6 +64,10 @@ const char *cm_password_fault_text(cm_password_fault fault)
         return "This password is among the first that anybody tries: choose another.";
     case CM_PASSWORD_NOT_TEXT:
         return "The password holds characters that can't be typed: choose another.";
+    case CM_PASSWORD_A_WORD:
+        return "This password is a word with little around it: use several words, or another.";
+    case CM_PASSWORD_LEAKED:
+        return "This password is on the list of those that leaked elsewhere: choose another.";
     }
     return "The password can't be used.";
 }

@@ -20,7 +20,10 @@ typedef enum cm_password_fault {
     CM_PASSWORD_TOO_LONG,
     CM_PASSWORD_TOO_COMMON, /* on the list of the worst, or the account's own name */
     CM_PASSWORD_NOT_TEXT,   /* not UTF-8, or control characters in it */
+    CM_PASSWORD_A_WORD,     /* see identity/listed.h */
+    CM_PASSWORD_LEAKED,     /* the same */
 } cm_password_fault;
+/* By itself, without any list: see cm_identity_judge_password. */
 cm_password_fault cm_password_judge(cm_slice password, cm_slice account_name);
 const char *cm_password_fault_text(cm_password_fault fault); /* a sentence for people; static */
 

@@ -38,6 +38,7 @@ int cm_command_audit(int argc, char **argv);
 int cm_command_store(int argc, char **argv);
 int cm_command_backup(int argc, char **argv);
 int cm_command_restore(int argc, char **argv);
+int cm_command_passwords(int argc, char **argv);
 int cm_command_doctor(int argc, char **argv);
 int cm_command_setup_link(int argc, char **argv);
 int cm_command_simcam(int argc, char **argv);

@@ -45,7 +45,7 @@ static int join(const cm_desk *desk, const addition *a, const cm_stored_account 
                                             "the account is a member already, or an operator");
 }
 
-static int hash_password(addition *a, char hash[CM_PASSWORD_HASH_SIZE])
+static int hash_password(const cm_desk *desk, addition *a, char hash[CM_PASSWORD_HASH_SIZE])
 {
     int code = CM_EXIT_OK;
     if (a->password[0] == '\0')
@@ -54,7 +54,9 @@ static int hash_password(addition *a, char hash[CM_PASSWORD_HASH_SIZE])
     if (code != CM_EXIT_OK)
         return code;
     const cm_slice password = cm_slice_of(a->password);
-    const cm_password_fault fault = cm_password_judge(password, cm_slice_of(a->name));
+    cm_password_fault fault;
+    if (cm_identity_judge_password(desk->identity, password, cm_slice_of(a->name), &fault) != CM_OK)
+        return cm_desk_refuse(a->command, "the list of refused passwords could not be read");
     if (fault != CM_PASSWORD_FINE)
         return cm_desk_refuse(a->command, "%s", cm_password_fault_text(fault));
     const cm_password_cost cost = {.passes = 0};
@@ -66,7 +68,7 @@ static int hash_password(addition *a, char hash[CM_PASSWORD_HASH_SIZE])
 static int create(const cm_desk *desk, addition *a)
 {
     char hash[CM_PASSWORD_HASH_SIZE] = "";
-    const int code = hash_password(a, hash);
+    const int code = hash_password(desk, a, hash);
     if (code != CM_EXIT_OK)
         return code;
     const cm_new_account fresh = {.name = cm_slice_of(a->name),

@@ -41,8 +41,11 @@ cm_declare_result cm_declare_open(const char *data_directory, const cm_config *c
                       message, store);
     if (status != CM_OK)
         return result_of(status, "the data directory cannot be used", message);
-    status = cm_identity_create(
-        &(cm_identity_config){.store = *store, .on_change = on_change, .owner = owner}, identity);
+    status = cm_identity_create(&(cm_identity_config){.store = *store,
+                                                      .lists = {.directory = data_directory},
+                                                      .on_change = on_change,
+                                                      .owner = owner},
+                                identity);
     if (status != CM_OK) {
         cm_store_close(*store);
         return result_of(status, "not enough memory", message);

@@ -27,6 +27,7 @@ static const cm_command COMMANDS[] = {
     {"backup", "make a backup of the data directory", cm_command_backup},
     {"restore", "put a backup into the data directory", cm_command_restore},
     {"store", "check the database, take an older copy over, or go back", cm_command_store},
+    {"passwords", "import a list of passwords that nobody may choose", cm_command_passwords},
     {"simcam", "run simulated cameras", cm_command_simcam},
     {"version", "say which version this is", run_version},
     {"help", "say what there is", run_help},

@@ -4,6 +4,7 @@
 casement-test: quick
   tests/e2e/cli.py [PROGRAM]   (build/release/casement)"""
 
+import hashlib
 import json
 import os
 import random
@@ -104,7 +105,7 @@ def test_words():
                   ["user", "add"], ["user", "list"], ["user", "reset"], ["user", "remove"],
                   ["home", "add"], ["home", "list"], ["home", "remove"], ["token", "create"],
                   ["token", "list"], ["token", "revoke"], ["doctor"], ["store", "check"],
-                  ["store", "accept-restore"]):
+                  ["store", "accept-restore"], ["passwords", "build"]):
         name = " ".join(words)
         expect(f"{name} --help", 0, *words, "--help", out=f"^usage: casement {name}")
         expect(f"{name} --frob", 2, *words, "--frob", err="unknown option --frob")
@@ -313,6 +314,26 @@ def test_people(data):
     expect("removed twice", 1, "user", "remove", "--data", data, "dora", err="no account")
 
 
+def test_passwords(data):
+    """A password on an imported list can't be chosen by a command either."""
+    leaked = "a door that leads nowhere"
+    with open("leaked", "w", encoding="ascii") as file:
+        file.write(f"{hashlib.sha1(leaked.encode()).hexdigest().upper()}:3\n")
+    with open("leaked.pw", "w", encoding="ascii") as file:
+        file.write(leaked + "\n")
+    with open("unsorted", "w", encoding="ascii") as file:
+        file.write("F" * 40 + "\n" + "0" * 40 + "\n")
+    add = ["user", "add", "--data", data, "--home", "verdi", "--role", "guest", "--password-file", "leaked.pw"]
+    expect("passwords build", 0, "passwords", "build", "--data", data, "leaked", out="1 of 1 lines")
+    expect("a leaked password", 1, *add, "elena", err="leaked elsewhere")
+    expect("a list out of order", 1, "passwords", "build", "--data", data, "unsorted", err="line 2 is out of order")
+    expect("the former list stays", 1, *add, "elena", err="leaked elsewhere")
+    expect("no such list", 2, "passwords", "build", "--data", data, "nothing", err="nothing: No such file")
+    expect("an empty list", 0, "passwords", "build", "--data", data, "--least", "4", "leaked", out="0 of 1 lines")
+    expect("refuses nobody", 0, *add, "elena")
+    expect("and she goes again", 0, "user", "remove", "--data", data, "elena")
+
+
 def test_doctor_and_store(config, data, http):
     expect("store check", 0, "store", "check", "--data", data)
     expect("store accept-restore, with nothing to accept", 0, "store", "accept-restore", "--data",
@@ -430,6 +451,7 @@ def main():
         test_homes("data")
         test_cameras("data")
         test_people("data")
+        test_passwords("data")
         test_doctor_and_store(config, "data", http)
         test_beside_a_server(config, "data", free_port())
         everything = "".join(said)
