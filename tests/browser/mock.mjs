@@ -345,6 +345,11 @@ export class Mock {
     if (thing === 'events') return this.events(request, response, home, account);
     if (thing === 'cameras' && !id && method === 'GET')
       return this.json(response, 200, { cameras: [...home.cameras.values()].filter((camera) => maySee(home, account.id, camera.id)).map((camera) => cameraObject(camera, home, account.id, this.streamsOf(camera.id).length)) });
+    if (thing === 'watching' || thing === 'audit' || more === 'viewings') {
+      if (role !== 'owner') throw new Refusal(403, 'not-allowed', 'Only for owners.');
+      if (thing === 'watching') return this.json(response, 200, { watching: this.watching(home) });
+      return this.json(response, 200, more === 'viewings' ? this.viewings(home, id, url.searchParams) : this.audit(home, url.searchParams));
+    }
     if (thing === 'cameras' && id !== 'probe' && id) {
       const camera = home.cameras.get(id);
       if (!camera || !maySee(home, account.id, id)) throw noSuchCamera();
@@ -393,6 +398,47 @@ export class Mock {
       main: { codec: 'avc1.64001F', width: 1920, height: 1080, fps: 25 }, sub: body.sub ? { codec: 'avc1.42C01F', width: 640, height: 360, fps: 12.5 } : null,
       still: `data:image/jpeg;base64,${this.media[1].still.toString('base64')}`,
     });
+  }
+
+  watching(home) {
+    const named = (account) => this.world.accounts.get(account).name;
+    return [...home.cameras.values()].flatMap((camera) => [
+      ...this.streamsOf(camera.id).map(({ account, since }) => ({ camera: camera.id, path: 'mp4', account, name: named(account), since: iso(since) })),
+      ...(camera.guests ?? []).map(({ account, name, since }) => ({ camera: camera.id, path: 'webrtc', account, name, since })),
+    ]);
+  }
+
+  /* Who saw: always Marco an hour ago, and Zia, who was cut off. */
+  viewings(home, camera, asked) {
+    const at = (minutes) => this.now() - minutes * 60_000;
+    const one = (entry, account, begin, end, more = {}) => ({
+      entry, account, name: this.world.accounts.get(account)?.name ?? null, path: 'webrtc', streams: ['sub'], begin: iso(at(begin)), end: end === null ? null : iso(at(end)),
+      is_over: end !== null, cause: end === null ? '' : 'left', frames: [{ stream: 'sub', first: 7, last: 1206, frames: 1200, bytes: 900_000, first_epoch: 1, last_epoch: 1 }], ...more,
+    });
+    const all = [one(31, 'zia', 190, 180, { cause: 'no-grant', path: 'mp4' }), one(35, 'nobody-any-more', 120, 119, { path: 'still', frames: [] }), one(42, 'marco', 60, 55), one(50, 'anna', 2, null)];
+    const [from, to] = [Date.parse(asked.get('from')), Date.parse(asked.get('to'))];
+    return { viewings: all.filter((v) => Date.parse(v.begin) < to && (v.end === null || Date.parse(v.end) >= from)), has_more: false };
+  }
+
+  audit(home, asked) {
+    const groups = asked.get('groups')?.split(',');
+    const before = Number(asked.get('before') ?? Infinity);
+    const names = (entry) => ({ camera: null, account: null, other: null, ...entry, name: this.world.accounts.get(entry.account)?.name ?? null, other_name: this.world.accounts.get(entry.other)?.name ?? null });
+    const happened = [
+      ['views', { kind: 'view-begin', camera: 'garden', account: 'anna', path: 'webrtc' }],
+      ['views', { kind: 'view-end', camera: 'front-door', account: 'marco', path: 'webrtc', since: iso(this.now() - 6_300_000), cause: 'left', frames: [{ stream: 'sub', first: 7, last: 1206, frames: 1200 }] }],
+      ['refusals', { kind: 'view-refused', camera: 'garage', account: 'marco', cause: 'no-grant', count: 12, since: iso(this.now() - 3_000_000) }],
+      ['refusals', { kind: 'sign-in-refused', cause: 'wrong-name-or-password', count: 1 }],
+      ['people', { kind: 'sign-in', account: 'anna', method: 'passkey', network: '192.168.1.20', device: 'Chrome on Android' }],
+      ['rights', { kind: 'grant-put', camera: 'front-door', account: 'anna', other: 'zia', rights: ['view', 'listen'] }],
+      ['rights', { kind: 'cut', camera: 'garden', other: 'zia', count: 1 }],
+      ['rights', { kind: 'grant-removed', camera: 'garden', account: 'anna', other: 'zia' }],
+      ['people', { kind: 'member-added', account: 'anna', other: 'nobody-any-more', role: 'guest' }],
+      ['cameras', { kind: 'camera-added', camera: 'a-camera-that-was', account: 'anna' }],
+      ['people', { kind: 'something-of-next-year' }],
+    ].map(([group, entry], index) => [group, names({ number: 60 - index, time: iso(this.now() - (index + 1) * 50 * 60_000), ...entry })]);
+    const found = happened.filter(([group, entry]) => entry.number < before && (!groups || groups.includes(group))).map(([, entry]) => entry);
+    return { entries: found.slice(0, 8), has_more: found.length > 8 };
   }
 
   personObject(home, id) {

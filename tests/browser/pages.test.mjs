@@ -125,6 +125,18 @@ describe('pages', { skip: isReal }, () => {
       await page.getByLabel(words['people.firstPassword']).waitFor();
       await look(page, 'people-add', how);
       await page.keyboard.press('Escape');
+      await visit('#/safety/verdi', 'safety', async () => {
+        await page.getByText(words['audit.other']).or(page.getByRole('button', { name: words['safety.more'] })).first().waitFor();
+        await page.getByText('Marco').first().waitFor();
+      });
+      await page.getByRole('button', { name: words['safety.ask'] }).click();
+      await page.getByText(words['safety.gone'], { exact: true }).first().waitFor();
+      await page.getByRole('button', { name: words['safety.more'] }).click();
+      await page.getByText(words['audit.other']).waitFor();
+      await look(page, 'safety-saw', how);
+      await page.getByLabel(words['safety.filter.refusals']).check({ force: true });
+      await until(async () => await page.getByText('Chrome on Android').count() === 0, 'refusals alone');
+      await look(page, 'safety-refused', how);
       await visit('#/edit/verdi/gate', 'edit', heading('edit.title', { name: 'Gate' }));
       await page.getByRole('button', { name: words['edit.remove'] }).click();
       await page.getByText(words['edit.removeKeys']).waitFor();
@@ -162,7 +174,7 @@ describe('pages', { skip: isReal }, () => {
     for (const width of [360, 320]) {
       const page = await openSignedIn(browser, server.url, { size: { width, height: 700 }, language: 'hi' });
       await walls(page);
-      for (const hash of ['#/wall/verdi', '#/camera/verdi/garden', '#/add/verdi', '#/people/verdi', '#/settings', '#/passkeys']) {
+      for (const hash of ['#/wall/verdi', '#/camera/verdi/garden', '#/add/verdi', '#/people/verdi', '#/safety/verdi', '#/settings', '#/passkeys']) {
         await page.evaluate((to) => { location.hash = to; }, hash);
         await page.locator('h1').waitFor();
         await page.waitForTimeout(200);

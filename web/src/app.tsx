@@ -10,6 +10,7 @@ import { Homes } from './pages/homes';
 import { Passkeys } from './pages/passkeys';
 import { People } from './pages/people';
 import { Publish } from './pages/publish';
+import { Safety } from './pages/safety';
 import { Sessions } from './pages/sessions';
 import { Settings } from './pages/settings';
 import { HomeData } from './state/home';
@@ -72,6 +73,7 @@ function navItems(at: Route, home: Home | null, isOperator: boolean): NavItem[] 
     if (home.role === 'owner') {
       add({ page: 'add', home: home.id }, t('nav.add'), 'add');
       add({ page: 'people', home: home.id }, t('nav.people'), 'people');
+      add({ page: 'safety', home: home.id }, t('nav.safety'), 'safety');
     }
   }
   if (isOperator) add({ page: 'homes' }, t('nav.homes'), 'homes', home ? ['homes'] : ['homes', 'start']);
@@ -87,7 +89,7 @@ function Navigation({ at, home, homes, isOperator }: { at: Route; home: Home | n
       </a>
       <ul>
         {navItems(at, home, isOperator).map(({ to, label, icon, isHere }) => (
-          <li key={to.page}>
+          <li key={to.page} class={`is-${to.page}`}>
             <a href={hrefOf(to)} aria-current={isHere ? 'page' : undefined}>
               <Icon name={icon} size={22} /> <span>{label}</span>
             </a>
@@ -120,8 +122,9 @@ function HomePage({ at, home, homes, data, account }: { at: Route; home: Home; h
     return at.page === 'edit' ? <EditCamera key={camera.id} data={data} camera={camera} />
       : <CameraPage key={camera.id} data={data} camera={camera} home={home} account={account} />;
   }
-  if (at.page === 'add' || at.page === 'people') {
+  if (at.page === 'add' || at.page === 'people' || at.page === 'safety') {
     if (!isOwner) return <Nothing back={wall} />;
+    if (at.page === 'safety') return <Safety data={data} home={home} />;
     return at.page === 'add' ? <AddCamera data={data} home={home} /> : <People data={data} home={home} account={account} />;
   }
   return <Wall data={data} home={home} homes={homes} account={account} />;

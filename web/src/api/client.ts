@@ -3,8 +3,8 @@
 import { ways } from '../player/ways';
 import { clock } from '../state/clock';
 import type {
-  Camera, CameraInput, Home, Passkey, PasskeyAsk, PasskeyList, PasskeyMade, PasskeyOptions, PasskeyShown, Person,
-  Probe, Role, ServerInfo, Session, SignedInAt, StreamName, Terms, Why,
+  AuditEntry, AuditGroup, Camera, CameraInput, Home, Passkey, PasskeyAsk, PasskeyList, PasskeyMade, PasskeyOptions,
+  PasskeyShown, Person, Probe, Role, ServerInfo, Session, SignedInAt, StreamName, Terms, Viewing, Watching, Why,
 } from './types';
 
 /* What the server refused, or `offline` when it was not reached at all. */
@@ -112,18 +112,8 @@ export const api = {
   sessions: async () => (await request<{ sessions: SignedInAt[] }>('GET', '/api/v1/sessions')).sessions,
   endSession: (id: string) => request<void>('DELETE', `/api/v1/sessions/${part(id)}`),
   endOtherSessions: () => request<void>('DELETE', '/api/v1/sessions'),
-  passkeyAsk: () => request<PasskeyAsk>('POST', '/api/v1/session/passkey/challenge', {}),
-  signInWithPasskey: (shown: PasskeyShown) => request<Session>('POST', '/api/v1/session/passkey', shown),
-  recover: (name: string, code: string, endsSessions: boolean, removesPasskeys: boolean) =>
-    request<Session>('POST', '/api/v1/session/recovery', {
-      name, code, end_sessions: endsSessions, remove_passkeys: removesPasskeys,
-    }),
-  passkeys: () => request<PasskeyList>('GET', '/api/v1/passkeys'),
-  passkeyOptions: () => request<PasskeyOptions>('POST', '/api/v1/passkeys/challenge', {}),
-  addPasskey: (made: PasskeyMade) => request<Passkey>('POST', '/api/v1/passkeys', made),
-  renamePasskey: (id: string, name: string) => request<Passkey>('PATCH', `/api/v1/passkeys/${part(id)}`, { name }),
-  removePasskey: (id: string) => request<void>('DELETE', `/api/v1/passkeys/${part(id)}`),
-  makeRecoveryCodes: async () => (await request<{ codes: string[] }>('POST', '/api/v1/recovery', {})).codes,
+  AuditEntry, AuditGroup, Camera, CameraInput, Home, Passkey, PasskeyAsk, PasskeyList, PasskeyMade, PasskeyOptions,
+  PasskeyShown, Person, Probe, Role, ServerInfo, Session, SignedInAt, StreamName, Terms, Viewing, Watching, Why,
   homes: async () => (await request<{ homes: Home[] }>('GET', '/api/v1/homes')).homes,
   addHome: (name: string) => request<Home>('POST', '/api/v1/homes', { name }),
   cameras: async (home: string) =>

@@ -152,6 +152,62 @@ export interface SignedInAt {
   expires: string;
 }
 
+/* What the audit tells of (docs/api.md, ENTRY). */
+export const AUDIT_KINDS = [
+  'sign-in', 'sign-in-refused', 'sign-out', 'password-changed', 'setup', 'home-added', 'home-removed', 'member-added', 'member-role',
+  'member-removed', 'grant-put', 'grant-removed', 'token-made', 'token-revoked', 'cut', 'camera-added', 'camera-changed', 'camera-removed',
+  'view-begin', 'view-end', 'view-refused', 'opening-refused', 'evidence-alarm',
+] as const;
+export type AuditKind = (typeof AUDIT_KINDS)[number];
+export type AuditGroup = 'people' | 'rights' | 'cameras' | 'views' | 'refusals' | 'server';
+
+export interface SeenFrames {
+  stream: string;
+  first: number;
+  last: number;
+  frames: number;
+}
+
+export interface AuditEntry {
+  number: number;
+  time: string;
+  kind: string; // AuditKind, or one of a later server
+  camera: string | null;
+  account: string | null;
+  name: string | null;
+  other: string | null;
+  other_name: string | null;
+  cause?: string;
+  count?: number;
+  since?: string;
+  role?: Role;
+  rights?: Right[];
+  path?: string;
+  frames?: SeenFrames[];
+  network?: string;
+  device?: string;
+}
+
+export interface Viewing {
+  entry: number;
+  account: string;
+  name: string | null;
+  path: string;
+  begin: string;
+  end: string | null;
+  is_over: boolean;
+  cause: string;
+  frames: SeenFrames[];
+}
+
+export interface Watching {
+  camera: string;
+  account: string;
+  name: string;
+  path: string;
+  since: string;
+}
+
 export interface Person {
   account: string;
   name: string;

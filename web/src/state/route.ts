@@ -11,6 +11,7 @@ export type Route =
   | { page: 'edit'; home: string; camera: string }
   | { page: 'publish'; home: string; camera: string }
   | { page: 'people'; home: string }
+  | { page: 'safety'; home: string }
   | { page: 'settings' }
   | { page: 'sessions' }
   | { page: 'passkeys' }
@@ -28,7 +29,7 @@ export function parseRoute(fragment: string): Route {
   }
   const [page, home, camera] = parts;
   if (page === 'settings' || page === 'sessions' || page === 'passkeys' || page === 'welcome' || page === 'homes') return { page };
-  if (home && (page === 'wall' || page === 'add' || page === 'people')) return { page, home };
+  if (home && (page === 'wall' || page === 'add' || page === 'people' || page === 'safety')) return { page, home };
   if (home && camera && (page === 'camera' || page === 'edit' || page === 'publish')) return { page, home, camera };
   return { page: 'start' };
 }

@@ -180,6 +180,9 @@ export function Wall({ data, home, homes, account }: { data: HomeData; home: Hom
       tools={(
         <>
           <HomePicker home={home} homes={homes} />
+          {isOwner && sorted.length > 0 && !isArranging && (
+            <a class="button is-compact wall-add" href={hrefOf({ page: 'add', home: home.id })}><Icon name="add" /> <span>{t('nav.add')}</span></a>
+          )}
           {sorted.length > 1 && (
             <button type="button" class={`button is-compact${isArranging ? ' is-primary' : ''}`}
               onClick={() => setIsArranging(!isArranging)}>
