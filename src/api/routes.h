@@ -50,7 +50,7 @@ CM_ROUTE(recovery_create, POST, "/api/v1/recovery", SESSION, JSON, 256,
 CM_ROUTE(homes, GET, "/api/v1/homes", SESSION, NONE, 0, "Homes of the asker; all for an operator")
 CM_ROUTE_FRESH(home_create, POST, "/api/v1/homes", OPERATOR, JSON, 2048, "Make a home")
 CM_ROUTE_FRESH(home_update, PATCH, "/api/v1/homes/{home}", OWNER, JSON, 1024,
-         "Change a home: its time zone, or its name")
+               "Change a home: its time zone, or its name")
 CM_ROUTE(cameras, GET, "/api/v1/cameras", VIEW, NONE, 0, "Cameras that the asker may view")
 CM_ROUTE(camera_create, POST, "/api/v1/cameras", OWNER, JSON, 8192, "Add a camera")
 CM_ROUTE(camera_probe, POST, "/api/v1/cameras/probe", OWNER, JSON, 8192, "Try an address out")
@@ -93,11 +93,11 @@ CM_ROUTE(grant_delete, DELETE, "/api/v1/people/{account}/cameras/{camera}", OWNE
 CM_ROUTE(groups, GET, "/api/v1/groups", OWNER, NONE, 0, "Groups of cameras, and who may see them")
 CM_ROUTE(group_create, POST, "/api/v1/groups", OWNER, JSON, 65536, "Make a group of cameras")
 CM_ROUTE_FRESH(group_update, PATCH, "/api/v1/groups/{group}", OWNER, JSON, 65536,
-         "Change a group's name or cameras; what leaves it is cut")
+               "Change a group's name or cameras; what leaves it is cut")
 CM_ROUTE(group_delete, DELETE, "/api/v1/groups/{group}", OWNER, NONE, 0,
          "Remove a group, and what was granted on it: the cut")
 CM_ROUTE_FRESH(group_grant_put, PUT, "/api/v1/people/{account}/groups/{group}", OWNER, JSON, 1024,
-         "Give rights on all cameras of a group")
+               "Give rights on all cameras of a group")
 CM_ROUTE(group_grant_delete, DELETE, "/api/v1/people/{account}/groups/{group}", OWNER, NONE, 0,
          "Take them away: the cut")
 CM_ROUTE(tokens, GET, "/api/v1/tokens", OWNER, NONE, 0, "API tokens of the home")

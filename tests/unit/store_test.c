@@ -1190,6 +1190,23 @@ static void a_full_disk_breaks_the_write_and_nothing_else(void **state)
     store_world_close(&w);
 }
 
+/* The door joins a group and leaves it; the epoch that it left with is told. */
+static bool let_in_and_out(cm_store *store, const cm_group_key *group, const cm_camera_key *door,
+                           int pipe_end)
+{
+    cm_change change;
+    const cm_group_cameras in = {.items = &door->camera, .count = 1};
+    const cm_group_cameras out = {.count = 0};
+    if (cm_store_group_update(store, group, (cm_slice){0}, &in, &change) != CM_OK)
+        return false;
+    cm_change_clear(&change);
+    if (cm_store_group_update(store, group, (cm_slice){0}, &out, &change) != CM_OK)
+        return false;
+    const uint64_t epoch = change.raised[0].min_epoch;
+    cm_change_clear(&change);
+    return write(pipe_end, &epoch, sizeof epoch) == sizeof epoch;
+}
+
 /* Child: makes grants and takes them, and says after each what was acknowledged. */
 static void write_until_killed(const char *directory, int pipe_end)
 {
@@ -1201,6 +1218,14 @@ static void write_until_killed(const char *directory, int pipe_end)
     cm_account_id bruno;
     if (cm_account_id_parse(CM_TEXT("bruno"), &bruno) != CM_OK)
         _exit(4);
+    cm_stored_groups groups;
+    if (cm_store_groups(w.store, &door.home, &groups) != CM_OK)
+        _exit(13);
+    cm_group_key group = {.home = door.home};
+    if (groups.count > 0)
+        group = groups.items[0].key;
+    else if (cm_store_group_create(w.store, &group, CM_TEXT("g"), NULL, NOW) != CM_OK)
+        _exit(14);
     for (uint32_t i = 0;; i++) {
         cm_change change;
         char number[16];
@@ -1222,6 +1247,8 @@ static void write_until_killed(const char *directory, int pipe_end)
         cm_change_clear(&change);
         if (write(pipe_end, &narrowed, sizeof narrowed) != sizeof narrowed)
             _exit(10);
+        if (!let_in_and_out(w.store, &group, &door, pipe_end))
+            _exit(12);
         const cm_slice zone = i % 2 == 0 ? CM_TEXT("Asia/Kolkata") : CM_TEXT("Europe/Rome");
         if (cm_store_home_set_time_zone(w.store, &door.home, zone, &change) != CM_OK)
             _exit(11);
