@@ -77,6 +77,9 @@ typedef enum cm_audit_cause {
     CM_AUDIT_CAUSE_EVIDENCE = 23,
     CM_AUDIT_CAUSE_TOO_MANY = 24,
     CM_AUDIT_CAUSE_LEFT = 25, /* the viewer went by himself */
+    CM_AUDIT_CAUSE_NOT_YET = 26,
+    CM_AUDIT_CAUSE_OVER = 27,
+    CM_AUDIT_CAUSE_HOURS = 28,
     /* of openings */
     CM_AUDIT_CAUSE_STALE = 32,
     CM_AUDIT_CAUSE_RIGHT = 33,
