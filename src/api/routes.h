@@ -40,13 +40,14 @@ CM_ROUTE(recovery_sign_in, POST, "/api/v1/session/recovery", ANYONE, JSON, 2048,
          "Sign in with a recovery code")
 CM_ROUTE(passkeys, GET, "/api/v1/passkeys", SESSION, NONE, 0,
          "Own passkeys, and how many recovery codes are left")
-CM_ROUTE(passkey_challenge, POST, "/api/v1/passkeys/challenge", SESSION, JSON, 256,
-         "What a new passkey must answer")
+CM_ROUTE_FRESH(passkey_challenge, POST, "/api/v1/passkeys/challenge", SESSION, JSON, 256,
+               "What a new passkey must answer")
 CM_ROUTE(passkey_create, POST, "/api/v1/passkeys", SESSION, JSON, 16384, "Keep a new passkey")
 CM_ROUTE(passkey_update, PATCH, "/api/v1/passkeys/{passkey}", SESSION, JSON, 1024, "Name a passkey")
-CM_ROUTE(passkey_delete, DELETE, "/api/v1/passkeys/{passkey}", SESSION, NONE, 0, "Remove a passkey")
-CM_ROUTE(recovery_create, POST, "/api/v1/recovery", SESSION, JSON, 256,
-         "Make recovery codes; earlier ones are void")
+CM_ROUTE_FRESH(passkey_delete, DELETE, "/api/v1/passkeys/{passkey}", SESSION, NONE, 0,
+               "Remove a passkey")
+CM_ROUTE_FRESH(recovery_create, POST, "/api/v1/recovery", SESSION, JSON, 256,
+               "Make recovery codes; earlier ones are void")
 CM_ROUTE(homes, GET, "/api/v1/homes", SESSION, NONE, 0, "Homes of the asker; all for an operator")
 CM_ROUTE_FRESH(home_create, POST, "/api/v1/homes", OPERATOR, JSON, 2048, "Make a home")
 CM_ROUTE_FRESH(home_update, PATCH, "/api/v1/homes/{home}", OWNER, JSON, 1024,

@@ -48,7 +48,7 @@ const iso = (ms) => new Date(ms).toISOString();
 const NAMES = ['Front door', 'Garden', 'Garage', 'Kitchen', 'Gate', 'Stairs', 'Cellar', 'Balcony', 'Pool', 'Attic', 'Hall', 'Yard', 'Nursery', 'Workshop', 'Driveway', 'Roof'];
 
 /* What wants a session whose owner showed a short while ago who he is; world.stale: whose are not. */
-const FRESH = [/^\w+ people(?!.*\/cameras\/)/, /^PUT people/, /^DELETE cameras/, /^DELETE sessions$/, /^POST homes/];
+const FRESH = [/^\w+ people(?!.*\/cameras\/)/, /^PUT people/, /^DELETE cameras/, /^DELETE sessions$/, /^POST homes/, /^DELETE passkeys/, /^POST (passkeys\/challenge|recovery)$/];
 
 export function makeWorld({ cameras = 4, isNew = false, isDemo = false } = {}) {
   const world = {

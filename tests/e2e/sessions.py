@@ -169,6 +169,9 @@ def sensitive(server, cookie, operator):
         "give a right": ("PUT", f"/api/v1/people/{bruno}/cameras/door?home=verdi", {"rights": ["view"]}),
         "revoke a token": ("DELETE", "/api/v1/tokens/0123456789abcdef?home=verdi", None),
         "remove a camera": ("DELETE", "/api/v1/cameras/door?home=verdi", None),
+        "make a passkey": ("POST", "/api/v1/passkeys/challenge", {}),
+        "remove a passkey": ("DELETE", "/api/v1/passkeys/0123456789abcdef", None),
+        "make recovery codes": ("POST", "/api/v1/recovery", {}),
         "end all sessions": ("DELETE", "/api/v1/sessions", None)}
     got = {what: server.ask(*ask, cookie=cookie) for what, ask in asks.items()}
     got["make a home"] = server.ask("POST", "/api/v1/homes", {"name": "Nuova"}, cookie=operator)
