@@ -420,9 +420,13 @@ static void keys_are_of_the_kinds_taken(void **state)
         }
         key.cose[0]++; /* a member more than there is */
         assert_int_equal(parse_key(key_cose(&key)), CM_REFUSE);
+        uint8_t twice[CM_WEBAUTHN_COSE_MAX]; /* that many, the first of them twice */
+        cm_writer w = cm_writer_over(twice, sizeof twice);
+        cm_write_slice(&w, cm_slice_part(key_cose(&key), 0, 3));
+        cm_write_slice(&w, cm_slice_from(key_cose(&key), 1));
+        assert_int_equal(parse_key(cm_writer_done(&w)), CM_REFUSE);
         key_destroy(&key);
     }
-    assert_int_equal(parse_key(BYTES(0xa2, 1, 2, 1, 2)), CM_REFUSE); /* one member twice */
 }
 
 static cm_status skip_all(cm_slice bytes)
