@@ -128,6 +128,8 @@ static const char *prefix_of(cm_token_kind kind)
         return "cmt_";
     case CM_TOKEN_SETUP:
         return "cmu_";
+    case CM_TOKEN_INVITATION:
+        return "cmi_";
     }
     return "";
 }

@@ -44,9 +44,10 @@ bool cm_password_needs_rehash(const char *hash, const cm_password_cost *cost);
 /* ---- tokens: 256 random bits as base64url, with a prefix that says what it is ---- */
 
 typedef enum cm_token_kind {
-    CM_TOKEN_SESSION, /* "cms_" */
-    CM_TOKEN_API,     /* "cmt_" */
-    CM_TOKEN_SETUP,   /* "cmu_" */
+    CM_TOKEN_SESSION,    /* "cms_" */
+    CM_TOKEN_API,        /* "cmt_" */
+    CM_TOKEN_SETUP,      /* "cmu_" */
+    CM_TOKEN_INVITATION, /* "cmi_" */
 } cm_token_kind;
 
 typedef struct cm_token {

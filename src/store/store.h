@@ -70,9 +70,9 @@ typedef struct cm_store_config {
  * CM_REFUSE with a sentence for the operator in `message`: permissions too open, key absent or not
  * this database's, rows or database older than the file `generation` says (an old copy was put
  * back), a database of a later version, or not ours. With `accepts_older` an older database is
- * taken over: all sessions, API tokens, setup tokens, passkeys and recovery codes end and every
- * camera's epoch rises, so that nothing that was taken away after the copy was made lives again
- * unseen by a person who looks at the list of members and grants.
+ * taken over: all sessions, API tokens, setup tokens, invitations, passkeys and recovery codes end
+ * and every camera's epoch rises, so that nothing that was taken away after the copy was made lives
+ * again unseen by a person who looks at the list of members and grants.
  *
  * A database of an earlier version is brought up to this one; before that a copy of it is kept
  * beside it (the last three are: sqlite/copies.h), which cm_store_rollback can put back. Nobody

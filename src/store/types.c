@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "store/evidence.h"
+#include "store/invitations.h"
 #include "store/passkeys.h"
 #include "store/store.h"
 
@@ -193,4 +194,29 @@ cm_role cm_who_role(const cm_who *who, const cm_home_id *home)
         if (cm_home_id_equal(&who->homes[i].home, home))
             return who->homes[i].role;
     return CM_ROLE_NONE;
+}
+
+void cm_stored_invitations_clear(cm_stored_invitations *invitations)
+{
+    free(invitations->items);
+    *invitations = (cm_stored_invitations){.count = 0};
+}
+
+cm_invitation_state cm_stored_invitation_state(const cm_stored_invitation *invitation, cm_wall now)
+{
+    if (invitation->used.us != 0)
+        return CM_INVITATION_USED;
+    const bool is_live =
+        now.us < invitation->expires.us && invitation->created.us - now.us <= CM_SESSION_AHEAD_US;
+    return is_live ? CM_INVITATION_OPEN : CM_INVITATION_EXPIRED;
+}
+
+const char *cm_invitation_state_name(cm_invitation_state state)
+{
+    static const char *const NAMES[] = {
+        [CM_INVITATION_OPEN] = "open",
+        [CM_INVITATION_USED] = "used",
+        [CM_INVITATION_EXPIRED] = "expired",
+    };
+    return NAMES[state];
 }

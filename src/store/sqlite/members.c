@@ -75,6 +75,8 @@ cm_status cm_store_member_set_role(cm_store *store, const cm_home_id *home,
     /* Any step down: the row with more rights must not fit any more. */
     if (role > before)
         CM_TRY(cm_tx_bump_home(&tx, home));
+    if (role != CM_ROLE_OWNER)
+        CM_TRY(cm_tx_void_invitations(&tx, home, account, NULL));
     cm_row_set_integer(&row, CM_MEMBERSHIPS_ROLE, role);
     CM_TRY(cm_tx_update(&tx, &row));
     change->home = *home;
@@ -90,6 +92,7 @@ cm_status cm_tx_leave_home(cm_tx *tx, const cm_home_id *home, const cm_account_i
     if (!may_be_last_owner && cm_row_integer(&row, CM_MEMBERSHIPS_ROLE) == CM_ROLE_OWNER)
         CM_TRY(ensure_another_owner(tx, home));
     CM_TRY(cm_tx_raise_seen(tx, home, account));
+    CM_TRY(cm_tx_void_invitations(tx, home, account, NULL));
     cm_row probe;
     cm_row_init(&probe, CM_API_TOKENS);
     cm_row_set_id(&probe, CM_API_TOKENS_HOME, home->text);

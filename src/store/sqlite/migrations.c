@@ -101,6 +101,12 @@ static const char *const STEPS[] = {
     " FOREIGN KEY (home, account) REFERENCES memberships (home, account),"
     " FOREIGN KEY (home, camera_group) REFERENCES camera_groups (home, id)) STRICT;"
     "CREATE INDEX group_grants_group ON group_grants (home, camera_group);",
+
+    "CREATE TABLE invitations (token_hash BLOB NOT NULL PRIMARY KEY, id TEXT NOT NULL,"
+    " home TEXT NOT NULL REFERENCES homes (id), role INTEGER NOT NULL, label TEXT NOT NULL,"
+    " cameras BLOB NOT NULL, made_by TEXT NOT NULL, created INTEGER NOT NULL,"
+    " expires INTEGER NOT NULL, used_by TEXT NOT NULL, used INTEGER NOT NULL,"
+    " generation INTEGER NOT NULL, mac BLOB NOT NULL, UNIQUE (home, id)) STRICT;",
 };
 
 #ifdef CM_FURTHER_STEP /* stands for a later version, in tests of the upgrade */

@@ -278,10 +278,14 @@ typedef struct expiry {
 static cm_status remove_expired(cm_tx *tx, cm_row *row, void *owner)
 {
     expiry *e = owner;
-    cm_wall until = {.us = cm_row_integer(row, CM_API_TOKENS_EXPIRES)};
+    cm_wall until = {.us = 0};
+    if (row->table == &cm_tables[CM_API_TOKENS])
+        until.us = cm_row_integer(row, CM_API_TOKENS_EXPIRES);
     if (row->table == &cm_tables[CM_SESSIONS])
         until = cm_session_expires((cm_wall){.us = cm_row_integer(row, CM_SESSIONS_CREATED)},
                                    (cm_wall){.us = cm_row_integer(row, CM_SESSIONS_LAST_USED)});
+    if (row->table == &cm_tables[CM_INVITATIONS])
+        until.us = cm_row_integer(row, CM_INVITATIONS_EXPIRES) + CM_INVITATION_KEPT_US;
     if (until.us > e->now.us)
         return CM_OK;
     e->removed++;
@@ -297,6 +301,8 @@ cm_status cm_store_expire(cm_store *store, cm_wall now, size_t *removed_out)
     cm_row_init(&probe, CM_SESSIONS);
     CM_TRY(cm_tx_each(&tx, &probe, 0, remove_expired, &e));
     cm_row_init(&probe, CM_API_TOKENS);
+    CM_TRY(cm_tx_each(&tx, &probe, 0, remove_expired, &e));
+    cm_row_init(&probe, CM_INVITATIONS);
     CM_TRY(cm_tx_each(&tx, &probe, 0, remove_expired, &e));
     CM_TRY(cm_tx_commit(&tx));
     *removed_out = e.removed;

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 #include "base/writer.h"
+#include "store/invitations.h"
 #include "store/known.h"
 #include "store/sqlite/row.h"
 #include "store/store.h"
@@ -172,6 +173,12 @@ cm_status cm_store_read_terms(const cm_row *row, cm_grant_terms *out);
 void cm_store_write_terms(cm_row *row, const cm_grant_terms *terms);
 /* The camera is in no group any more: it goes. */
 cm_status cm_tx_leave_groups(cm_tx *tx, const cm_camera_key *key);
+
+cm_status cm_tx_make_invitation(cm_tx *tx, const cm_new_invitation *invitation, cm_wall now,
+                                cm_stored_invitation *out);
+/* Deletes the open ones that `by` made, who owns the home no more: the home has been bumped. */
+cm_status cm_tx_void_invitations(cm_tx *tx, const cm_home_id *home, const cm_account_id *by,
+                                 size_t *count_out);
 
 /* An account made and put in; shared by accounts, members and setup. */
 cm_status cm_tx_make_account(cm_tx *tx, const cm_new_account *account, cm_wall now,

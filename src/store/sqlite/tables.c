@@ -28,6 +28,7 @@ static const cm_column MEMBERSHIPS[] = {CM_TABLE_MEMBERSHIPS(COLUMN)};
 static const cm_column CAMERAS[] = {CM_TABLE_CAMERAS(COLUMN)};
 static const cm_column GRANTS[] = {CM_TABLE_GRANTS(COLUMN)};
 static const cm_column API_TOKENS[] = {CM_TABLE_API_TOKENS(COLUMN)};
+static const cm_column INVITATIONS[] = {CM_TABLE_INVITATIONS(COLUMN)};
 static const cm_column SETUP_TOKENS[] = {CM_TABLE_SETUP_TOKENS(COLUMN)};
 static const cm_column SETTINGS[] = {CM_TABLE_SETTINGS(COLUMN)};
 static const cm_column PASSKEYS[] = {CM_TABLE_PASSKEYS(COLUMN)};
@@ -56,6 +57,7 @@ enum {
     CAMERA_GROUPS_OWNER = CM_CAMERA_GROUPS_HOME,
     GROUP_CAMERAS_OWNER = CM_GROUP_CAMERAS_HOME,
     GROUP_GRANTS_OWNER = CM_GROUP_GRANTS_HOME,
+    INVITATIONS_OWNER = CM_INVITATIONS_HOME,
 };
 
 #define TABLE(constant, table, whose)                                                              \

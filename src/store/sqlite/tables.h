@@ -91,6 +91,19 @@
     X(EXPIRES, expires, INTEGER)                                                                   \
     X(LAST_USED, last_used, INTEGER)                                                               \
     X(GENERATION, generation, INTEGER)
+#define CM_TABLE_INVITATIONS(X)                                                                    \
+    X(TOKEN_HASH, token_hash, BLOB)                                                                \
+    X(ID, id, TEXT)                                                                                \
+    X(HOME, home, TEXT)                                                                            \
+    X(ROLE, role, INTEGER)                                                                         \
+    X(LABEL, label, TEXT)                                                                          \
+    X(CAMERAS, cameras, BLOB)                                                                      \
+    X(MADE_BY, made_by, TEXT)                                                                      \
+    X(CREATED, created, INTEGER)                                                                   \
+    X(EXPIRES, expires, INTEGER)                                                                   \
+    X(USED_BY, used_by, TEXT)                                                                      \
+    X(USED, used, INTEGER)                                                                         \
+    X(GENERATION, generation, INTEGER)
 #define CM_TABLE_SETUP_TOKENS(X)                                                                   \
     X(TOKEN_HASH, token_hash, BLOB)                                                                \
     X(CREATED, created, INTEGER)
@@ -159,7 +172,8 @@
     X(RECOVERY, recovery, ACCOUNT)                                                                 \
     X(CAMERA_GROUPS, camera_groups, HOME)                                                          \
     X(GROUP_CAMERAS, group_cameras, HOME)                                                          \
-    X(GROUP_GRANTS, group_grants, HOME)
+    X(GROUP_GRANTS, group_grants, HOME)                                                            \
+    X(INVITATIONS, invitations, HOME)
 
 typedef enum cm_scope {
     CM_SCOPE_SERVER,   /* the server's key, no generation */
@@ -187,6 +201,7 @@ typedef enum cm_table_id { CM_TABLES(CM_TABLE_CONSTANT) CM_TABLE_COUNT } cm_tabl
 #define CM_CAMERA_GROUPS_COLUMN(constant, name, kind) CM_CAMERA_GROUPS_##constant,
 #define CM_GROUP_CAMERAS_COLUMN(constant, name, kind) CM_GROUP_CAMERAS_##constant,
 #define CM_GROUP_GRANTS_COLUMN(constant, name, kind)  CM_GROUP_GRANTS_##constant,
+#define CM_INVITATIONS_COLUMN(constant, name, kind)   CM_INVITATIONS_##constant,
 enum { CM_TABLE_META(CM_META_COLUMN) CM_META_COLUMNS };
 enum { CM_TABLE_HOMES(CM_HOMES_COLUMN) CM_HOMES_COLUMNS };
 enum { CM_TABLE_ACCOUNTS(CM_ACCOUNTS_COLUMN) CM_ACCOUNTS_COLUMNS };
@@ -195,6 +210,7 @@ enum { CM_TABLE_MEMBERSHIPS(CM_MEMBERSHIPS_COLUMN) CM_MEMBERSHIPS_COLUMNS };
 enum { CM_TABLE_CAMERAS(CM_CAMERAS_COLUMN) CM_CAMERAS_COLUMNS };
 enum { CM_TABLE_GRANTS(CM_GRANTS_COLUMN) CM_GRANTS_COLUMNS };
 enum { CM_TABLE_API_TOKENS(CM_API_TOKENS_COLUMN) CM_API_TOKENS_COLUMNS };
+enum { CM_TABLE_INVITATIONS(CM_INVITATIONS_COLUMN) CM_INVITATIONS_COLUMNS };
 enum { CM_TABLE_SETUP_TOKENS(CM_SETUP_TOKENS_COLUMN) CM_SETUP_TOKENS_COLUMNS };
 enum { CM_TABLE_SETTINGS(CM_SETTINGS_COLUMN) CM_SETTINGS_COLUMNS };
 enum { CM_TABLE_PASSKEYS(CM_PASSKEYS_COLUMN) CM_PASSKEYS_COLUMNS };
