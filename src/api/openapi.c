@@ -34,7 +34,9 @@ static json_t *parameters_json(const cm_route *route)
 
 static json_t *security_json(const cm_route *route)
 {
-    if (route->permission == CM_PERMISSION_ANYONE || route->permission == CM_PERMISSION_SETUP_TOKEN)
+    if (route->permission == CM_PERMISSION_ANYONE ||
+        route->permission == CM_PERMISSION_SETUP_TOKEN ||
+        route->permission == CM_PERMISSION_INVITATION)
         return json_array();
     if (route->permission == CM_PERMISSION_VIEW || route->permission == CM_PERMISSION_PUBLISH)
         return json_pack("[{s:[]}, {s:[]}]", "session", "token");

@@ -151,7 +151,8 @@ void cm_call_identity_failed(cm_call *call, const cm_identity_answer *answer)
             cm_slice_equal(cm_slice_of(answer->cause), CM_TEXT("wrong-name-or-password")))
             fault.status = 401;
         else if (is_known_cause &&
-                 cm_slice_equal(cm_slice_of(answer->cause), CM_TEXT("name-taken")))
+                 (cm_slice_equal(cm_slice_of(answer->cause), CM_TEXT("name-taken")) ||
+                  cm_slice_equal(cm_slice_of(answer->cause), CM_TEXT("already-member"))))
             fault.status = 409;
         break;
     default:

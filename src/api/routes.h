@@ -110,3 +110,14 @@ CM_ROUTE(server_audit, GET, "/api/v1/server/audit", OPERATOR, NONE, 0,
 CM_ROUTE(viewings, GET, "/api/v1/cameras/{camera}/viewings", OWNER, NONE, 0,
          "Who saw a camera between two times")
 CM_ROUTE(watching, GET, "/api/v1/watching", OWNER, NONE, 0, "Who is watching now")
+CM_ROUTE(invitations, GET, "/api/v1/invitations", OWNER, NONE, 0, "Invitations to the home")
+CM_ROUTE_FRESH(invitation_create, POST, "/api/v1/invitations", OWNER, JSON, 16384,
+               "Invite somebody; the secret is told once")
+CM_ROUTE(invitation_delete, DELETE, "/api/v1/invitations/{invitation}", OWNER, NONE, 0,
+         "Take an invitation back")
+CM_ROUTE(invitation_look, POST, "/api/v1/invitations/look", INVITATION, JSON, 1024,
+         "What an invitation leads to")
+CM_ROUTE(invitation_accept, POST, "/api/v1/invitations/accept", INVITATION, JSON, 2048,
+         "Join a home by an invitation")
+CM_ROUTE_FRESH(home_invitation, POST, "/api/v1/homes/{home}/invitation", OPERATOR, JSON, 1024,
+               "Invite the first owner of a home without members")

@@ -15,6 +15,7 @@ static const rule RULES[CM_PERMISSIONS] = {
     [CM_PERMISSION_UNSET] = {"unset", 0},
     [CM_PERMISSION_ANYONE] = {"anyone", 0},
     [CM_PERMISSION_SETUP_TOKEN] = {"setup-token", 0},
+    [CM_PERMISSION_INVITATION] = {"invitation", 0},
     [CM_PERMISSION_SESSION] = {"session", 0},
     [CM_PERMISSION_VIEW] = {"view", ANY_MEMBER},
     [CM_PERMISSION_PUBLISH] = {"publish", ANY_MEMBER},
@@ -90,6 +91,10 @@ cm_permission_verdict cm_permission_decide(const cm_permission_ask *ask, cm_home
     case CM_PERMISSION_ANYONE:
     case CM_PERMISSION_SETUP_TOKEN:
         return CM_PERMISSION_GIVEN;
+    case CM_PERMISSION_INVITATION:
+        return ask->who != NULL && (ask->who->is_token || ask->who->is_operator)
+                   ? CM_PERMISSION_NOT_ALLOWED
+                   : CM_PERMISSION_GIVEN;
     case CM_PERMISSION_SESSION:
         return decide_person(ask, false);
     case CM_PERMISSION_OPERATOR:

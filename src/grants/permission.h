@@ -13,6 +13,7 @@ typedef enum cm_permission {
     CM_PERMISSION_UNSET, /* a route without a permission: does not compile (static_assert) */
     CM_PERMISSION_ANYONE,
     CM_PERMISSION_SETUP_TOKEN, /* the handler's one-time token is the proof */
+    CM_PERMISSION_INVITATION,  /* the same; no operator may join a home, and no API token */
     CM_PERMISSION_SESSION,     /* somebody who signed in; no API tokens */
     CM_PERMISSION_VIEW,        /* a member of the home, or an API token of it */
     CM_PERMISSION_PUBLISH,     /* the same: who may bring pictures is decided for each camera */

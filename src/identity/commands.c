@@ -45,3 +45,18 @@ cm_status cm_identity_make_api_token(cm_identity *identity, const cm_identity_ne
         cm_secret_wipe(token, sizeof *token);
     return status;
 }
+
+cm_status cm_identity_make_invitation(cm_identity *identity, const cm_new_invitation *ask,
+                                      cm_wall now, cm_token *token, cm_stored_invitation *stored)
+{
+    cm_random system = cm_random_system();
+    cm_token_make(identity->config.random != NULL ? identity->random : &system, CM_TOKEN_INVITATION,
+                  token);
+    cm_new_invitation fresh = *ask;
+    fresh.token_hash = token->hash;
+    const cm_status status =
+        cm_store_invitation_create(identity->config.store, &fresh, now, stored);
+    if (status != CM_OK)
+        cm_secret_wipe(token, sizeof *token);
+    return status;
+}

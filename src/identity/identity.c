@@ -33,6 +33,7 @@ struct cm_identity_call {
     cm_address from;
     cm_wall now;
     call_text name, password, other; /* other: new password, home's name */
+    call_text key;                   /* stands for the name in the limits, unless it is empty */
     cm_session_origin origin;        /* of the session to be made */
     cm_asker asker;
     cm_home_id home_id;
@@ -43,6 +44,8 @@ struct cm_identity_call {
     cm_token token;
     cm_stored_account account;
     cm_stored_home home;
+    bool only_looks;
+    cm_stored_invitation invitation;
     cm_change change;
     cm_identity_answer answer;
 };
@@ -114,18 +117,31 @@ static void record_refusal(const cm_identity_call *call, cm_audit_cause cause)
 
 /* ---- the chain of steps ---- */
 
+static cm_slice limited_name(const cm_identity_call *call)
+{
+    const call_text *text = call->key.size > 0 ? &call->key : &call->name;
+    return cm_slice_over(text->bytes, text->size);
+}
+
+/* A guess is a wrong password, or a secret that leads to nothing. */
+static void tell_limits(const cm_identity_call *call)
+{
+    cm_limits *limits = call->identity->limits;
+    const cm_status status = call->answer.status;
+    if (call->counts && call->only_looks && status == CM_OK)
+        cm_limits_spared(limits, &call->from, limited_name(call), cm_loop_now(call->loop));
+    else if (call->counts && status == CM_OK)
+        cm_limits_succeeded(limits, &call->from, limited_name(call), cm_loop_now(call->loop));
+    else if (call->counts && (status == CM_REFUSE || status == CM_ABSENT))
+        cm_limits_failed(limits, &call->from, limited_name(call), cm_loop_now(call->loop));
+}
+
 static void finish(cm_identity_call *call)
 {
     cm_identity *identity = call->identity;
     if (call->has_change && call->answer.status == CM_OK && identity->config.on_change != NULL)
         identity->config.on_change(identity->config.owner, &call->change);
-    if (call->counts && call->answer.status == CM_OK)
-        cm_limits_succeeded(identity->limits, &call->from,
-                            cm_slice_over(call->name.bytes, call->name.size),
-                            cm_loop_now(call->loop));
-    else if (call->counts && call->answer.status == CM_REFUSE)
-        cm_limits_failed(identity->limits, &call->from,
-                         cm_slice_over(call->name.bytes, call->name.size), cm_loop_now(call->loop));
+    tell_limits(call);
     if (!call->is_cancelled)
         call->done(call->owner, &call->answer);
     cm_change_clear(&call->change);
@@ -240,7 +256,7 @@ static void ask_limits(cm_identity_call *call, const cm_address *from)
     call->from = *from;
     call->counts = true;
     int64_t wait_us = 0;
-    if (cm_limits_take(call->identity->limits, from, text_of(&call->name), cm_loop_now(call->loop),
+    if (cm_limits_take(call->identity->limits, from, limited_name(call), cm_loop_now(call->loop),
                        &wait_us) == CM_OK)
         return;
     record_refusal(call, CM_AUDIT_CAUSE_TOO_MANY_TRIES);
@@ -515,6 +531,83 @@ cm_status cm_identity_begin_setup(cm_identity *identity, cm_loop *loop,
         fail(call, CM_ABSENT, "no-such-token", "This is not a setup link of this server.");
     else
         ask_limits(call, &ask->from);
+    return begin(call, out);
+}
+
+/* ---- joining by an invitation ---- */
+
+static cm_status no_such_invitation(cm_identity_call *call)
+{
+    fail(call, CM_ABSENT, "no-such-invitation",
+         "This invitation was used already, was taken back, or is over.");
+    return CM_ABSENT;
+}
+
+static cm_status prepare_join(cm_identity_call *call)
+{
+    const cm_status found = cm_store_invitation_find(call->identity->config.store, call->setup_hash,
+                                                     call->now, &call->invitation);
+    if (found == CM_ABSENT)
+        return no_such_invitation(call);
+    CM_TRY(found);
+    call->answer.invitation = &call->invitation;
+    return call->only_looks || call->account.id.text[0] != '\0' ? CM_OK : prepare_setup(call);
+}
+
+/* Why the store refused whoever wants to join: not a guess, whatever it was. */
+static void explain_refused_join(cm_identity_call *call, bool is_fresh)
+{
+    cm_stored_account other;
+    call->counts = false;
+    if (!is_fresh)
+        fail(call, CM_REFUSE, "already-member", "You belong to this home already.");
+    else if (cm_store_account_find_name(call->identity->config.store, text_of(&call->name), &other,
+                                        NULL) == CM_OK)
+        fail(call, CM_REFUSE, "name-taken", "Somebody on this server has this name already.");
+    else
+        fail(call, CM_REFUSE, "bad-name", "This name can't be used.");
+}
+
+static cm_status write_join(cm_identity_call *call)
+{
+    const bool is_fresh = call->account.id.text[0] == '\0';
+    cm_join join = {.token_hash = call->setup_hash,
+                    .account = call->account.id,
+                    .name = text_of(&call->name),
+                    .password_hash = cm_slice_of(call->hash),
+                    .origin = call->origin};
+    for (size_t i = 0; i < CM_MAC_SIZE; i++)
+        join.session_token_hash[i] = call->token.hash[i];
+    const cm_status status = cm_store_invitation_accept(
+        call->identity->config.store, &join, call->now, &call->account, &call->invitation);
+    if (status == CM_ABSENT)
+        return no_such_invitation(call);
+    if (status == CM_REFUSE)
+        explain_refused_join(call, is_fresh);
+    CM_TRY(status);
+    call->answer.account = &call->account;
+    call->answer.token = is_fresh ? &call->token : NULL;
+    return CM_OK;
+}
+
+cm_status cm_identity_begin_join(cm_identity *identity, cm_loop *loop, const cm_identity_join *ask,
+                                 cm_identity_done *done, void *owner, cm_identity_call **out)
+{
+    cm_identity_call *call;
+    CM_TRY(make_call(identity, loop, done, owner, &call));
+    keep(&call->name, ask->name);
+    keep(&call->password, ask->password);
+    call->account.id = ask->account;
+    call->only_looks = ask->only_looks;
+    /* The invitation stands for the name: nobody is kept out of his account by who tries links. */
+    keep(&call->key, ask->token);
+    cm_origin_make(CM_METHOD_PASSWORD, ask->user_agent, &ask->from, &call->origin);
+    call->prepare = prepare_join;
+    call->write = ask->only_looks ? NULL : write_join;
+    ask_limits(call, &ask->from);
+    if (call->answer.status == CM_OK &&
+        cm_token_read(ask->token, CM_TOKEN_INVITATION, call->setup_hash) != CM_OK)
+        CM_IGNORE(no_such_invitation(call), "answered in a later turn");
     return begin(call, out);
 }
 

@@ -19,6 +19,7 @@
 #include "identity/password.h"
 #include "loop/loop.h"
 #include "store/evidence.h"
+#include "store/invitations.h"
 #include "store/store.h"
 
 typedef struct cm_identity cm_identity;
@@ -51,9 +52,10 @@ typedef struct cm_identity_answer {
                            "bad-name", "name-taken", "no-such-token", "server" … static */
     const char *detail; /* a sentence for people, or NULL; static */
     int64_t wait_us;    /* with CM_RETRY: until the next try */
-    const cm_token *token;            /* a fresh session: for the cookie; else NULL */
-    const cm_stored_account *account; /* else NULL */
-    const cm_stored_home *home;       /* of setup; else NULL */
+    const cm_token *token;                  /* a fresh session: for the cookie; else NULL */
+    const cm_stored_account *account;       /* else NULL */
+    const cm_stored_home *home;             /* of setup; else NULL */
+    const cm_stored_invitation *invitation; /* of joining; else NULL */
 } cm_identity_answer;
 typedef void cm_identity_done(void *owner, const cm_identity_answer *answer);
 
@@ -106,6 +108,19 @@ cm_status cm_identity_begin_setup(cm_identity *identity, cm_loop *loop,
                                   const cm_identity_setup *ask, cm_identity_done *done, void *owner,
                                   cm_identity_call **out);
 
+typedef struct cm_identity_join {
+    cm_slice token;        /* of the invitation */
+    bool only_looks;       /* nothing is changed: what does it lead to? */
+    cm_account_id account; /* who is signed in; empty: a fresh account: */
+    cm_slice name, password;
+    cm_address from; /* secrets are guessable too: same limits */
+    cm_slice user_agent;
+} cm_identity_join;
+/* Joins a home by an invitation. A fresh account has a session in the answer. CM_ABSENT
+ * no-such-invitation; CM_REFUSE already-member, bad-name, name-taken, bad-password; CM_RETRY. */
+cm_status cm_identity_begin_join(cm_identity *identity, cm_loop *loop, const cm_identity_join *ask,
+                                 cm_identity_done *done, void *owner, cm_identity_call **out);
+
 typedef struct cm_identity_new_member {
     cm_home_id home;
     cm_slice name, password;
@@ -142,6 +157,11 @@ typedef struct cm_identity_new_token {
 } cm_identity_new_token;
 cm_status cm_identity_make_api_token(cm_identity *identity, const cm_identity_new_token *ask,
                                      cm_wall now, cm_token *token, cm_stored_token *stored);
+
+/* An invitation with a fresh secret, told once and never stored; `token_hash` is filled in. Fails
+ * as cm_store_invitation_create() does. */
+cm_status cm_identity_make_invitation(cm_identity *identity, const cm_new_invitation *ask,
+                                      cm_wall now, cm_token *token, cm_stored_invitation *stored);
 
 /* ---- what the YAML declares ---- */
 

@@ -288,3 +288,23 @@ void cm_limits_succeeded(cm_limits *limits, const cm_address *from, cm_slice nam
     reset(limits, find_or_make(limits, &limits->addresses, &address, now), now);
     pthread_mutex_unlock(&limits->lock);
 }
+
+static void give_back(const cm_limits *limits, entry *e, cm_instant now)
+{
+    if (e == NULL)
+        return;
+    refill(limits, e, now);
+    e->tries += e->tries < limits->config.tries ? 1 : 0;
+}
+
+void cm_limits_spared(cm_limits *limits, const cm_address *from, cm_slice name, cm_instant now)
+{
+    const limit_key address = address_key(from);
+    const limit_key who = name_key(name);
+    pthread_mutex_lock(&limits->lock);
+    give_back(limits, find(&limits->addresses, &address), now);
+    entry *e = find(&limits->names, &who);
+    if (e != NULL && !is_trusted(e, &address))
+        give_back(limits, e, now);
+    pthread_mutex_unlock(&limits->lock);
+}

@@ -37,3 +37,5 @@ cm_status cm_limits_take(cm_limits *limits, const cm_address *from, cm_slice nam
 /* How the try ended. */
 void cm_limits_failed(cm_limits *limits, const cm_address *from, cm_slice name, cm_instant now);
 void cm_limits_succeeded(cm_limits *limits, const cm_address *from, cm_slice name, cm_instant now);
+/* It was no guess: the try is given back, and nothing else is forgotten. */
+void cm_limits_spared(cm_limits *limits, const cm_address *from, cm_slice name, cm_instant now);

@@ -87,6 +87,30 @@ static cm_address address(const char *text)
     return out;
 }
 
+static void a_try_that_was_no_guess_is_given_back_and_nothing_else(void **state)
+{
+    (void)state;
+    const cm_address from = address("192.0.2.7");
+    cm_limits *limits;
+    assert_int_equal(cm_limits_create(&(cm_limits_config){.tries = 0}, &limits), CM_OK);
+    const cm_instant now = {.us = 0};
+    int64_t wait = 0;
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(cm_limits_take(limits, &from, CM_TEXT("link"), now, &wait), CM_OK);
+        cm_limits_spared(limits, &from, CM_TEXT("link"), now);
+    }
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(cm_limits_take(limits, &from, CM_TEXT("link"), now, &wait), CM_OK);
+        cm_limits_failed(limits, &from, CM_TEXT("link"), now);
+    }
+    /* The guesses before it stay counted. */
+    assert_int_equal(cm_limits_take(limits, &from, CM_TEXT("link"), now, &wait), CM_OK);
+    cm_limits_spared(limits, &from, CM_TEXT("link"), now);
+    assert_int_equal(cm_limits_take(limits, &from, CM_TEXT("link"), now, &wait), CM_OK);
+    assert_int_equal(cm_limits_take(limits, &from, CM_TEXT("link"), now, &wait), CM_RETRY);
+    cm_limits_destroy(limits);
+}
+
 static cm_status guess(cm_limits *limits, const cm_address *from, const char *name, int64_t now_us,
                        int64_t *wait_us)
 {
@@ -872,6 +896,7 @@ int main(void)
         cmocka_unit_test(a_hash_fits_its_password_alone),
         cmocka_unit_test(tokens_are_long_typed_and_hashed_whole),
         cmocka_unit_test(five_tries_then_ever_longer_waits),
+        cmocka_unit_test(a_try_that_was_no_guess_is_given_back_and_nothing_else),
         cmocka_unit_test(an_account_is_guessed_at_some_hundred_times_a_day),
         cmocka_unit_test(an_address_is_limited_over_all_names_and_v6_by_its_64),
         cmocka_unit_test(the_right_password_gives_the_tries_back_and_home_stays_open),

@@ -146,8 +146,9 @@ static void check_operation(const struct row *row, const cm_route *route, const 
                       route->permission == CM_PERMISSION_PUBLISH ||
                       route->permission == CM_PERMISSION_OWNER) &&
                          strstr(row->path, "{home}") == NULL);
-    const bool is_open =
-        route->permission == CM_PERMISSION_ANYONE || route->permission == CM_PERMISSION_SETUP_TOKEN;
+    const bool is_open = route->permission == CM_PERMISSION_ANYONE ||
+                         route->permission == CM_PERMISSION_SETUP_TOKEN ||
+                         route->permission == CM_PERMISSION_INVITATION;
     assert_int_equal(json_array_size(json_object_get(operation, "security")) == 0, is_open);
 }
 
