@@ -164,6 +164,7 @@ enum { CM_TIME_TEXT_SIZE = 32 };
 const char *cm_time_text(cm_wall wall, char out[CM_TIME_TEXT_SIZE]); /* RFC 3339, UTC, ms */
 json_t *cm_time_json(cm_wall wall);                                  /* null for us == 0 */
 json_t *cm_session_json(const cm_who *who);
+json_t *cm_suspension_json(const cm_suspension *suspension); /* null: the home is not held off */
 /* What somebody may do with a camera now, or when he may see it. */
 typedef struct cm_camera_view {
     bool is_told;           /* false: to him it does not exist */

@@ -1,6 +1,7 @@
 /* From a request to its handler: route, origin, who asks, permission. Handlers begin where all of
  * that is decided. */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,6 +153,19 @@ static bool is_fresh_enough(const cm_call *call)
             cm_session_is_fresh(call->who.authenticated, cm_loop_wall(call->api->config.loop)));
 }
 
+static void refuse_suspended(cm_call *call, const cm_home_id *asked)
+{
+    const cm_who *who = &call->who;
+    const cm_suspension *held = &who->homes[0].suspension; /* unnamed: the only one */
+    for (size_t i = 0; asked != NULL && i < who->home_count; i++)
+        if (cm_home_id_equal(&who->homes[i].home, asked))
+            held = &who->homes[i].suspension;
+    char detail[2 * CM_NAME_SIZE + 64];
+    (void)snprintf(detail, sizeof detail, "%s holds this home off, and says why: %s", held->by,
+                   held->why);
+    cm_call_problem(call, &(cm_call_fault){403, "home-suspended", "Held off", detail, "home", 0});
+}
+
 static void decide(cm_call *call)
 {
     static const cm_call_fault AGAIN = {
@@ -174,7 +188,9 @@ static void decide(cm_call *call)
         .is_direct_loopback = cm_http_is_loopback_direct(call->request),
     };
     const cm_permission_verdict verdict = cm_permission_decide(&ask, &call->home);
-    if (verdict != CM_PERMISSION_GIVEN)
+    if (verdict == CM_PERMISSION_SUSPENDED)
+        refuse_suspended(call, ask.home);
+    else if (verdict != CM_PERMISSION_GIVEN)
         refuse(call, verdict);
     else if (!is_fresh_enough(call))
         cm_call_problem(call, &AGAIN);

@@ -9,6 +9,21 @@ static void free_homes(void *data)
     free(data);
 }
 
+json_t *cm_suspension_json(const cm_suspension *suspension)
+{
+    return suspension->since.us == 0
+               ? json_null()
+               : json_pack("{s:o, s:s, s:s}", "since", cm_time_json(suspension->since), "by",
+                           suspension->by, "why", suspension->why);
+}
+
+static json_t *home_json(const cm_stored_home *home)
+{
+    return json_pack("{s:s, s:s, s:s, s:I, s:n, s:o}", "id", home->id.text, "name", home->name,
+                     "time_zone", home->time_zone, "cameras", (json_int_t)home->camera_count,
+                     "role", "suspended", cm_suspension_json(&home->suspension));
+}
+
 static void read_all_homes(cm_call *call)
 {
     call->status = cm_store_homes(call->api->config.store, call->data);
@@ -23,10 +38,7 @@ static void answer_all_homes(cm_call *call)
     const cm_stored_homes *homes = call->data;
     json_t *list = json_array();
     for (size_t i = 0; i < homes->count; i++)
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I, s:n}", "id",
-                                              homes->items[i].id.text, "name", homes->items[i].name,
-                                              "time_zone", homes->items[i].time_zone, "cameras",
-                                              (json_int_t)homes->items[i].camera_count, "role"));
+        json_array_append_new(list, home_json(&homes->items[i]));
     cm_call_json(call, 200, json_pack("{s:o}", "homes", list));
 }
 
@@ -154,4 +166,62 @@ void cm_route_home_update(cm_call *call)
         return;
     }
     cm_call_write(call, update_home, answer_updated);
+}
+
+/* ---- holding one off ---- */
+
+typedef struct holding {
+    cm_home_id home;
+    cm_slice why; /* of the call's body */
+} holding;
+
+static holding *begin_holding(cm_call *call)
+{
+    holding *h = calloc(1, sizeof *h);
+    if (h == NULL) {
+        cm_call_fail(call, CM_FULL, "absent");
+        return NULL;
+    }
+    call->data = h;
+    call->free_data = free;
+    if (cm_home_id_parse(cm_slice_of(call->parameters.ids[0]), &h->home) == CM_OK)
+        return h;
+    cm_call_fail(call, CM_ABSENT, "no-such-home");
+    return NULL;
+}
+
+static void suspend(cm_call *call)
+{
+    const holding *h = call->data;
+    call->status =
+        cm_store_home_suspend(call->api->config.store, &h->home, cm_slice_of(call->who.name),
+                              h->why, cm_loop_wall(call->api->config.loop), &call->change);
+}
+
+static void resume(cm_call *call)
+{
+    const holding *h = call->data;
+    call->status = cm_store_home_resume(call->api->config.store, &h->home);
+    call->change.home = h->home; /* who waits for pictures is decided again */
+}
+
+static void answer_held(cm_call *call)
+{
+    if (call->status == CM_OK)
+        cm_call_empty(call);
+    else
+        cm_call_fail(call, call->status, "no-such-home");
+}
+
+void cm_route_home_suspend(cm_call *call)
+{
+    holding *h = begin_holding(call);
+    if (h != NULL && cm_call_text(call, "why", true, &h->why))
+        cm_call_write(call, suspend, answer_held);
+}
+
+void cm_route_home_resume(cm_call *call)
+{
+    if (begin_holding(call) != NULL)
+        cm_call_write(call, resume, answer_held);
 }

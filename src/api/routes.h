@@ -121,3 +121,13 @@ CM_ROUTE(invitation_accept, POST, "/api/v1/invitations/accept", INVITATION, JSON
          "Join a home by an invitation")
 CM_ROUTE_FRESH(home_invitation, POST, "/api/v1/homes/{home}/invitation", OPERATOR, JSON, 1024,
                "Invite the first owner of a home without members")
+CM_ROUTE(home_suspend, PUT, "/api/v1/homes/{home}/suspension", OPERATOR, JSON, 1024,
+         "Hold a home off: its pictures stop")
+CM_ROUTE_FRESH(home_resume, DELETE, "/api/v1/homes/{home}/suspension", OPERATOR, NONE, 0,
+               "Hold it off no more")
+CM_ROUTE_FRESH(hand_over, POST, "/api/v1/people/{account}/hand-over", OWNER, JSON, 1024,
+               "Make somebody the owner in one's place")
+CM_ROUTE_FRESH(person_moving_out, POST, "/api/v1/people/{account}/moving-out", OWNER, JSON, 1024,
+               "Somebody moves out; a receipt says what ended")
+CM_ROUTE_FRESH(moving_out, POST, "/api/v1/session/moving-out", SESSION, JSON, 4096,
+               "The asker moves out of some of his homes; a receipt says what ended")

@@ -7,10 +7,11 @@ json_t *cm_session_json(const cm_who *who)
 {
     json_t *homes = json_array();
     for (size_t i = 0; i < who->home_count; i++)
-        json_array_append_new(homes, json_pack("{s:s, s:s, s:s, s:s}", "id",
+        json_array_append_new(homes, json_pack("{s:s, s:s, s:s, s:s, s:o}", "id",
                                                who->homes[i].home.text, "name", who->homes[i].name,
                                                "time_zone", who->homes[i].time_zone, "role",
-                                               cm_role_name(who->homes[i].role)));
+                                               cm_role_name(who->homes[i].role), "suspended",
+                                               cm_suspension_json(&who->homes[i].suspension)));
     return json_pack("{s:{s:s, s:s, s:b}, s:o, s:o}", "account", "id", who->account.text, "name",
                      who->name, "is_operator", who->is_operator, "homes", homes, "expires",
                      cm_time_json(who->expires));

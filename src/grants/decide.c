@@ -22,6 +22,7 @@ const char *cm_grant_reason_name(cm_grant_reason reason)
         [CM_GRANT_DENIED_NO_CAMERA] = "no-camera",
         [CM_GRANT_DENIED_EVIDENCE] = "evidence",
         [CM_GRANT_DENIED_TOO_MANY] = "too-many",
+        [CM_GRANT_DENIED_SUSPENDED] = "home-suspended",
     };
     return (unsigned)reason < CM_GRANT_REASONS ? NAMES[reason] : "unknown";
 }
@@ -36,6 +37,7 @@ cm_grant_facts cm_grant_facts_of(const cm_evidence *evidence)
         .role = evidence->role,
         .token_limit = evidence->token_limit,
         .granted = evidence->granted,
+        .home_is_suspended = evidence->home_is_suspended,
     };
 }
 
@@ -124,6 +126,8 @@ cm_grant_decision cm_grant_decide(const cm_grant_facts *facts, const cm_moment *
         return deny(CM_GRANT_DENIED_OPERATOR);
     if (facts->role <= CM_ROLE_NONE || (unsigned)facts->role >= CM_ROLES)
         return deny(CM_GRANT_DENIED_NO_MEMBER);
+    if (facts->home_is_suspended)
+        return deny(CM_GRANT_DENIED_SUSPENDED);
     if (!facts->camera_exists)
         return deny(CM_GRANT_DENIED_NO_CAMERA);
     cm_grant_decision d = {.is_allowed = wanted != 0,

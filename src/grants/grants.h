@@ -116,6 +116,7 @@ typedef struct cm_grant_facts {
     cm_role role;          /* in the camera's home; CM_ROLE_NONE without membership */
     cm_rights token_limit; /* what an API token was made for; all bits for a session */
     cm_grant_rows granted; /* by the grant rows of this account and camera */
+    bool home_is_suspended;
 } cm_grant_facts;
 static_assert(sizeof(cm_grant_facts) <= 200, "what is remembered of a grant stays small");
 
@@ -129,6 +130,7 @@ typedef enum cm_grant_reason {
     CM_GRANT_DENIED_ACCOUNT,
     CM_GRANT_DENIED_OPERATOR,
     CM_GRANT_DENIED_NO_MEMBER,
+    CM_GRANT_DENIED_SUSPENDED, /* an operator holds the home off */
     CM_GRANT_DENIED_NO_GRANT,
     CM_GRANT_DENIED_NOT_YET, /* it begins later */
     CM_GRANT_DENIED_OVER,    /* it has ended */

@@ -72,6 +72,9 @@ static cm_permission_verdict decide_in_home(const cm_permission_ask *ask, cm_hom
         return verdict;
     if (!cm_role_may(home->role, ask->permission))
         return CM_PERMISSION_NOT_ALLOWED;
+    /* Its owners may still see to its people. */
+    if (home->suspension.since.us != 0 && ask->permission != CM_PERMISSION_OWNER)
+        return CM_PERMISSION_SUSPENDED;
     *home_out = home->home;
     return CM_PERMISSION_GIVEN;
 }

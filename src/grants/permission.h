@@ -33,6 +33,7 @@ typedef enum cm_permission_verdict {
     CM_PERMISSION_WHICH_HOME,   /* several homes and none named: 409 which-home */
     CM_PERMISSION_NO_SUCH_HOME, /* not a member: for him the home does not exist: 404 */
     CM_PERMISSION_NOT_ALLOWED,  /* 403 */
+    CM_PERMISSION_SUSPENDED,    /* 403 home-suspended: an operator holds the home off */
 } cm_permission_verdict;
 
 typedef struct cm_permission_ask {

@@ -36,6 +36,7 @@ typedef struct cm_evidence {
     uint32_t token_limit;  /* rights of the API token if it is for this camera; all bits for a
                               session */
     bool camera_exists;
+    bool home_is_suspended;
     cm_account_id account;
     char account_name[CM_NAME_SIZE];
     cm_camera_key camera; /* as the row says of itself */
@@ -53,6 +54,7 @@ typedef struct cm_identity_home {
     char name[CM_NAME_SIZE];
     char time_zone[CM_ZONE_NAME_SIZE];
     cm_role role;
+    cm_suspension suspension;
 } cm_identity_home;
 
 /* Who the asker is: what a request is dispatched by. Every row verified as above. */

@@ -138,12 +138,20 @@ cm_status cm_role_parse(cm_slice text, cm_role *out); /* CM_REFUSE; never CM_ROL
 
 /* ---- homes ---- */
 
+/* A home that an operator holds off: its pictures stop and nobody joins it; its members keep what
+ * they have and are told by whom and why. */
+typedef struct cm_suspension {
+    cm_wall since; /* us 0: it is not */
+    char by[CM_NAME_SIZE], why[CM_NAME_SIZE];
+} cm_suspension;
+
 typedef struct cm_stored_home {
     cm_home_id id;
     char name[CM_NAME_SIZE];
     char time_zone[CM_ZONE_NAME_SIZE]; /* whose clock its hours are of; never "" when it is read */
     bool is_declared;                  /* by the YAML: changed there, not over the API */
     cm_wall created;
+    cm_suspension suspension;
     size_t camera_count; /* filled by cm_store_homes only */
 } cm_stored_home;
 
@@ -157,6 +165,11 @@ cm_status cm_store_home_set_time_zone(cm_store *store, const cm_home_id *home, c
                                       cm_change *change);
 /* With all that is in it. CM_ABSENT. */
 cm_status cm_store_home_delete(cm_store *store, const cm_home_id *home, cm_change *change);
+/* Pictures of the home stop: the keys of all its cameras turn. Of one that is suspended already the
+ * words are changed. CM_ABSENT. CM_REFUSE: a text that can't be shown. */
+cm_status cm_store_home_suspend(cm_store *store, const cm_home_id *home, cm_slice by, cm_slice why,
+                                cm_wall now, cm_change *change);
+cm_status cm_store_home_resume(cm_store *store, const cm_home_id *home); /* CM_ABSENT */
 /* Reads. CM_ABSENT. */
 cm_status cm_store_home_find(cm_store *store, const cm_home_id *home, cm_stored_home *out);
 
@@ -289,7 +302,45 @@ cm_status cm_store_member_set_role(cm_store *store, const cm_home_id *home,
 cm_status cm_store_member_remove(cm_store *store, const cm_home_id *home,
                                  const cm_account_id *account, cm_change *change);
 
-/* The same when the YAML does not declare the membership any more: also the last owner leaves. */
+/* `from`, an owner, makes the member `to` an owner and is `then` what he is said to be;
+ * CM_ROLE_NONE: he leaves. CM_ABSENT: `to` is no member. CM_REFUSE: `from` is no owner or the same,
+ * or `then` is owner. */
+typedef struct cm_hand_over {
+    cm_home_id home;
+    cm_account_id from, to;
+    cm_role then;
+} cm_hand_over;
+cm_status cm_store_home_hand_over(cm_store *store, const cm_hand_over *hand_over,
+                                  cm_change *change);
+
+/* What somebody's moving out of one home ended. */
+typedef struct cm_moved_home {
+    cm_home_id id;
+    char name[CM_NAME_SIZE];
+    cm_role role;       /* what he was */
+    bool was_destroyed; /* he was its only member: it is gone with its keys */
+    size_t grants, tokens, invitations;
+} cm_moved_home;
+
+enum { CM_MOVE_HOMES_MAX = 32 };
+
+typedef struct cm_move_out {
+    cm_account_id account;
+    const cm_home_id *homes; /* of which he moves out */
+    size_t count;            /* at most CM_MOVE_HOMES_MAX */
+} cm_move_out;
+
+/*
+ * Moves out of all of them in one transaction: his memberships with their grants, API tokens and
+ * open invitations end, the keys of what he could see turn, and a home whose only member he was is
+ * destroyed (one that the YAML declares is left to it). `out` has room for `count`. CM_ABSENT: he
+ * is no member of one of them. CM_REFUSE: of one with other members he is the last owner.
+ */
+cm_status cm_store_move_out(cm_store *store, const cm_move_out *move, cm_moved_home *out,
+                            cm_change *change);
+
+/* As cm_store_member_remove() when the YAML does not declare the membership any more: also the last
+ * owner leaves. */
 cm_status cm_store_member_withdraw(cm_store *store, const cm_home_id *home,
                                    const cm_account_id *account, cm_change *change);
 

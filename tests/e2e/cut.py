@@ -31,7 +31,7 @@ sys.path[0] = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "to
 import world  # noqa: E402  (its folder is not a package)
 
 MEMBERS = 10
-LIVE = "/api/v1/cameras/{}/{}?home=verdi&stream=main"
+LIVE = "/api/v1/cameras/{}/{}?home={}&stream=main"
 HOWS = ("h1", "h2", "rtc")
 FILMS, SESSIONS = ("h1", "h2"), ("rtc", "rtc")  # how they watch: tests/tools/viewers.c
 failed = 0
@@ -119,7 +119,7 @@ class Stage:
     def grant(self, account, camera="c1"):
         self.call("PUT", f"people/{account}/cameras/{camera}?home=verdi", {"rights": ["view"]})
 
-    def watch(self, who, camera=1, how="h1", as_camera=None):
+    def watch(self, who, camera=1, how="h1", as_camera=None, home="verdi"):
         """Name of the viewer, once pictures come. `as_camera`: what the server calls it."""
         self.opened += 1
         name = f"w{self.opened}"
@@ -127,7 +127,7 @@ class Stage:
             self.viewers.open(name, "sp", self.server.rtsp, who, f"verdi/{as_camera or f'c{camera}'}", camera)
             self.wait(name, lambda seen: seen["pictures"] > 2, "no pictures")
             return name
-        path = LIVE.format(as_camera or f"c{camera}", "whep" if how == "rtc" else "live.mp4")
+        path = LIVE.format(as_camera or f"c{camera}", "whep" if how == "rtc" else "live.mp4", home)
         self.viewers.open(name, how, self.server.https if how == "h2" else self.server.http, who, path, camera)
         self.wait(name, lambda seen: seen["pictures"] > 2, "no pictures")
         return name
@@ -240,7 +240,7 @@ def other_ways(stage, reps, bound_ms):
     witness = stage.watch(stage.anna, 2)
     bystander = stage.watch(stage.anna, 1, "h2")
     ways = {"signed out": signed_out, "removed from the home": removed, "token revoked": token_revoked, "program cut": program_cut, "owner made guest": demoted,
-            "password changed": password_changed}
+            "password changed": password_changed, "moved out": moved_out, "home held off": held_off}
     results = []
     for name, way in ways.items():
         figures = []
@@ -308,6 +308,21 @@ def password_changed(stage, rep):
                                                {"old_password": world.PASSWORD, "new_password": "another long passphrase"}, who))
 
 
+def moved_out(stage, rep):
+    _, who = stage.add_member(f"x{rep}", "adult")
+    names = [stage.watch(who, how=HOWS[rep % len(HOWS)])]
+    return stage.cut(names, lambda: stage.call("POST", "session/moving-out", {"homes": ["verdi"]}, who))
+
+
+def held_off(stage, rep):
+    """All of its viewers at once; the other home's watch on."""
+    olga = stage.server.sign_in("olga")
+    names = [stage.watch(stage.server.sign_in(who), 9, how, home="rossi") for who, how in zip(("rosa", "gino", "rosa"), HOWS)]
+    figures = stage.cut(names, lambda: stage.call("PUT", "homes/rossi/suspension", {"why": f"rehearsal {rep}"}, olga))
+    stage.call("DELETE", "homes/rossi/suspension", who=olga)
+    return figures
+
+
 def camera_deleted(stage, rep):
     camera = f"d{rep}"
     source = f"rtsp://{stage.simcam.address}/cam{3 + rep % 5}"
@@ -346,7 +361,7 @@ DROPS = [(messages_lost("messages to sources"), "grants.drop.source=1/4"),
 
 def run(build, directory, options):
     simcam = world.Simcam(build, directory, "--gop", "20", "--kbps", "1000")
-    world.write_config(directory, simcam.address)
+    world.write_config(directory, simcam.address, "operators: [{name: olga, password_file: account.pw}]\n")
     results = []
     try:
         for i, (play, faults) in enumerate(DROPS if options.drops else WHOLE):

@@ -151,7 +151,7 @@ static char letter(cm_permission_verdict verdict)
     static const char LETTERS[] = {
         [CM_PERMISSION_GIVEN] = 'g',       [CM_PERMISSION_SIGN_IN] = 's',
         [CM_PERMISSION_WHICH_HOME] = 'w',  [CM_PERMISSION_NO_SUCH_HOME] = 'n',
-        [CM_PERMISSION_NOT_ALLOWED] = 'd',
+        [CM_PERMISSION_NOT_ALLOWED] = 'd', [CM_PERMISSION_SUSPENDED] = 'h',
     };
     return LETTERS[verdict];
 }
@@ -168,11 +168,11 @@ static void every_permission_is_decided_for_everybody(void **state)
     const cm_who token = {.homes = homes, .home_count = 1, .is_token = true};
     const cm_who oper = {.homes = homes, .home_count = 1, .is_operator = true};
     const cm_who *const WHO[] = {NULL, &owner, &guest, &both, &nowhere, &token, &oper};
-    /* unset anyone setup session view publish owner operator operator-or-loopback */
-    static const char *const UNNAMED[] = {"dggssssss", "dggggggdd", "dgggggddd", "dgggwwwdd",
-                                          "dgggnnndd", "dggdggddd", "dgggdddgg"};
-    static const char *const ROSSI[] = {"dggssssss", "dgggnnndd", "dgggggddd", "dgggggddd",
-                                        "dgggnnndd", "dggdnnddd", "dgggdddgg"};
+    /* unset anyone setup invitation session view publish owner operator operator-or-loopback */
+    static const char *const UNNAMED[] = {"dgggssssss", "dgggggggdd", "dggggggddd", "dggggwwwdd",
+                                          "dggggnnndd", "dggddggddd", "dggdgdddgg"};
+    static const char *const ROSSI[] = {"dgggssssss", "dggggnnndd", "dggggggddd", "dggggggddd",
+                                        "dggggnnndd", "dggddnnddd", "dggdgdddgg"};
     const cm_home_id rossi = home_id("rossi");
     for (size_t i = 0; i < CM_COUNT(WHO); i++)
         for (int p = 0; p < CM_PERMISSIONS; p++) {

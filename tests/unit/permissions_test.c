@@ -31,7 +31,7 @@ static const struct row {
 
 typedef struct person {
     const char *name;
-    bool is_somebody, is_operator, is_token, is_on_loopback, has_two_homes;
+    bool is_somebody, is_operator, is_token, is_on_loopback, has_two_homes, is_held_off;
     cm_role role; /* in the home "own" */
 } person;
 
@@ -43,6 +43,8 @@ static const person PEOPLE[] = {
     {.name = "child", .is_somebody = true, .role = CM_ROLE_CHILD},
     {.name = "guest", .is_somebody = true, .role = CM_ROLE_GUEST},
     {.name = "owner of two", .is_somebody = true, .role = CM_ROLE_OWNER, .has_two_homes = true},
+    {.name = "owner, held off", .is_somebody = true, .role = CM_ROLE_OWNER, .is_held_off = true},
+    {.name = "adult, held off", .is_somebody = true, .role = CM_ROLE_ADULT, .is_held_off = true},
     {.name = "without a home", .is_somebody = true},
     {.name = "operator", .is_somebody = true, .is_operator = true},
     /* An operator whose rows claim a membership all the same: refused as well. */
@@ -71,6 +73,8 @@ static const char *verdict_name(cm_permission_verdict verdict)
         return "404";
     case CM_PERMISSION_NOT_ALLOWED:
         return "403";
+    case CM_PERMISSION_SUSPENDED:
+        return "held off";
     }
     return "?";
 }
@@ -80,6 +84,7 @@ static const char *ask_permission(const struct row *row, const person *p, const 
 {
     cm_identity_home homes[2] = {{.home = home_named("own"), .role = p->role},
                                  {.home = home_named("second"), .role = p->role}};
+    homes[0].suspension.since.us = p->is_held_off ? 1 : 0;
     const cm_who who = {
         .is_operator = p->is_operator,
         .is_token = p->is_token,
@@ -137,6 +142,7 @@ static const char *ask_picture(const person *p, const ownership *o)
                        : o->is_tokens_camera ? CM_RIGHT_VIEW
                                              : 0,
         .camera_exists = o->is_there,
+        .home_is_suspended = p->is_held_off && o->is_own_home,
     };
     const cm_grant_decision decision =
         cm_grant_decide(&facts, &(cm_moment){.is_known = false}, CM_RIGHT_VIEW);

@@ -234,16 +234,16 @@ static cm_status look_up_grants(cm_tx *tx, const cm_camera_key *camera,
 }
 
 /* By whose clock the home's hours are. Without its files none is open. */
-static cm_status look_up_zone(cm_tx *tx, const cm_home_id *home, const cm_zone **out)
+static cm_status look_up_home(cm_tx *tx, const cm_home_id *home, cm_stored_home *out,
+                              const cm_zone **zone)
 {
     cm_row row;
-    cm_stored_home stored;
     CM_TRY(cm_tx_home(tx, home, &row));
-    CM_TRY(cm_store_read_home(tx->store, &row, &stored));
-    *out = cm_zones_find(tx->store->zones, cm_slice_of(stored.time_zone));
-    if (*out == NULL)
+    CM_TRY(cm_store_read_home(tx->store, &row, out));
+    *zone = cm_zones_find(tx->store->zones, cm_slice_of(out->time_zone));
+    if (*zone == NULL)
         cm_log_home(CM_LOG_ERROR, "store", home,
-                    "event=time-zone-missing zone=%s effect=\"no hours\"", stored.time_zone);
+                    "event=time-zone-missing zone=%s effect=\"no hours\"", out->time_zone);
     return CM_OK;
 }
 
@@ -296,10 +296,12 @@ static cm_status read_chain(cm_tx *tx, const cm_asker *asker, const cm_camera_ke
     out->account_is_active = account.is_active;
     out->is_operator = account.is_operator;
     out->token_limit = h.is_token && !cm_camera_key_equal(&h.camera, camera) ? 0 : h.rights;
-    const cm_status home = look_up_zone(tx, &camera->home, &out->zone);
-    if (home == CM_ABSENT)
+    cm_stored_home home;
+    const cm_status home_found = look_up_home(tx, &camera->home, &home, &out->zone);
+    if (home_found == CM_ABSENT)
         return CM_OK;
-    CM_TRY(home);
+    CM_TRY(home_found);
+    out->home_is_suspended = home.suspension.since.us != 0;
     CM_TRY(look_up_role(tx, &camera->home, &account.id, &out->role));
     CM_TRY(look_up_grants(tx, camera, &account.id, &out->granted));
     return look_up_camera(tx, camera, out);
@@ -371,6 +373,7 @@ static cm_status add_home(cm_tx *tx, cm_row *row, void *owner)
     cm_store_copy(item->name, sizeof item->name, cm_slice_over(home.name, sizeof home.name));
     cm_store_copy(item->time_zone, sizeof item->time_zone,
                   cm_slice_over(home.time_zone, sizeof home.time_zone));
+    item->suspension = home.suspension;
     return CM_OK;
 }
 
@@ -440,7 +443,8 @@ cm_status cm_store_granted_cameras(cm_store *store, const cm_account_id *account
     CM_AUTO(cm_tx_end) cm_tx tx;
     CM_TRY(cm_tx_begin(store, CM_TX_READ, &tx));
     CM_AUTO(cm_granted_cameras_clear) cm_granted_cameras cameras = {.count = 0};
-    CM_TRY(look_up_zone(&tx, home, &cameras.zone));
+    cm_stored_home stored;
+    CM_TRY(look_up_home(&tx, home, &stored, &cameras.zone));
     granting g = {.cameras = &cameras, .account = account};
     cm_row probe;
     cm_row_init(&probe, CM_CAMERAS);

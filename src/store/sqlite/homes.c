@@ -13,8 +13,16 @@ cm_status cm_store_read_home(const cm_store *store, const cm_row *row, cm_stored
     cm_slice zone = cm_row_bytes(row, CM_HOMES_TIME_ZONE);
     if (zone.size == 0)
         zone = cm_slice_of(cm_zones_default(store->zones));
-    return cm_slice_to_cstr(zone, out->time_zone, sizeof out->time_zone) == CM_OK ? CM_OK
-                                                                                  : CM_FOREIGN;
+    CM_ENSURE(cm_slice_to_cstr(zone, out->time_zone, sizeof out->time_zone) == CM_OK, CM_FOREIGN);
+    return cm_store_read_suspension(row, &out->suspension);
+}
+
+cm_status cm_store_read_suspension(const cm_row *row, cm_suspension *out)
+{
+    *out = (cm_suspension){.since = {.us = cm_row_integer(row, CM_HOMES_SUSPENDED)}};
+    CM_ENSURE(cm_row_read_text(row, CM_HOMES_SUSPENDED_BY, out->by, sizeof out->by), CM_FOREIGN);
+    CM_ENSURE(cm_row_read_text(row, CM_HOMES_SUSPENDED_WHY, out->why, sizeof out->why), CM_FOREIGN);
+    return CM_OK;
 }
 
 cm_status cm_tx_make_home(cm_tx *tx, cm_stored_home *home, cm_wall now)
@@ -95,17 +103,15 @@ static cm_status note_gone(cm_tx *tx, cm_row *row, void *owner)
     return cm_tx_note_gone(tx, &key);
 }
 
-cm_status cm_store_home_delete(cm_store *store, const cm_home_id *home, cm_change *change)
+cm_status cm_tx_destroy_home(cm_tx *tx, const cm_home_id *home)
 {
-    CM_AUTO(cm_tx_end) cm_tx tx;
-    CM_TRY(cm_tx_begin_change(store, change, &tx));
     cm_row row;
-    CM_TRY(cm_tx_home(&tx, home, &row));
+    CM_TRY(cm_tx_home(tx, home, &row));
     cm_row probe;
     cm_row_init(&probe, CM_CAMERAS);
     cm_row_set_id(&probe, CM_CAMERAS_HOME, home->text);
     cm_home_id own = *home;
-    CM_TRY(cm_tx_each(&tx, &probe, CM_WHERE(CM_CAMERAS_HOME), note_gone, &own));
+    CM_TRY(cm_tx_each(tx, &probe, CM_WHERE(CM_CAMERAS_HOME), note_gone, &own));
     /* Children first: foreign keys. */
     static const cm_table_id TABLES[] = {CM_INVITATIONS,  CM_API_TOKENS,    CM_GRANTS,
                                          CM_GROUP_GRANTS, CM_GROUP_CAMERAS, CM_CAMERA_GROUPS,
@@ -113,10 +119,49 @@ cm_status cm_store_home_delete(cm_store *store, const cm_home_id *home, cm_chang
     for (size_t i = 0; i < CM_COUNT(TABLES); i++) {
         cm_row_init(&probe, TABLES[i]);
         cm_row_set_id(&probe, probe.table->owner, home->text);
-        CM_TRY(cm_tx_delete_all(&tx, &probe, CM_WHERE(probe.table->owner), NULL));
+        CM_TRY(cm_tx_delete_all(tx, &probe, CM_WHERE(probe.table->owner), NULL));
     }
-    CM_TRY(cm_tx_remove_owner(&tx, &row));
+    return cm_tx_remove_owner(tx, &row);
+}
+
+cm_status cm_store_home_delete(cm_store *store, const cm_home_id *home, cm_change *change)
+{
+    CM_AUTO(cm_tx_end) cm_tx tx;
+    CM_TRY(cm_tx_begin_change(store, change, &tx));
+    CM_TRY(cm_tx_destroy_home(&tx, home));
     change->home = *home;
+    return cm_tx_commit(&tx);
+}
+
+cm_status cm_store_home_suspend(cm_store *store, const cm_home_id *home, cm_slice by, cm_slice why,
+                                cm_wall now, cm_change *change)
+{
+    CM_TRY(cm_store_check_name(by));
+    CM_TRY(cm_store_check_name(why));
+    CM_AUTO(cm_tx_end) cm_tx tx;
+    CM_TRY(cm_tx_begin_change(store, change, &tx));
+    CM_TRY(cm_tx_raise_all(&tx, home));
+    cm_row row;
+    CM_TRY(cm_tx_home(&tx, home, &row));
+    if (cm_row_integer(&row, CM_HOMES_SUSPENDED) == 0)
+        cm_row_set_integer(&row, CM_HOMES_SUSPENDED, now.us);
+    cm_row_set_bytes(&row, CM_HOMES_SUSPENDED_BY, by);
+    cm_row_set_bytes(&row, CM_HOMES_SUSPENDED_WHY, why);
+    CM_TRY(cm_tx_update(&tx, &row));
+    change->home = *home;
+    return cm_tx_commit(&tx);
+}
+
+cm_status cm_store_home_resume(cm_store *store, const cm_home_id *home)
+{
+    CM_AUTO(cm_tx_end) cm_tx tx;
+    CM_TRY(cm_tx_begin(store, CM_TX_WRITE, &tx));
+    cm_row row;
+    CM_TRY(cm_tx_home(&tx, home, &row));
+    cm_row_set_integer(&row, CM_HOMES_SUSPENDED, 0);
+    cm_row_set_bytes(&row, CM_HOMES_SUSPENDED_BY, (cm_slice){0});
+    cm_row_set_bytes(&row, CM_HOMES_SUSPENDED_WHY, (cm_slice){0});
+    CM_TRY(cm_tx_update(&tx, &row));
     return cm_tx_commit(&tx);
 }
 

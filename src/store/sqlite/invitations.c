@@ -257,6 +257,9 @@ static cm_status find_open(cm_tx *tx, const uint8_t token_hash[CM_MAC_SIZE], cm_
     CM_TRY(cm_tx_find(tx, &probe, CM_WHERE(CM_INVITATIONS_TOKEN_HASH), row));
     CM_TRY(read_invitation(row, out));
     CM_ENSURE(cm_stored_invitation_state(out, now) == CM_INVITATION_OPEN, CM_ABSENT);
+    cm_row home;
+    CM_TRY(cm_tx_home(tx, &out->home, &home));
+    CM_ENSURE(cm_row_integer(&home, CM_HOMES_SUSPENDED) == 0, CM_ABSENT);
     const cm_status maker = ensure_maker(tx, &out->home, &out->by);
     CM_ENSURE(maker != CM_REFUSE, CM_ABSENT);
     CM_TRY(maker);

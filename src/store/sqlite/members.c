@@ -59,28 +59,53 @@ static cm_status ensure_another_owner(cm_tx *tx, const cm_home_id *home)
     return owners > 1 ? CM_OK : CM_REFUSE;
 }
 
+static cm_status set_role(cm_tx *tx, const cm_home_id *home, const cm_account_id *account,
+                          cm_role role)
+{
+    cm_row row;
+    CM_TRY(cm_tx_membership(tx, home, account, &row));
+    const cm_role before = (cm_role)cm_row_integer(&row, CM_MEMBERSHIPS_ROLE);
+    if (before == CM_ROLE_OWNER && role != CM_ROLE_OWNER) {
+        CM_TRY(ensure_another_owner(tx, home));
+        CM_TRY(cm_tx_raise_all(tx, home));
+    }
+    /* Any step down: the row with more rights must not fit any more. */
+    if (role > before)
+        CM_TRY(cm_tx_bump_home(tx, home));
+    if (role != CM_ROLE_OWNER)
+        CM_TRY(cm_tx_void_invitations(tx, home, account, NULL));
+    cm_row_set_integer(&row, CM_MEMBERSHIPS_ROLE, role);
+    return cm_tx_update(tx, &row);
+}
+
 cm_status cm_store_member_set_role(cm_store *store, const cm_home_id *home,
                                    const cm_account_id *account, cm_role role, cm_change *change)
 {
     CM_ENSURE(role > CM_ROLE_NONE && (unsigned)role < CM_ROLES, CM_REFUSE);
     CM_AUTO(cm_tx_end) cm_tx tx;
     CM_TRY(cm_tx_begin_change(store, change, &tx));
-    cm_row row;
-    CM_TRY(cm_tx_membership(&tx, home, account, &row));
-    const cm_role before = (cm_role)cm_row_integer(&row, CM_MEMBERSHIPS_ROLE);
-    if (before == CM_ROLE_OWNER && role != CM_ROLE_OWNER) {
-        CM_TRY(ensure_another_owner(&tx, home));
-        CM_TRY(cm_tx_raise_all(&tx, home));
-    }
-    /* Any step down: the row with more rights must not fit any more. */
-    if (role > before)
-        CM_TRY(cm_tx_bump_home(&tx, home));
-    if (role != CM_ROLE_OWNER)
-        CM_TRY(cm_tx_void_invitations(&tx, home, account, NULL));
-    cm_row_set_integer(&row, CM_MEMBERSHIPS_ROLE, role);
-    CM_TRY(cm_tx_update(&tx, &row));
+    CM_TRY(set_role(&tx, home, account, role));
     change->home = *home;
     change->account = *account;
+    return cm_tx_commit(&tx);
+}
+
+cm_status cm_store_home_hand_over(cm_store *store, const cm_hand_over *h, cm_change *change)
+{
+    CM_ENSURE((unsigned)h->then < CM_ROLES && h->then != CM_ROLE_OWNER, CM_REFUSE);
+    CM_ENSURE(!cm_account_id_equal(&h->from, &h->to), CM_REFUSE);
+    CM_AUTO(cm_tx_end) cm_tx tx;
+    CM_TRY(cm_tx_begin_change(store, change, &tx));
+    cm_row row;
+    const cm_status found = cm_tx_membership(&tx, &h->home, &h->from, &row);
+    CM_ENSURE(found != CM_ABSENT, CM_REFUSE);
+    CM_TRY(found);
+    CM_ENSURE(cm_row_integer(&row, CM_MEMBERSHIPS_ROLE) == CM_ROLE_OWNER, CM_REFUSE);
+    CM_TRY(set_role(&tx, &h->home, &h->to, CM_ROLE_OWNER));
+    CM_TRY(h->then == CM_ROLE_NONE ? cm_tx_leave_home(&tx, &h->home, &h->from, false)
+                                   : set_role(&tx, &h->home, &h->from, h->then));
+    change->home = h->home;
+    change->account = h->from;
     return cm_tx_commit(&tx);
 }
 

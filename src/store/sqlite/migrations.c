@@ -107,6 +107,10 @@ static const char *const STEPS[] = {
     " cameras BLOB NOT NULL, made_by TEXT NOT NULL, created INTEGER NOT NULL,"
     " expires INTEGER NOT NULL, used_by TEXT NOT NULL, used INTEGER NOT NULL,"
     " generation INTEGER NOT NULL, mac BLOB NOT NULL, UNIQUE (home, id)) STRICT;",
+
+    "ALTER TABLE homes ADD COLUMN suspended INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE homes ADD COLUMN suspended_by TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE homes ADD COLUMN suspended_why TEXT NOT NULL DEFAULT '';",
 };
 
 #ifdef CM_FURTHER_STEP /* stands for a later version, in tests of the upgrade */

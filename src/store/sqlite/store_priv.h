@@ -173,6 +173,7 @@ cm_status cm_store_read_terms(const cm_row *row, cm_grant_terms *out);
 void cm_store_write_terms(cm_row *row, const cm_grant_terms *terms);
 /* The camera is in no group any more: it goes. */
 cm_status cm_tx_leave_groups(cm_tx *tx, const cm_camera_key *key);
+cm_status cm_store_read_suspension(const cm_row *row, cm_suspension *out); /* of a home's row */
 
 cm_status cm_tx_make_invitation(cm_tx *tx, const cm_new_invitation *invitation, cm_wall now,
                                 cm_stored_invitation *out);
@@ -199,5 +200,7 @@ cm_status cm_tx_open_session(cm_tx *tx, const cm_account_id *account,
 /* All of the account's, which has been bumped. */
 cm_status cm_tx_remove_passkeys(cm_tx *tx, const cm_account_id *account);
 cm_status cm_tx_remove_recovery(cm_tx *tx, const cm_account_id *account);
+/* With all that is in it. */
+cm_status cm_tx_destroy_home(cm_tx *tx, const cm_home_id *home);
 cm_status cm_tx_leave_home(cm_tx *tx, const cm_home_id *home, const cm_account_id *account,
                            bool may_be_last_owner);

@@ -25,7 +25,10 @@
     X(IS_DECLARED, is_declared, INTEGER)                                                           \
     X(CREATED, created, INTEGER)                                                                   \
     X(GENERATION, generation, INTEGER)                                                             \
-    X(TIME_ZONE, time_zone, ADDED_TEXT)
+    X(TIME_ZONE, time_zone, ADDED_TEXT)                                                            \
+    X(SUSPENDED, suspended, ADDED)                                                                 \
+    X(SUSPENDED_BY, suspended_by, ADDED_TEXT)                                                      \
+    X(SUSPENDED_WHY, suspended_why, ADDED_TEXT)
 #define CM_TABLE_ACCOUNTS(X)                                                                       \
     X(ID, id, TEXT)                                                                                \
     X(NAME, name, TEXT)                                                                            \
