@@ -33,6 +33,7 @@ int cm_command_serve(int argc, char **argv);
 int cm_command_camera(int argc, char **argv);
 int cm_command_user(int argc, char **argv);
 int cm_command_home(int argc, char **argv);
+int cm_command_home_import(int argc, char **argv);
 int cm_command_token(int argc, char **argv);
 int cm_command_audit(int argc, char **argv);
 int cm_command_store(int argc, char **argv);

@@ -1,4 +1,4 @@
-/* `casement home add|list|remove`. */
+/* `casement home add|list|remove`; `import` is in command_import.c. */
 #include <string.h>
 
 #include "server/desk.h"
@@ -139,6 +139,7 @@ int cm_command_home(int argc, char **argv)
     static const cm_command COMMANDS[] = {
         {"add", "make a home", run_add},
         {"list", "print the homes", run_list},
+        {"import", "make many homes from a file", cm_command_home_import},
         {"remove", "remove a home with all that is in it", run_remove},
     };
     static const cm_command_table TABLE = {"home", COMMANDS, CM_COUNT(COMMANDS)};

@@ -101,3 +101,25 @@ typedef struct cm_join {
  */
 cm_status cm_store_invitation_accept(cm_store *store, const cm_join *join, cm_wall now,
                                      cm_stored_account *account, cm_stored_invitation *out);
+
+/* ---- many homes at once ---- */
+
+enum { CM_IMPORT_HOMES_MAX = 200 };
+
+typedef struct cm_import_home {
+    cm_slice name, label; /* label: of the invitation of its first owner */
+    const cm_new_camera *cameras;
+    size_t camera_count;
+    uint8_t token_hash[CM_MAC_SIZE]; /* of that invitation */
+} cm_import_home;
+
+typedef struct cm_import {
+    const cm_import_home *homes;
+    size_t count;    /* at most CM_IMPORT_HOMES_MAX */
+    cm_wall expires; /* of all the invitations */
+} cm_import;
+
+/* All of them, with their cameras and an invitation of each first owner, or none. `out` has room
+ * for `count`. CM_REFUSE: something of one can't be used. */
+cm_status cm_store_homes_import(cm_store *store, const cm_import *import, cm_wall now,
+                                cm_stored_invitation *out);

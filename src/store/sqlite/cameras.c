@@ -141,29 +141,35 @@ static cm_status fill(cm_tx *tx, const cm_camera_key *key, const cm_new_camera *
     return may_take_talk(row) ? CM_OK : CM_REFUSE;
 }
 
+cm_status cm_tx_make_camera(cm_tx *tx, const cm_home_id *home, const cm_new_camera *camera,
+                            cm_wall now, cm_stored_camera *out)
+{
+    CM_TRY(cm_tx_home(tx, home, NULL));
+    cm_camera_key key = {.home = *home, .camera = camera->id};
+    if (key.camera.text[0] == '\0')
+        cm_id_make(tx->store->random_given, key.camera.text);
+    cm_row row;
+    cm_row_init(&row, CM_CAMERAS);
+    cm_row_set_id(&row, CM_CAMERAS_HOME, home->text);
+    size_t count;
+    CM_TRY(cm_db_count(tx->db, &row, CM_WHERE(CM_CAMERAS_HOME), &count));
+    CM_ENSURE(count < CM_HOME_CAMERAS_MAX, CM_FULL);
+    cm_row_set_id(&row, CM_CAMERAS_ID, key.camera.text);
+    CM_TRY(fill(tx, &key, camera, &row));
+    /* Above any epoch that a deleted camera of this id can have had: each turn raised an epoch by
+     * one and the generation by at least one. */
+    cm_row_set_integer(&row, CM_CAMERAS_MIN_EPOCH, (int64_t)tx->generation + 1);
+    cm_row_set_integer(&row, CM_CAMERAS_CREATED, now.us);
+    CM_TRY(cm_tx_insert(tx, &row));
+    return cm_store_read_camera(&row, out);
+}
+
 cm_status cm_store_camera_create(cm_store *store, const cm_home_id *home,
                                  const cm_new_camera *camera, cm_wall now, cm_stored_camera *out)
 {
     CM_AUTO(cm_tx_end) cm_tx tx;
     CM_TRY(cm_tx_begin(store, CM_TX_WRITE, &tx));
-    CM_TRY(cm_tx_home(&tx, home, NULL));
-    cm_camera_key key = {.home = *home, .camera = camera->id};
-    if (key.camera.text[0] == '\0')
-        cm_id_make(store->random_given, key.camera.text);
-    cm_row row;
-    cm_row_init(&row, CM_CAMERAS);
-    cm_row_set_id(&row, CM_CAMERAS_HOME, home->text);
-    size_t count;
-    CM_TRY(cm_db_count(tx.db, &row, CM_WHERE(CM_CAMERAS_HOME), &count));
-    CM_ENSURE(count < CM_HOME_CAMERAS_MAX, CM_FULL);
-    cm_row_set_id(&row, CM_CAMERAS_ID, key.camera.text);
-    CM_TRY(fill(&tx, &key, camera, &row));
-    /* Above any epoch that a deleted camera of this id can have had: each turn raised an epoch by
-     * one and the generation by at least one. */
-    cm_row_set_integer(&row, CM_CAMERAS_MIN_EPOCH, (int64_t)tx.generation + 1);
-    cm_row_set_integer(&row, CM_CAMERAS_CREATED, now.us);
-    CM_TRY(cm_tx_insert(&tx, &row));
-    CM_TRY(cm_store_read_camera(&row, out));
+    CM_TRY(cm_tx_make_camera(&tx, home, camera, now, out));
     return cm_tx_commit(&tx);
 }
 

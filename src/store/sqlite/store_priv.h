@@ -175,6 +175,8 @@ void cm_store_write_terms(cm_row *row, const cm_grant_terms *terms);
 cm_status cm_tx_leave_groups(cm_tx *tx, const cm_camera_key *key);
 cm_status cm_store_read_suspension(const cm_row *row, cm_suspension *out); /* of a home's row */
 
+cm_status cm_tx_make_camera(cm_tx *tx, const cm_home_id *home, const cm_new_camera *camera,
+                            cm_wall now, cm_stored_camera *out);
 cm_status cm_tx_make_invitation(cm_tx *tx, const cm_new_invitation *invitation, cm_wall now,
                                 cm_stored_invitation *out);
 /* Deletes the open ones that `by` made, who owns the home no more: the home has been bumped. */
