@@ -250,7 +250,8 @@ def leaked(server, cookie):
     with open(os.path.join(server.data, "passwords.list"), "r+b") as file:
         file.truncate(7)
     broken = server.ask("POST", "/api/v1/session/password", change, cookie=cookie)
-    check("with a list that can't be read no password is set", broken.status >= 500 and "password-list-unreadable" in server.log, broken)
+    check("with a list that can't be read no password is set", broken.status >= 500 and
+          until(lambda: "password-list-unreadable" in server.log), broken)
     os.unlink(os.path.join(server.data, "passwords.list"))
     taken = server.ask("POST", "/api/v1/session/password", {**change, "new_password": "a door that leads home"}, cookie=cookie)
     check("without one it is", taken.status == 204, taken)

@@ -112,8 +112,6 @@ export const api = {
   sessions: async () => (await request<{ sessions: SignedInAt[] }>('GET', '/api/v1/sessions')).sessions,
   endSession: (id: string) => request<void>('DELETE', `/api/v1/sessions/${part(id)}`),
   endOtherSessions: () => request<void>('DELETE', '/api/v1/sessions'),
-  AuditEntry, AuditGroup, Camera, CameraInput, Home, Passkey, PasskeyAsk, PasskeyList, PasskeyMade, PasskeyOptions,
-  PasskeyShown, Person, Probe, Role, ServerInfo, Session, SignedInAt, StreamName, Terms, Viewing, Watching, Why,
   homes: async () => (await request<{ homes: Home[] }>('GET', '/api/v1/homes')).homes,
   addHome: (name: string) => request<Home>('POST', '/api/v1/homes', { name }),
   cameras: async (home: string) =>
