@@ -91,6 +91,7 @@ static const char *const CAUSES[CM_AUDIT_CAUSES] = {
     [CM_AUDIT_CAUSE_NOT_YET] = "not-yet",
     [CM_AUDIT_CAUSE_OVER] = "over",
     [CM_AUDIT_CAUSE_HOURS] = "not-these-hours",
+    [CM_AUDIT_CAUSE_SUSPENDED] = "home-suspended",
     [CM_AUDIT_CAUSE_STALE] = "stale",
     [CM_AUDIT_CAUSE_RIGHT] = "right",
     [CM_AUDIT_CAUSE_FOREIGN] = "foreign",

@@ -80,6 +80,7 @@ typedef enum cm_audit_cause {
     CM_AUDIT_CAUSE_NOT_YET = 26,
     CM_AUDIT_CAUSE_OVER = 27,
     CM_AUDIT_CAUSE_HOURS = 28,
+    CM_AUDIT_CAUSE_SUSPENDED = 29, /* the home is */
     /* of openings */
     CM_AUDIT_CAUSE_STALE = 32,
     CM_AUDIT_CAUSE_RIGHT = 33,

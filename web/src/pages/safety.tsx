@@ -27,6 +27,7 @@ const wayOf = (path: string | undefined): string => t(`safety.path.${PATHS.find(
 
 const CAUSES = [
   'wrong-name-or-password', 'too-many-tries', 'no-grant', 'no-member', 'session-over', 'account-held-off', 'too-many', 'left',
+  'not-yet', 'over', 'not-these-hours', 'home-suspended',
 ] as const;
 const causeOf = (cause: string | undefined): string => t(`safety.cause.${CAUSES.find((one) => one === cause) ?? 'other'}`);
 
