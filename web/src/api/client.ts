@@ -112,6 +112,26 @@ export const api = {
   sessions: async () => (await request<{ sessions: SignedInAt[] }>('GET', '/api/v1/sessions')).sessions,
   endSession: (id: string) => request<void>('DELETE', `/api/v1/sessions/${part(id)}`),
   endOtherSessions: () => request<void>('DELETE', '/api/v1/sessions'),
+  passkeyAsk: () => request<PasskeyAsk>('POST', '/api/v1/session/passkey/challenge', {}),
+  signInWithPasskey: (shown: PasskeyShown) => request<Session>('POST', '/api/v1/session/passkey', shown),
+  recover: (name: string, code: string, endsSessions: boolean, removesPasskeys: boolean) =>
+    request<Session>('POST', '/api/v1/session/recovery', {
+      name, code, end_sessions: endsSessions, remove_passkeys: removesPasskeys,
+    }),
+  passkeys: () => request<PasskeyList>('GET', '/api/v1/passkeys'),
+  passkeyOptions: () => request<PasskeyOptions>('POST', '/api/v1/passkeys/challenge', {}),
+  addPasskey: (made: PasskeyMade) => request<Passkey>('POST', '/api/v1/passkeys', made),
+  renamePasskey: (id: string, name: string) => request<Passkey>('PATCH', `/api/v1/passkeys/${part(id)}`, { name }),
+  removePasskey: (id: string) => request<void>('DELETE', `/api/v1/passkeys/${part(id)}`),
+  makeRecoveryCodes: async () => (await request<{ codes: string[] }>('POST', '/api/v1/recovery', {})).codes,
+  watching: async (home: string) =>
+    (await request<{ watching: Watching[] }>('GET', `/api/v1/watching?${ofHome(home)}`)).watching,
+  viewings: (home: string, camera: string, from: Date, to: Date) =>
+    request<{ viewings: Viewing[]; has_more: boolean }>('GET',
+      `/api/v1/cameras/${part(camera)}/viewings?${ofHome(home)}&from=${from.toISOString()}&to=${to.toISOString()}`),
+  audit: (home: string, groups: readonly AuditGroup[], before?: number) =>
+    request<{ entries: AuditEntry[]; has_more: boolean }>('GET',
+      `/api/v1/audit?${ofHome(home)}&limit=50${groups.length > 0 ? `&groups=${groups.join(',')}` : ''}${before === undefined ? '' : `&before=${before}`}`),
   homes: async () => (await request<{ homes: Home[] }>('GET', '/api/v1/homes')).homes,
   addHome: (name: string) => request<Home>('POST', '/api/v1/homes', { name }),
   cameras: async (home: string) =>
