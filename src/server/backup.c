@@ -15,9 +15,14 @@
 /* Not `generation`: it says how new the database beside it has to be, and a restored one is taken
  * over above whatever that was. Not kept copies from before an upgrade. */
 static const cm_backup_part PARTS[] = {
-    {CM_BACKUP_DATABASE, 0600, false}, {CM_BACKUP_KEY, 0600, false}, /* only under a passphrase */
-    {"ca.crt", 0644, false},           {"ca.key", 0600, false},      {"server.crt", 0644, false},
-    {"server.key", 0600, false},       {"audit", 0600, true},
+    {CM_BACKUP_DATABASE, 0600, false},
+    {CM_BACKUP_KEY, 0600, false}, /* only under a passphrase */
+    {"ca.crt", 0644, false},
+    {"ca.key", 0600, false},
+    {"server.crt", 0644, false},
+    {"server.key", 0600, false},
+    {"audit", 0600, true},
+    {"passwords.list", 0600, false},
 };
 
 /* A file's name that stays in its folder and is not one of those that are being written. */

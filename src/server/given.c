@@ -4,11 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/writer.h"
 #include "grants/rights.h"
 
-enum { LINE_SIZE = 512, RIGHTS_SIZE = 64 };
+enum { LINE_SIZE = 640, TERMS_SIZE = 192 };
 
 void cm_given_clear(cm_given *given)
 {
@@ -47,12 +48,41 @@ static cm_status add_accounts(cm_store *store, cm_given *given)
     return CM_OK;
 }
 
-static void write_rights(uint32_t rights, char out[RIGHTS_SIZE])
+static void write_moment(cm_writer *w, const char *word, cm_wall when)
 {
-    cm_writer w = cm_writer_over(out, RIGHTS_SIZE - 1);
+    const time_t seconds = (time_t)(when.us / CM_SECONDS(1));
+    struct tm utc;
+    char text[32] = "";
+    if (when.us == 0)
+        return;
+    gmtime_r(&seconds, &utc);
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    cm_write_format(w, ", %s %s", word, text);
+}
+
+static void write_hours(cm_writer *w, const cm_hours *hours)
+{
+    if (cm_hours_are_always(hours))
+        return;
+    cm_write_text(w, ", on");
+    for (unsigned day = 0; day < CM_HOURS_DAYS; day++)
+        if (hours->days == 0 || (hours->days >> day & 1) == 1)
+            cm_write_format(w, " %s", cm_hours_day_name(day));
+    cm_write_format(w, " %02u:%02u to %02u:%02u", hours->from / 60, hours->from % 60,
+                    hours->to / 60, hours->to % 60);
+}
+
+/* "view, listen, on mon tue 08:00 to 18:00, until …": all of it, as another hour is another right.
+ */
+static void write_terms(const cm_grant_terms *terms, char out[TERMS_SIZE])
+{
+    cm_writer w = cm_writer_over(out, TERMS_SIZE - 1);
     for (unsigned i = 0; i < CM_RIGHT_KINDS; i++)
-        if ((rights & cm_right_at(i)) != 0)
+        if ((terms->rights & cm_right_at(i)) != 0)
             cm_write_format(&w, "%s%s", w.used > 0 ? ", " : "", cm_right_name(i));
+    write_hours(&w, &terms->hours);
+    write_moment(&w, "from", terms->not_before);
+    write_moment(&w, "until", terms->not_after);
     out[w.used] = '\0';
 }
 
@@ -62,10 +92,34 @@ static cm_status add_member(const cm_stored_home *home, const cm_stored_member *
     CM_TRY(
         add(given, "home %s: %s is %s", home->id.text, member->name, cm_role_name(member->role)));
     for (size_t i = 0; i < member->camera_count; i++) {
-        char rights[RIGHTS_SIZE];
-        write_rights(member->cameras[i].terms.rights, rights);
-        CM_TRY(add(given, "home %s: %s may %s at camera %s", home->id.text, member->name, rights,
-                   member->cameras[i].camera.text));
+        char terms[TERMS_SIZE];
+        write_terms(&member->cameras[i].terms, terms);
+        CM_TRY(add(given, "home %s: camera %s: %s may %s", home->id.text,
+                   member->cameras[i].camera.text, member->name, terms));
+    }
+    return CM_OK;
+}
+
+static const char *name_of(const cm_stored_members *members, const cm_account_id *account)
+{
+    for (size_t i = 0; i < members->count; i++)
+        if (strcmp(members->items[i].account.text, account->text) == 0)
+            return members->items[i].name;
+    return account->text;
+}
+
+static cm_status add_group(const cm_stored_group *group, const cm_stored_members *members,
+                           cm_given *given)
+{
+    const char *home = group->key.home.text;
+    for (size_t i = 0; i < group->camera_count; i++)
+        CM_TRY(add(given, "home %s: group %s: camera %s is in it", home, group->name,
+                   group->cameras[i].text));
+    for (size_t i = 0; i < group->right_count; i++) {
+        char terms[TERMS_SIZE];
+        write_terms(&group->rights[i].terms, terms);
+        CM_TRY(add(given, "home %s: group %s: %s may %s", home, group->name,
+                   name_of(members, &group->rights[i].account), terms));
     }
     return CM_OK;
 }
@@ -76,10 +130,14 @@ static cm_status add_home(cm_store *store, const cm_stored_home *home, cm_wall n
     CM_TRY(cm_store_members(store, &home->id, now, &members));
     for (size_t i = 0; i < members.count; i++)
         CM_TRY(add_member(home, &members.items[i], given));
+    CM_AUTO(cm_stored_groups_clear) cm_stored_groups groups = {.count = 0};
+    CM_TRY(cm_store_groups(store, &home->id, &groups));
+    for (size_t i = 0; i < groups.count; i++)
+        CM_TRY(add_group(&groups.items[i], &members, given));
     CM_AUTO(cm_stored_cameras_clear) cm_stored_cameras cameras = {.count = 0};
     CM_TRY(cm_store_cameras(store, &home->id, &cameras));
     for (size_t i = 0; i < cameras.count; i++)
-        CM_TRY(add(given, "home %s: there is the camera %s", home->id.text,
+        CM_TRY(add(given, "home %s: camera %s is there", home->id.text,
                    cameras.items[i].key.camera.text));
     return CM_OK;
 }

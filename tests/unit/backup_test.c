@@ -198,7 +198,7 @@ static void everything_comes_back_into_an_empty_place(void **state)
         fail_msg("%s", back.message);
     assert_string_equal(back.restored.aside, "");
     assert_false(back.restored.has_replaced);
-    assert_true(cm_given_has(&back.restored.given, "home verdi: bruno may view at camera door"));
+    assert_true(cm_given_has(&back.restored.given, "home verdi: camera door: bruno may view"));
     assert_true(cm_given_has(&back.restored.given, "home rossi: carla is owner"));
     cm_restored_clear(&back.restored);
     assert_text_of(w.directory, "ca.crt", "a certificate", 0644);
@@ -289,7 +289,7 @@ static void what_was_taken_away_since_is_listed_and_nobody_is_signed_in(void **s
     assert_int_equal(back.status, CM_OK);
     const cm_restored *r = &back.restored;
     assert_true(r->has_replaced);
-    const char *grant = "home verdi: bruno may view at camera door";
+    const char *grant = "home verdi: camera door: bruno may view";
     assert_true(cm_given_has(&r->given, grant) && !cm_given_has(&r->replaced, grant));
     assert_true(cm_given_has(&r->given, "dario may sign in"));
     assert_false(cm_given_has(&r->replaced, "dario may sign in"));
@@ -305,6 +305,38 @@ static void what_was_taken_away_since_is_listed_and_nobody_is_signed_in(void **s
     cm_stored_tokens_clear(&tokens);
     assert_true(epoch_of(&w, "verdi", "door") >= epoch);
     cm_buffer_deinit(&file);
+    remove_all(&w);
+}
+
+/* Another hour, another end, another group: each is another line, so that it is marked. */
+static void the_list_says_hours_ends_and_groups(void **state)
+{
+    (void)state;
+    store_world w;
+    store_world_open(&w);
+    const cm_camera_key yard = camera_key("verdi", "yard");
+    const cm_grant_terms terms = {.rights = VIEW | 2,
+                                  .hours = {.days = 3, .from = 8 * 60, .to = 18 * 60 + 30},
+                                  .not_after = {.us = NOW.us + DAY_US}};
+    cm_change change;
+    assert_int_equal(
+        cm_store_grant_put(w.store, &yard, &w.people[BRUNO].id, &terms, false, NOW, &change),
+        CM_OK);
+    cm_change_clear(&change);
+    cm_group_key group = {.home = w.verdi};
+    const cm_group_cameras cameras = {.items = &yard.camera, .count = 1};
+    assert_int_equal(cm_store_group_create(w.store, &group, CM_TEXT("Outside"), &cameras, NOW),
+                     CM_OK);
+    const cm_grant_terms view = {.rights = VIEW};
+    assert_int_equal(
+        cm_store_group_grant_put(w.store, &group, &w.people[BRUNO].id, &view, NOW, &change), CM_OK);
+    cm_change_clear(&change);
+    CM_AUTO(cm_given_clear) cm_given given = {.count = 0};
+    assert_int_equal(cm_given_read(w.store, NOW, &given), CM_OK);
+    assert_true(cm_given_has(&given, "home verdi: camera yard: bruno may view, listen, on mon tue "
+                                     "08:00 to 18:30, until 2026-11-19T11:06:40Z"));
+    assert_true(cm_given_has(&given, "home verdi: group Outside: camera yard is in it"));
+    assert_true(cm_given_has(&given, "home verdi: group Outside: bruno may view"));
     remove_all(&w);
 }
 
@@ -589,6 +621,7 @@ int main(void)
         cmocka_unit_test(everything_comes_back_into_an_empty_place),
         cmocka_unit_test(the_key_is_in_it_only_under_a_passphrase),
         cmocka_unit_test(what_was_taken_away_since_is_listed_and_nobody_is_signed_in),
+        cmocka_unit_test(the_list_says_hours_ends_and_groups),
         cmocka_unit_test(sessions_end_and_epochs_rise_in_every_case),
         cmocka_unit_test(the_replaced_database_put_back_is_refused),
         cmocka_unit_test(a_directory_in_use_or_not_empty_is_left_alone),
