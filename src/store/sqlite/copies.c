@@ -95,20 +95,6 @@ static void write_name(time_t when, int64_t step, char out[CM_COPY_NAME_SIZE])
     snprintf(out, CM_COPY_NAME_SIZE, PREFIX "%s.step%" PRId64, text, step);
 }
 
-static bool is_taken(const char *directory, const char *name)
-{
-    char path[PATH_MAX];
-    return cm_files_join(directory, name, path) == CM_OK && access(path, F_OK) == 0;
-}
-
-void cm_copies_name(const char *directory, int64_t step, char out[CM_COPY_NAME_SIZE])
-{
-    time_t when = time(NULL);
-    write_name(when, step, out);
-    while (is_taken(directory, out))
-        write_name(++when, step, out);
-}
-
 static bool is_time(cm_slice text)
 {
     for (size_t i = 0; i < text.size; i++) {
@@ -136,17 +122,17 @@ static void close_directory(DIR **directory)
         closedir(*directory);
 }
 
-/* The newest copy with at most `step_most` steps that is older than the name `before` (""). */
-static cm_status find_before(const char *directory, uint64_t step_most, const char *before,
-                             char out[CM_COPY_NAME_SIZE])
+/* The newest copy with so many steps that is older than the name `before` (""). */
+static cm_status find_before(const char *directory, uint64_t step_least, uint64_t step_most,
+                             const char *before, char out[CM_COPY_NAME_SIZE])
 {
     CM_AUTO(close_directory) DIR *entries = opendir(directory);
     CM_ENSURE(entries != NULL, CM_BROKEN);
     char best[CM_COPY_NAME_SIZE] = "";
     for (const struct dirent *e; (e = readdir(entries)) != NULL;) {
         uint64_t step;
-        if (read_name(e->d_name, &step) && step <= step_most && strcmp(e->d_name, best) > 0 &&
-            (before[0] == '\0' || strcmp(e->d_name, before) < 0))
+        if (read_name(e->d_name, &step) && step >= step_least && step <= step_most &&
+            strcmp(e->d_name, best) > 0 && (before[0] == '\0' || strcmp(e->d_name, before) < 0))
             CM_TRY(cm_slice_to_cstr(cm_slice_of(e->d_name), best, sizeof best));
     }
     CM_ENSURE(best[0] != '\0', CM_ABSENT);
@@ -156,15 +142,29 @@ static cm_status find_before(const char *directory, uint64_t step_most, const ch
 
 cm_status cm_copies_find(const char *directory, int64_t step_most, char out[CM_COPY_NAME_SIZE])
 {
-    return find_before(directory, (uint64_t)step_most, "", out);
+    return find_before(directory, 0, (uint64_t)step_most, "", out);
 }
 
-void cm_copies_prune(const char *directory)
+/* The clock may stand before that of the copies there are; what is made now is the newest all the
+ * same, or it would be the first to be taken for an old one. */
+void cm_copies_name(const char *directory, int64_t step, char out[CM_COPY_NAME_SIZE])
+{
+    char newest[CM_COPY_NAME_SIZE] = "";
+    struct tm utc = {0};
+    time_t when = time(NULL);
+    if (find_before(directory, 0, STEPS_MOST, "", newest) == CM_OK &&
+        strptime(newest + sizeof PREFIX - 1, "%Y%m%dT%H%M%SZ", &utc) != NULL &&
+        timegm(&utc) >= when)
+        when = timegm(&utc) + 1;
+    write_name(when, step, out);
+}
+
+void cm_copies_prune(const char *directory, int64_t step_least, int64_t step_most)
 {
     char name[CM_COPY_NAME_SIZE] = "";
     char path[PATH_MAX];
     size_t seen = 0;
-    while (find_before(directory, STEPS_MOST, name, name) == CM_OK)
+    while (find_before(directory, (uint64_t)step_least, (uint64_t)step_most, name, name) == CM_OK)
         if (++seen > CM_COPIES_KEPT && cm_files_join(directory, name, path) == CM_OK)
             unlink(path);
 }
@@ -196,7 +196,7 @@ cm_status cm_copies_keep(cm_db *db, const char *directory, int64_t step)
     CM_TRY(cm_files_join(directory, name, path));
     CM_TRY(keep(db, directory, draft, path));
     CM_TRY(cm_files_sync_directory(directory));
-    cm_copies_prune(directory);
+    cm_copies_prune(directory, 0, step);
     cm_log(CM_LOG_INFO, "store", "event=copied-before-upgrade copy=%s", name);
     return CM_OK;
 }

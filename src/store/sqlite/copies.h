@@ -23,11 +23,13 @@ typedef struct cm_db_copying {
 } cm_db_copying;
 cm_status cm_db_copy(cm_db *from, const cm_db_copying *copying);
 
-/* The name of a copy that is made at this moment: of this second, or the next that is free. */
+/* The name of a copy that is made at this moment: of this second, or of the next after the newest
+ * that there is. */
 void cm_copies_name(const char *directory, int64_t step, char out[CM_COPY_NAME_SIZE]);
-/* Keeps a copy of what `db` holds, synced, and of older ones all but the CM_COPIES_KEPT newest. */
+/* Keeps a copy of what `db` holds, synced, and of those that took at most as many steps the
+ * CM_COPIES_KEPT newest, this one among them. */
 cm_status cm_copies_keep(cm_db *db, const char *directory, int64_t step);
 /* The newest kept copy that has taken at most `step_most` steps. CM_ABSENT. */
 cm_status cm_copies_find(const char *directory, int64_t step_most, char out[CM_COPY_NAME_SIZE]);
-/* Removes all but the CM_COPIES_KEPT newest. */
-void cm_copies_prune(const char *directory);
+/* Removes all but the CM_COPIES_KEPT newest of those that took so many steps. */
+void cm_copies_prune(const char *directory, int64_t step_least, int64_t step_most);

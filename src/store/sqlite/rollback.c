@@ -158,7 +158,8 @@ cm_status cm_store_rollback(const char *directory, char message[CM_STORE_MESSAGE
     CM_TRY(open_stage(&g));
     if (exchange(&g) != CM_OK)
         return say(&g, "the database can't be replaced; nothing was changed");
-    cm_copies_prune(directory);
+    /* Of its own kind alone: however often one goes back, the way back stays. */
+    cm_copies_prune(directory, out->step, out->step);
     cm_log(CM_LOG_WARN, "store", "event=rolled-back copy=%s", out->copy);
     return CM_OK;
 }
