@@ -37,6 +37,55 @@ const setHidden = (page, isHidden) => page.evaluate((hidden) => {
   document.dispatchEvent(new Event('visibilitychange'));
 }, isHidden);
 
+describe('invitations', { skip: isReal }, () => {
+  test('a link is made, told once, taken by somebody else, and then used up', async () => {
+    const { url, mock } = await serve();
+    const owner = await openSignedIn(browser, url);
+    await owner.evaluate(() => { location.hash = '#/people/verdi'; });
+    await owner.getByRole('link', { name: en['invite.title'] }).click();
+    await owner.getByText(en['invite.none']).waitFor();
+    await owner.getByRole('button', { name: en['invite.new'] }).click();
+    await owner.getByLabel(en['invite.label']).fill('Elena');
+    await owner.getByLabel('Garden').check();
+    await owner.getByRole('button', { name: en['invite.do'] }).click();
+    const link = await owner.locator('.link').textContent();
+    assert.ok(link.startsWith(`${url}/#join=cmi_`), link);
+    await owner.keyboard.press('Escape');
+    await owner.getByText('Elena').first().waitFor();
+    assert.equal(await owner.getByText(link).count(), 0, 'the link is told once');
+    const guest = await openPage(browser);
+    await guest.goto(link);
+    await guest.getByRole('heading', { name: text('join.title', { home: 'Casa Verdi' }) }).waitFor();
+    await guest.getByRole('button', { name: en['join.do'] }).click();
+    await guest.getByText(en['field.required']).waitFor();
+    await guest.getByLabel(en['setup.you']).fill('Elena');
+    await guest.getByLabel(en['setup.secret']).fill('a lamp in the window');
+    await guest.getByRole('button', { name: en['join.do'] }).click();
+    await guest.getByRole('heading', { name: 'Casa Verdi' }).waitFor();
+    assert.equal(await guest.locator('.tile').count(), 1, 'the camera that it gives');
+    assert.ok(!guest.url().includes('cmi_'), 'the secret leaves the address');
+    assert.ok(mock.world.requests.every((one) => !one.includes('cmi_')), 'it stood in no address that was asked for');
+    const late = await openPage(browser);
+    await late.goto(link);
+    await late.getByText(en['join.gone']).waitFor();
+  });
+
+  test('who has an account signs in and joins with it', async () => {
+    const { url, mock } = await serve();
+    mock.world.accounts.set('leo', { id: 'leo', name: 'Leo', password: 'a long sentence', isOperator: false });
+    mock.world.invitations.set('i', { id: 'i', home: 'verdi', token: 'cmi_i', role: 'adult', label: '', state: 'open', cameras: [], used_by: null, made_by: { id: 'anna', name: 'Anna' }, expires: new Date(mock.now() + 86_400_000).toISOString() });
+    const page = await openPage(browser);
+    await page.goto(`${url}/#join=cmi_i`);
+    await page.getByRole('button', { name: en['join.have'] }).click();
+    await page.getByLabel(en['field.name']).fill('Leo');
+    await page.getByLabel(en['field.password'], { exact: true }).fill('a long sentence');
+    await page.getByRole('button', { name: en['signin.do'], exact: true }).click();
+    await page.getByRole('button', { name: text('join.as', { name: 'Leo' }) }).click();
+    await page.getByRole('heading', { name: 'Casa Verdi' }).waitFor();
+    assert.equal(mock.world.homes.get('verdi').members.get('leo'), 'adult');
+  });
+});
+
 describe('coming in', () => {
   test('the setup link makes an owner in three steps, once', { skip: isReal }, async () => {
     const { url } = await serve({ isNew: true });

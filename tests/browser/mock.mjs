@@ -52,7 +52,7 @@ const FRESH = [/^\w+ people(?!.*\/cameras\/)/, /^PUT people/, /^DELETE cameras/,
 
 export function makeWorld({ cameras = 4, isNew = false, isDemo = false } = {}) {
   const world = {
-    accounts: new Map(), sessions: new Map(), devices: new Map(), stale: new Set(), homes: new Map(), setupToken: isNew ? 'first-light' : null,
+    accounts: new Map(), sessions: new Map(), devices: new Map(), stale: new Set(), homes: new Map(), invitations: new Map(), setupToken: isNew ? 'first-light' : null,
     isDemo, passkeys: { here: false, names: ['casement.local', 'localhost'] }, keys: [], codes: { left: 0, made: null }, tries: 0, probes: [], streams: new Set(), events: new Set(), requests: [], ca: true, clockSkewMs: 0,
   };
   const account = (id, name, isOperator = false) =>
@@ -255,6 +255,7 @@ export class Mock {
       return this.json(response, 200, { version: '0.1.0', setup_needed: world.setupToken !== null, ca: world.ca ? { fingerprint_sha256: FINGERPRINT } : null, time: iso(this.now()), demo: world.isDemo, passkeys: world.passkeys });
     if (path === 'setup') return this.setup(response, body);
     if (path === 'session' && method === 'POST') return this.newSession(response, body);
+    if (path === 'invitations/look' || path === 'invitations/accept') return this.join(request, response, path, body);
     if (path === 'session/passkey/challenge') return this.json(response, 200, { challenge: 'A'.repeat(43), rpId: 'localhost', timeout: 300_000, userVerification: 'required', allowCredentials: [] });
     const session = this.sessionOf(request);
     if (!session) throw new Refusal(401, 'sign-in', 'Please sign in.');
@@ -316,6 +317,34 @@ export class Mock {
     this.signIn(response, 201, account);
   }
 
+  /* What the owners of a home see of its invitations; `world.invitations` is made with the first. */
+  invitations(response, method, home, account, id, body) {
+    const { invitations } = this.world;
+    if (method === 'GET') return this.json(response, 200, { invitations: [...invitations.values()].filter((one) => one.home === home.id).map(({ token, home: _, ...one }) => one) });
+    if (method === 'DELETE') {
+      invitations.delete(id);
+      return this.json(response, 204);
+    }
+    const one = { id: `i${invitations.size}`, home: home.id, token: `cmi_${randomBytes(32).toString('base64url')}`, state: 'open', used_by: null, made_by: { id: account.id, name: account.name }, expires: iso(this.now() + body.days * 86_400_000), ...body };
+    invitations.set(one.id, one);
+    return this.json(response, 201, one);
+  }
+
+  join(request, response, path, body) {
+    const one = [...this.world.invitations.values()].find(({ token, state }) => token === body.token && state === 'open');
+    if (!one) throw new Refusal(404, 'no-such-invitation', 'This invitation is over.');
+    const home = this.world.homes.get(one.home);
+    const session = this.sessionOf(request);
+    if (path === 'invitations/look')
+      return this.json(response, 200, { home: { id: home.id, name: home.name }, role: one.role, made_by: one.made_by.name, cameras: one.cameras.length, expires: one.expires, is_member: Boolean(session && home.members.has(session.account.id)) });
+    const account = session?.account ?? { id: `p${this.world.accounts.size}`, name: body.name, password: body.password, isOperator: false };
+    this.world.accounts.set(account.id, account);
+    home.members.set(account.id, one.role);
+    home.rights.set(account.id, new Map(one.cameras.map(({ camera, rights }) => [camera, rights])));
+    Object.assign(one, { state: 'used', used_by: { id: account.id, name: account.name } });
+    return session ? this.json(response, 200, this.sessionObject(account)) : this.signIn(response, 201, account);
+  }
+
   newSession(response, body) {
     const account = [...this.world.accounts.values()].find((one) => one.name === body.name && one.password === body.password);
     if (!account && ++this.world.tries > 4) throw new Refusal(429, 'too-many-tries', 'Too many tries.', { retry_after_s: 30 });
@@ -358,6 +387,7 @@ export class Mock {
       if (method === 'GET') return this.json(response, 200, cameraObject(camera, home, account.id, 0));
     }
     if (role !== 'owner') throw new Refusal(403, 'owner-only', 'Only an owner may do this.');
+    if (thing === 'invitations') return this.invitations(response, method, home, account, id, body);
     if (thing === 'cameras') return this.changeCamera(response, method, home, account, id, body);
     return this.people(response, method, home, id, last, body);
   }

@@ -49,6 +49,10 @@ describe('pages', { skip: isReal }, () => {
       { id: 'one', name: 'Pixel', site: 'localhost', synced: true, created: '2026-05-01T08:00:00.000Z', last_used: '2026-11-20T18:30:00.000Z' },
       { id: 'two', name: 'Windows', site: 'casement.local', synced: false, created: '2026-06-01T08:00:00.000Z', last_used: null },
     ];
+    const invited = (id, more) => mock.world.invitations.set(id, { id, home: 'verdi', token: `cmi_${id}`, role: 'guest', label: id, state: 'open', cameras: [], used_by: null, made_by: { id: 'anna', name: 'Anna' }, expires: new Date(mock.now() + 5 * 86_400_000).toISOString(), ...more });
+    invited('Elena', {});
+    invited('Franco', { state: 'used', used_by: { id: 'marco', name: 'Marco' } });
+    invited('', { state: 'expired' });
     mock.setState('kitchen', 'unreachable', 'timeout', mock.now() + 600_000);
     mock.setState('gate', 'wrong_password', 'wrong_password');
     mock.camera('garden').guests = [{ account: 'marco', name: 'Marco', stream: 'sub', since: new Date(mock.now() - 300_000).toISOString() }];
@@ -81,6 +85,10 @@ describe('pages', { skip: isReal }, () => {
       await page.getByRole('button', { name: words['signin.lost'] }).click();
       await page.getByLabel(words['recover.code']).waitFor();
       await look(page, 'recover', how);
+      await page.goto('about:blank');
+      await page.goto(`${server.url}/#join=cmi_Elena`);
+      await page.getByLabel(words['setup.you']).waitFor();
+      await look(page, 'join', how);
       await page.goto(`${fresh.url}/#setup=first-light`);
       await page.getByLabel(words['setup.you']).waitFor();
       await look(page, 'setup', how);
@@ -137,6 +145,14 @@ describe('pages', { skip: isReal }, () => {
       await page.getByLabel(words['safety.filter.refusals']).check({ force: true });
       await until(async () => await page.getByText('Chrome on Android').count() === 0, 'refusals alone');
       await look(page, 'safety-refused', how);
+      await visit('#/invitations/verdi', 'invitations', () => page.getByText('Elena').first().waitFor());
+      await page.getByRole('button', { name: words['invite.new'] }).click();
+      await page.getByLabel(words['invite.label']).waitFor();
+      await look(page, 'invite', how);
+      await page.getByRole('button', { name: words['invite.do'] }).click();
+      await page.locator('.qr').waitFor();
+      await look(page, 'invite-link', how);
+      await page.keyboard.press('Escape');
       await visit('#/edit/verdi/gate', 'edit', heading('edit.title', { name: 'Gate' }));
       await page.getByRole('button', { name: words['edit.remove'] }).click();
       await page.getByText(words['edit.removeKeys']).waitFor();

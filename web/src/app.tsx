@@ -7,6 +7,8 @@ import { CameraPage } from './pages/camera';
 import { AddCamera, EditCamera } from './pages/camera-form';
 import { SetupNeeded, Setup, SignIn } from './pages/enter';
 import { Homes } from './pages/homes';
+import { Invitations } from './pages/invitations';
+import { Join } from './pages/join';
 import { Passkeys } from './pages/passkeys';
 import { People } from './pages/people';
 import { Publish } from './pages/publish';
@@ -72,7 +74,7 @@ function navItems(at: Route, home: Home | null, isOperator: boolean): NavItem[] 
     add({ page: 'wall', home: home.id }, t('nav.home'), 'home', ['wall', 'camera', 'start']);
     if (home.role === 'owner') {
       add({ page: 'add', home: home.id }, t('nav.add'), 'add');
-      add({ page: 'people', home: home.id }, t('nav.people'), 'people');
+  add({ page: 'people', home: home.id }, t('nav.people'), 'people', ['people', 'invitations']);
       add({ page: 'safety', home: home.id }, t('nav.safety'), 'safety');
     }
   }
@@ -122,8 +124,9 @@ function HomePage({ at, home, homes, data, account }: { at: Route; home: Home; h
     return at.page === 'edit' ? <EditCamera key={camera.id} data={data} camera={camera} />
       : <CameraPage key={camera.id} data={data} camera={camera} home={home} account={account} />;
   }
-  if (at.page === 'add' || at.page === 'people' || at.page === 'safety') {
+  if (at.page === 'add' || at.page === 'people' || at.page === 'invitations' || at.page === 'safety') {
     if (!isOwner) return <Nothing back={wall} />;
+    if (at.page === 'invitations') return <Invitations data={data} home={home} />;
     if (at.page === 'safety') return <Safety data={data} home={home} />;
     return at.page === 'add' ? <AddCamera data={data} home={home} /> : <People data={data} home={home} account={account} />;
   }
@@ -171,10 +174,13 @@ export function App() {
   const state = useStore(session);
   const at = useStore(route);
   const info = useStore(server);
+  const [signsIn, setSignsIn] = useState(false); // for an invitation that is looked at again then
   const body = () => {
     if (state.kind === 'loading') return <main id="content" class="door" aria-busy="true"><p class="unseen">{t('app.loading')}</p></main>;
     if (state.kind === 'offline')
       return <main id="content" class="door"><div class="door-card"><Mark size={56} /><p role="status">{t('app.offline')}</p></div></main>;
+    if (at.page === 'join' && !(state.kind === 'signed-out' && signsIn))
+      return <Join token={at.token} session={state.kind === 'signed-in' ? state.session : null} onSignIn={() => setSignsIn(true)} />;
     if (state.kind === 'signed-in') return <SignedIn value={state.session} />;
     if (at.page === 'setup') return <Setup token={at.token} />;
     if (info?.setup_needed) return <SetupNeeded />;

@@ -5,6 +5,7 @@ import { clock } from '../state/clock';
 import type {
   AuditEntry, AuditGroup, Camera, CameraInput, Home, Passkey, PasskeyAsk, PasskeyList, PasskeyMade, PasskeyOptions,
   PasskeyShown, Person, Probe, Role, ServerInfo, Session, SignedInAt, StreamName, Terms, Viewing, Watching, Why,
+  Invitation, Right, Welcome,
 } from './types';
 
 /* What the server refused, or `offline` when it was not reached at all. */
@@ -146,6 +147,14 @@ export const api = {
     request<Probe>('POST', `/api/v1/cameras/probe?${ofHome(home)}`, input),
   people: async (home: string) =>
     (await request<{ people: Person[] }>('GET', `/api/v1/people?${ofHome(home)}`)).people,
+  invitations: async (home: string) =>
+    (await request<{ invitations: Invitation[] }>('GET', `/api/v1/invitations?${ofHome(home)}`)).invitations,
+  invite: (home: string, wish: { role: Role; label: string; days: number; cameras: { camera: string; rights: Right[] }[] }) =>
+    request<Invitation & { token: string }>('POST', `/api/v1/invitations?${ofHome(home)}`, wish),
+  revokeInvitation: (home: string, id: string) => request<void>('DELETE', `/api/v1/invitations/${part(id)}?${ofHome(home)}`),
+  lookAtInvitation: (token: string) => request<Welcome>('POST', '/api/v1/invitations/look', { token }),
+  acceptInvitation: (token: string, fresh: { name: string; password: string } | null) =>
+    request<Session>('POST', '/api/v1/invitations/accept', { token, ...fresh }),
   addPerson: (home: string, name: string, password: string, role: Role) =>
     request<Person>('POST', `/api/v1/people?${ofHome(home)}`, { name, password, role }),
   setRole: (home: string, account: string, role: Role) =>

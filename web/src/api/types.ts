@@ -133,6 +133,24 @@ export interface Home {
   cameras?: number;
 }
 
+/* An invitation to a home, as its owners see it. */
+export interface Invitation {
+  id: string;
+  role: Role;
+  label: string;
+  state: 'open' | 'used' | 'expired';
+  expires: string;
+  used_by: { id: string; name: string } | null;
+}
+
+/* What the secret of one leads to. */
+export interface Welcome {
+  home: { id: string; name: string };
+  role: Role;
+  made_by: string;
+  is_member: boolean;
+}
+
 export interface Session {
   account: { id: string; name: string; is_operator: boolean };
   homes: Home[];

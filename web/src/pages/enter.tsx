@@ -12,7 +12,7 @@ import { Alert, Field, MIN_PASSWORD, Note, sentenceFor, Tick, useSubmit } from '
 import { Icon, Mark } from '../ui/icons';
 import { LanguagePicker } from './settings';
 
-function Door({ title, about, children }: { title: string; about?: string; children: ComponentChildren }) {
+export function Door({ title, about, children }: { title: string; about?: string; children: ComponentChildren }) {
   return (
     <main id="content" class="door">
       <div class="door-card">

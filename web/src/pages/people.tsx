@@ -257,9 +257,12 @@ export function People({ data, home, account }: { data: HomeData; home: Home; ac
     );
   return (
     <Page title={t('people.title')} isWide about={t('people.intro', { home: home.name })} tools={
-      <button type="button" class="button is-primary" onClick={() => setOpen({ kind: 'add' })}>
-        <Icon name="add" /> {t('people.add')}
-      </button>
+      <>
+        <a class="button" href={`#/invitations/${encodeURIComponent(home.id)}`}><Icon name="key" /> {t('invite.title')}</a>
+        <button type="button" class="button is-primary" onClick={() => setOpen({ kind: 'add' })}>
+          <Icon name="add" /> {t('people.add')}
+        </button>
+      </>
     }>
       {error !== null && <Alert>{sentenceOf(error)}</Alert>}
       <ul class="people">

@@ -5,12 +5,14 @@ import { createStore } from './store';
 export type Route =
   | { page: 'start' }
   | { page: 'setup'; token: string }
+  | { page: 'join'; token: string }
   | { page: 'wall'; home: string }
   | { page: 'camera'; home: string; camera: string }
   | { page: 'add'; home: string }
   | { page: 'edit'; home: string; camera: string }
   | { page: 'publish'; home: string; camera: string }
   | { page: 'people'; home: string }
+  | { page: 'invitations'; home: string }
   | { page: 'safety'; home: string }
   | { page: 'settings' }
   | { page: 'sessions' }
@@ -21,6 +23,7 @@ export type Route =
 export function parseRoute(fragment: string): Route {
   const text = fragment.replace(/^#/, '');
   if (text.startsWith('setup=')) return { page: 'setup', token: text.slice('setup='.length) };
+  if (text.startsWith('join=')) return { page: 'join', token: text.slice('join='.length) };
   let parts: string[];
   try {
     parts = text.split('/').filter(Boolean).map(decodeURIComponent);
@@ -29,7 +32,7 @@ export function parseRoute(fragment: string): Route {
   }
   const [page, home, camera] = parts;
   if (page === 'settings' || page === 'sessions' || page === 'passkeys' || page === 'welcome' || page === 'homes') return { page };
-  if (home && (page === 'wall' || page === 'add' || page === 'people' || page === 'safety')) return { page, home };
+  if (home && (page === 'wall' || page === 'add' || page === 'people' || page === 'invitations' || page === 'safety')) return { page, home };
   if (home && camera && (page === 'camera' || page === 'edit' || page === 'publish')) return { page, home, camera };
   return { page: 'start' };
 }
