@@ -51,7 +51,8 @@ unsigned cm_loop_index(const cm_loop *loop);
 /*
  * A turn serves descriptors, then tasks, then timers. What these post or start comes in the next
  * one. After 5 ms of timers, the others that are due wait for the next turn as well: a thousand
- * viewers who catch up do not delay the pictures that come in meanwhile. The instant this turn began (cached), and the clock read anew (for measuring).
+ * viewers who catch up do not delay the pictures that come in meanwhile. The instant this turn
+ * began (cached), and the clock read anew (for measuring).
  */
 cm_instant cm_loop_now(const cm_loop *loop);
 cm_instant cm_loop_read_now(const cm_loop *loop);

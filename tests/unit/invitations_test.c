@@ -99,7 +99,8 @@ static void a_fresh_account_joins_in_one_step(void **state)
     store_world_open(&w);
     const secret s = secret_of("link");
     cm_new_invitation n = plain(&w, ANNA, &s);
-    const cm_invited_right cameras[] = {{.camera = camera_key("verdi", "door").camera, .rights = 3}};
+    const cm_invited_right cameras[] = {
+        {.camera = camera_key("verdi", "door").camera, .rights = 3}};
     n.cameras = cameras;
     n.camera_count = 1;
     cm_stored_invitation made;
@@ -274,7 +275,7 @@ static void a_camera_made_anew_is_another_one(void **state)
     const cm_camera_key door = camera_key("verdi", "door");
     const cm_camera_key yard = camera_key("verdi", "yard");
     const cm_invited_right cameras[] = {{.camera = door.camera, .rights = VIEW},
-                                       {.camera = yard.camera, .rights = VIEW}};
+                                        {.camera = yard.camera, .rights = VIEW}};
     n.cameras = cameras;
     n.camera_count = CM_COUNT(cameras);
     cm_stored_invitation made;
