@@ -138,7 +138,7 @@ class Server(Program):
         self.port, self.tls_port = free_port(), free_port()
         self.origin = f"http://127.0.0.1:{self.port}"
         self.yaml = os.path.join(self.place, "casement.yaml")
-        self.unstored, self.odd_problems = [], []
+        self.unstored, self.odd_problems, self.opened = [], [], []
         self.names = {}  # who signed in, by his cookie
         for name, text in (secrets or {}).items():
             with open(os.path.join(self.place, name), "w", encoding="utf-8") as file:
@@ -188,6 +188,8 @@ class Server(Program):
         """What holds of every answer: checked at the end, by check_answers."""
         if not path.startswith("/assets") and path != "/" and answer.headers.get("Cache-Control") != "no-store":
             self.unstored.append(f"{method} {path} {answer.status}")
+        if any(name.lower().startswith("access-control-") for name in answer.headers):
+            self.opened.append(f"{method} {path} {answer.status}")
         if answer.status >= 400:
             document = answer.json
             is_whole = answer.headers.get("Content-Type") == "application/problem+json" and \

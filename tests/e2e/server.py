@@ -440,6 +440,8 @@ def main_flow(cameras, loops):
     weapons(server, who)
     too_many_tries(server)
     check("every answer is no-store", not server.unstored, server.unstored)
+    server.ask("OPTIONS", "/api/v1/session", headers={"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"})
+    check("no answer lets pages of other origins read it (CORS)", not server.opened, server.opened)
     check("every refusal is a problem document", not server.odd_problems, server.odd_problems)
     check("/openapi.json describes the routes", "/api/v1/cameras/{camera}/live.mp4" in server.ask("GET", "/openapi.json").json.get("paths", {}))
     watching = server.open("/api/v1/cameras/door/live.mp4?home=verdi", cookie=who["anna"])
