@@ -613,7 +613,7 @@ describe('people and settings', () => {
     const { url } = await serve({ cameras: 2 });
     const page = await openSignedIn(browser, url, { path: '/#/people/verdi' });
     await page.getByText('Marco').first().waitFor();
-    await tabTo(page, '.page-tools .button');
+    await tabTo(page, '.page-tools button.button');
     assert.notEqual(await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle), 'none');
     await page.keyboard.press('Enter');
     await page.locator('dialog[open]').waitFor();
@@ -622,7 +622,7 @@ describe('people and settings', () => {
       assert.ok(await page.evaluate(() => document.activeElement === document.body || Boolean(document.activeElement.closest('dialog'))), 'the focus stays in the sheet');
     }
     await page.keyboard.press('Escape');
-    assert.ok(await page.evaluate(() => document.activeElement.matches('.page-tools .button')), 'the focus returns');
+    assert.ok(await page.evaluate(() => document.activeElement.matches('.page-tools button.button')), 'the focus returns');
     await noOverflow(page, 'people');
   });
 });

@@ -143,8 +143,8 @@ static void a_hand_in_the_database_does_not_let_go_of_it(void **state)
     static const char *const FORGERIES[] = {
         "UPDATE homes SET suspended = 0 WHERE id = 'verdi'",
         "UPDATE homes SET suspended = 0, suspended_by = '', suspended_why = '' WHERE id = 'verdi'",
-        "PRAGMA foreign_keys=OFF; DELETE FROM homes WHERE id = 'verdi';"
-        "INSERT INTO homes SELECT * FROM before WHERE id = 'verdi'",
+        ("PRAGMA foreign_keys=OFF; DELETE FROM homes WHERE id = 'verdi';"
+         "INSERT INTO homes SELECT * FROM before WHERE id = 'verdi'"),
     };
     for (size_t i = 0; i < CM_COUNT(FORGERIES); i++) {
         store_world w;
