@@ -1,5 +1,7 @@
 /* One text in comma-separated values: what is read lies inside its record and comes back when it is
  * written and read again; a fault names a line and a field that are there. */
+#include <string.h>
+
 #include "fuzz.h"
 
 #include "proto/csv/csv.h"
