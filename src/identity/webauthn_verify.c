@@ -71,10 +71,19 @@ static cm_status verify_rs256(const fido_assert_t *assertion, const cm_cose_key 
     return status;
 }
 
+/* libcbor takes memory for as many items as an array says it has, before it looks for them: so
+ * nothing reaches it that was not read from end to end. */
+static cm_status ensure_whole(cm_slice authenticator_data)
+{
+    cm_authenticator_data data;
+    return cm_authenticator_data_parse(authenticator_data, &data) == CM_OK ? CM_OK : CM_REFUSE;
+}
+
 cm_status cm_webauthn_verify_shown(const cm_cose_key *key, const cm_signed *what)
 {
     char rp[CM_WEBAUTHN_RP_MAX + 1];
     CM_TRY(rp_text(what->rp, rp));
+    CM_TRY(ensure_whole(what->authenticator_data));
     CM_AUTO(free_assert) fido_assert_t *assertion = fido_assert_new();
     CM_ENSURE(assertion != NULL, CM_BROKEN);
     const bool is_set =
@@ -98,6 +107,7 @@ cm_status cm_webauthn_verify_made(cm_cose_algorithm algorithm, const cm_signed *
 {
     char rp[CM_WEBAUTHN_RP_MAX + 1];
     CM_TRY(rp_text(what->rp, rp));
+    CM_TRY(ensure_whole(what->authenticator_data));
     CM_AUTO(free_credential) fido_cred_t *credential = fido_cred_new();
     CM_ENSURE(credential != NULL, CM_BROKEN);
     const bool is_set =
