@@ -114,9 +114,10 @@ static bool configure(SSL_CTX *context)
            SSL_CTX_set_tlsext_use_srtp(context, PROFILES) == 0; /* which says 0 when it worked */
 }
 
-SSL_CTX *cm_dtls_context_create(const cm_dtls_library *library)
+SSL_CTX *cm_dtls_context_create(void)
 {
-    SSL_CTX *context = SSL_CTX_new_ex(library->context, NULL, DTLS_server_method());
+    OSSL_LIB_CTX *library = cm_dtls_library();
+    SSL_CTX *context = library != NULL ? SSL_CTX_new_ex(library, NULL, DTLS_server_method()) : NULL;
     if (context != NULL && !configure(context)) {
         SSL_CTX_free(context);
         context = NULL;

@@ -58,8 +58,7 @@ static bool write_fingerprint(const X509 *certificate, char *out, size_t capacit
 
 static bool equip(cm_dtls_identity *identity, X509 *certificate, EVP_PKEY *key, cm_wall now)
 {
-    if (cm_dtls_library_open(&identity->library))
-        identity->context = cm_dtls_context_create(&identity->library);
+    identity->context = cm_dtls_context_create();
     identity->bio = cm_dtls_bio_method_create();
     return identity->context != NULL && identity->bio != NULL && certificate != NULL &&
            key != NULL && make_certificate(certificate, key, now) &&
@@ -91,7 +90,6 @@ void cm_dtls_identity_destroy(cm_dtls_identity *identity)
     if (identity == NULL)
         return;
     SSL_CTX_free(identity->context);
-    cm_dtls_library_close(&identity->library);
     BIO_meth_free(identity->bio);
     free(identity);
 }

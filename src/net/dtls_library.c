@@ -8,6 +8,7 @@
  */
 #include <openssl/core_dispatch.h>
 #include <openssl/crypto.h>
+#include <openssl/provider.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -15,8 +16,11 @@
 
 enum { DECODERS_MAX = 8 };
 
-/* Loaded once and kept: the algorithms are its own and take its context, so there is no place for
- * one of ours. */
+/*
+ * All loaded once and kept. The algorithms are the source's and take its context, so there is no
+ * place for one of ours; and each thread that shook hands leaves something in the library that
+ * OpenSSL takes out when the thread ends (OPENSSL_thread_stop_ex(3)): it must still be there.
+ */
 static OSSL_PROVIDER *source;
 static OSSL_ALGORITHM decoders[DECODERS_MAX + 1]; /* ends with one without a name */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -82,19 +86,21 @@ static int begin(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *core,
     return 1;
 }
 
-bool cm_dtls_library_open(cm_dtls_library *library)
+static OSSL_LIB_CTX *library; /* with the provider that stands on `source`; NULL: OpenSSL refused */
+
+static void load(void)
 {
-    (void)pthread_once(&once, load_source);
-    *library = (cm_dtls_library){.context = source != NULL ? OSSL_LIB_CTX_new() : NULL};
-    if (library->context != NULL &&
-        OSSL_PROVIDER_add_builtin(library->context, "handshakes", begin) == 1)
-        library->provider = OSSL_PROVIDER_load(library->context, "handshakes");
-    return library->provider != NULL;
+    load_source();
+    library = source != NULL ? OSSL_LIB_CTX_new() : NULL;
+    if (library != NULL && (OSSL_PROVIDER_add_builtin(library, "handshakes", begin) != 1 ||
+                            OSSL_PROVIDER_load(library, "handshakes") == NULL)) {
+        OSSL_LIB_CTX_free(library);
+        library = NULL;
+    }
 }
 
-void cm_dtls_library_close(cm_dtls_library *library)
+OSSL_LIB_CTX *cm_dtls_library(void)
 {
-    if (library->provider != NULL)
-        (void)OSSL_PROVIDER_unload(library->provider);
-    OSSL_LIB_CTX_free(library->context);
+    (void)pthread_once(&once, load);
+    return library;
 }

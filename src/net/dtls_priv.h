@@ -6,7 +6,6 @@
  */
 #pragma once
 
-#include <openssl/provider.h>
 #include <openssl/ssl.h>
 
 #include "base/buffer.h"
@@ -89,25 +88,19 @@ bool cm_dtls_opener_finds_end(const cm_dtls_opener *opener, cm_slice datagram);
 
 /* ---- who we are, and what we accept ---- */
 
-/* What handshakes take their algorithms from (dtls_library.c). */
-typedef struct cm_dtls_library {
-    OSSL_LIB_CTX *context;
-    OSSL_PROVIDER *provider;
-} cm_dtls_library;
-
-bool cm_dtls_library_open(cm_dtls_library *library);  /* false: OpenSSL refuses */
-void cm_dtls_library_close(cm_dtls_library *library); /* also after a failure; zeros are fine */
-
 struct cm_dtls_identity {
-    cm_dtls_library library; // outlives the context
     SSL_CTX *context;
     BIO_METHOD *bio;
     char fingerprint[3 * 32]; // "AB:CD:…" and the terminator
 };
 
+/* What handshakes take their algorithms from: one for the process, for its life. Any thread. NULL
+ * if OpenSSL refuses. */
+OSSL_LIB_CTX *cm_dtls_library(void);
+
 /* A context for servers, without key and certificate; its callbacks look for the
  * cm_dtls_handshake in SSL_get_app_data. NULL if OpenSSL refuses. */
-SSL_CTX *cm_dtls_context_create(const cm_dtls_library *library);
+SSL_CTX *cm_dtls_context_create(void);
 
 /* ---- the handshake ---- */
 
