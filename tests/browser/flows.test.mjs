@@ -308,9 +308,9 @@ describe('the wall', () => {
     await waitForState(page, 'Garden', 'live');
     assert.equal(await page.locator('.tile').count(), 2, 'two of four are shown');
     mock.cut('marco', 'garden');
-    await waitForState(page, 'Garden', 'no-right', 2_000);
+    await waitForState(page, 'Garden', 'no-right', 10_000);
     assert.equal(await tile(page, 'Garden').locator('video, img, canvas').count(), 0);
-    assert.equal(await tile(page, 'Front door').getAttribute('data-state'), 'live');
+    await waitForState(page, 'Front door', 'live');
     await tile(page, 'Garden').getByRole('button', { name: en['tile.dismiss'] }).click();
     await until(async () => (await page.locator('.tile').count()) === 1, 'the tile to go');
   });
@@ -321,7 +321,7 @@ describe('the wall', () => {
     await waitForState(page, 'Garden', 'live');
     mock.tell = () => undefined;
     mock.cut('marco', 'garden');
-    await waitForState(page, 'Garden', 'no-right', 3_000);
+    await waitForState(page, 'Garden', 'no-right', 10_000);
     assert.equal(await tile(page, 'Garden').locator('video, img, canvas').count(), 0);
   });
 
