@@ -11,9 +11,10 @@ enum { CAMERAS_MAX = 10000, SESSIONS_MAX = 10000, SESSIONS_PER_ACCOUNT = 64 };
 
 static void look_outside(cm_timer *timer);
 
+/* The clock read anew, as that of the wall is: a turn that takes long is no jump. */
 static int64_t wall_ahead(const cm_loop *control)
 {
-    return cm_loop_wall(control).us - cm_loop_now(control).us;
+    return cm_loop_wall(control).us - cm_loop_read_now(control).us;
 }
 
 cm_status cm_grants_create(const cm_grants_config *config, cm_grants **out)

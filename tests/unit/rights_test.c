@@ -438,6 +438,39 @@ static void an_end_that_is_brought_forward_cuts_at_once_and_one_that_is_not_does
     server_close(&s);
 }
 
+typedef struct busy_loop {
+    cm_task task;
+    server *s;
+    int turns;
+} busy_loop;
+
+static void take_long(cm_task *task)
+{
+    busy_loop *busy = CM_HOLDER(task, busy_loop, task);
+    cm_sim_spend(busy->s->sim, CM_MS(400));
+    if (--busy->turns > 0)
+        cm_loop_post(busy->s->control, task);
+}
+
+/* Else a loop that has too much to do would decide every session again, which is more of it. */
+static void a_turn_that_takes_long_is_no_jump_of_the_clock(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, NULL);
+    viewer owner;
+    start_watching(&s, &owner, ANNA, 0);
+    cm_sim_run_for(s.sim, CM_SECONDS(3));
+    const size_t leases = owner.leases;
+    busy_loop busy = {.task = {.run = take_long}, .s = &s, .turns = 12};
+    cm_loop_post(s.control, &busy.task);
+    cm_sim_run_for(s.sim, CM_SECONDS(8));
+    assert_int_equal(busy.turns, 0);
+    assert_int_equal(owner.leases, leases);
+    stop_watching(&owner);
+    server_close(&s);
+}
+
 /* Over the clock's change: 2026-03-29 in Rome, 01:30 to 02:30, of which only half an hour is. */
 static void a_lease_ends_at_the_jump_of_summer_time(void **state)
 {
@@ -509,6 +542,7 @@ int main(void)
         cmocka_unit_test(where_hours_follow_one_another_nothing_ends),
         cmocka_unit_test(when_only_hearing_ends_seeing_goes_on),
         cmocka_unit_test(a_clock_that_jumps_is_noticed_within_a_second),
+        cmocka_unit_test(a_turn_that_takes_long_is_no_jump_of_the_clock),
         cmocka_unit_test(a_clock_that_creeps_moves_the_end_along),
         cmocka_unit_test(another_clock_of_the_home_cuts_who_is_outside_of_it),
         cmocka_unit_test(an_end_that_is_brought_forward_cuts_at_once_and_one_that_is_not_does_not),
