@@ -232,7 +232,9 @@ def stream_tests(cam):
     verdict("starts with parameter sets, stamp and an IDR picture", types(packets)[:4] == [7, 8, 6, 5], types(packets)[:6])
     stamps = sorted({p[1] for p in packets})
     steps = [b - a for a, b in zip(stamps, stamps[1:])]
-    verdict("20 pictures a second", 35 <= len(stamps) <= 60 and abs(sum(steps) / len(steps) - CLOCK / 20) < 300, steps[:5])
+    # A busy machine may not let the camera take each picture; what it leaves out are whole ones.
+    verdict("20 pictures a second", len(steps) >= 10 and all(step % (CLOCK // 20) == 0 for step in steps) and
+            steps.count(CLOCK // 20) > len(steps) / 2, steps)
     ends = [p[1] for p in packets if p[2]]
     verdict("one marker a picture", len(ends) == len(set(ends)) and len(stamps) - len(ends) <= 1)
     first = []
