@@ -41,7 +41,7 @@ STILLS = {"still.swap": "1/3", "helper.mix": "1/3"}
 # A still is asked for by its camera's name, and so is a program's connection: a swapped row only gives a lease that does not fit,
 # which the seal notices, or the last look before the connection.
 HELD_BY_THE_OTHER_WALL = {("store.camera.swap", "still"), ("store.camera.swap", "rtsp")}
-CELL_LIMIT_S, LEAST_S = 150, 1.5
+CELL_LIMIT_S, LIMIT_S_A_FAULT, LEAST_S = 150, 0.6, 1.5
 ALARM = re.compile(r"event=(alarm|evidence-alarm|row-refused|open-refused)")
 failed = 0
 
@@ -226,7 +226,7 @@ def is_clean(seen):
 
 def forward(bench, hook, output, least):
     seen = bench.run(hook, output, f"{hook}={rate_of(hook)}", lambda fired, s: fired >= least and s["pictures"] > 50,
-                     f"{hook}-{output}")
+                     f"{hook}-{output}", max(CELL_LIMIT_S, least * LIMIT_S_A_FAULT))
     seen["ok"] = (is_clean(seen) and seen["fired"] >= least and seen["pictures"] > 50 and seen["alive"] and
                   seen["status"] == 0 and seen["counted"] > 0 and seen["logged"] >= seen["counted"])
     if output == "webrtc" and hook not in IDENTITY and hook not in STRAIGHT:
@@ -241,7 +241,7 @@ def backward(bench, hook, output):
     harm = "old" if hook == "frame.replay" else "foreign_heard" if output == "sound" else "foreign"
     is_held = (hook, output) in HELD_BY_THE_OTHER_WALL
     seen = bench.run(hook, output, f"{hook}={rate_of(hook)},{wall}=1/1",
-                     lambda fired, s: fired > 50 if is_held else s[harm] > 0, f"{hook}-{output}-{wall}", 40)
+                     lambda fired, s: fired > 50 if is_held else s[harm] > 0, f"{hook}-{output}-{wall}")
     seen.update(wall=wall, harm=harm, ok=is_clean(seen) and seen["counted"] > 0 if is_held else seen[harm] > 0)
     verdict(f"{hook} × {output} with {wall}: {'held by the seal' if is_held else 'wrong pictures are seen'}", seen["ok"], seen)
     return seen
