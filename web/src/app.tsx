@@ -1,20 +1,11 @@
 /* The shell: who is signed in, where they are, and the way from page to page. */
 
+import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { Home, Session } from './api/types';
 import { t, useLanguage } from './i18n';
 import { CameraPage } from './pages/camera';
-import { AddCamera, EditCamera } from './pages/camera-form';
 import { SetupNeeded, Setup, SignIn } from './pages/enter';
-import { Homes } from './pages/homes';
-import { Invitations } from './pages/invitations';
-import { Join } from './pages/join';
-import { Passkeys } from './pages/passkeys';
-import { People } from './pages/people';
-import { Publish } from './pages/publish';
-import { Safety } from './pages/safety';
-import { Sessions } from './pages/sessions';
-import { Settings } from './pages/settings';
 import { HomeData } from './state/home';
 import { hrefOf, route, type Route } from './state/route';
 import { server, session } from './state/session';
@@ -23,10 +14,37 @@ import { Announcer } from './ui/announce';
 import { Again } from './ui/again';
 import { Icon, Mark, type IconName } from './ui/icons';
 import { HomePicker } from './ui/home-picker';
+import { early, later, whenIdle, whenNear } from './ui/later';
 import { Page } from './ui/page';
 import { Wall } from './wall/wall';
 
 const HIDDEN_MS = 30_000;
+
+/* What is not among the first things that anybody looks at. */
+const AddCamera = later(async () => (await import('./pages/camera-form')).AddCamera);
+const EditCamera = later(async () => (await import('./pages/camera-form')).EditCamera);
+const Homes = later(async () => (await import('./pages/homes')).Homes);
+const Invitations = later(async () => (await import('./pages/invitations')).Invitations);
+const Join = later(async () => (await import('./pages/join')).Join);
+const Passkeys = later(async () => (await import('./pages/passkeys')).Passkeys);
+const People = later(async () => (await import('./pages/people')).People);
+const Publish = later(async () => (await import('./pages/publish')).Publish);
+const Safety = later(async () => (await import('./pages/safety')).Safety);
+const Sessions = later(async () => (await import('./pages/sessions')).Sessions);
+const Settings = later(async () => (await import('./pages/settings')).Settings);
+
+const FETCHED: Partial<Record<Route['page'], { fetch(): Promise<void> }>> = {
+  add: AddCamera, edit: EditCamera, homes: Homes, invitations: Invitations, passkeys: Passkeys, people: People, publish: Publish,
+  safety: Safety, sessions: Sessions, settings: Settings, welcome: Passkeys,
+};
+
+/* Fetches pages before they are asked for: at a quiet moment those that a person's bar leads to, and
+ * each as soon as somebody points at a link to it. */
+function useEarly(isOwner: boolean, isOperator: boolean): void {
+  useEffect(() => whenNear((page) => early(FETCHED[page])), []);
+  useEffect(() => whenIdle([...(isOwner ? [People, Safety, AddCamera, EditCamera, Invitations] : []),
+    ...(isOperator ? [Homes] : []), Settings, Sessions, Passkeys]), [isOwner, isOperator]);
+}
 
 /* The data of one home, connected while the tab is in view. */
 function useHomeData(home: string | null): HomeData | null {
@@ -144,6 +162,7 @@ function SignedIn({ value }: { value: Session }) {
     if (home) setLastHome(home.id);
   }, [home?.id]);
   const data = useHomeData(home?.id ?? null);
+  useEarly(home?.role === 'owner', account.is_operator);
 
   const page = () => {
     if (at.page === 'settings') return <Settings session={value} />;
@@ -169,7 +188,7 @@ function Reachability({ data }: { data: HomeData }) {
   return isReachable ? null : <p class="banner" role="status"><Icon name="plug" /> {t('app.offline')}</p>;
 }
 
-export function App() {
+function App() {
   useLanguage();
   const state = useStore(session);
   const at = useStore(route);
@@ -197,3 +216,5 @@ export function App() {
     </>
   );
 }
+
+export const show = (place: HTMLElement): void => render(<App />, place);

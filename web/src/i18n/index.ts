@@ -2,12 +2,13 @@
  * Messages in the person's language. A message is text with {names}, or an object of plural forms
  * chosen by the {count} it is given, or of forms for a time of day ("delle 14:32") and for one with
  * its day ("del 18 nov, 14:32"), chosen by its {time}. build.mjs fails when a catalogue lacks a key,
- * has one too many, or uses other {names} than English does.
+ * has one too many, or uses other {names} than English does. A catalogue is a file of its own, and
+ * only that of the language in use is fetched.
  */
 
 import { createStore, useStore } from '../state/store';
 import { storedLanguage, storeLanguage } from '../state/prefs';
-import en from './en.json';
+import type en from './en.json';
 
 export type Key = keyof typeof en;
 type Message = string | Record<string, string>;
@@ -23,12 +24,12 @@ export const LANGUAGES = { en: 'English', hi: 'हिन्दी', it: 'Italian
 export type Language = keyof typeof LANGUAGES;
 
 const loaders: Record<Language, () => Promise<Record<Key, Message>>> = {
-  en: async () => en,
+  en: async () => (await import('./en.json')).default,
   hi: async () => (await import('./hi.json')).default,
   it: async () => (await import('./it.json')).default,
 };
 
-let catalogue: Record<Key, Message> = en;
+let catalogue: Partial<Record<Key, Message>> = {}; // none before the first loadLanguage
 let plurals = new Intl.PluralRules('en');
 
 export const language = createStore<Language>('en');
@@ -52,8 +53,8 @@ export async function loadLanguage(next: Language): Promise<void> {
 }
 
 export async function chooseLanguage(next: Language): Promise<void> {
-  storeLanguage(next);
   await loadLanguage(next);
+  storeLanguage(next);
 }
 
 export const useLanguage = (): Language => useStore(language);
@@ -65,7 +66,7 @@ function formOf(message: Message, { count, time }: Values): string {
 }
 
 export function t(key: Key, values: Values = {}): string {
-  return formOf(catalogue[key], values).replace(/\{(\w+)\}/g, (_, name: string) => {
+  return formOf(catalogue[key] ?? '', values).replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = values[name];
     if (typeof value === 'object') return value.text;
     return typeof value === 'number' ? number(value) : (value ?? '');

@@ -6,6 +6,7 @@ import type { Camera, Home, StreamName, TalkInfo, Viewer } from '../api/types';
 import { duration, number, shortTime, t } from '../i18n';
 import { codecFamily } from '../player/codec';
 import type { Picture, PictureStats, SoundStatus } from '../player/picture';
+import { protocolName } from '../player/slots';
 import type { HomeData } from '../state/home';
 import { inOrder, storedOrder } from '../state/prefs';
 import { go, hrefOf } from '../state/route';
@@ -17,8 +18,7 @@ import { Page } from '../ui/page';
 import { spokenState, StateChip, useSpokenChanges, Veil } from '../wall/tile';
 import { hasPictures, hidesPicture, isOld, isVeiled, LOOKS, tileState, type TileState } from '../wall/tile-state';
 import { usePicture } from '../wall/use-picture';
-import { CutSheet } from './people';
-import { protocolName } from './settings';
+import { CutSheet } from './cut';
 import { maySpeakTo, TalkButton } from './talk';
 import { useZoom } from './zoom';
 

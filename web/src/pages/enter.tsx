@@ -10,7 +10,7 @@ import { server, signedIn } from '../state/session';
 import { useStore } from '../state/store';
 import { Alert, Field, MIN_PASSWORD, Note, sentenceFor, Tick, useSubmit } from '../ui/form';
 import { Icon, Mark } from '../ui/icons';
-import { LanguagePicker } from './settings';
+import { LanguagePicker } from '../ui/language';
 
 export function Door({ title, about, children }: { title: string; about?: string; children: ComponentChildren }) {
   return (

@@ -11,6 +11,7 @@ import { Alert, Choices, Field, MIN_PASSWORD, sentenceFor, useSubmit } from '../
 import { Icon } from '../ui/icons';
 import { Page } from '../ui/page';
 import { HoldButton, Sheet } from '../ui/sheet';
+import { CutSheet } from './cut';
 import { RightsSheet, TermsButton, WhyNow } from './rights';
 
 const termsOf = (person: Person, camera: string): Terms =>
@@ -96,40 +97,6 @@ function MuteSheet({ home, person, camera, right, onClose, onDone }: {
       <HoldButton label={t('cut.do')} isBusy={isBusy} onHeld={() => void run(async () => {
         const rest = rightsOf(person, camera.id).filter((one) => one !== right);
         await api.setTerms(home, person.account, camera.id, { ...termsOf(person, camera.id), rights: rest });
-        onDone();
-        onClose();
-      })} />
-    </Sheet>
-  );
-}
-
-/* Taking a camera away from somebody: what happens, then press and hold. */
-export function CutSheet({ home, person, camera, onClose, onDone }: {
-  home: string;
-  person: { account: string; name: string };
-  camera: Camera;
-  onClose(): void;
-  onDone(): void;
-}) {
-  const { isBusy, error, run } = useSubmit();
-  const [isOwner, setIsOwner] = useState(false);
-  useEffect(() => {
-    void api.people(home).then((people) =>
-      setIsOwner(people.some((one) => one.account === person.account && one.role === 'owner')), () => undefined);
-  }, []);
-  const words = { person: person.name, camera: camera.name };
-  if (isOwner)
-    return <Sheet title={t('cut.title', words)} onClose={onClose}><p>{t('cut.owner', words)}</p></Sheet>;
-  return (
-    <Sheet title={t('cut.title', words)} onClose={onClose}>
-      <ul class="consequences">
-        <li>{t('cut.now')}</li>
-        <li>{t('cut.later', words)}</li>
-        <li>{t('cut.others')}</li>
-      </ul>
-      {error !== null && <Alert>{sentenceFor(error)}</Alert>}
-      <HoldButton label={t('cut.do')} isBusy={isBusy} onHeld={() => void run(async () => {
-        await api.cutView(home, person.account, camera.id);
         onDone();
         onClose();
       })} />

@@ -4,32 +4,16 @@ import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { api, asProblem } from '../api/client';
 import type { Session } from '../api/types';
-import { chooseLanguage, LANGUAGES, language, t, type Language } from '../i18n';
-import { isMultiplexed } from '../player/slots';
+import { t } from '../i18n';
+import { protocolName } from '../player/slots';
 import { setTheme, theme, type Theme } from '../state/prefs';
 import { server, signedOut } from '../state/session';
 import { useStore } from '../state/store';
 import { notify } from '../ui/announce';
 import { Alert, Choices, Field, MIN_PASSWORD, sentenceFor, useSubmit } from '../ui/form';
 import { Icon } from '../ui/icons';
+import { LanguagePicker } from '../ui/language';
 import { Page } from '../ui/page';
-
-const languageChoices = (Object.entries(LANGUAGES) as [Language, string][])
-  .map(([value, label]) => ({ value, label, lang: value }));
-
-export function LanguagePicker({ isCompact = false }: { isCompact?: boolean }) {
-  const current = useStore(language);
-  return (
-    <Choices legend={t('settings.language')} value={current} choices={languageChoices} isRow isQuiet={isCompact}
-      onChange={(value) => void chooseLanguage(value)} />
-  );
-}
-
-export function protocolName(): string {
-  const [entry] = performance.getEntriesByType('navigation') as PerformanceNavigationTiming[];
-  const names: Record<string, string> = { h2: 'HTTP/2', h3: 'HTTP/3', 'http/1.1': 'HTTP/1.1' };
-  return names[entry?.nextHopProtocol ?? ''] ?? (isMultiplexed() ? 'HTTP/2' : 'HTTP/1.1');
-}
 
 function Section({ title, children }: { title: string; children: ComponentChildren }) {
   return (

@@ -16,6 +16,13 @@ export function isMultiplexed(): boolean {
   return protocol === '' ? location.protocol === 'https:' : protocol !== 'http/1.1' && protocol !== 'http/1.0';
 }
 
+/* In words for people: what this page came by. */
+export function protocolName(): string {
+  const [entry] = performance.getEntriesByType('navigation') as PerformanceNavigationTiming[];
+  const names: Record<string, string> = { h2: 'HTTP/2', h3: 'HTTP/3', 'http/1.1': 'HTTP/1.1' };
+  return names[entry?.nextHopProtocol ?? ''] ?? (isMultiplexed() ? 'HTTP/2' : 'HTTP/1.1');
+}
+
 /* Takes lock `name` if nobody holds it; the lock is held until the release is called. */
 function tryLock(name: string): Promise<Release | null> {
   return new Promise((resolve, reject) => {
