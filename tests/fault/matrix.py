@@ -37,7 +37,7 @@ SOUNDS = {"ring.swap": "1/5", "frame.reuse": "1/7", "rtp.neighbour": "1/5"}
 PROGRAMS = {"ring.swap": "1/5", "frame.reuse": "1/7", "frame.replay": "1/5", "rtp.neighbour": "1/5"}
 # A picture that goes astray leaves a gap like that of an old one in its place: nobody has a group again then.
 STRAIGHT = {"rtp.neighbour"}
-STILLS = {"still.swap": "1/3", "helper.mix": "1/3"}
+STILLS = {"still.swap": "1/2", "helper.mix": "1/3"}
 # A still is asked for by its camera's name, and so is a program's connection: a swapped row only gives a lease that does not fit,
 # which the seal notices, or the last look before the connection.
 HELD_BY_THE_OTHER_WALL = {("store.camera.swap", "still"), ("store.camera.swap", "rtsp")}
