@@ -173,7 +173,7 @@ static void run_work(cm_job *job)
 static void tell_change(cm_call *call)
 {
     if (call->change.raised_count > 0 || call->change.home.text[0] != '\0' ||
-        call->change.account.text[0] != '\0' || call->change.has_token)
+        call->change.account.text[0] != '\0' || call->change.has_token || call->change.is_everyone)
         call->api->config.on_change(call->api->config.owner, &call->change);
     cm_change_clear(&call->change);
 }

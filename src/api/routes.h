@@ -131,3 +131,11 @@ CM_ROUTE_FRESH(person_moving_out, POST, "/api/v1/people/{account}/moving-out", O
                "Somebody moves out; a receipt says what ended")
 CM_ROUTE_FRESH(moving_out, POST, "/api/v1/session/moving-out", SESSION, JSON, 4096,
                "The asker moves out of some of his homes; a receipt says what ended")
+CM_ROUTE(everyone, GET, "/api/v1/everyone", OWNER, NONE, 0,
+         "What logging everyone out of the home would end")
+CM_ROUTE_FRESH(everyone_out, POST, "/api/v1/everyone/log-out", OWNER, JSON, 256,
+               "Log everyone out of the home, but for this session, which gets a fresh token")
+CM_ROUTE(server_everyone, GET, "/api/v1/server/everyone", OPERATOR, NONE, 0,
+         "What logging everyone out of the server would end")
+CM_ROUTE_FRESH(server_everyone_out, POST, "/api/v1/server/everyone/log-out", OPERATOR, JSON, 256,
+               "Log everyone out of the whole server, but for this session")

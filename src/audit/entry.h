@@ -38,6 +38,8 @@ typedef enum cm_audit_kind {
     CM_AUDIT_CAMERA_ADDED = 32, /* camera, account */
     CM_AUDIT_CAMERA_CHANGED = 33,
     CM_AUDIT_CAMERA_REMOVED = 34,
+    /* everyone */
+    CM_AUDIT_EVERYONE_OUT = 40, /* account, count: sessions that ended */
     /* who saw what */
     CM_AUDIT_VIEW_BEGIN = 48,      /* camera, account, viewing, value: rights */
     CM_AUDIT_VIEW_END = 49,        /* camera, account, viewing, since, cause, frames */

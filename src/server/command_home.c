@@ -1,4 +1,4 @@
-/* `casement home add|list|remove`; `import` is in command_import.c. */
+/* `casement home add|list|log-out|remove`; `import` is in command_import.c. */
 #include <string.h>
 
 #include "server/desk.h"
@@ -134,12 +134,43 @@ static int run_remove(int argc, char **argv)
     return code;
 }
 
+static int run_log_out(int argc, char **argv)
+{
+    cm_desk_place place = {.config_path = NULL};
+    const char *text = NULL;
+    bool with_programs = false;
+    const cm_option options[] = {
+        CM_DESK_OPTIONS(place),
+        {"with-programs", CM_OPTION_FLAG, &with_programs, "revoke the home's API tokens too", NULL,
+         false, '\0'},
+        {"HOME", CM_OPTION_OPERAND, &text, "the home's id", NULL, true, '\0'},
+    };
+    const cm_usage usage = {"home log-out",
+                            "Signs everybody of a home out, on every device; live pictures and "
+                            "open invitations end.",
+                            options, CM_COUNT(options)};
+    int code;
+    if (!cm_desk_read_options(&usage, argc, argv, &code))
+        return code;
+    cm_home_id id;
+    code = cm_desk_parse_home("home log-out", text, &id);
+    cm_desk desk;
+    if (code == CM_EXIT_OK)
+        code = cm_desk_open("home log-out", &place, &desk);
+    if (code != CM_EXIT_OK)
+        return code;
+    code = cm_desk_log_out(&desk, &id, with_programs);
+    cm_desk_close(&desk);
+    return code;
+}
+
 int cm_command_home(int argc, char **argv)
 {
     static const cm_command COMMANDS[] = {
         {"add", "make a home", run_add},
         {"list", "print the homes", run_list},
         {"import", "make many homes from a file", cm_command_home_import},
+        {"log-out", "sign everybody of a home out", run_log_out},
         {"remove", "remove a home with all that is in it", run_remove},
     };
     static const cm_command_table TABLE = {"home", COMMANDS, CM_COUNT(COMMANDS)};

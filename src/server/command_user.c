@@ -1,4 +1,4 @@
-/* `casement user add|list|reset|remove`. */
+/* `casement user add|list|reset|log-out|remove`. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -323,12 +323,61 @@ static int run_remove(int argc, char **argv)
     return code;
 }
 
+/* ---- log-out ---- */
+
+static int log_one_out(const cm_desk *desk, const char *name)
+{
+    cm_stored_account account;
+    CM_AUTO(cm_change_clear) cm_change change = {.raised_count = 0};
+    cm_status status = cm_store_account_find_name(desk->store, cm_slice_of(name), &account, NULL);
+    if (status == CM_OK)
+        status = cm_store_sessions_end_all(desk->store, &account.id, NULL, &change);
+    return status == CM_OK ? CM_EXIT_OK
+                           : cm_desk_failed(desk->command, status,
+                                            "there is no account of this name", "refused");
+}
+
+static int run_log_out(int argc, char **argv)
+{
+    cm_desk_place place = {.config_path = NULL};
+    const char *name = NULL;
+    bool is_everyone = false;
+    bool with_programs = false;
+    const cm_option options[] = {
+        CM_DESK_OPTIONS(place),
+        {"everyone", CM_OPTION_FLAG, &is_everyone, "everybody on this server, of all homes", NULL,
+         false, '\0'},
+        {"with-programs", CM_OPTION_FLAG, &with_programs,
+         "with --everyone: revoke all API tokens too", NULL, false, '\0'},
+        {"NAME", CM_OPTION_OPERAND, &name, "the account's name", NULL, false, '\0'},
+    };
+    const cm_usage usage = {"user log-out",
+                            "Signs an account, or everyone, out on every device; what they watch "
+                            "is cut off.",
+                            options, CM_COUNT(options)};
+    int code;
+    if (!cm_desk_read_options(&usage, argc, argv, &code))
+        return code;
+    if (is_everyone == (name != NULL))
+        return cm_desk_misused("user log-out", "name an account, or say --everyone");
+    if (with_programs && !is_everyone)
+        return cm_desk_misused("user log-out", "--with-programs goes with --everyone");
+    cm_desk desk;
+    code = cm_desk_open("user log-out", &place, &desk);
+    if (code != CM_EXIT_OK)
+        return code;
+    code = is_everyone ? cm_desk_log_out(&desk, NULL, with_programs) : log_one_out(&desk, name);
+    cm_desk_close(&desk);
+    return code;
+}
+
 int cm_command_user(int argc, char **argv)
 {
     static const cm_command COMMANDS[] = {
         {"add", "make an account, or let one join a home", run_add},
         {"list", "print the accounts", run_list},
         {"reset", "give an account a random password", run_reset},
+        {"log-out", "sign an account, or everyone, out on every device", run_log_out},
         {"remove", "remove an account, or take it out of a home", run_remove},
     };
     static const cm_command_table TABLE = {"user", COMMANDS, CM_COUNT(COMMANDS)};

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "server/declare.h"
 #include "server/witness.h"
+#include "store/everyone.h"
 
 bool cm_desk_read_options(const cm_usage *usage, int argc, char **argv, int *exit_status)
 {
@@ -138,6 +139,21 @@ int cm_desk_parse_camera(const char *command, const char *text, cm_camera_id *ou
     if (cm_camera_id_parse(cm_slice_of(text), out) == CM_OK)
         return CM_EXIT_OK;
     return cm_desk_misused(command, "'%s' is no camera's id (1 to 31 of a-z, 0-9, - and _)", text);
+}
+
+int cm_desk_log_out(const cm_desk *desk, const cm_home_id *home, bool with_programs)
+{
+    cm_everyone what = {.with_programs = with_programs};
+    if (home != NULL)
+        what.home = *home;
+    cm_everyone_count count;
+    CM_AUTO(cm_change_clear) cm_change change = {.raised_count = 0};
+    const cm_status status = cm_store_everyone_out(desk->store, &what, desk->now, &count, &change);
+    if (status != CM_OK)
+        return cm_desk_failed(desk->command, status, "there is no such home", "refused");
+    printf("people %zu sessions %zu programs %zu invitations %zu cameras %zu\n", count.people,
+           count.sessions, with_programs ? count.programs : 0, count.invitations, count.cameras);
+    return cm_desk_end_output(desk->command);
 }
 
 int cm_desk_end_output(const char *command)

@@ -58,6 +58,10 @@ bool cm_desk_read_options(const cm_usage *usage, int argc, char **argv, int *exi
 int cm_desk_open(const char *command, const cm_desk_place *place, cm_desk *out);
 void cm_desk_close(cm_desk *desk);
 
+/* `home log-out HOME` and `user log-out --everyone` (home NULL: of the whole server): says what
+ * ended, in a line for people. */
+int cm_desk_log_out(const cm_desk *desk, const cm_home_id *home, bool with_programs);
+
 /* Somebody is gone: what the audit keeps that tells who he was is erased (NULL: of none). */
 cm_status cm_desk_forget(const cm_desk *desk, const cm_home_id *home, const cm_account_id *account);
 
