@@ -728,14 +728,25 @@ static cm_status read_turn(context *c, const yaml_node_t *node, void *out, const
     return CM_OK;
 }
 
+static cm_status read_count(context *c, const yaml_node_t *node, uint64_t most, unsigned *out,
+                            const char *allowed)
+{
+    uint64_t count;
+    if (node->type != YAML_SCALAR_NODE || cm_slice_to_u64(scalar_of(node), most, &count) != CM_OK ||
+        count == 0)
+        return wrong(c, node, allowed);
+    *out = (unsigned)count;
+    return CM_OK;
+}
+
 static cm_status read_loops(context *c, const yaml_node_t *node, void *out, const char *allowed)
 {
-    uint64_t loops;
-    if (node->type != YAML_SCALAR_NODE ||
-        cm_slice_to_u64(scalar_of(node), CM_LOOPS_MAX, &loops) != CM_OK || loops == 0)
-        return wrong(c, node, allowed);
-    *(unsigned *)out = (unsigned)loops;
-    return CM_OK;
+    return read_count(c, node, CM_LOOPS_MAX, out, allowed);
+}
+
+static cm_status read_pictures(context *c, const yaml_node_t *node, void *out, const char *allowed)
+{
+    return read_count(c, node, CM_PICTURES_MAX, out, allowed);
 }
 
 static cm_status read_listen(context *c, const yaml_node_t *node, void *out, const char *allowed)
@@ -897,6 +908,8 @@ static cm_status read_root(context *c, const yaml_node_t *node)
         {"rtsp", read_rtsp, 0, false, "{listen, listen_tls, unencrypted}"},
         {"tls", read_tls, 0, false, "{certificate, key, names}"},
         FIELD(cm_config, loops, "loops", read_loops, false, "a number of event loops, 1 to 16"),
+        FIELD(cm_config, pictures_at_once, "pictures_at_once", read_pictures, false,
+              "a number of live pictures a person, 1 to 10000"),
         FIELD(cm_config, trusted_proxies, "trusted_proxies", read_ranges, false, RANGE),
         FIELD(cm_config, log_level, "log_level", read_log_level, false, "debug, info, warn, error"),
         FIELD(cm_config, homes, "homes", read_homes, false,
@@ -921,6 +934,7 @@ cm_status cm_config_create_default(cm_config **out)
     }
     config->media.port = 8189;
     config->loops = 1;
+    config->pictures_at_once = CM_PICTURES_DEFAULT;
     if (cm_address_parse(CM_TEXT("127.0.0.1:8080"), 0, &config->http) != CM_OK ||
         cm_address_parse(CM_TEXT("0.0.0.0:8443"), 0, &config->https) != CM_OK)
         abort();

@@ -16,6 +16,8 @@
 enum {
     CM_CONFIG_HOMES_MAX = 1000,
     CM_CONFIG_LIST_MAX = 1000,
+    CM_PICTURES_DEFAULT = 64,
+    CM_PICTURES_MAX = 10000,
     CM_CONFIG_MESSAGE_SIZE = 1024,
 };
 
@@ -55,7 +57,8 @@ typedef struct cm_config {
     char **names; /* further names of this server, for the certificate */
     size_t name_count;
     /* server */
-    unsigned loops; /* default 1 */
+    unsigned loops;            /* default 1 */
+    unsigned pictures_at_once; /* live ones, of an account on all its devices; default 64 */
     cm_range *trusted_proxies;
     size_t trusted_proxy_count;
     char *log_level; /* "debug" "info" "warn" "error" */

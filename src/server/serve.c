@@ -113,13 +113,15 @@ static cm_status create_stations(cm_server *server)
 
 static cm_status create_rights(cm_server *server)
 {
-    CM_TRY(cm_grants_create(&(cm_grants_config){.control = server->loops[0],
-                                                .store = server->store,
-                                                .page = server->page,
-                                                .on_alarm = on_evidence_alarm,
-                                                .on_view = cm_witness_view,
-                                                .owner = server},
-                            &server->grants));
+    CM_TRY(cm_grants_create(
+        &(cm_grants_config){.control = server->loops[0],
+                            .store = server->store,
+                            .page = server->page,
+                            .viewer_sessions_per_account = server->config->pictures_at_once,
+                            .on_alarm = on_evidence_alarm,
+                            .on_view = cm_witness_view,
+                            .owner = server},
+        &server->grants));
     cm_follow_store(server, true);
     CM_TRY(cm_reach_create(server->nets[0], server->config, &server->reach));
     return cm_fleet_create(&(cm_fleet_config){.loops = server->loops,

@@ -106,6 +106,7 @@ static void test_defaults(void **state)
         assert_int_equal(config->announce_count, 0);
         assert_false(config->rtsp.is_set || config->rtsps.is_set || config->is_plain_rtsp_allowed);
         assert_int_equal(config->loops, 1);
+        assert_int_equal(config->pictures_at_once, 64);
         assert_int_equal(config->home_count + config->operator_count + config->name_count, 0);
         assert_null(config->certificate_file);
         cm_config_destroy(config);
@@ -123,6 +124,7 @@ static void test_the_whole_shape(void **state)
         "rtsp: {listen: \"0.0.0.0:8554\", listen_tls: \"[::]:0\", unencrypted: allowed}\n"
         "tls: {certificate: a.pem, key: /b/k.pem, names: [cam.example, nas]}\n"
         "loops: 2\n"
+        "pictures_at_once: 100\n"
         "log_level: debug\n"
         "trusted_proxies: [10.0.0.1, fd00::/8]\n"
         "operators: [{name: root, password_file: other.pw}]\n"
@@ -159,6 +161,7 @@ static void test_the_whole_shape(void **state)
     assert_int_equal(config->name_count, 2);
     assert_string_equal(config->names[1], "nas");
     assert_int_equal(config->loops, 2);
+    assert_int_equal(config->pictures_at_once, 100);
     assert_string_equal(config->log_level, "debug");
     assert_int_equal(config->trusted_proxy_count, 2);
     assert_int_equal(config->trusted_proxies[1].prefix, 8);
@@ -250,6 +253,8 @@ static void test_wrong_server_values(void **state)
         {"loops: 0", "1:8", "loops: \"0\" is not allowed here; allowed: a number of event loops"},
         {"loops: 17", "1:8", "loops"},
         {"loops: two", "1:8", "loops"},
+        {"pictures_at_once: 0", "1:19", "pictures_at_once: \"0\" is not allowed here"},
+        {"pictures_at_once: 10001", "1:19", "pictures_at_once"},
         {"log_level: loud", "1:12",
          "log_level: \"loud\" is not allowed here; allowed: debug, "
          "info, warn, error"},
@@ -437,7 +442,8 @@ static void test_not_yaml(void **state)
         {"just text", "1:1", "a mapping (key: value) is wanted here"},
         {"[1, 2]", "1:1", "a mapping (key: value) is wanted here"},
         {"colour: red", "1:1",
-         "unknown key \"colour\"; known here: listen, rtsp, tls, loops, trusted_proxies, "
+         "unknown key \"colour\"; known here: listen, rtsp, tls, loops, pictures_at_once, "
+         "trusted_proxies, "
          "log_level, "
          "homes, operators"},
         {"loops: 1\nloops: 1\n", "2:1", "'loops' stands here twice"},
