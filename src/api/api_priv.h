@@ -179,6 +179,7 @@ cm_camera_view cm_camera_view_of(const cm_who *who, const cm_granted_camera *cam
 json_t *cm_camera_json(const cm_stored_camera *camera, const cm_camera_status *status,
                        size_t viewers, const cm_camera_view *view, bool is_owner);
 json_t *cm_rights_json(cm_rights rights);
+json_t *cm_streams_json(uint32_t streams); /* bits 1 << cm_stream: ["main"] */
 
 /* ---- terms of a grant, in and out (terms.c) ---- */
 

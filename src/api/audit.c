@@ -182,7 +182,7 @@ static const char *stream_name(unsigned stream)
     return stream < CM_STREAMS ? NAMES[stream] : "other";
 }
 
-static json_t *streams_json(uint32_t streams)
+json_t *cm_streams_json(uint32_t streams)
 {
     json_t *list = json_array();
     for (unsigned i = 0; i < CM_STREAMS; i++)
@@ -229,7 +229,7 @@ static void add_details(json_t *json, const cm_audit_entry *e)
     if (e->kind != CM_AUDIT_VIEW_BEGIN && e->kind != CM_AUDIT_VIEW_END)
         return;
     json_object_set_new(json, "path", json_string(cm_audit_path_name(e->path)));
-    json_object_set_new(json, "streams", streams_json(e->streams));
+    json_object_set_new(json, "streams", cm_streams_json(e->streams));
     json_object_set_new(json, "frames", frames_json(e->frames, e->frame_count));
 }
 
@@ -327,7 +327,7 @@ static json_t *viewing_json(const question *q, const cm_audit_viewing *v)
     return json_pack(
         "{s:I, s:s, s:o, s:s, s:o, s:o, s:o, s:b, s:s, s:o}", "entry", (json_int_t)v->entry,
         "account", v->account.text, "name", name_json(q, v->account.text), "path",
-        cm_audit_path_name(v->path), "streams", streams_json(v->streams), "begin",
+        cm_audit_path_name(v->path), "streams", cm_streams_json(v->streams), "begin",
         cm_time_json(v->begin), "end", cm_time_json(v->end), "is_over", v->is_over, "cause",
         cm_audit_cause_name(v->cause), "frames", frames_json(v->frames, v->frame_count));
 }
@@ -373,36 +373,6 @@ void cm_route_viewings(cm_call *call)
         return;
     }
     cm_call_read(call, read_viewings, answer_viewings);
-}
-
-/* ---- GET /watching ---- */
-
-static void add_watching(void *owner, const cm_watching *w)
-{
-    json_array_append_new(
-        owner, json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "camera", w->camera.camera.text,
-                         "account", w->account.text, "name", w->account_name, "path",
-                         cm_audit_path_name((cm_audit_path)w->path), "streams",
-                         streams_json(w->streams), "since", cm_time_json(w->since)));
-}
-
-static void read_watching(cm_call *call)
-{
-    call->data = json_array();
-    call->free_data = NULL;
-    cm_grants_each_viewer(call->api->config.grants, &call->home, add_watching, call->data);
-}
-
-static void answer_watching(cm_call *call)
-{
-    json_t *list = call->data;
-    call->data = NULL;
-    cm_call_json(call, 200, json_pack("{s:o}", "watching", list));
-}
-
-void cm_route_watching(cm_call *call)
-{
-    cm_call_on_control(call, read_watching, answer_watching);
 }
 
 /* grants cannot name the audit's paths, nor the audit grants': here both are known. */

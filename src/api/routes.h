@@ -110,6 +110,8 @@ CM_ROUTE(server_audit, GET, "/api/v1/server/audit", OPERATOR, NONE, 0,
 CM_ROUTE(viewings, GET, "/api/v1/cameras/{camera}/viewings", OWNER, NONE, 0,
          "Who saw a camera between two times")
 CM_ROUTE(watching, GET, "/api/v1/watching", OWNER, NONE, 0, "Who is watching now")
+CM_ROUTE(watching_end, DELETE, "/api/v1/watching/{session}", OWNER, NONE, 0,
+         "Sign a device out that watches, or revoke a program's token: the cut")
 CM_ROUTE(invitations, GET, "/api/v1/invitations", OWNER, NONE, 0, "Invitations to the home")
 CM_ROUTE_FRESH(invitation_create, POST, "/api/v1/invitations", OWNER, JSON, 16384,
                "Invite somebody; the secret is told once")

@@ -38,6 +38,8 @@ static const schema SCHEMAS[CM_AUDIT_KINDS] = {
                               CM_AUDIT_GROUP_PEOPLE},
     [CM_AUDIT_MEMBER_REMOVED] = {"member-removed", HAS_ACCOUNT | HAS_OTHER, CM_AUDIT_GROUP_PEOPLE},
     [CM_AUDIT_EVERYONE_OUT] = {"everyone-out", HAS_ACCOUNT | HAS_COUNT, CM_AUDIT_GROUP_PEOPLE},
+    [CM_AUDIT_PERSON_SIGNED_OUT] = {"person-signed-out", HAS_ACCOUNT | HAS_OTHER,
+                                    CM_AUDIT_GROUP_PEOPLE},
     [CM_AUDIT_GRANT_PUT] = {"grant-put", HAS_CAMERA | HAS_ACCOUNT | HAS_OTHER | HAS_VALUE,
                             CM_AUDIT_GROUP_RIGHTS},
     [CM_AUDIT_GRANT_REMOVED] = {"grant-removed", HAS_CAMERA | HAS_ACCOUNT | HAS_OTHER,

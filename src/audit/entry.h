@@ -39,7 +39,8 @@ typedef enum cm_audit_kind {
     CM_AUDIT_CAMERA_CHANGED = 33,
     CM_AUDIT_CAMERA_REMOVED = 34,
     /* everyone */
-    CM_AUDIT_EVERYONE_OUT = 40, /* account, count: sessions that ended */
+    CM_AUDIT_EVERYONE_OUT = 40,      /* account, count: sessions that ended */
+    CM_AUDIT_PERSON_SIGNED_OUT = 41, /* account, other: whom, on a device that watched */
     /* who saw what */
     CM_AUDIT_VIEW_BEGIN = 48,      /* camera, account, viewing, value: rights */
     CM_AUDIT_VIEW_END = 49,        /* camera, account, viewing, since, cause, frames */

@@ -228,6 +228,7 @@ typedef struct cm_watching {
     cm_wall since;    /* of its first lease */
     cm_view_path path;
     uint64_t session; /* number of the viewer session, unique in the process */
+    cm_asker asker;   /* what he watches by: leads to his device, and to the end of it */
 } cm_watching;
 
 /* Control loop: who watches now: calls `each` per viewer session of this home. */

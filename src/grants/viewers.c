@@ -293,6 +293,7 @@ static void take_facts(cm_viewer_session *session, const cm_evidence *e)
     session->watching.camera = session->ask.camera;
     session->watching.path = session->ask.path;
     session->watching.session = session->number;
+    session->watching.asker = session->ask.asker;
     session->watching.account = e->account;
     CM_IGNORE(cm_slice_to_cstr(cm_slice_of(e->account_name), session->watching.account_name,
                                sizeof session->watching.account_name),

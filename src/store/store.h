@@ -564,6 +564,7 @@ cm_status cm_store_expire(cm_store *store, cm_wall now, size_t *removed_out);
 
 typedef struct cm_stored_token {
     char id[CM_ID_SIZE];
+    uint8_t token_hash[CM_MAC_SIZE];
     cm_camera_key camera;
     cm_account_id account;
     uint32_t rights;

@@ -166,6 +166,41 @@ def of_a_home(stage, p):
     return programs, others, back + [again]
 
 
+def one_viewer(stage, p):
+    """Who watches, by what; and the end of one device, and of one program."""
+    elsewhere = stage.server.sign_in("gina")
+    program = stage.server.token("anna", 2)
+    names = {who: stage.watch(by, 2, how) for who, by, how in (("here", p["gina"], "h1"), ("elsewhere", elsewhere, "rtc"), ("program", program, "sp"))}
+    check("two devices of one person and a program watch", stage.moves(list(names.values())))
+
+    def told(**wanted):
+        all_of_them = stage.ask(p["anna"], "GET", "watching?home=verdi")[1]["watching"]
+        return [one for one in all_of_them if one["camera"] == "c2" and all(one[key] == value for key, value in wanted.items())]
+    devices = {one["id"]: one["is_this"] for one in stage.ask(p["gina"], "GET", "sessions")[1]["sessions"]}
+    there = next(one for one in devices if not devices[one])
+    views = told(path="webrtc", name="gina")
+    check("an owner is told by which device", len(views) == 1 and views[0]["session"] == there and not views[0]["is_program"] and
+          not views[0]["is_this"], views)
+    by_rtsp = told(path="rtsp", is_program=True)
+    check("and by which program", len(by_rtsp) == 1 and by_rtsp[0]["session"] in
+          [one["id"] for one in stage.ask(p["anna"], "GET", "tokens?home=verdi")[1]["tokens"]], by_rtsp)
+    for who, status in (("gina", 403), ("olga", 403), ("rosa", 404)):
+        check(f"nobody else ends it: {who}", stage.ask(p[who], "DELETE", f"watching/{there}?home=verdi")[0] == status)
+    check("nor an owner of another home", stage.ask(p["rosa"], "DELETE", f"watching/{there}?home=rossi")[0] == 404)
+    check("nor who is not there", stage.ask(p["anna"], "DELETE", "watching/nobody?home=verdi")[1]["type"].endswith("no-such-viewer"))
+    check("then all watch on", stage.moves(list(names.values())))
+    check("one device is ended", stage.ask(p["anna"], "DELETE", f"watching/{there}?home=verdi")[0] == 204)
+    check("with its pictures and its session", stage.are_over([names["elsewhere"]]) and not stage.is_somebody(elsewhere))
+    check("and no other", stage.moves([names["here"], names["program"]]) and stage.is_somebody(p["gina"]))
+    check("the program's token is revoked", stage.ask(p["anna"], "DELETE", f"watching/{by_rtsp[0]['session']}?home=verdi")[0] == 204)
+    check("with its pictures", stage.are_over([names["program"]]) and stage.moves([names["here"]]))
+    kinds = [entry["kind"] for entry in stage.ask(p["anna"], "GET", "audit?home=verdi")[1]["entries"]]
+    check("the audit has both", "person-signed-out" in kinds and "token-revoked" in kinds, kinds[:12])
+    missed = stage.viewers.tell(names["here"])["missed"]
+    check("who was not meant misses no picture", missed == 0, missed)
+    stage.viewers.say("close " + names["here"])
+
+
 def programs_too(stage, p, programs, others, members):
     status, receipt, headers = stage.ask(p["anna"], "POST", "everyone/log-out?home=verdi", {"programs": True})
     check("once more, with the programs", status == 200 and receipt["programs"] == 1, receipt)
@@ -218,6 +253,7 @@ def main():
         stage = Stage(directory, simcam)
         p = people(stage)
         programs, others, members = of_a_home(stage, p)
+        one_viewer(stage, p)
         programs_too(stage, p, programs, others, members)
         by_the_command_line(stage, p, others)
         of_the_server(stage, p)

@@ -129,6 +129,7 @@ static cm_status read_token(const cm_row *row, cm_stored_token *out)
         .expires = {.us = cm_row_integer(row, CM_API_TOKENS_EXPIRES)},
         .last_used = {.us = cm_row_integer(row, CM_API_TOKENS_LAST_USED)},
     };
+    cm_store_copy(out->token_hash, CM_MAC_SIZE, cm_row_bytes(row, CM_API_TOKENS_TOKEN_HASH));
     CM_ENSURE(cm_row_read_id(row, CM_API_TOKENS_ID, out->id), CM_FOREIGN);
     CM_ENSURE(cm_row_read_id(row, CM_API_TOKENS_HOME, out->camera.home.text), CM_FOREIGN);
     CM_ENSURE(cm_row_read_id(row, CM_API_TOKENS_CAMERA, out->camera.camera.text), CM_FOREIGN);
