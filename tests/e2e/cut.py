@@ -240,7 +240,7 @@ def other_ways(stage, reps, bound_ms):
     witness = stage.watch(stage.anna, 2)
     bystander = stage.watch(stage.anna, 1, "h2")
     ways = {"signed out": signed_out, "removed from the home": removed, "token revoked": token_revoked, "program cut": program_cut, "owner made guest": demoted,
-            "password changed": password_changed, "moved out": moved_out, "home held off": held_off}
+            "password changed": password_changed, "moved out": moved_out, "home held off": held_off, "everyone logged out": everyone_out}
     results = []
     for name, way in ways.items():
         figures = []
@@ -323,6 +323,14 @@ def held_off(stage, rep):
     return figures
 
 
+def everyone_out(stage, _):
+    """Of the other home: its owner logs everyone out, and goes on by another token, which is not waited for here."""
+    who = {name: stage.server.sign_in(name) for name in ("rosa", "gino", "both")}
+    names = [stage.watch(who[name], camera, how, home="rossi")
+             for name, camera, how in (("rosa", 9, "h1"), ("gino", 9, "h2"), ("both", 10, "rtc"), ("rosa", 10, "h2"))]
+    return stage.cut(names, lambda: stage.call("POST", "everyone/log-out?home=rossi", {"programs": False}, who["rosa"]))
+
+
 def camera_deleted(stage, rep):
     camera = f"d{rep}"
     source = f"rtsp://{stage.simcam.address}/cam{3 + rep % 5}"
@@ -347,8 +355,18 @@ def messages_lost(what, reps_share=1, over=(FILMS, SESSIONS)):
             results.append(grant_taken(stage, reps, options.bound_ms, name, 0.4, hows))
             results[-1]["dropped"] = stage.fired() - before
             verdict(f"{name}: {results[-1]['dropped']}", results[-1]["dropped"] > reps // 10)
-        return results
+        return results + everyone_lost(stage, options, what)
     return play
+
+
+def everyone_lost(stage, options, what):
+    """The page of epochs ends what runs; whoever hears of nothing asks, and is told again."""
+    witness = stage.watch(stage.anna, 2)
+    before = stage.fired()
+    figures = [f for rep in range(5) for f in everyone_out(stage, rep)]
+    result = judge(stage, f"everyone logged out, {what} lost", figures, options.bound_ms, others_of(stage, [witness]))
+    stage.viewers.say("close " + witness)
+    return [{**result, "dropped": stage.fired() - before}]
 
 
 WHOLE = [(undisturbed, "")]
