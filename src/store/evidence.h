@@ -62,6 +62,7 @@ typedef struct cm_who {
     cm_account_id account;
     char name[CM_NAME_SIZE];
     bool is_operator;
+    bool has_totp;
     cm_wall expires;
     cm_wall authenticated; /* of a session: see cm_session_is_fresh; us 0 of a token */
     bool is_token;         /* an API token: only for `token_camera`, only `token_rights` */

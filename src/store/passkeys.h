@@ -67,11 +67,15 @@ typedef struct cm_passkey_use {
     cm_slice credential;
     uint32_t sign_count; /* as it was shown; judged again here, beside what is stored now */
     bool is_backed_up;
+    /* The token's hash of a session that goes on under the new token, as by
+     * cm_store_session_renew(); NULL: one begins. */
+    const uint8_t *former;
     uint8_t session_token_hash[CM_MAC_SIZE];
-    cm_session_origin origin;
+    cm_session_origin origin; /* by a passkey */
 } cm_passkey_use;
-/* In one transaction: the use is noted and a session begins. CM_ABSENT: no such passkey. CM_REFUSE:
- * the account is not active, or the counter did not rise. */
+/* In one transaction: the use is noted and the session begins or goes on. CM_ABSENT: no such
+ * passkey, or session. CM_REFUSE: the account is not active, the session is not the passkey's
+ * account's, or the counter did not rise. */
 cm_status cm_store_passkey_sign_in(cm_store *store, const cm_passkey_use *use, cm_wall now,
                                    cm_stored_account *out, cm_change *change);
 
@@ -93,6 +97,7 @@ typedef struct cm_recovery_use {
     cm_session_origin origin;
     bool ends_sessions;    /* all there are: somebody else may hold the phone */
     bool removes_passkeys; /* likewise */
+    bool removes_totp;     /* likewise: what totp.h keeps */
 } cm_recovery_use;
 /* In one transaction: the code is used up, what it is to end ends, and a session begins. CM_ABSENT:
  * no such code of this account. CM_REFUSE: the account is not active; the code stays. */

@@ -188,6 +188,7 @@ typedef struct cm_stored_account {
     bool is_operator;
     bool is_active;
     bool is_declared;
+    bool has_totp; /* a password alone opens no session of it: see totp.h */
     cm_wall created;
 } cm_stored_account;
 
@@ -214,6 +215,16 @@ cm_status cm_store_account_password_hash(cm_store *store, const cm_account_id *a
 cm_status cm_store_account_set_password(cm_store *store, const cm_account_id *account,
                                         cm_slice password_hash, const uint8_t *keep,
                                         cm_change *change);
+/* By the person himself, in a session of his: the same, and that session goes on under another
+ * token. When and how it was authenticated stays: an old password is no second factor. CM_ABSENT:
+ * no such session. CM_REFUSE: it is another account's. */
+typedef struct cm_password_change {
+    cm_account_id account;
+    cm_slice password_hash;
+    const uint8_t *former, *fresh; /* hashes of the session's tokens */
+} cm_password_change;
+cm_status cm_store_account_change_password(cm_store *store, const cm_password_change *ask,
+                                           cm_wall now, cm_stored_account *out, cm_change *change);
 /* The same account with the same password, hashed anew with other parameters: ends nothing. */
 cm_status cm_store_account_rehash(cm_store *store, const cm_account_id *account,
                                   cm_slice password_hash);
@@ -530,8 +541,9 @@ bool cm_session_is_live(cm_wall created, cm_wall last_used, cm_wall now);
 /* Less than CM_SESSION_FRESH_US ago; false when the clock has been set back since. */
 bool cm_session_is_fresh(cm_wall authenticated, cm_wall now);
 
-/* Authenticated now. CM_ABSENT: no such account; CM_REFUSE: not active. `change` tells of a session
- * that had to end for it (CM_ACCOUNT_SESSIONS_MAX). */
+/* Authenticated now. CM_ABSENT: no such account; CM_REFUSE: not active, or it has a second factor
+ * and the method is the password alone. `change` tells of a session that had to end for it
+ * (CM_ACCOUNT_SESSIONS_MAX). */
 cm_status cm_store_session_create(cm_store *store, const cm_account_id *account,
                                   const uint8_t token_hash[CM_MAC_SIZE],
                                   const cm_session_origin *origin, cm_wall now, cm_change *change);
@@ -550,7 +562,7 @@ cm_status cm_store_sessions_end_all(cm_store *store, const cm_account_id *accoun
                                     const uint8_t *keep, cm_change *change);
 /* A session goes on under another token, authenticated now: the former token is worth nothing, and
  * what was opened with it ends, for nobody can tell by whom it was (the keys turn as at a
- * sign-out). Its limits stay: `created` is what it was. CM_ABSENT. */
+ * sign-out). Its limits stay: `created` is what it was. CM_ABSENT; CM_REFUSE as above. */
 cm_status cm_store_session_renew(cm_store *store, const uint8_t token_hash[CM_MAC_SIZE],
                                  const uint8_t fresh_hash[CM_MAC_SIZE],
                                  const cm_session_origin *origin, cm_wall now, cm_change *change);

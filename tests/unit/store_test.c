@@ -215,7 +215,7 @@ static void every_column_of_every_row_is_under_the_mac(void **state)
             flipped++;
         }
     }
-    assert_int_equal(flipped, 10 + 9 + 9 + 6 + 13 + 12 + 10);
+    assert_int_equal(flipped, 10 + 10 + 9 + 6 + 13 + 12 + 10);
     store_world_close(&w);
 }
 

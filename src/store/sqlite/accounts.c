@@ -9,6 +9,7 @@ cm_status cm_store_read_account(const cm_row *row, cm_stored_account *out)
         .is_operator = cm_row_integer(row, CM_ACCOUNTS_IS_OPERATOR) != 0,
         .is_active = cm_row_integer(row, CM_ACCOUNTS_IS_ACTIVE) != 0,
         .is_declared = cm_row_integer(row, CM_ACCOUNTS_IS_DECLARED) != 0,
+        .has_totp = cm_row_integer(row, CM_ACCOUNTS_HAS_TOTP) != 0,
         .created = {.us = cm_row_integer(row, CM_ACCOUNTS_CREATED)},
     };
     CM_ENSURE(cm_row_read_id(row, CM_ACCOUNTS_ID, out->id.text), CM_FOREIGN);
@@ -98,32 +99,48 @@ cm_status cm_store_account_password_hash(cm_store *store, const cm_account_id *a
     return read_hash(&row, out);
 }
 
+static cm_status set_hash(cm_tx *tx, const cm_account_id *account, cm_slice password_hash)
+{
+    CM_ENSURE(password_hash.size < CM_PASSWORD_HASH_SIZE, CM_REFUSE);
+    cm_row row;
+    CM_TRY(cm_tx_account(tx, account, &row));
+    cm_row_set_bytes(&row, CM_ACCOUNTS_PASSWORD_HASH, password_hash);
+    return cm_tx_update(tx, &row);
+}
+
 cm_status cm_store_account_set_password(cm_store *store, const cm_account_id *account,
                                         cm_slice password_hash, const uint8_t *keep,
                                         cm_change *change)
 {
-    CM_ENSURE(password_hash.size < CM_PASSWORD_HASH_SIZE, CM_REFUSE);
     CM_AUTO(cm_tx_end) cm_tx tx;
     CM_TRY(cm_tx_begin_change(store, change, &tx));
     CM_TRY(cm_tx_end_sessions(&tx, account, keep));
-    cm_row row;
-    CM_TRY(cm_tx_account(&tx, account, &row));
-    cm_row_set_bytes(&row, CM_ACCOUNTS_PASSWORD_HASH, password_hash);
-    CM_TRY(cm_tx_update(&tx, &row));
+    CM_TRY(set_hash(&tx, account, password_hash));
     change->account = *account;
+    return cm_tx_commit(&tx);
+}
+
+cm_status cm_store_account_change_password(cm_store *store, const cm_password_change *ask,
+                                           cm_wall now, cm_stored_account *out, cm_change *change)
+{
+    CM_AUTO(cm_tx_end) cm_tx tx;
+    CM_TRY(cm_tx_begin_change(store, change, &tx));
+    CM_TRY(cm_tx_end_sessions(&tx, &ask->account, ask->former));
+    const cm_session_renewal renewal = {
+        .former = ask->former, .fresh = ask->fresh, .account = &ask->account};
+    CM_TRY(cm_tx_renew_session(&tx, &renewal, now, out));
+    CM_TRY(set_hash(&tx, &ask->account, ask->password_hash));
+    change->has_token = false; /* not that one's sessions alone: all of the account's */
+    change->account = ask->account;
     return cm_tx_commit(&tx);
 }
 
 cm_status cm_store_account_rehash(cm_store *store, const cm_account_id *account,
                                   cm_slice password_hash)
 {
-    CM_ENSURE(password_hash.size < CM_PASSWORD_HASH_SIZE, CM_REFUSE);
     CM_AUTO(cm_tx_end) cm_tx tx;
     CM_TRY(cm_tx_begin(store, CM_TX_WRITE, &tx));
-    cm_row row;
-    CM_TRY(cm_tx_account(&tx, account, &row));
-    cm_row_set_bytes(&row, CM_ACCOUNTS_PASSWORD_HASH, password_hash);
-    CM_TRY(cm_tx_update(&tx, &row));
+    CM_TRY(set_hash(&tx, account, password_hash));
     return cm_tx_commit(&tx);
 }
 
@@ -178,6 +195,7 @@ cm_status cm_store_account_delete(cm_store *store, const cm_account_id *account,
     CM_TRY(cm_tx_each(&tx, &probe, CM_WHERE(CM_MEMBERSHIPS_ACCOUNT), leave_home, &own));
     CM_TRY(cm_tx_remove_passkeys(&tx, account));
     CM_TRY(cm_tx_remove_recovery(&tx, account));
+    CM_TRY(cm_tx_remove_totp(&tx, account));
     cm_row row;
     CM_TRY(cm_tx_account(&tx, account, &row));
     CM_TRY(cm_tx_remove_owner(&tx, &row));

@@ -389,6 +389,7 @@ static cm_status read_who(cm_tx *tx, const question *q)
     cm_who_clear(who); /* of an attempt before */
     *who = (cm_who){.account = account.id,
                     .is_operator = account.is_operator,
+                    .has_totp = account.has_totp,
                     .expires = h.expires,
                     .authenticated = h.authenticated,
                     .is_token = h.is_token,

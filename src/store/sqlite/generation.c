@@ -128,7 +128,7 @@ static cm_status bump_home(cm_tx *tx, const cm_home_id *home)
 static cm_status bump_account(cm_tx *tx, const cm_account_id *account)
 {
     CM_AUTO(free_restamp) restamp r = {.count = 0};
-    static const cm_table_id TABLES[] = {CM_SESSIONS, CM_PASSKEYS, CM_RECOVERY};
+    static const cm_table_id TABLES[] = {CM_SESSIONS, CM_PASSKEYS, CM_RECOVERY, CM_TOTP};
     for (size_t i = 0; i < CM_COUNT(TABLES); i++)
         CM_TRY(collect_of(tx, TABLES[i], account->text, &r));
     cm_row row;

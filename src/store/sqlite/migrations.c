@@ -111,6 +111,12 @@ static const char *const STEPS[] = {
     "ALTER TABLE homes ADD COLUMN suspended INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE homes ADD COLUMN suspended_by TEXT NOT NULL DEFAULT '';"
     "ALTER TABLE homes ADD COLUMN suspended_why TEXT NOT NULL DEFAULT '';",
+
+    "ALTER TABLE accounts ADD COLUMN has_totp INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE totp (account TEXT NOT NULL PRIMARY KEY REFERENCES accounts (id),"
+    " secret_box BLOB NOT NULL, is_confirmed INTEGER NOT NULL, last_step INTEGER NOT NULL,"
+    " wrong INTEGER NOT NULL, created INTEGER NOT NULL, generation INTEGER NOT NULL,"
+    " mac BLOB NOT NULL) STRICT;",
 };
 
 #ifdef CM_FURTHER_STEP /* stands for a later version, in tests of the upgrade */
@@ -131,9 +137,9 @@ static const char *step_at(size_t index)
 #ifdef CM_FAULT_INJECTION
 /* What was taken away or changed is kept here, so that store.row.stale can serve it again, also
  * after a restart. */
-static const char *const STALE_TABLES[] = {"sessions", "memberships",   "grants",
-                                           "cameras",  "api_tokens",    "passkeys",
-                                           "recovery", "group_cameras", "group_grants"};
+static const char *const STALE_TABLES[] = {
+    "sessions", "memberships", "grants",        "cameras",      "api_tokens",
+    "passkeys", "recovery",    "group_cameras", "group_grants", "totp"};
 
 /* A table's columns are in the order in which they came, which is not that of tables.h. */
 static void write_columns(const char *table, const char *prefix, char *out, size_t capacity)

@@ -136,22 +136,34 @@ static bool may_follow(uint32_t stored, uint32_t shown)
     return (stored == 0 && shown == 0) || shown > stored;
 }
 
+/* The counter rises, and the session of whose it is. */
+static cm_status note_use(cm_tx *tx, const cm_passkey_use *use, cm_wall now, cm_account_id *out)
+{
+    cm_row row;
+    CM_TRY(find_credential(tx, use->credential, &row));
+    CM_ENSURE(may_follow((uint32_t)cm_row_integer(&row, CM_PASSKEYS_SIGN_COUNT), use->sign_count),
+              CM_REFUSE);
+    CM_ENSURE(cm_row_read_id(&row, CM_PASSKEYS_ACCOUNT, out->text), CM_FOREIGN);
+    cm_row_set_integer(&row, CM_PASSKEYS_SIGN_COUNT, use->sign_count);
+    cm_row_set_integer(&row, CM_PASSKEYS_IS_BACKED_UP, use->is_backed_up);
+    cm_row_set_integer(&row, CM_PASSKEYS_LAST_USED, now.us);
+    return cm_tx_update(tx, &row);
+}
+
 cm_status cm_store_passkey_sign_in(cm_store *store, const cm_passkey_use *use, cm_wall now,
                                    cm_stored_account *out, cm_change *change)
 {
     CM_AUTO(cm_tx_end) cm_tx tx;
     CM_TRY(cm_tx_begin_change(store, change, &tx));
-    cm_row row;
-    CM_TRY(find_credential(&tx, use->credential, &row));
-    CM_ENSURE(may_follow((uint32_t)cm_row_integer(&row, CM_PASSKEYS_SIGN_COUNT), use->sign_count),
-              CM_REFUSE);
     cm_account_id account;
-    CM_ENSURE(cm_row_read_id(&row, CM_PASSKEYS_ACCOUNT, account.text), CM_FOREIGN);
-    cm_row_set_integer(&row, CM_PASSKEYS_SIGN_COUNT, use->sign_count);
-    cm_row_set_integer(&row, CM_PASSKEYS_IS_BACKED_UP, use->is_backed_up);
-    cm_row_set_integer(&row, CM_PASSKEYS_LAST_USED, now.us);
-    CM_TRY(cm_tx_update(&tx, &row));
-    CM_TRY(cm_tx_open_session(&tx, &account, use->session_token_hash, &use->origin, now, out));
+    CM_TRY(note_use(&tx, use, now, &account));
+    if (use->former != NULL) {
+        const cm_session_renewal renewal = {use->former, use->session_token_hash, &use->origin,
+                                            &account};
+        CM_TRY(cm_tx_renew_session(&tx, &renewal, now, out));
+    } else {
+        CM_TRY(cm_tx_open_session(&tx, &account, use->session_token_hash, &use->origin, now, out));
+    }
     change->account = account;
     return cm_tx_commit(&tx);
 }

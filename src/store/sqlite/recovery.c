@@ -62,15 +62,16 @@ cm_status cm_store_recovery_left(cm_store *store, const cm_account_id *account, 
     return CM_OK;
 }
 
-static cm_status use_code(cm_tx *tx, const cm_recovery_use *use)
+cm_status cm_tx_use_recovery(cm_tx *tx, const cm_account_id *account,
+                             const uint8_t code_hash[CM_MAC_SIZE])
 {
     cm_row probe;
     cm_row row;
-    probe_of(&use->account, &probe);
-    cm_row_set_bytes(&probe, CM_RECOVERY_CODE_HASH, cm_slice_over(use->code_hash, CM_MAC_SIZE));
+    probe_of(account, &probe);
+    cm_row_set_bytes(&probe, CM_RECOVERY_CODE_HASH, cm_slice_over(code_hash, CM_MAC_SIZE));
     CM_TRY(cm_tx_find(tx, &probe, CM_WHERE(CM_RECOVERY_ACCOUNT) | CM_WHERE(CM_RECOVERY_CODE_HASH),
                       &row));
-    CM_TRY(cm_tx_bump_account(tx, &use->account));
+    CM_TRY(cm_tx_bump_account(tx, account));
     return cm_tx_delete(tx, &row);
 }
 
@@ -79,9 +80,11 @@ cm_status cm_store_recovery_sign_in(cm_store *store, const cm_recovery_use *use,
 {
     CM_AUTO(cm_tx_end) cm_tx tx;
     CM_TRY(cm_tx_begin_change(store, change, &tx));
-    CM_TRY(use_code(&tx, use));
+    CM_TRY(cm_tx_use_recovery(&tx, &use->account, use->code_hash));
     if (use->removes_passkeys)
         CM_TRY(cm_tx_remove_passkeys(&tx, &use->account));
+    if (use->removes_totp)
+        CM_TRY(cm_tx_remove_totp(&tx, &use->account));
     if (use->ends_sessions)
         CM_TRY(cm_tx_end_sessions(&tx, &use->account, NULL));
     CM_TRY(cm_tx_open_session(&tx, &use->account, use->session_token_hash, &use->origin, now, out));

@@ -64,28 +64,38 @@ static cm_status make_room(cm_tx *tx, const cm_account_id *account)
     return cm_tx_raise_seen_anywhere(tx, account);
 }
 
-static cm_status insert_session(cm_tx *tx, const cm_account_id *account,
-                                const uint8_t token_hash[CM_MAC_SIZE],
-                                const cm_session_origin *origin, cm_wall created, cm_wall now)
+/* Shown now. */
+static void set_origin(cm_row *row, const cm_session_origin *origin, cm_wall now)
 {
-    cm_row row;
-    cm_row_init(&row, CM_SESSIONS);
-    cm_row_set_bytes(&row, CM_SESSIONS_TOKEN_HASH, cm_slice_over(token_hash, CM_MAC_SIZE));
-    cm_row_set_id(&row, CM_SESSIONS_ACCOUNT, account->text);
-    cm_row_set_integer(&row, CM_SESSIONS_CREATED, created.us);
-    cm_row_set_integer(&row, CM_SESSIONS_LAST_USED, now.us);
-    cm_row_set_integer(&row, CM_SESSIONS_METHOD, origin->method);
-    cm_row_set_integer(&row, CM_SESSIONS_AUTHENTICATED, now.us);
-    cm_row_set_bytes(&row, CM_SESSIONS_DEVICE, cm_slice_of(origin->device));
-    cm_row_set_bytes(&row, CM_SESSIONS_NETWORK, cm_slice_of(origin->network));
-    return cm_tx_insert(tx, &row);
+    cm_row_set_integer(row, CM_SESSIONS_METHOD, origin->method);
+    cm_row_set_integer(row, CM_SESSIONS_AUTHENTICATED, now.us);
+    cm_row_set_bytes(row, CM_SESSIONS_DEVICE, cm_slice_of(origin->device));
+    cm_row_set_bytes(row, CM_SESSIONS_NETWORK, cm_slice_of(origin->network));
 }
 
 cm_status cm_tx_make_session(cm_tx *tx, const cm_account_id *account,
                              const uint8_t token_hash[CM_MAC_SIZE], const cm_session_origin *origin,
                              cm_wall now)
 {
-    return insert_session(tx, account, token_hash, origin, now, now);
+    cm_row row;
+    cm_row_init(&row, CM_SESSIONS);
+    cm_row_set_bytes(&row, CM_SESSIONS_TOKEN_HASH, cm_slice_over(token_hash, CM_MAC_SIZE));
+    cm_row_set_id(&row, CM_SESSIONS_ACCOUNT, account->text);
+    cm_row_set_integer(&row, CM_SESSIONS_CREATED, now.us);
+    cm_row_set_integer(&row, CM_SESSIONS_LAST_USED, now.us);
+    set_origin(&row, origin, now);
+    return cm_tx_insert(tx, &row);
+}
+
+/* Active, and all was shown that it asks for: here and nowhere else, so that no way in can forget
+ * it. */
+static cm_status check_factors(const cm_stored_account *account, const cm_session_origin *origin)
+{
+    const cm_session_method method = origin->method;
+    const bool is_whole =
+        method == CM_METHOD_PASSKEY || method == CM_METHOD_RECOVERY || method == CM_METHOD_CODE;
+    CM_ENSURE(account->is_active && (is_whole || !account->has_totp), CM_REFUSE);
+    return CM_OK;
 }
 
 cm_status cm_tx_open_session(cm_tx *tx, const cm_account_id *account,
@@ -95,7 +105,7 @@ cm_status cm_tx_open_session(cm_tx *tx, const cm_account_id *account,
     cm_row row;
     CM_TRY(cm_tx_account(tx, account, &row));
     CM_TRY(cm_store_read_account(&row, out));
-    CM_ENSURE(out->is_active, CM_REFUSE);
+    CM_TRY(check_factors(out, origin));
     CM_TRY(make_room(tx, account));
     return cm_tx_make_session(tx, account, token_hash, origin, now);
 }
@@ -154,17 +164,37 @@ cm_status cm_store_session_end(cm_store *store, const uint8_t token_hash[CM_MAC_
     return cm_tx_commit(&tx);
 }
 
+cm_status cm_tx_renew_session(cm_tx *tx, const cm_session_renewal *renewal, cm_wall now,
+                              cm_stored_account *out)
+{
+    cm_row row;
+    CM_TRY(find_session(tx, renewal->former, &row));
+    CM_TRY(end_one(tx, &row));
+    const cm_account_id *account = &tx->change->account;
+    CM_ENSURE(renewal->account == NULL || cm_account_id_equal(renewal->account, account),
+              CM_REFUSE);
+    cm_row owner;
+    CM_TRY(cm_tx_account(tx, account, &owner));
+    CM_TRY(cm_store_read_account(&owner, out));
+    cm_row_set_bytes(&row, CM_SESSIONS_TOKEN_HASH, cm_slice_over(renewal->fresh, CM_MAC_SIZE));
+    cm_row_set_integer(&row, CM_SESSIONS_LAST_USED, now.us);
+    if (renewal->origin != NULL) {
+        CM_TRY(check_factors(out, renewal->origin));
+        set_origin(&row, renewal->origin, now);
+    }
+    return cm_tx_insert(tx, &row);
+}
+
 cm_status cm_store_session_renew(cm_store *store, const uint8_t token_hash[CM_MAC_SIZE],
                                  const uint8_t fresh_hash[CM_MAC_SIZE],
                                  const cm_session_origin *origin, cm_wall now, cm_change *change)
 {
     CM_AUTO(cm_tx_end) cm_tx tx;
     CM_TRY(cm_tx_begin_change(store, change, &tx));
-    cm_row row;
-    CM_TRY(find_session(&tx, token_hash, &row));
-    CM_TRY(end_one(&tx, &row));
-    const cm_wall created = {.us = cm_row_integer(&row, CM_SESSIONS_CREATED)};
-    CM_TRY(insert_session(&tx, &change->account, fresh_hash, origin, created, now));
+    const cm_session_renewal renewal = {
+        .former = token_hash, .fresh = fresh_hash, .origin = origin};
+    cm_stored_account account;
+    CM_TRY(cm_tx_renew_session(&tx, &renewal, now, &account));
     return cm_tx_commit(&tx);
 }
 

@@ -195,13 +195,27 @@ cm_status cm_tx_make_session(cm_tx *tx, const cm_account_id *account,
 /* Ends the account's sessions but the one whose token's hash is `keep` (NULL: all), and turns the
  * keys of what they could see. */
 cm_status cm_tx_end_sessions(cm_tx *tx, const cm_account_id *account, const uint8_t *keep);
-/* A session of an active account (else CM_REFUSE); the oldest makes room. */
+/* One session goes on under another token: `account` must be whose it is (CM_REFUSE), and active.
+ * With origin NULL it shows nothing again: how and when it was authenticated stays. */
+typedef struct cm_session_renewal {
+    const uint8_t *former, *fresh; /* hashes of its tokens */
+    const cm_session_origin *origin;
+    const cm_account_id *account; /* NULL: whosever */
+} cm_session_renewal;
+cm_status cm_tx_renew_session(cm_tx *tx, const cm_session_renewal *renewal, cm_wall now,
+                              cm_stored_account *out);
+/* A session of an active account (else CM_REFUSE), not by a password alone if it has a second
+ * factor (CM_REFUSE); the oldest makes room. */
 cm_status cm_tx_open_session(cm_tx *tx, const cm_account_id *account,
                              const uint8_t token_hash[CM_MAC_SIZE], const cm_session_origin *origin,
                              cm_wall now, cm_stored_account *out);
 /* All of the account's, which has been bumped. */
 cm_status cm_tx_remove_passkeys(cm_tx *tx, const cm_account_id *account);
 cm_status cm_tx_remove_recovery(cm_tx *tx, const cm_account_id *account);
+cm_status cm_tx_remove_totp(cm_tx *tx, const cm_account_id *account);
+/* Bumps the account. CM_ABSENT: it has no such code. */
+cm_status cm_tx_use_recovery(cm_tx *tx, const cm_account_id *account,
+                             const uint8_t code_hash[CM_MAC_SIZE]);
 /* With all that is in it. */
 cm_status cm_tx_destroy_home(cm_tx *tx, const cm_home_id *home);
 cm_status cm_tx_leave_home(cm_tx *tx, const cm_home_id *home, const cm_account_id *account,

@@ -38,7 +38,8 @@
     X(IS_ACTIVE, is_active, INTEGER)                                                               \
     X(IS_DECLARED, is_declared, INTEGER)                                                           \
     X(CREATED, created, INTEGER)                                                                   \
-    X(GENERATION, generation, INTEGER)
+    X(GENERATION, generation, INTEGER)                                                             \
+    X(HAS_TOTP, has_totp, ADDED)
 #define CM_TABLE_SESSIONS(X)                                                                       \
     X(TOKEN_HASH, token_hash, BLOB)                                                                \
     X(ACCOUNT, account, TEXT)                                                                      \
@@ -131,6 +132,14 @@
     X(ACCOUNT, account, TEXT)                                                                      \
     X(CREATED, created, INTEGER)                                                                   \
     X(GENERATION, generation, INTEGER)
+#define CM_TABLE_TOTP(X)                                                                           \
+    X(ACCOUNT, account, TEXT)                                                                      \
+    X(SECRET_BOX, secret_box, BLOB)                                                                \
+    X(IS_CONFIRMED, is_confirmed, INTEGER)                                                         \
+    X(LAST_STEP, last_step, INTEGER)                                                               \
+    X(WRONG, wrong, INTEGER)                                                                       \
+    X(CREATED, created, INTEGER)                                                                   \
+    X(GENERATION, generation, INTEGER)
 
 /* Groups of a home's cameras, which cameras are in them, and what was granted on a group: there the
  * columns of terms stand where those of grants do. */
@@ -173,6 +182,7 @@
     X(SETTINGS, settings, SERVER)                                                                  \
     X(PASSKEYS, passkeys, ACCOUNT)                                                                 \
     X(RECOVERY, recovery, ACCOUNT)                                                                 \
+    X(TOTP, totp, ACCOUNT)                                                                         \
     X(CAMERA_GROUPS, camera_groups, HOME)                                                          \
     X(GROUP_CAMERAS, group_cameras, HOME)                                                          \
     X(GROUP_GRANTS, group_grants, HOME)                                                            \
@@ -201,6 +211,7 @@ typedef enum cm_table_id { CM_TABLES(CM_TABLE_CONSTANT) CM_TABLE_COUNT } cm_tabl
 #define CM_SETTINGS_COLUMN(constant, name, kind)      CM_SETTINGS_##constant,
 #define CM_PASSKEYS_COLUMN(constant, name, kind)      CM_PASSKEYS_##constant,
 #define CM_RECOVERY_COLUMN(constant, name, kind)      CM_RECOVERY_##constant,
+#define CM_TOTP_COLUMN(constant, name, kind)          CM_TOTP_##constant,
 #define CM_CAMERA_GROUPS_COLUMN(constant, name, kind) CM_CAMERA_GROUPS_##constant,
 #define CM_GROUP_CAMERAS_COLUMN(constant, name, kind) CM_GROUP_CAMERAS_##constant,
 #define CM_GROUP_GRANTS_COLUMN(constant, name, kind)  CM_GROUP_GRANTS_##constant,
@@ -218,6 +229,7 @@ enum { CM_TABLE_SETUP_TOKENS(CM_SETUP_TOKENS_COLUMN) CM_SETUP_TOKENS_COLUMNS };
 enum { CM_TABLE_SETTINGS(CM_SETTINGS_COLUMN) CM_SETTINGS_COLUMNS };
 enum { CM_TABLE_PASSKEYS(CM_PASSKEYS_COLUMN) CM_PASSKEYS_COLUMNS };
 enum { CM_TABLE_RECOVERY(CM_RECOVERY_COLUMN) CM_RECOVERY_COLUMNS };
+enum { CM_TABLE_TOTP(CM_TOTP_COLUMN) CM_TOTP_COLUMNS };
 enum { CM_TABLE_CAMERA_GROUPS(CM_CAMERA_GROUPS_COLUMN) CM_CAMERA_GROUPS_COLUMNS };
 enum { CM_TABLE_GROUP_CAMERAS(CM_GROUP_CAMERAS_COLUMN) CM_GROUP_CAMERAS_COLUMNS };
 enum { CM_TABLE_GROUP_GRANTS(CM_GROUP_GRANTS_COLUMN) CM_GROUP_GRANTS_COLUMNS };
