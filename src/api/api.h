@@ -59,6 +59,13 @@ cm_http_handler cm_api_handler(cm_api *api);
  * token, as requests are. The RTSP server goes before the api. */
 const cm_rtsp_events *cm_api_rtsp_events(void);
 
+/* On which ports RTSP for other programs is heard; 0: on none. Told to owners. Before its loop
+ * runs. */
+typedef struct cm_api_rtsp_ports {
+    uint16_t plain, tls;
+} cm_api_rtsp_ports;
+void cm_api_set_rtsp_ports(cm_api *api, const cm_api_rtsp_ports *ports);
+
 /* What event streams tell. All on the api's loop: post yourself there. */
 
 /* How a camera is. Told to those who may view it. */

@@ -88,6 +88,7 @@ struct cm_api {
     cm_list wheps;
     cm_list whips;
     cm_list event_streams;
+    cm_api_rtsp_ports rtsp;
     cm_recent_use recent[256];
 };
 

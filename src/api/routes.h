@@ -102,6 +102,8 @@ CM_ROUTE_FRESH(group_grant_put, PUT, "/api/v1/people/{account}/groups/{group}", 
 CM_ROUTE(group_grant_delete, DELETE, "/api/v1/people/{account}/groups/{group}", OWNER, NONE, 0,
          "Take them away: the cut")
 CM_ROUTE(tokens, GET, "/api/v1/tokens", OWNER, NONE, 0, "API tokens of the home")
+CM_ROUTE_FRESH(token_create, POST, "/api/v1/tokens", OWNER, JSON, 1024,
+               "Make a token for a program; the secret is told once")
 CM_ROUTE_FRESH(token_delete, DELETE, "/api/v1/tokens/{token}", OWNER, NONE, 0,
                "Revoke an API token")
 CM_ROUTE(audit, GET, "/api/v1/audit", OWNER, NONE, 0, "What happened in the home, newest first")

@@ -161,3 +161,8 @@ const cm_rtsp_events *cm_api_rtsp_events(void)
     static const cm_rtsp_events EVENTS = {on_ask, on_stale, on_gone};
     return &EVENTS;
 }
+
+void cm_api_set_rtsp_ports(cm_api *api, const cm_api_rtsp_ports *ports)
+{
+    api->rtsp = *ports;
+}

@@ -1,5 +1,4 @@
-/* API tokens of a home: listed and revoked here, made by the command line. The secret is never told
- * again. */
+/* API tokens of a home: made, listed and revoked. The secret is told once. */
 #include <stdlib.h>
 
 #include "api/api_priv.h"
@@ -24,6 +23,11 @@ static json_t *token_json(const cm_stored_token *token)
                      cm_time_json(token->last_used));
 }
 
+static json_t *port_json(uint16_t port)
+{
+    return port > 0 ? json_integer(port) : json_null();
+}
+
 static void answer_tokens(cm_call *call)
 {
     if (call->status != CM_OK) {
@@ -34,7 +38,10 @@ static void answer_tokens(cm_call *call)
     json_t *list = json_array();
     for (size_t i = 0; i < tokens->count; i++)
         json_array_append_new(list, token_json(&tokens->items[i]));
-    cm_call_json(call, 200, json_pack("{s:o}", "tokens", list));
+    const cm_api_rtsp_ports *rtsp = &call->api->rtsp;
+    cm_call_json(call, 200,
+                 json_pack("{s:o, s:{s:o, s:o}}", "tokens", list, "rtsp", "port",
+                           port_json(rtsp->plain), "tls_port", port_json(rtsp->tls)));
 }
 
 void cm_route_tokens(cm_call *call)
@@ -47,6 +54,116 @@ void cm_route_tokens(cm_call *call)
     call->free_data = free_tokens;
     cm_call_read(call, read_tokens, answer_tokens);
 }
+
+/* ---- making one ---- */
+
+enum { DAYS_DEFAULT = 30, DAYS_MAX = 3650 };
+
+typedef struct making {
+    cm_identity_new_token ask;
+    cm_token token;
+    cm_stored_token made;
+} making;
+
+static void free_making(void *data)
+{
+    cm_secret_wipe(data, sizeof(making));
+    free(data);
+}
+
+static void make(cm_call *call)
+{
+    making *m = call->data;
+    call->status =
+        cm_identity_make_api_token(call->api->config.identity, &m->ask,
+                                   cm_loop_wall(call->api->config.loop), &m->token, &m->made);
+    cm_audit_entry what = {
+        .kind = CM_AUDIT_TOKEN_MADE, .camera = m->ask.camera.camera, .value = m->ask.rights};
+    cm_slice_copy(cm_slice_over(m->made.id, CM_ID_SIZE), what.other, sizeof what.other);
+    if (call->status == CM_OK)
+        cm_call_record(call, &what);
+}
+
+static void answer_made(cm_call *call)
+{
+    static const cm_call_fault MANY = {409,
+                                       "too-many-tokens",
+                                       "Too many tokens",
+                                       "Revoke some of those that no program uses any more.",
+                                       NULL,
+                                       0};
+    const making *m = call->data;
+    if (call->status == CM_FULL) {
+        cm_call_problem(call, &MANY);
+    } else if (call->status != CM_OK) {
+        cm_call_fail(call, call->status, "no-such-camera");
+    } else {
+        json_t *json = token_json(&m->made);
+        json_object_set_new(json, "token", json_string(m->token.text));
+        cm_call_json(call, 201, json);
+    }
+}
+
+/* False: a problem was answered. */
+static bool read_days(cm_call *call, cm_wall *expires)
+{
+    const json_t *days = json_object_get(call->body, "days");
+    const bool is_told = days != NULL && !json_is_null(days);
+    const json_int_t value = is_told ? json_integer_value(days) : DAYS_DEFAULT;
+    expires->us = cm_loop_wall(call->api->config.loop).us;
+    if (value >= 1 && value <= DAYS_MAX) {
+        expires->us += CM_SECONDS(86400) * value;
+        return true;
+    }
+    cm_call_problem(call, &(cm_call_fault){400, "bad-days", "Not for so long",
+                                           "days is a whole number from 1 to 3650.", "days", 0});
+    return false;
+}
+
+/* False: a problem was answered. */
+static bool read_rights(cm_call *call, uint32_t *out)
+{
+    const json_t *rights = json_object_get(call->body, "rights");
+    cm_rights bits = 0;
+    bool is_fine = json_is_array(rights);
+    for (size_t i = 0; is_fine && i < json_array_size(rights); i++) {
+        const json_t *name = json_array_get(rights, i);
+        is_fine = json_is_string(name) &&
+                  cm_right_add(cm_slice_of(json_string_value(name)), &bits) == CM_OK;
+    }
+    *out = bits;
+    if (is_fine && cm_rights_are_whole(bits))
+        return true;
+    cm_call_problem(call, &(cm_call_fault){400, "bad-rights", "Not a set of rights",
+                                           "rights is a list: view, and with it listen, talk, move "
+                                           "or history; or publish.",
+                                           "rights", 0});
+    return false;
+}
+
+/* In the asker's own name: it gives no more than he has, at each use. */
+void cm_route_token_create(cm_call *call)
+{
+    making *m = calloc(1, sizeof *m);
+    if (m == NULL) {
+        cm_call_fail(call, CM_FULL, "absent");
+        return;
+    }
+    call->data = m;
+    call->free_data = free_making;
+    cm_slice camera;
+    if (!cm_call_text(call, "camera", true, &camera) || !read_rights(call, &m->ask.rights) ||
+        !read_days(call, &m->ask.expires))
+        return;
+    m->ask.camera.home = call->home;
+    m->ask.account = call->who.account;
+    if (cm_camera_id_parse(camera, &m->ask.camera.camera) == CM_OK)
+        cm_call_write(call, make, answer_made);
+    else
+        cm_call_fail(call, CM_ABSENT, "no-such-camera");
+}
+
+/* ---- ending one ---- */
 
 static void revoke(cm_call *call)
 {

@@ -35,9 +35,13 @@ cm_status cm_identity_reset_password(cm_identity *identity, cm_slice name,
 cm_status cm_identity_make_api_token(cm_identity *identity, const cm_identity_new_token *ask,
                                      cm_wall now, cm_token *token, cm_stored_token *stored)
 {
-    cm_stored_account account;
-    CM_TRY(cm_store_account_find_name(identity->config.store, ask->account_name, &account, NULL));
-    cm_token_make(identity->random, CM_TOKEN_API, token);
+    cm_stored_account account = {.id = ask->account};
+    if (account.id.text[0] == '\0')
+        CM_TRY(
+            cm_store_account_find_name(identity->config.store, ask->account_name, &account, NULL));
+    cm_random system = cm_random_system();
+    cm_token_make(identity->config.random != NULL ? identity->random : &system, CM_TOKEN_API,
+                  token);
     const cm_status status =
         cm_store_token_create(identity->config.store, &ask->camera, &account.id, ask->rights,
                               token->hash, now, ask->expires, stored);

@@ -299,7 +299,16 @@ static cm_status listen_for_rtsp(cm_station *station)
     if (config->rtsps.is_set)
         rtsp.listeners[rtsp.listener_count++] =
             (cm_rtsp_listener_config){.address = config->rtsps.address, .tls = station->tls};
-    return rtsp.listener_count > 0 ? cm_rtsp_server_create(&rtsp, &station->rtsp) : CM_OK;
+    if (rtsp.listener_count == 0)
+        return CM_OK;
+    CM_TRY(cm_rtsp_server_create(&rtsp, &station->rtsp));
+    cm_api_rtsp_ports ports = {0};
+    if (config->rtsp.is_set)
+        ports.plain = cm_rtsp_server_address(station->rtsp, 0).port;
+    if (config->rtsps.is_set)
+        ports.tls = cm_rtsp_server_address(station->rtsp, rtsp.listener_count - 1).port;
+    cm_api_set_rtsp_ports(station->api, &ports);
+    return CM_OK;
 }
 
 static cm_status open_doors(cm_server *server)
