@@ -48,11 +48,11 @@ const iso = (ms) => new Date(ms).toISOString();
 const NAMES = ['Front door', 'Garden', 'Garage', 'Kitchen', 'Gate', 'Stairs', 'Cellar', 'Balcony', 'Pool', 'Attic', 'Hall', 'Yard', 'Nursery', 'Workshop', 'Driveway', 'Roof'];
 
 /* What wants a session whose owner showed a short while ago who he is; world.stale: whose are not. */
-const FRESH = [/^\w+ people(?!.*\/cameras\/)/, /^PUT people/, /^DELETE cameras/, /^DELETE sessions$/, /^POST homes/, /^DELETE passkeys/, /^POST (passkeys\/challenge|recovery)$/];
+const FRESH = [/^\w+ people(?!.*\/cameras\/)/, /^PUT people/, /^DELETE cameras/, /^DELETE sessions$/, /^(POST|DELETE) tokens/, /^POST homes/, /^DELETE passkeys/, /^POST (passkeys\/challenge|recovery)$/];
 
 export function makeWorld({ cameras = 4, isNew = false, isDemo = false } = {}) {
   const world = {
-    accounts: new Map(), sessions: new Map(), devices: new Map(), stale: new Set(), homes: new Map(), invitations: new Map(), setupToken: isNew ? 'first-light' : null,
+    accounts: new Map(), sessions: new Map(), devices: new Map(), stale: new Set(), homes: new Map(), invitations: new Map(), tokens: [], rtsp: { port: null, tls_port: null }, setupToken: isNew ? 'first-light' : null,
     isDemo, passkeys: { here: false, names: ['casement.local', 'localhost'] }, keys: [], codes: { left: 0, made: null }, tries: 0, probes: [], streams: new Set(), events: new Set(), requests: [], ca: true, clockSkewMs: 0,
   };
   const account = (id, name, isOperator = false) =>
@@ -330,6 +330,19 @@ export class Mock {
     return this.json(response, 201, one);
   }
 
+  tokens(response, method, home, account, id, body) {
+    const { world } = this;
+    if (method === 'GET') return this.json(response, 200, { tokens: world.tokens.filter((one) => one.home === home.id).map(({ home: _, ...one }) => one), rtsp: world.rtsp });
+    if (method === 'DELETE') {
+      world.tokens = world.tokens.filter((one) => one.id !== id);
+      return this.json(response, 204);
+    }
+    if (!home.cameras.has(body.camera)) throw noSuchCamera();
+    const one = { id: `t${world.tokens.length}`, account: account.id, camera: body.camera, rights: body.rights, created: iso(this.now()), expires: iso(this.now() + body.days * 86_400_000), last_used: null };
+    world.tokens.push({ ...one, home: home.id });
+    return this.json(response, 201, { ...one, token: `cma_${randomBytes(32).toString('base64url')}` });
+  }
+
   join(request, response, path, body) {
     const one = [...this.world.invitations.values()].find(({ token, state }) => token === body.token && state === 'open');
     if (!one) throw new Refusal(404, 'no-such-invitation', 'This invitation is over.');
@@ -388,6 +401,7 @@ export class Mock {
     }
     if (role !== 'owner') throw new Refusal(403, 'owner-only', 'Only an owner may do this.');
     if (thing === 'invitations') return this.invitations(response, method, home, account, id, body);
+    if (thing === 'tokens') return this.tokens(response, method, home, account, id, body);
     if (thing === 'cameras') return this.changeCamera(response, method, home, account, id, body);
     return this.people(response, method, home, id, last, body);
   }

@@ -5,7 +5,7 @@ import { clock } from '../state/clock';
 import type {
   AuditEntry, AuditGroup, Camera, CameraInput, Home, Passkey, PasskeyAsk, PasskeyList, PasskeyMade, PasskeyOptions,
   PasskeyShown, Person, Probe, Role, ServerInfo, Session, SignedInAt, StreamName, Terms, Viewing, Watching, Why,
-  Invitation, Right, Welcome,
+  Invitation, Right, Token, TokenMade, TokenPorts, Welcome,
 } from './types';
 
 /* What the server refused, or `offline` when it was not reached at all. */
@@ -152,6 +152,10 @@ export const api = {
   invite: (home: string, wish: { role: Role; label: string; days: number; cameras: { camera: string; rights: Right[] }[] }) =>
     request<Invitation & { token: string }>('POST', `/api/v1/invitations?${ofHome(home)}`, wish),
   revokeInvitation: (home: string, id: string) => request<void>('DELETE', `/api/v1/invitations/${part(id)}?${ofHome(home)}`),
+  tokens: (home: string) => request<{ tokens: Token[]; rtsp?: TokenPorts }>('GET', `/api/v1/tokens?${ofHome(home)}`),
+  makeToken: (home: string, wish: { camera: string; rights: Right[]; days: number }) =>
+    request<TokenMade>('POST', `/api/v1/tokens?${ofHome(home)}`, wish),
+  endToken: (home: string, id: string) => request<void>('DELETE', `/api/v1/tokens/${part(id)}?${ofHome(home)}`),
   lookAtInvitation: (token: string) => request<Welcome>('POST', '/api/v1/invitations/look', { token }),
   acceptInvitation: (token: string, fresh: { name: string; password: string } | null) =>
     request<Session>('POST', '/api/v1/invitations/accept', { token, ...fresh }),

@@ -143,7 +143,24 @@ export interface Invitation {
   used_by: { id: string; name: string } | null;
 }
 
-/* What the secret of one leads to. */
+/* An API token: a program's way to one camera, in somebody's name. */
+export interface Token {
+  id: string;
+  account: string;
+  camera: string;
+  rights: Right[];
+  created: string;
+  expires: string;
+  last_used: string | null;
+}
+export type TokenMade = Token & { token: string };
+/* Where programs are heard by RTSP. */
+export interface TokenPorts {
+  port: number | null;
+  tls_port: number | null;
+}
+
+/* What the secret of an invitation leads to. */
 export interface Welcome {
   home: { id: string; name: string };
   role: Role;

@@ -12,6 +12,7 @@ import { Icon } from '../ui/icons';
 import { Page } from '../ui/page';
 import { qrOf, qrPath } from '../ui/qr';
 import { Sheet } from '../ui/sheet';
+import { Ticks } from '../ui/ticks';
 
 const DAYS = ['1', '7', '30'] as const;
 
@@ -67,16 +68,8 @@ function InviteSheet({ data, home, onClose, onMade }: {
         <Choices legend={t('people.role')} value={role} onChange={(value) => setRole(value)}
           choices={ROLES.map((value) => ({ value, label: t(`role.${value}`), what: t(`role.${value}.what`) }))} />
         {role !== 'owner' && cameras.length > 0 && (
-          <fieldset class="choices">
-            <legend>{t('invite.cameras')}</legend>
-            {cameras.map((camera) => (
-              <label key={camera.id} class="invited">
-                <input type="checkbox" checked={seen.includes(camera.id)}
-                  onChange={(event) => setSeen(event.currentTarget.checked ? [...seen, camera.id] : seen.filter((one) => one !== camera.id))} />
-                {camera.name}
-              </label>
-            ))}
-          </fieldset>
+          <Ticks legend={t('invite.cameras')} ticked={seen} onChange={setSeen}
+            choices={cameras.map(({ id, name }) => ({ value: id, label: name }))} />
         )}
         <Choices legend={t('invite.until')} value={days} isRow onChange={(value) => setDays(value)}
           choices={DAYS.map((value) => ({ value, label: t('invite.day', { count: Number(value) }) }))} />

@@ -5,6 +5,7 @@ import { api, asProblem } from '../api/client';
 import { ROLES, type Camera, type Home, type Person, type Right, type Role, type Terms } from '../api/types';
 import { list, t } from '../i18n';
 import type { HomeData } from '../state/home';
+import { hrefOf } from '../state/route';
 import { useStore } from '../state/store';
 import { notify } from '../ui/announce';
 import { Alert, Choices, Field, MIN_PASSWORD, sentenceFor, useSubmit } from '../ui/form';
@@ -225,7 +226,8 @@ export function People({ data, home, account }: { data: HomeData; home: Home; ac
   return (
     <Page title={t('people.title')} isWide about={t('people.intro', { home: home.name })} tools={
       <>
-        <a class="button" href={`#/invitations/${encodeURIComponent(home.id)}`}><Icon name="key" /> {t('invite.title')}</a>
+        <a class="button" href={hrefOf({ page: 'invitations', home: home.id })}><Icon name="key" /> {t('invite.title')}</a>
+        <a class="button" href={hrefOf({ page: 'programs', home: home.id })}><Icon name="plug" /> {t('programs.title')}</a>
         <button type="button" class="button is-primary" onClick={() => setOpen({ kind: 'add' })}>
           <Icon name="add" /> {t('people.add')}
         </button>
