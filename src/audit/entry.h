@@ -29,11 +29,15 @@ typedef enum cm_audit_kind {
     CM_AUDIT_MEMBER_ROLE = 9,      /* the same */
     CM_AUDIT_MEMBER_REMOVED = 10,  /* account, other: the member */
     /* rights */
-    CM_AUDIT_GRANT_PUT = 16,     /* camera, account, other: to whom, value: rights */
-    CM_AUDIT_GRANT_REMOVED = 17, /* camera, account, other: from whom */
-    CM_AUDIT_TOKEN_MADE = 18,    /* camera, account, other: the token, value: rights */
-    CM_AUDIT_TOKEN_REVOKED = 19, /* account, other: the token */
-    CM_AUDIT_CUT = 20,           /* camera if one, other: whose if one's, count: epochs raised */
+    CM_AUDIT_GRANT_PUT = 16,       /* camera, account, other: to whom, value: rights */
+    CM_AUDIT_GRANT_REMOVED = 17,   /* camera, account, other: from whom */
+    CM_AUDIT_TOKEN_MADE = 18,      /* camera, account, other: the token, value: rights */
+    CM_AUDIT_TOKEN_REVOKED = 19,   /* account, other: the token */
+    CM_AUDIT_CUT = 20,             /* camera if one, other: whose if one's, count: epochs raised */
+    CM_AUDIT_GUEST_LINK_MADE = 28, /* camera, account, other: the link */
+    CM_AUDIT_GUEST_LINK_REVOKED = 29, /* account, other: the link */
+    CM_AUDIT_GUEST_LINK_OPENED = 30,  /* camera, other: the link, private */
+    CM_AUDIT_GUEST_LINK_REFUSED = 31, /* camera, account: the link, cause, count, since, private */
     /* cameras */
     CM_AUDIT_CAMERA_ADDED = 32, /* camera, account */
     CM_AUDIT_CAMERA_CHANGED = 33,
@@ -84,6 +88,8 @@ typedef enum cm_audit_cause {
     CM_AUDIT_CAUSE_OVER = 27,
     CM_AUDIT_CAUSE_HOURS = 28,
     CM_AUDIT_CAUSE_SUSPENDED = 29, /* the home is */
+    CM_AUDIT_CAUSE_LINK = 30,      /* of a guest link: it has ended */
+    CM_AUDIT_CAUSE_MAKER = 31,     /* its maker has no say any more */
     /* of openings */
     CM_AUDIT_CAUSE_STALE = 32,
     CM_AUDIT_CAUSE_RIGHT = 33,
@@ -137,7 +143,7 @@ typedef struct cm_audit_entry {
     cm_audit_kind kind;
     cm_home_id home; /* empty: the server's own */
     cm_camera_id camera;
-    cm_account_id account;  /* who did it, or watched */
+    cm_account_id account;  /* who did it, or watched; of a guest the link that he looked by */
     char other[CM_ID_SIZE]; /* whom or what it was done to */
     cm_audit_cause cause;
     uint32_t value;

@@ -23,13 +23,26 @@ const char *cm_grant_reason_name(cm_grant_reason reason)
         [CM_GRANT_DENIED_EVIDENCE] = "evidence",
         [CM_GRANT_DENIED_TOO_MANY] = "too-many",
         [CM_GRANT_DENIED_SUSPENDED] = "home-suspended",
+        [CM_GRANT_DENIED_LINK] = "link-ended",
+        [CM_GRANT_DENIED_MAKER] = "link-maker",
     };
     return (unsigned)reason < CM_GRANT_REASONS ? NAMES[reason] : "unknown";
 }
 
+/* A guest sees while his link lasts, and nothing more, whatever its maker may. */
+static void lend(const cm_guest *guest, cm_grant_facts *facts)
+{
+    facts->is_guest = true;
+    facts->link_has_ended = guest->has_ended;
+    facts->token_limit &= CM_RIGHT_VIEW;
+    facts->granted = (cm_grant_rows){
+        .count = 1,
+        .items = {{.rights = CM_RIGHT_VIEW, .not_before = guest->from, .not_after = guest->until}}};
+}
+
 cm_grant_facts cm_grant_facts_of(const cm_evidence *evidence)
 {
-    return (cm_grant_facts){
+    cm_grant_facts facts = {
         .session_is_live = evidence->session_is_live,
         .account_is_active = evidence->account_is_active,
         .is_operator = evidence->is_operator,
@@ -39,6 +52,9 @@ cm_grant_facts cm_grant_facts_of(const cm_evidence *evidence)
         .granted = evidence->granted,
         .home_is_suspended = evidence->home_is_suspended,
     };
+    if (evidence->guest.link[0] != '\0')
+        lend(&evidence->guest, &facts);
+    return facts;
 }
 
 static const cm_wall NEVER = {.us = INT64_MAX};
@@ -120,12 +136,16 @@ cm_grant_decision cm_grant_decide(const cm_grant_facts *facts, const cm_moment *
 {
     if (!facts->session_is_live)
         return deny(CM_GRANT_DENIED_SESSION);
+    if (facts->is_guest && facts->link_has_ended)
+        return deny(CM_GRANT_DENIED_LINK);
     if (!facts->account_is_active)
         return deny(CM_GRANT_DENIED_ACCOUNT);
     if (facts->is_operator)
         return deny(CM_GRANT_DENIED_OPERATOR);
     if (facts->role <= CM_ROLE_NONE || (unsigned)facts->role >= CM_ROLES)
         return deny(CM_GRANT_DENIED_NO_MEMBER);
+    if (facts->is_guest && facts->role != CM_ROLE_OWNER)
+        return deny(CM_GRANT_DENIED_MAKER);
     if (facts->home_is_suspended)
         return deny(CM_GRANT_DENIED_SUSPENDED);
     if (!facts->camera_exists)
@@ -136,7 +156,7 @@ cm_grant_decision cm_grant_decide(const cm_grant_facts *facts, const cm_moment *
                            .rights = wanted,
                            .row = -1,
                            .until = NEVER};
-    if (facts->role != CM_ROLE_OWNER)
+    if (facts->role != CM_ROLE_OWNER || facts->is_guest)
         d = decide_rows(&facts->granted, at, wanted);
     if (!d.is_allowed)
         return d;

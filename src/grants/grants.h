@@ -113,14 +113,18 @@ typedef struct cm_grant_facts {
     bool account_is_active;
     bool is_operator; /* never sees pictures, whatever else is true */
     bool camera_exists;
+    bool home_is_suspended;
+    /* By a guest link: account and role are those of its maker, `granted` is what the link gives.
+     */
+    bool is_guest;
+    bool link_has_ended;   /* revoked, or with its maker's say */
     cm_role role;          /* in the camera's home; CM_ROLE_NONE without membership */
     cm_rights token_limit; /* what an API token was made for; all bits for a session */
     cm_grant_rows granted; /* by the grant rows of this account and camera */
-    bool home_is_suspended;
 } cm_grant_facts;
 static_assert(sizeof(cm_grant_facts) <= 200, "what is remembered of a grant stays small");
 
-/* What the rows say, as the decision takes it. Pure. */
+/* What the rows say, as the decision takes it. A guest's are narrowed to looking. Pure. */
 cm_grant_facts cm_grant_facts_of(const cm_evidence *evidence);
 
 typedef enum cm_grant_reason {
@@ -138,7 +142,9 @@ typedef enum cm_grant_reason {
     CM_GRANT_DENIED_TOKEN_LIMIT,
     CM_GRANT_DENIED_NO_CAMERA,
     CM_GRANT_DENIED_EVIDENCE, /* rows did not fit together: an alarm */
-    CM_GRANT_DENIED_TOO_MANY, /* viewer_sessions_per_account */
+    CM_GRANT_DENIED_TOO_MANY, /* viewer_sessions_per_account, CM_LINK_VIEWERS_MAX */
+    CM_GRANT_DENIED_LINK,     /* the guest link was revoked, or ended with its maker's say */
+    CM_GRANT_DENIED_MAKER,    /* whoever made it owns the home no more */
     CM_GRANT_REASONS,
 } cm_grant_reason;
 const char *cm_grant_reason_name(cm_grant_reason reason);
@@ -172,6 +178,9 @@ cm_status cm_grant_opens(const cm_grant_facts *facts, const cm_zone *zone, cm_wa
                          cm_rights wanted, cm_wall *out);
 
 /* ---- viewer sessions ---- */
+
+/* Pictures at once by one guest link, whoever looks: they count for nobody's account. */
+enum { CM_LINK_VIEWERS_MAX = 8 };
 
 typedef struct cm_viewer_session cm_viewer_session;
 
@@ -222,10 +231,11 @@ void cm_grants_changed(cm_grants *grants, const cm_change *change, cm_task *done
 /* One viewer session that has a lease. */
 typedef struct cm_watching {
     cm_camera_key camera;
-    cm_account_id account;
-    char account_name[CM_NAME_SIZE];
-    uint32_t streams; /* bit 1 << cm_stream: those of the lease */
-    cm_wall since;    /* of its first lease */
+    cm_account_id account;           /* empty: nobody's, */
+    char link[CM_ID_SIZE];           /* but by this guest link; else empty */
+    char account_name[CM_NAME_SIZE]; /* or the link's label */
+    uint32_t streams;                /* bit 1 << cm_stream: those of the lease */
+    cm_wall since;                   /* of its first lease */
     cm_view_path path;
     uint64_t session; /* number of the viewer session, unique in the process */
     cm_asker asker;   /* what he watches by: leads to his device, and to the end of it */

@@ -102,7 +102,7 @@ struct cm_viewer_session {
     bool has_begun;      /* had a lease */
     cm_viewing *viewing; /* what is opened under its leases counts here */
     cm_grant_facts facts;
-    cm_account_id account; /* of the last evidence */
+    cm_account_id account; /* of the last evidence; a guest's is his link's maker */
     cm_camera_key camera;  /* as its row says of itself */
     const cm_zone *zone;   /* of the home's clock; may be NULL */
     cm_wall expires;

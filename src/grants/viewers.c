@@ -149,15 +149,25 @@ static cm_status mint(cm_viewer_session *session, const cm_grants_camera *camera
     return status;
 }
 
-static size_t count_of_account(const cm_grants *grants, const cm_account_id *account)
+static bool is_of_same(const cm_viewer_session *a, const cm_viewer_session *b)
 {
+    return cm_account_id_equal(&a->watching.account, &b->watching.account) &&
+           cm_slice_equal(cm_slice_of(a->watching.link), cm_slice_of(b->watching.link));
+}
+
+/* Are as many open as one account, or one guest link, may have? */
+static bool has_too_many(const cm_viewer_session *session)
+{
+    const cm_grants *grants = session->grants;
+    const size_t most =
+        session->facts.is_guest ? CM_LINK_VIEWERS_MAX : grants->config.viewer_sessions_per_account;
     size_t count = 0;
     CM_LIST_EACH(&grants->viewers, node, next)
     {
         const cm_viewer_session *other = CM_HOLDER(node, cm_viewer_session, node);
-        count += other->is_allowed && cm_account_id_equal(&other->account, account) ? 1 : 0;
+        count += other->is_allowed && is_of_same(other, session) ? 1 : 0;
     }
-    return count;
+    return count >= most;
 }
 
 static void allow(cm_viewer_session *session, cm_rights rights, bool is_renewal)
@@ -173,8 +183,7 @@ static void allow(cm_viewer_session *session, cm_rights rights, bool is_renewal)
         end(session, CM_GRANT_DENIED_NO_CAMERA);
         return;
     }
-    if (!session->is_allowed &&
-        count_of_account(grants, &session->account) >= grants->config.viewer_sessions_per_account) {
+    if (!session->is_allowed && has_too_many(session)) {
         end(session, CM_GRANT_DENIED_TOO_MANY);
         return;
     }
@@ -285,6 +294,19 @@ static void alarm_of(cm_grants *grants, const cm_viewer_session *session, const 
         grants->config.on_alarm(grants->config.owner, &session->ask.camera, cause);
 }
 
+/* A guest is not his link's maker, whose right he borrows. */
+static void name_watching(cm_viewer_session *session, const cm_evidence *e)
+{
+    const bool is_guest = session->facts.is_guest;
+    cm_watching *watching = &session->watching;
+    watching->account = is_guest ? (cm_account_id){{0}} : e->account;
+    CM_IGNORE(cm_slice_to_cstr(cm_slice_of(e->guest.link), watching->link, sizeof watching->link),
+              "both hold CM_ID_SIZE");
+    CM_IGNORE(cm_slice_to_cstr(cm_slice_of(is_guest ? e->guest.label : e->account_name),
+                               watching->account_name, sizeof watching->account_name),
+              "both hold CM_NAME_SIZE");
+}
+
 static void take_facts(cm_viewer_session *session, const cm_evidence *e)
 {
     session->facts = cm_grant_facts_of(e);
@@ -294,10 +316,7 @@ static void take_facts(cm_viewer_session *session, const cm_evidence *e)
     session->watching.path = session->ask.path;
     session->watching.session = session->number;
     session->watching.asker = session->ask.asker;
-    session->watching.account = e->account;
-    CM_IGNORE(cm_slice_to_cstr(cm_slice_of(e->account_name), session->watching.account_name,
-                               sizeof session->watching.account_name),
-              "both hold CM_NAME_SIZE");
+    name_watching(session, e);
     session->camera = e->camera;
     session->expires = e->expires;
     session->has_facts = true;

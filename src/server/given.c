@@ -8,6 +8,7 @@
 
 #include "base/writer.h"
 #include "grants/rights.h"
+#include "store/guest_links.h"
 
 enum { LINE_SIZE = 640, TERMS_SIZE = 192 };
 
@@ -124,6 +125,26 @@ static cm_status add_group(const cm_stored_group *group, const cm_stored_members
     return CM_OK;
 }
 
+/* Those that may be opened; nothing of them is given while they can't. */
+static cm_status add_links(const cm_stored_guest_links *links, cm_wall now, cm_given *given)
+{
+    for (size_t i = 0; i < links->count; i++) {
+        const cm_stored_guest_link *link = &links->items[i];
+        char terms[TERMS_SIZE];
+        const cm_guest_link_state state = cm_stored_guest_link_state(link, now);
+        if (state != CM_GUEST_LINK_OPEN && state != CM_GUEST_LINK_NOT_YET &&
+            state != CM_GUEST_LINK_USED_UP)
+            continue;
+        write_terms(&(cm_grant_terms){.rights = CM_RIGHT_VIEW,
+                                      .not_before = link->from,
+                                      .not_after = link->until},
+                    terms);
+        CM_TRY(add(given, "home %s: camera %s: guest link %s (%s) may %s", link->camera.home.text,
+                   link->camera.camera.text, link->id, link->label, terms));
+    }
+    return CM_OK;
+}
+
 static cm_status add_home(cm_store *store, const cm_stored_home *home, cm_wall now, cm_given *given)
 {
     CM_AUTO(cm_stored_members_clear) cm_stored_members members = {.count = 0};
@@ -134,6 +155,9 @@ static cm_status add_home(cm_store *store, const cm_stored_home *home, cm_wall n
     CM_TRY(cm_store_groups(store, &home->id, &groups));
     for (size_t i = 0; i < groups.count; i++)
         CM_TRY(add_group(&groups.items[i], &members, given));
+    CM_AUTO(cm_stored_guest_links_clear) cm_stored_guest_links links = {.count = 0};
+    CM_TRY(cm_store_guest_links(store, &home->id, &links));
+    CM_TRY(add_links(&links, now, given));
     CM_AUTO(cm_stored_cameras_clear) cm_stored_cameras cameras = {.count = 0};
     CM_TRY(cm_store_cameras(store, &home->id, &cameras));
     for (size_t i = 0; i < cameras.count; i++)

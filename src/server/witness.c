@@ -60,6 +60,8 @@ void cm_witness_view(void *owner, const cm_view *view)
                             .path = (cm_audit_path)what->path,
                             .streams = what->streams,
                             .since = what->since};
+    if (what->link[0] != '\0') /* it stands where an account would */
+        cm_slice_copy(cm_slice_over(what->link, CM_ID_SIZE), entry.account.text, CM_ID_SIZE);
     switch (view->event) {
     case CM_VIEW_BEGAN:
         entry.kind = CM_AUDIT_VIEW_BEGIN;

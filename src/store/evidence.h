@@ -7,6 +7,10 @@
  * CM_FOREIGN with a static cause: an alarm, never a picture. That a row is not there is no alarm:
  * it is a fact, and the decision is taken in grants.
  *
+ * Of a guest the chain is token hash -> look -> link -> its maker's account -> his membership ->
+ * camera (store/guest_links.h): what stands in `account` and `role` is the maker's, whose right it
+ * is that the guest borrows; what a link gives of it is decided in grants.
+ *
  * Threads: as the store's reads: in the pool, never on a loop.
  */
 #pragma once
@@ -16,6 +20,7 @@
 typedef enum cm_asker_kind {
     CM_ASKER_SESSION,
     CM_ASKER_API_TOKEN,
+    CM_ASKER_GUEST, /* a look by a guest link */
 } cm_asker_kind;
 
 /* Who asks: the hash of the token that came with the request, and of what kind it is. Never the
@@ -24,6 +29,15 @@ typedef struct cm_asker {
     cm_asker_kind kind;
     uint8_t token_hash[CM_MAC_SIZE];
 } cm_asker;
+
+/* Of whoever looks by a guest link; of anybody else `link` is "". */
+typedef struct cm_guest {
+    char link[CM_ID_SIZE];
+    char label[CM_NAME_SIZE];
+    cm_camera_key camera; /* the one that it is for */
+    cm_wall from, until;  /* of the link */
+    bool has_ended;       /* it was revoked, or ended with its maker's say */
+} cm_guest;
 
 /* What the rows say about one asker and one camera. */
 typedef struct cm_evidence {
@@ -34,7 +48,7 @@ typedef struct cm_evidence {
     cm_grant_rows granted; /* by the grant rows of this account and camera */
     const cm_zone *zone;   /* of the home's clock; NULL: it could not be read. The store's */
     uint32_t token_limit;  /* rights of the API token if it is for this camera; all bits for a
-                              session */
+                              session; for a guest all bits if his link is for it, else none */
     bool camera_exists;
     bool home_is_suspended;
     cm_account_id account;
@@ -42,6 +56,7 @@ typedef struct cm_evidence {
     cm_camera_key camera; /* as the row says of itself */
     uint64_t min_epoch;
     cm_wall expires; /* of the session or token: facts are worthless from then on */
+    cm_guest guest;
 } cm_evidence;
 
 /* *cause is written with CM_FOREIGN: static text. */
@@ -70,7 +85,9 @@ typedef struct cm_who {
     uint32_t token_rights;
     cm_identity_home *homes; /* where it is a member; for an API token at most its own home */
     size_t home_count;
+    cm_guest guest; /* a guest is no account and of no home: all else but `expires` is empty */
 } cm_who;
+bool cm_who_is_guest(const cm_who *who);
 
 /* CM_ABSENT: nobody (unknown, ended or expired token, or an account that is not active). */
 cm_status cm_store_who(cm_store *store, const cm_asker *asker, cm_wall now, cm_who *out,

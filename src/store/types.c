@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "store/evidence.h"
+#include "store/guest_links.h"
 #include "store/invitations.h"
 #include "store/passkeys.h"
 #include "store/store.h"
@@ -209,6 +210,41 @@ cm_invitation_state cm_stored_invitation_state(const cm_stored_invitation *invit
     const bool is_live =
         now.us < invitation->expires.us && invitation->created.us - now.us <= CM_SESSION_AHEAD_US;
     return is_live ? CM_INVITATION_OPEN : CM_INVITATION_EXPIRED;
+}
+
+bool cm_who_is_guest(const cm_who *who)
+{
+    return who->guest.link[0] != '\0';
+}
+
+void cm_stored_guest_links_clear(cm_stored_guest_links *links)
+{
+    free(links->items);
+    *links = (cm_stored_guest_links){.count = 0};
+}
+
+cm_guest_link_state cm_stored_guest_link_state(const cm_stored_guest_link *link, cm_wall now)
+{
+    if (link->end == CM_GUEST_LINK_REVOKED)
+        return CM_GUEST_LINK_IS_REVOKED;
+    if (link->end != CM_GUEST_LINK_GOES_ON)
+        return CM_GUEST_LINK_WITHOUT_MAKER;
+    if (now.us >= link->until.us || link->created.us - now.us > CM_SESSION_AHEAD_US)
+        return CM_GUEST_LINK_OVER;
+    if (now.us < link->from.us)
+        return CM_GUEST_LINK_NOT_YET;
+    return link->openings_max != 0 && link->openings >= link->openings_max ? CM_GUEST_LINK_USED_UP
+                                                                           : CM_GUEST_LINK_OPEN;
+}
+
+const char *cm_guest_link_state_name(cm_guest_link_state state)
+{
+    static const char *const NAMES[] = {
+        [CM_GUEST_LINK_OPEN] = "open",          [CM_GUEST_LINK_NOT_YET] = "not-yet",
+        [CM_GUEST_LINK_USED_UP] = "used-up",    [CM_GUEST_LINK_OVER] = "over",
+        [CM_GUEST_LINK_IS_REVOKED] = "revoked", [CM_GUEST_LINK_WITHOUT_MAKER] = "without-maker",
+    };
+    return NAMES[state];
 }
 
 const char *cm_invitation_state_name(cm_invitation_state state)

@@ -253,6 +253,7 @@ cm_status cm_store_camera_delete(cm_store *store, const cm_camera_key *key, cm_c
     CM_TRY(
         cm_tx_delete_all(&tx, &probe, CM_WHERE(CM_GRANTS_HOME) | CM_WHERE(CM_GRANTS_CAMERA), NULL));
     CM_TRY(cm_tx_leave_groups(&tx, key));
+    CM_TRY(cm_tx_remove_guest_links(&tx, key));
     CM_TRY(cm_tx_delete(&tx, &row));
     CM_TRY(cm_tx_note_gone(&tx, key));
     change->home = key->home;

@@ -92,6 +92,7 @@ typedef struct holder {
     uint32_t rights;      /* of an API token; all bits of a session */
     cm_wall expires;
     cm_wall authenticated; /* of a session */
+    cm_guest guest;
 } holder;
 
 static cm_status look_up_session(cm_tx *tx, const cm_asker *asker, cm_wall now, holder *out)
@@ -130,11 +131,79 @@ static cm_status look_up_token(cm_tx *tx, const cm_asker *asker, cm_wall now, ho
     return CM_OK;
 }
 
+/* The link that the look says it is of. */
+static cm_status look_up_link(cm_tx *tx, const cm_row *look, cm_stored_guest_link *out)
+{
+    cm_row probe;
+    cm_row row;
+    cm_row_init(&probe, CM_GUEST_LINKS);
+    cm_row_set_bytes(&probe, CM_GUEST_LINKS_HOME, cm_row_bytes(look, CM_GUEST_LOOKS_HOME));
+    cm_row_set_bytes(&probe, CM_GUEST_LINKS_ID, cm_row_bytes(look, CM_GUEST_LOOKS_LINK));
+    const uint32_t where = CM_WHERE(CM_GUEST_LINKS_HOME) | CM_WHERE(CM_GUEST_LINKS_ID);
+    const cm_status status = look_up(tx, &probe, where, &row SWAP(STORE_GRANT_SWAP));
+    /* Looks can't outlive their link (foreign keys). */
+    if (status == CM_ABSENT)
+        return cm_tx_refuse(tx, probe.table, "no-link");
+    CM_TRY(status);
+    if (cm_store_read_guest_link(&row, out) != CM_OK)
+        return cm_tx_refuse(tx, row.table, "shape");
+    if (!cm_slice_equal(cm_slice_of(out->camera.camera.text),
+                        cm_row_bytes(look, CM_GUEST_LOOKS_CAMERA)))
+        return cm_tx_refuse(tx, row.table, "another-camera");
+    return CM_OK;
+}
+
+static cm_guest guest_of(const cm_stored_guest_link *link, cm_wall now)
+{
+    cm_guest guest = {.camera = link->camera,
+                      .from = link->from,
+                      .until = link->until,
+                      .has_ended = link->end != CM_GUEST_LINK_GOES_ON ||
+                                   link->created.us - now.us > CM_SESSION_AHEAD_US};
+    cm_store_copy(guest.link, sizeof guest.link, cm_slice_over(link->id, sizeof link->id));
+    cm_store_copy(guest.label, sizeof guest.label, cm_slice_over(link->label, sizeof link->label));
+    return guest;
+}
+
+/* Whose right it is: the maker's. */
+static cm_status look_up_look(cm_tx *tx, const cm_asker *asker, cm_wall now, holder *out)
+{
+    cm_row probe;
+    cm_row row;
+    cm_row_init(&probe, CM_GUEST_LOOKS);
+    cm_row_set_bytes(&probe, CM_GUEST_LOOKS_TOKEN_HASH,
+                     cm_slice_over(asker->token_hash, sizeof asker->token_hash));
+    CM_TRY(look_up(tx, &probe, CM_WHERE(CM_GUEST_LOOKS_TOKEN_HASH), &row SWAP(STORE_SESSION_SWAP)));
+    cm_stored_guest_link link;
+    CM_TRY(look_up_link(tx, &row, &link));
+    out->guest = guest_of(&link, now);
+    out->account = link.by;
+    out->camera = link.camera;
+    out->rights = UINT32_MAX;
+    out->expires = (cm_wall){.us = cm_row_integer(&row, CM_GUEST_LOOKS_EXPIRES)};
+    out->is_live = now.us < out->expires.us &&
+                   cm_row_integer(&row, CM_GUEST_LOOKS_OPENED) - now.us <= CM_SESSION_AHEAD_US;
+    return CM_OK;
+}
+
 static cm_status look_up_holder(cm_tx *tx, const cm_asker *asker, cm_wall now, holder *out)
 {
     *out = (holder){.is_live = false};
-    return asker->kind == CM_ASKER_SESSION ? look_up_session(tx, asker, now, out)
-                                           : look_up_token(tx, asker, now, out);
+    switch (asker->kind) {
+    case CM_ASKER_SESSION:
+        return look_up_session(tx, asker, now, out);
+    case CM_ASKER_API_TOKEN:
+        return look_up_token(tx, asker, now, out);
+    case CM_ASKER_GUEST:
+        return look_up_look(tx, asker, now, out);
+    }
+    return CM_ABSENT;
+}
+
+/* A session is for every camera of its account. */
+static bool is_for(const holder *h, const cm_camera_key *camera)
+{
+    return !(h->is_token || h->guest.link[0] != '\0') || cm_camera_key_equal(&h->camera, camera);
 }
 
 static cm_status look_up_role(cm_tx *tx, const cm_home_id *home, const cm_account_id *account,
@@ -286,16 +355,19 @@ static cm_status read_chain(cm_tx *tx, const cm_asker *asker, const cm_camera_ke
     if (found == CM_ABSENT)
         return CM_OK;
     CM_TRY(found);
-    cm_stored_account account;
-    CM_TRY(look_up_account(tx, &h.account, &account));
     out->session_is_live = h.is_live;
     out->expires = h.expires;
+    out->guest = h.guest;
+    if (h.guest.has_ended)
+        return CM_OK; /* its maker may be gone */
+    cm_stored_account account;
+    CM_TRY(look_up_account(tx, &h.account, &account));
     out->account = account.id;
     cm_store_copy(out->account_name, sizeof out->account_name,
                   cm_slice_over(account.name, sizeof account.name));
     out->account_is_active = account.is_active;
     out->is_operator = account.is_operator;
-    out->token_limit = h.is_token && !cm_camera_key_equal(&h.camera, camera) ? 0 : h.rights;
+    out->token_limit = is_for(&h, camera) ? h.rights : 0;
     cm_stored_home home;
     const cm_status home_found = look_up_home(tx, &camera->home, &home, &out->zone);
     if (home_found == CM_ABSENT)
@@ -377,12 +449,24 @@ static cm_status add_home(cm_tx *tx, cm_row *row, void *owner)
     return CM_OK;
 }
 
+/* What his link leads to is looked up with each picture: here it only has to be one still. */
+static cm_status read_guest(const holder *h, cm_wall now, cm_who *who)
+{
+    CM_ENSURE(!h->guest.has_ended && now.us >= h->guest.from.us && now.us < h->guest.until.us,
+              CM_ABSENT);
+    cm_who_clear(who);
+    *who = (cm_who){.expires = h->expires, .guest = h->guest};
+    return CM_OK;
+}
+
 static cm_status read_who(cm_tx *tx, const question *q)
 {
     cm_who *who = q->out;
     holder h;
     CM_TRY(look_up_holder(tx, q->asker, q->now, &h));
     CM_ENSURE(h.is_live, CM_ABSENT);
+    if (q->asker->kind == CM_ASKER_GUEST)
+        return read_guest(&h, q->now, who);
     cm_stored_account account;
     CM_TRY(look_up_account(tx, &h.account, &account));
     CM_ENSURE(account.is_active, CM_ABSENT);

@@ -113,9 +113,9 @@ static cm_status bump_owner(cm_tx *tx, cm_row *row, cm_known_kind kind, const ch
 static cm_status bump_home(cm_tx *tx, const cm_home_id *home)
 {
     CM_AUTO(free_restamp) restamp r = {.count = 0};
-    static const cm_table_id TABLES[] = {CM_MEMBERSHIPS,  CM_CAMERAS,       CM_GRANTS,
-                                         CM_API_TOKENS,   CM_CAMERA_GROUPS, CM_GROUP_CAMERAS,
-                                         CM_GROUP_GRANTS, CM_INVITATIONS};
+    static const cm_table_id TABLES[] = {
+        CM_MEMBERSHIPS,   CM_CAMERAS,      CM_GRANTS,      CM_API_TOKENS,  CM_CAMERA_GROUPS,
+        CM_GROUP_CAMERAS, CM_GROUP_GRANTS, CM_INVITATIONS, CM_GUEST_LINKS, CM_GUEST_LOOKS};
     for (size_t i = 0; i < CM_COUNT(TABLES); i++)
         CM_TRY(collect_of(tx, TABLES[i], home->text, &r));
     cm_row row;

@@ -113,9 +113,9 @@ cm_status cm_tx_destroy_home(cm_tx *tx, const cm_home_id *home)
     cm_home_id own = *home;
     CM_TRY(cm_tx_each(tx, &probe, CM_WHERE(CM_CAMERAS_HOME), note_gone, &own));
     /* Children first: foreign keys. */
-    static const cm_table_id TABLES[] = {CM_INVITATIONS,  CM_API_TOKENS,    CM_GRANTS,
-                                         CM_GROUP_GRANTS, CM_GROUP_CAMERAS, CM_CAMERA_GROUPS,
-                                         CM_CAMERAS,      CM_MEMBERSHIPS};
+    static const cm_table_id TABLES[] = {
+        CM_GUEST_LOOKS,  CM_GUEST_LINKS,   CM_INVITATIONS,   CM_API_TOKENS, CM_GRANTS,
+        CM_GROUP_GRANTS, CM_GROUP_CAMERAS, CM_CAMERA_GROUPS, CM_CAMERAS,    CM_MEMBERSHIPS};
     for (size_t i = 0; i < CM_COUNT(TABLES); i++) {
         cm_row_init(&probe, TABLES[i]);
         cm_row_set_id(&probe, probe.table->owner, home->text);

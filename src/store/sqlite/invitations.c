@@ -102,11 +102,8 @@ static cm_status ensure_no_members(cm_tx *tx, const cm_home_id *home)
     return count == 0 ? CM_OK : CM_REFUSE;
 }
 
-/* CM_REFUSE: whoever made it has no say in this home (any more). */
-static cm_status ensure_maker(cm_tx *tx, const cm_home_id *home, const cm_account_id *by)
+cm_status cm_tx_ensure_owner(cm_tx *tx, const cm_home_id *home, const cm_account_id *by)
 {
-    if (by->text[0] == '\0')
-        return ensure_no_members(tx, home);
     cm_row row;
     const cm_status found = cm_tx_membership(tx, home, by, &row);
     CM_ENSURE(found != CM_ABSENT, CM_REFUSE);
@@ -116,6 +113,12 @@ static cm_status ensure_maker(cm_tx *tx, const cm_home_id *home, const cm_accoun
     const bool may = cm_row_integer(&row, CM_ACCOUNTS_IS_ACTIVE) != 0 &&
                      cm_row_integer(&row, CM_ACCOUNTS_IS_OPERATOR) == 0;
     return may ? CM_OK : CM_REFUSE;
+}
+
+/* CM_REFUSE: whoever made it has no say in this home (any more). */
+static cm_status ensure_maker(cm_tx *tx, const cm_home_id *home, const cm_account_id *by)
+{
+    return by->text[0] == '\0' ? ensure_no_members(tx, home) : cm_tx_ensure_owner(tx, home, by);
 }
 
 cm_status cm_tx_void_invitations(cm_tx *tx, const cm_home_id *home, const cm_account_id *by,

@@ -59,6 +59,13 @@ static cm_status ensure_another_owner(cm_tx *tx, const cm_home_id *home)
     return owners > 1 ? CM_OK : CM_REFUSE;
 }
 
+/* What he gave to people who are no members ends with his say in the home. */
+static cm_status end_of_say(cm_tx *tx, const cm_home_id *home, const cm_account_id *account)
+{
+    CM_TRY(cm_tx_void_invitations(tx, home, account, NULL));
+    return cm_tx_void_guest_links(tx, home, account);
+}
+
 static cm_status set_role(cm_tx *tx, const cm_home_id *home, const cm_account_id *account,
                           cm_role role)
 {
@@ -73,7 +80,7 @@ static cm_status set_role(cm_tx *tx, const cm_home_id *home, const cm_account_id
     if (role > before)
         CM_TRY(cm_tx_bump_home(tx, home));
     if (role != CM_ROLE_OWNER)
-        CM_TRY(cm_tx_void_invitations(tx, home, account, NULL));
+        CM_TRY(end_of_say(tx, home, account));
     cm_row_set_integer(&row, CM_MEMBERSHIPS_ROLE, role);
     return cm_tx_update(tx, &row);
 }
@@ -117,7 +124,7 @@ cm_status cm_tx_leave_home(cm_tx *tx, const cm_home_id *home, const cm_account_i
     if (!may_be_last_owner && cm_row_integer(&row, CM_MEMBERSHIPS_ROLE) == CM_ROLE_OWNER)
         CM_TRY(ensure_another_owner(tx, home));
     CM_TRY(cm_tx_raise_seen(tx, home, account));
-    CM_TRY(cm_tx_void_invitations(tx, home, account, NULL));
+    CM_TRY(end_of_say(tx, home, account));
     cm_row probe;
     cm_row_init(&probe, CM_API_TOKENS);
     cm_row_set_id(&probe, CM_API_TOKENS_HOME, home->text);

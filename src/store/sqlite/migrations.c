@@ -117,6 +117,22 @@ static const char *const STEPS[] = {
     " secret_box BLOB NOT NULL, is_confirmed INTEGER NOT NULL, last_step INTEGER NOT NULL,"
     " wrong INTEGER NOT NULL, created INTEGER NOT NULL, generation INTEGER NOT NULL,"
     " mac BLOB NOT NULL) STRICT;",
+
+    "CREATE TABLE guest_links (secret_hash BLOB NOT NULL PRIMARY KEY, id TEXT NOT NULL,"
+    " home TEXT NOT NULL, camera TEXT NOT NULL, label TEXT NOT NULL, made_by TEXT NOT NULL,"
+    " created INTEGER NOT NULL, not_before INTEGER NOT NULL, not_after INTEGER NOT NULL,"
+    " openings_max INTEGER NOT NULL, openings INTEGER NOT NULL, last_opened INTEGER NOT NULL,"
+    " ended INTEGER NOT NULL, generation INTEGER NOT NULL, mac BLOB NOT NULL, UNIQUE (home, id),"
+    " FOREIGN KEY (home, camera) REFERENCES cameras (home, id)) STRICT;"
+    "CREATE INDEX guest_links_camera ON guest_links (home, camera);"
+
+    "CREATE TABLE guest_looks (token_hash BLOB NOT NULL PRIMARY KEY, home TEXT NOT NULL,"
+    " camera TEXT NOT NULL, link TEXT NOT NULL, opened INTEGER NOT NULL,"
+    " expires INTEGER NOT NULL, device TEXT NOT NULL, network TEXT NOT NULL,"
+    " generation INTEGER NOT NULL, mac BLOB NOT NULL,"
+    " FOREIGN KEY (home, link) REFERENCES guest_links (home, id)) STRICT;"
+    "CREATE INDEX guest_looks_link ON guest_looks (home, link);"
+    "CREATE INDEX guest_looks_camera ON guest_looks (home, camera);",
 };
 
 #ifdef CM_FURTHER_STEP /* stands for a later version, in tests of the upgrade */
@@ -138,8 +154,8 @@ static const char *step_at(size_t index)
 /* What was taken away or changed is kept here, so that store.row.stale can serve it again, also
  * after a restart. */
 static const char *const STALE_TABLES[] = {
-    "sessions", "memberships", "grants",        "cameras",      "api_tokens",
-    "passkeys", "recovery",    "group_cameras", "group_grants", "totp"};
+    "sessions", "memberships",   "grants",       "cameras", "api_tokens",  "passkeys",
+    "recovery", "group_cameras", "group_grants", "totp",    "guest_links", "guest_looks"};
 
 /* A table's columns are in the order in which they came, which is not that of tables.h. */
 static void write_columns(const char *table, const char *prefix, char *out, size_t capacity)

@@ -348,8 +348,9 @@ static cm_status take_over(cm_store *store, uint64_t file_generation)
     CM_TRY(cm_tx_begin(store, CM_TX_WRITE, &tx));
     if (tx.generation < file_generation)
         tx.generation = file_generation;
-    static const cm_table_id ENDED[] = {CM_SESSIONS, CM_API_TOKENS, CM_SETUP_TOKENS,
-                                        CM_PASSKEYS, CM_RECOVERY,   CM_INVITATIONS};
+    static const cm_table_id ENDED[] = {CM_SESSIONS,    CM_API_TOKENS, CM_SETUP_TOKENS,
+                                        CM_PASSKEYS,    CM_RECOVERY,   CM_INVITATIONS,
+                                        CM_GUEST_LOOKS, CM_GUEST_LINKS};
     cm_row probe;
     for (size_t i = 0; i < CM_COUNT(ENDED); i++) {
         cm_row_init(&probe, ENDED[i]);

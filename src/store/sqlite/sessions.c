@@ -316,10 +316,13 @@ static cm_status remove_expired(cm_tx *tx, cm_row *row, void *owner)
                                    (cm_wall){.us = cm_row_integer(row, CM_SESSIONS_LAST_USED)});
     if (row->table == &cm_tables[CM_INVITATIONS])
         until.us = cm_row_integer(row, CM_INVITATIONS_EXPIRES) + CM_INVITATION_KEPT_US;
+    if (row->table == &cm_tables[CM_GUEST_LINKS])
+        until.us = cm_row_integer(row, CM_GUEST_LINKS_NOT_AFTER) + CM_GUEST_LINK_KEPT_US;
     if (until.us > e->now.us)
         return CM_OK;
     e->removed++;
-    return cm_tx_delete(tx, row);
+    return row->table == &cm_tables[CM_GUEST_LINKS] ? cm_tx_forget_guest_link(tx, row)
+                                                    : cm_tx_delete(tx, row);
 }
 
 cm_status cm_store_expire(cm_store *store, cm_wall now, size_t *removed_out)
@@ -333,6 +336,8 @@ cm_status cm_store_expire(cm_store *store, cm_wall now, size_t *removed_out)
     cm_row_init(&probe, CM_API_TOKENS);
     CM_TRY(cm_tx_each(&tx, &probe, 0, remove_expired, &e));
     cm_row_init(&probe, CM_INVITATIONS);
+    CM_TRY(cm_tx_each(&tx, &probe, 0, remove_expired, &e));
+    cm_row_init(&probe, CM_GUEST_LINKS);
     CM_TRY(cm_tx_each(&tx, &probe, 0, remove_expired, &e));
     CM_TRY(cm_tx_commit(&tx));
     *removed_out = e.removed;

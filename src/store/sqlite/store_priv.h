@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 #include "base/writer.h"
+#include "store/guest_links.h"
 #include "store/invitations.h"
 #include "store/known.h"
 #include "store/sqlite/row.h"
@@ -182,6 +183,17 @@ cm_status cm_tx_make_invitation(cm_tx *tx, const cm_new_invitation *invitation, 
 /* Deletes the open ones that `by` made, who owns the home no more: the home has been bumped. */
 cm_status cm_tx_void_invitations(cm_tx *tx, const cm_home_id *home, const cm_account_id *by,
                                  size_t *count_out);
+
+/* CM_REFUSE: he does not own the home, or may not now: held off, or an operator. */
+cm_status cm_tx_ensure_owner(cm_tx *tx, const cm_home_id *home, const cm_account_id *by);
+/* Of one who owns the home no more: his links that are not over end. */
+cm_status cm_tx_void_guest_links(cm_tx *tx, const cm_home_id *home, const cm_account_id *by);
+/* The camera goes, and with it every link to it. */
+cm_status cm_tx_remove_guest_links(cm_tx *tx, const cm_camera_key *key);
+/* One row, with its looks. */
+cm_status cm_tx_forget_guest_link(cm_tx *tx, const cm_row *row);
+/* Without looks and names; CM_FOREIGN if a value is none of ours. */
+cm_status cm_store_read_guest_link(const cm_row *row, cm_stored_guest_link *out);
 
 /* An account made and put in; shared by accounts, members and setup. */
 cm_status cm_tx_make_account(cm_tx *tx, const cm_new_account *account, cm_wall now,

@@ -29,6 +29,8 @@ static const cm_column CAMERAS[] = {CM_TABLE_CAMERAS(COLUMN)};
 static const cm_column GRANTS[] = {CM_TABLE_GRANTS(COLUMN)};
 static const cm_column API_TOKENS[] = {CM_TABLE_API_TOKENS(COLUMN)};
 static const cm_column INVITATIONS[] = {CM_TABLE_INVITATIONS(COLUMN)};
+static const cm_column GUEST_LINKS[] = {CM_TABLE_GUEST_LINKS(COLUMN)};
+static const cm_column GUEST_LOOKS[] = {CM_TABLE_GUEST_LOOKS(COLUMN)};
 static const cm_column SETUP_TOKENS[] = {CM_TABLE_SETUP_TOKENS(COLUMN)};
 static const cm_column SETTINGS[] = {CM_TABLE_SETTINGS(COLUMN)};
 static const cm_column PASSKEYS[] = {CM_TABLE_PASSKEYS(COLUMN)};
@@ -60,6 +62,8 @@ enum {
     GROUP_CAMERAS_OWNER = CM_GROUP_CAMERAS_HOME,
     GROUP_GRANTS_OWNER = CM_GROUP_GRANTS_HOME,
     INVITATIONS_OWNER = CM_INVITATIONS_HOME,
+    GUEST_LINKS_OWNER = CM_GUEST_LINKS_HOME,
+    GUEST_LOOKS_OWNER = CM_GUEST_LOOKS_HOME,
 };
 
 #define TABLE(constant, table, whose)                                                              \

@@ -108,6 +108,33 @@
     X(USED_BY, used_by, TEXT)                                                                      \
     X(USED, used, INTEGER)                                                                         \
     X(GENERATION, generation, INTEGER)
+/* A look through one camera for who has no account, and each browser in which it was opened.
+ * not_after of a link is its end; `ended`: a cm_guest_link_end. */
+#define CM_TABLE_GUEST_LINKS(X)                                                                    \
+    X(SECRET_HASH, secret_hash, BLOB)                                                              \
+    X(ID, id, TEXT)                                                                                \
+    X(HOME, home, TEXT)                                                                            \
+    X(CAMERA, camera, TEXT)                                                                        \
+    X(LABEL, label, TEXT)                                                                          \
+    X(MADE_BY, made_by, TEXT)                                                                      \
+    X(CREATED, created, INTEGER)                                                                   \
+    X(NOT_BEFORE, not_before, INTEGER)                                                             \
+    X(NOT_AFTER, not_after, INTEGER)                                                               \
+    X(OPENINGS_MAX, openings_max, INTEGER)                                                         \
+    X(OPENINGS, openings, INTEGER)                                                                 \
+    X(LAST_OPENED, last_opened, INTEGER)                                                           \
+    X(ENDED, ended, INTEGER)                                                                       \
+    X(GENERATION, generation, INTEGER)
+#define CM_TABLE_GUEST_LOOKS(X)                                                                    \
+    X(TOKEN_HASH, token_hash, BLOB)                                                                \
+    X(HOME, home, TEXT)                                                                            \
+    X(CAMERA, camera, TEXT)                                                                        \
+    X(LINK, link, TEXT)                                                                            \
+    X(OPENED, opened, INTEGER)                                                                     \
+    X(EXPIRES, expires, INTEGER)                                                                   \
+    X(DEVICE, device, TEXT)                                                                        \
+    X(NETWORK, network, TEXT)                                                                      \
+    X(GENERATION, generation, INTEGER)
 #define CM_TABLE_SETUP_TOKENS(X)                                                                   \
     X(TOKEN_HASH, token_hash, BLOB)                                                                \
     X(CREATED, created, INTEGER)
@@ -186,7 +213,9 @@
     X(CAMERA_GROUPS, camera_groups, HOME)                                                          \
     X(GROUP_CAMERAS, group_cameras, HOME)                                                          \
     X(GROUP_GRANTS, group_grants, HOME)                                                            \
-    X(INVITATIONS, invitations, HOME)
+    X(INVITATIONS, invitations, HOME)                                                              \
+    X(GUEST_LINKS, guest_links, HOME)                                                              \
+    X(GUEST_LOOKS, guest_looks, HOME)
 
 typedef enum cm_scope {
     CM_SCOPE_SERVER,   /* the server's key, no generation */
@@ -216,6 +245,8 @@ typedef enum cm_table_id { CM_TABLES(CM_TABLE_CONSTANT) CM_TABLE_COUNT } cm_tabl
 #define CM_GROUP_CAMERAS_COLUMN(constant, name, kind) CM_GROUP_CAMERAS_##constant,
 #define CM_GROUP_GRANTS_COLUMN(constant, name, kind)  CM_GROUP_GRANTS_##constant,
 #define CM_INVITATIONS_COLUMN(constant, name, kind)   CM_INVITATIONS_##constant,
+#define CM_GUEST_LINKS_COLUMN(constant, name, kind)   CM_GUEST_LINKS_##constant,
+#define CM_GUEST_LOOKS_COLUMN(constant, name, kind)   CM_GUEST_LOOKS_##constant,
 enum { CM_TABLE_META(CM_META_COLUMN) CM_META_COLUMNS };
 enum { CM_TABLE_HOMES(CM_HOMES_COLUMN) CM_HOMES_COLUMNS };
 enum { CM_TABLE_ACCOUNTS(CM_ACCOUNTS_COLUMN) CM_ACCOUNTS_COLUMNS };
@@ -225,6 +256,8 @@ enum { CM_TABLE_CAMERAS(CM_CAMERAS_COLUMN) CM_CAMERAS_COLUMNS };
 enum { CM_TABLE_GRANTS(CM_GRANTS_COLUMN) CM_GRANTS_COLUMNS };
 enum { CM_TABLE_API_TOKENS(CM_API_TOKENS_COLUMN) CM_API_TOKENS_COLUMNS };
 enum { CM_TABLE_INVITATIONS(CM_INVITATIONS_COLUMN) CM_INVITATIONS_COLUMNS };
+enum { CM_TABLE_GUEST_LINKS(CM_GUEST_LINKS_COLUMN) CM_GUEST_LINKS_COLUMNS };
+enum { CM_TABLE_GUEST_LOOKS(CM_GUEST_LOOKS_COLUMN) CM_GUEST_LOOKS_COLUMNS };
 enum { CM_TABLE_SETUP_TOKENS(CM_SETUP_TOKENS_COLUMN) CM_SETUP_TOKENS_COLUMNS };
 enum { CM_TABLE_SETTINGS(CM_SETTINGS_COLUMN) CM_SETTINGS_COLUMNS };
 enum { CM_TABLE_PASSKEYS(CM_PASSKEYS_COLUMN) CM_PASSKEYS_COLUMNS };
