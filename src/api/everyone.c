@@ -57,10 +57,10 @@ static void count_watching(cm_call *call)
 static json_t *count_json(const everyone *e)
 {
     const cm_everyone_count *c = &e->count;
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "people", (json_int_t)c->people, "elsewhere",
-                     (json_int_t)c->elsewhere, "sessions", (json_int_t)c->sessions, "programs",
-                     (json_int_t)c->programs, "invitations", (json_int_t)c->invitations, "watching",
-                     (json_int_t)e->watching);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "people", (json_int_t)c->people,
+                     "elsewhere", (json_int_t)c->elsewhere, "sessions", (json_int_t)c->sessions,
+                     "programs", (json_int_t)c->programs, "invitations", (json_int_t)c->invitations,
+                     "links", (json_int_t)c->links, "watching", (json_int_t)e->watching);
 }
 
 /* ---- before ---- */

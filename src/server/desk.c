@@ -151,8 +151,9 @@ int cm_desk_log_out(const cm_desk *desk, const cm_home_id *home, bool with_progr
     const cm_status status = cm_store_everyone_out(desk->store, &what, desk->now, &count, &change);
     if (status != CM_OK)
         return cm_desk_failed(desk->command, status, "there is no such home", "refused");
-    printf("people %zu sessions %zu programs %zu invitations %zu cameras %zu\n", count.people,
-           count.sessions, with_programs ? count.programs : 0, count.invitations, count.cameras);
+    printf("people %zu sessions %zu programs %zu invitations %zu links %zu cameras %zu\n",
+           count.people, count.sessions, with_programs ? count.programs : 0, count.invitations,
+           count.links, count.cameras);
     return cm_desk_end_output(desk->command);
 }
 

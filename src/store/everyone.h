@@ -4,7 +4,7 @@
  *
  * Logging everyone out ends, in one transaction: every session of every member, wherever he is
  * signed in and whatever else he is a member of (a session is a device, not a home: half of one
- * can't be ended); open invitations; API tokens if that is wanted; and every epoch that any of them
+ * can't be ended); open invitations and guest links; API tokens if that is wanted; and every epoch that any of them
  * had a lease for rises, so that pictures that run end whether or not a message arrives. Rows that
  * do not fit are deleted with the rest. Passwords, passkeys, memberships and grants stay: who
  * belongs here signs in again.
@@ -27,6 +27,7 @@ typedef struct cm_everyone_count {
     size_t sessions;    /* without the one that asks */
     size_t programs;    /* API tokens: all there are, also if they stay */
     size_t invitations; /* open ones */
+    size_t links;       /* guest links that are not over */
     size_t cameras;     /* whose epochs rose; 0 of a count */
 } cm_everyone_count;
 

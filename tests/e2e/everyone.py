@@ -135,7 +135,7 @@ def of_a_home(stage, p):
     refused(stage, p)
     check("all that is refused ends nothing", all(stage.viewers.tell(name)["is_open"] for name in members + programs))
 
-    want = {"people": 3, "elsewhere": 1, "sessions": 3, "programs": 1, "invitations": 1, "watching": 8}
+    want = {"people": 3, "elsewhere": 1, "sessions": 3, "programs": 1, "invitations": 1, "links": 0, "watching": 8}
     status, told, _ = stage.ask(p["anna"], "GET", "everyone?home=verdi")
     check("the sheet says what will end", status == 200 and told == want, told)
     status, receipt, headers = stage.ask(p["anna"], "POST", "everyone/log-out?home=verdi", {"programs": False})
@@ -217,7 +217,7 @@ def by_the_command_line(stage, p, others):
     check("somebody of the first home is there again", stage.moves([member]))
     check("there must be such a home", stage.run("home", "log-out", "nowhere")[0] == 1)
     code, said = stage.run("home", "log-out", "rossi")
-    check("a command logs the other home out", code == 0 and re.match(r"people 2 sessions 2 programs 0 invitations 0 cameras 8\n", said), said)
+    check("a command logs the other home out", code == 0 and re.match(r"people 2 sessions 2 programs 0 invitations 0 links 0 cameras 8\n", said), said)
     check("whose pictures end", stage.are_over(others), stage.told(others))
     check("whose people are signed out", not stage.is_somebody(p["rosa"]) and not stage.is_somebody(p["gino"]))
     check("and nobody of the first", stage.moves([member]) and stage.is_somebody(p["gina"]))

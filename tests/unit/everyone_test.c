@@ -4,6 +4,7 @@
 
 #include "grants/grants.h"
 #include "store/everyone.h"
+#include "store/guest_links.h"
 #include "store/invitations.h"
 #include "store_world.h"
 
@@ -73,6 +74,28 @@ static bool is_open(store_world *w, const char *text)
     return cm_store_invitation_find(w->store, hash, NOW, &out) == CM_OK;
 }
 
+/* A guest link, and a look by it. */
+static cm_asker lend(store_world *w, const char *text, size_t by, const char *home)
+{
+    uint8_t hash[CM_MAC_SIZE];
+    cm_secret_hash(cm_slice_of(text), hash);
+    const cm_new_guest_link n = {.camera = camera_key(home, "door"),
+                                 .by = w->people[by].id,
+                                 .label = CM_TEXT("Mr Neri"),
+                                 .until = {.us = NOW.us + DAY_US / 2},
+                                 .secret_hash = hash};
+    cm_stored_guest_link link;
+    assert_int_equal(cm_store_guest_link_create(w->store, &n, NOW, &link), CM_OK);
+    const cm_asker look = asker_of(CM_ASKER_GUEST, text);
+    cm_guest_opening opening = {.device = "a phone", .network = "192.0.2.0"};
+    cm_slice_copy(cm_slice_over(hash, sizeof hash), opening.secret_hash, CM_MAC_SIZE);
+    cm_slice_copy(cm_slice_over(look.token_hash, CM_MAC_SIZE), opening.token_hash, CM_MAC_SIZE);
+    cm_guest_opened how;
+    assert_int_equal(cm_store_guest_link_open(w->store, &opening, NOW, &how, &link), CM_OK);
+    assert_int_equal(how, CM_GUEST_OPENED);
+    return look;
+}
+
 static void add_operator(store_world *w, cm_asker *out)
 {
     const cm_new_account fresh = {.name = CM_TEXT("olga"), .is_operator = true};
@@ -90,7 +113,7 @@ static void add_operator(store_world *w, cm_asker *out)
  * invitation out. */
 typedef struct scene {
     store_world w;
-    cm_asker second, fresh, frigate, elsewhere;
+    cm_asker second, fresh, frigate, elsewhere, neighbour, friend;
     cm_everyone what;
 } scene;
 
@@ -103,6 +126,8 @@ static void scene_open(scene *s)
     s->elsewhere = program(&s->w, CARLA, "rossi", "elsewhere");
     invite(&s->w, "of verdi", ANNA, &s->w.verdi);
     invite(&s->w, "of rossi", CARLA, &s->w.rossi);
+    s->neighbour = lend(&s->w, "neighbour", ANNA, "verdi");
+    s->friend = lend(&s->w, "friend", CARLA, "rossi");
     s->what = (cm_everyone){
         .home = s->w.verdi, .keep = s->w.sessions[ANNA].token_hash, .fresh = s->fresh.token_hash};
 }
@@ -117,14 +142,16 @@ static bool is_untouched(scene *s)
 {
     return is_somebody(&s->w, &s->w.sessions[ANNA]) && is_somebody(&s->w, &s->w.sessions[BRUNO]) &&
            is_somebody(&s->w, &s->second) && is_open(&s->w, "of verdi") &&
-           is_somebody(&s->w, &s->frigate) && !is_somebody(&s->w, &s->fresh);
+           is_somebody(&s->w, &s->frigate) && is_somebody(&s->w, &s->neighbour) &&
+           !is_somebody(&s->w, &s->fresh);
 }
 
 static bool is_rossi_untouched(scene *s)
 {
     return sees(&s->w, &s->w.sessions[CARLA], "rossi", "yard") &&
            sees(&s->w, &s->w.sessions[DARIO], "rossi", "door") &&
-           sees(&s->w, &s->elsewhere, "rossi", "door") && is_open(&s->w, "of rossi");
+           sees(&s->w, &s->elsewhere, "rossi", "door") && is_open(&s->w, "of rossi") &&
+           sees(&s->w, &s->friend, "rossi", "door");
 }
 
 static void everybody_of_a_home_is_out_but_for_who_asked(void **state)
@@ -140,6 +167,7 @@ static void everybody_of_a_home_is_out_but_for_who_asked(void **state)
     assert_false(is_somebody(&s.w, &s.w.sessions[BRUNO]));
     assert_true(sees(&s.w, &s.fresh, "verdi", "yard"));
     assert_false(is_open(&s.w, "of verdi"));
+    assert_false(sees(&s.w, &s.neighbour, "verdi", "door"));
     assert_true(sees(&s.w, &s.frigate, "verdi", "door")); /* programs were not asked for */
     assert_true(is_rossi_untouched(&s));
     assert_int_equal(count.people, 2);
@@ -147,6 +175,7 @@ static void everybody_of_a_home_is_out_but_for_who_asked(void **state)
     assert_int_equal(count.elsewhere, 0);
     assert_int_equal(count.programs, 1);
     assert_int_equal(count.invitations, 1);
+    assert_int_equal(count.links, 1);
     assert_int_equal(count.cameras, 2);
     assert_raised(&change, "verdi", "door");
     assert_raised(&change, "verdi", "yard");
@@ -231,12 +260,14 @@ static void counting_ends_nothing(void **state)
     assert_int_equal(count.sessions, 2);
     assert_int_equal(count.programs, 1);
     assert_int_equal(count.invitations, 1);
+    assert_int_equal(count.links, 1);
     assert_int_equal(count.cameras, 0);
     assert_true(is_untouched(&s));
     /* What has expired is nobody's any more. */
     const cm_wall later = {.us = NOW.us + CM_SESSION_IDLE_US};
     assert_int_equal(cm_store_everyone_count(s.w.store, &s.what, later, &count), CM_OK);
-    assert_int_equal(count.people + count.sessions + count.programs + count.invitations, 0);
+    assert_int_equal(
+        count.people + count.sessions + count.programs + count.invitations + count.links, 0);
     const cm_everyone nowhere = {.home = home_id("nowhere")};
     assert_int_equal(cm_store_everyone_count(s.w.store, &nowhere, NOW, &count), CM_ABSENT);
     scene_close(&s);

@@ -134,6 +134,7 @@ static cm_status pass_home(cm_tx *tx, pass *p, const cm_home_id *home)
     CM_TRY(cm_tx_each(tx, &probe, where, count_program, p));
     if (p->ends && p->what->with_programs)
         CM_TRY(cm_tx_delete_all(tx, &probe, where, NULL));
+    CM_TRY(cm_tx_count_guest_links(tx, home, p->now, p->ends, &p->count.links));
     cm_row_init(&probe, CM_INVITATIONS);
     cm_row_set_id(&probe, CM_INVITATIONS_HOME, home->text);
     where = CM_WHERE(CM_INVITATIONS_HOME) | CM_WHERE(CM_INVITATIONS_USED); /* 0: open */

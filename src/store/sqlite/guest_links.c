@@ -69,12 +69,12 @@ cm_status cm_tx_remove_guest_links(cm_tx *tx, const cm_camera_key *key)
                             CM_WHERE(CM_GUEST_LINKS_HOME) | CM_WHERE(CM_GUEST_LINKS_CAMERA), NULL);
 }
 
-/* ---- with its maker's say ---- */
+/* ---- with its maker's say, or everybody's ---- */
 
-static cm_status end_of_maker(cm_tx *tx, cm_row *row, void *owner)
+static cm_status end_by(cm_tx *tx, cm_row *row, void *owner)
 {
-    (void)owner;
-    cm_row_set_integer(row, CM_GUEST_LINKS_ENDED, CM_GUEST_LINK_MAKER);
+    const cm_guest_link_end *why = owner;
+    cm_row_set_integer(row, CM_GUEST_LINKS_ENDED, *why);
     return cm_tx_update(tx, row);
 }
 
@@ -88,7 +88,34 @@ cm_status cm_tx_void_guest_links(cm_tx *tx, const cm_home_id *home, const cm_acc
     return cm_tx_each(tx, &probe,
                       CM_WHERE(CM_GUEST_LINKS_HOME) | CM_WHERE(CM_GUEST_LINKS_MADE_BY) |
                           CM_WHERE(CM_GUEST_LINKS_ENDED),
-                      end_of_maker, NULL);
+                      end_by, &(cm_guest_link_end){CM_GUEST_LINK_MAKER});
+}
+
+typedef struct ending {
+    cm_wall now;
+    bool ends;
+    size_t count;
+} ending;
+
+static cm_status end_one(cm_tx *tx, cm_row *row, void *owner)
+{
+    ending *e = owner;
+    e->count += cm_row_integer(row, CM_GUEST_LINKS_NOT_AFTER) > e->now.us ? 1 : 0;
+    return e->ends ? end_by(tx, row, &(cm_guest_link_end){CM_GUEST_LINK_REVOKED}) : CM_OK;
+}
+
+cm_status cm_tx_count_guest_links(cm_tx *tx, const cm_home_id *home, cm_wall now, bool ends,
+                                  size_t *count_out)
+{
+    cm_row probe;
+    cm_row_init(&probe, CM_GUEST_LINKS);
+    cm_row_set_id(&probe, CM_GUEST_LINKS_HOME, home->text);
+    cm_row_set_integer(&probe, CM_GUEST_LINKS_ENDED, CM_GUEST_LINK_GOES_ON);
+    ending e = {.now = now, .ends = ends};
+    CM_TRY(cm_tx_each(tx, &probe, CM_WHERE(CM_GUEST_LINKS_HOME) | CM_WHERE(CM_GUEST_LINKS_ENDED),
+                      end_one, &e));
+    *count_out += e.count;
+    return CM_OK;
 }
 
 /* ---- making ---- */
