@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Receives from GStreamer's RTSP server: ingest.py INGEST_DEMO
 
-Each login and transport gives live pictures at the rate they are sent; what is refused is named.
+Each login and transport gives live pictures, all that are sent; what is refused is named.
 Exit 77: GStreamer is missing."""
 
 import os
@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SECONDS = 5  # of each case
+FRAMES, LIMIT_S = 60, 60  # of each case: it ends with so many, however long a busy machine takes
 
 # server's login, transport and codec, ours: password, options, path; what must stand in the output
 CASES = [
@@ -41,17 +41,18 @@ def receive(demo, case, folder):
             server.wait()
             sys.exit(77 if server.returncode == 77 else 1)
         done = subprocess.run(
-            [demo, "-u", "admin", "-p", password_file, "-t", str(SECONDS), *options,
-             f"rtsp://127.0.0.1:{port}{path}"], capture_output=True, text=True, timeout=60)
+            [demo, "-u", "admin", "-p", password_file, "-t", str(LIMIT_S), "-f",
+             str(FRAMES if " live" in wanted[0] else 0), *options,
+             f"rtsp://127.0.0.1:{port}{path}"], capture_output=True, text=True, timeout=2 * LIMIT_S)
         server.stdin.close()
-        server.wait(timeout=20)
+        server.wait(timeout=LIMIT_S)
     return [f"no {w!r}" for w in wanted if not re.search(w, done.stdout)] + \
         pictures(done, wanted[0]) + \
         (["the password is in the log"] if password and password in done.stderr else []), done
 
 
 def pictures(done, wanted):
-    """What is wrong with what a live camera sent: 20 pictures a second, none lost."""
+    """What is wrong with what a live camera sent: none lost, at some rate, which a busy machine slows."""
     if " live" not in wanted:
         return []
     found = re.search(r"frames=(\d+) keyframes=(\d+) fps_milli=(\d+) .* lost=(\d+) malformed=(\d+)",
@@ -59,7 +60,7 @@ def pictures(done, wanted):
     if not found:
         return ["no figures"]
     frames, keyframes, fps, lost, malformed = map(int, found.groups())
-    ok = frames >= 20 * (SECONDS - 4) and keyframes >= 1 and 15000 <= fps <= 25000
+    ok = frames >= FRAMES and keyframes >= FRAMES / 30 and fps > 0
     return [] if ok and lost == malformed == 0 and done.returncode == 0 else [found[0]]
 
 

@@ -134,7 +134,7 @@ def to_gstreamer(folder):
             login = ["-u", "admin", "-p", password] if method != "none" else []
             done = speak(f"rtsp://127.0.0.1:{port}/live", ["-f", str(hertz), *options, *login], heard)
             server.stdin.close()
-            server.wait(timeout=20)
+            server.wait(timeout=60)
         verdict(f"GStreamer: {codec} {method} {' '.join(options)}", wrong_with(done, heard, codec, hertz))
 
 
@@ -168,7 +168,7 @@ def to_simcam(folder):
             threading.Thread(target=simcam.stdout.read, daemon=True).start()
             done = speak(f"{address}/cam2", ["-f", "520", *options], os.path.join(heard, "cam2.ulaw"))
             simcam.terminate()
-            simcam.wait(10)
+            simcam.wait(60)
         wrong = wrong_with_failure(done, failure) if failure else \
             wrong_with(done, os.path.join(heard, "cam2.ulaw"), "pcmu", 520)
         others = [name for name in os.listdir(heard) if name != "cam2.ulaw"]

@@ -2,8 +2,11 @@
  * ingest_demo: receives cameras and says what comes: a tool for trying an address out, for
  * measuring what receiving and sealing costs, and for tests against real servers.
  *
- *   ingest_demo [-u USER] [-p PASSWORD_FILE] [-t SECONDS] [-s FILE] [-U] ADDRESS…
+ *   ingest_demo [-u USER] [-p PASSWORD_FILE] [-t SECONDS] [-f FRAMES] [-s FILE] [-U] ADDRESS…
  *
+ * Ends after SECONDS; with -f before that, once every camera is live, has a rate and so many
+ * frames, and as many twentieths of a second were heard if there is sound. -f 0: once each has
+ * failed by name.
  * -U asks for UDP first. -s listens to the first camera under a lease that may, and writes what
  * opens to FILE: of each frame its size (4 bytes, big-endian), its time of capture in microseconds
  * since 1970 (8) and the codec's bytes. Each ADDRESS is a camera's main stream. Prints a line for
@@ -44,6 +47,7 @@ typedef struct shown {
     cm_subscription *ear;
     cm_sound_format format;
     uint64_t heard, gaps;
+    cm_wall first_heard, last_heard; // when it was captured
 } shown;
 
 struct demo {
@@ -53,7 +57,8 @@ struct demo {
     cm_epoch_page *page;
     cm_connect_gate *gate;
     cm_secret secret;
-    cm_timer timer;
+    cm_timer timer, look;
+    int frames_wanted; // -1: until the time is up
     char password[PASSWORD_SIZE];
     const char *user;
     const char *password_file;
@@ -122,7 +127,9 @@ static bool on_sound(void *owner, const cm_opened_frame *opened)
     if (opened->count < 2 || cm_sound_format_read(opened->granules[0], &s->format) != CM_OK)
         exit(1);
     s->gaps += (opened->frame->flags & CM_FRAME_DISCONTINUITY) != 0 && s->heard > 0 ? 1 : 0;
-    s->heard++;
+    s->last_heard = opened->frame->captured;
+    if (s->heard++ == 0)
+        s->first_heard = s->last_heard;
     write_sound(s->demo->sound, opened);
     return true;
 }
@@ -238,6 +245,33 @@ static void on_time_up(cm_timer *timer)
     cm_loop_stop(CM_HOLDER(timer, demo, timer)->loop);
 }
 
+enum { LOOK_MS = 50, FRAME_MS = 50 }; // of cameras that have 20 frames a second
+
+static bool has_enough(const shown *s)
+{
+    const cm_camera_status *status = cm_camera_read_status(s->camera);
+    const cm_stream_status *main = &status->streams[CM_STREAM_MAIN];
+    if (s->demo->frames_wanted == 0)
+        return main->cause != CM_CAUSE_NONE;
+    const int64_t heard_us = s->last_heard.us - s->first_heard.us;
+    const bool is_heard = s->ear == NULL || !status->sound.is_there ||
+                          heard_us >= s->demo->frames_wanted * CM_MS(FRAME_MS);
+    return main->state == CM_CAMERA_LIVE && main->fps_milli > 0 && is_heard &&
+           main->frames >= (uint64_t)s->demo->frames_wanted;
+}
+
+static void on_look(cm_timer *timer)
+{
+    demo *d = CM_HOLDER(timer, demo, look);
+    size_t enough = 0;
+    while (enough < d->count && has_enough(&d->cameras[enough]))
+        enough++;
+    if (enough == d->count)
+        cm_loop_stop(d->loop);
+    else
+        cm_timer_start(timer, CM_MS(LOOK_MS));
+}
+
 /* True if all was well. */
 static bool report(const demo *d)
 {
@@ -284,13 +318,16 @@ static void read_options(demo *d, int argc, char **argv)
 {
     int option;
     d->seconds = 10;
-    while ((option = getopt(argc, argv, "u:p:s:t:U")) != -1) {
+    d->frames_wanted = -1;
+    while ((option = getopt(argc, argv, "u:p:s:t:f:U")) != -1) {
         if (option == 'u')
             d->user = optarg;
         else if (option == 'p')
             d->password_file = optarg;
         else if (option == 't')
             d->seconds = atoi(optarg);
+        else if (option == 'f')
+            d->frames_wanted = atoi(optarg);
         else if (option == 's')
             d->sound_name = optarg;
         else if (option == 'U')
@@ -311,6 +348,7 @@ static void open_all(demo *d)
         exit(1);
     cm_random_fill(cm_loop_random(d->loop), d->secret.bytes, sizeof d->secret.bytes);
     cm_timer_init(&d->timer, d->loop, on_time_up);
+    cm_timer_init(&d->look, d->loop, on_look);
     if (d->sound_name != NULL && (d->sound = fopen(d->sound_name, "wb")) == NULL)
         exit(1);
 }
@@ -343,6 +381,8 @@ int main(int argc, char **argv)
         add_camera(&d, argv[i]);
     const cm_instant began = cm_loop_read_now(d.loop);
     cm_timer_start(&d.timer, CM_SECONDS(d.seconds));
+    if (d.frames_wanted >= 0)
+        cm_timer_start(&d.look, 0);
     cm_loop_run(d.loop);
     const bool is_well = report(&d);
     report_cost(cm_instant_since(cm_loop_read_now(d.loop), began));

@@ -26,7 +26,7 @@ enum {
     PACKET_MS = 20,
     SAMPLES = 8 * PACKET_MS,
     LOUD = 12000,
-    LIMIT_SECONDS = 30,
+    LIMIT_SECONDS = 60, /* as long as a lease may be */
 };
 
 typedef struct demo {
@@ -154,7 +154,7 @@ static void begin(demo *d)
                                   .rights = CM_RIGHT_TALK,
                                   .epoch = 1,
                                   .from = now,
-                                  .until = cm_instant_after(now, CM_SECONDS(60))};
+                                  .until = cm_instant_after(now, CM_SECONDS(LIMIT_SECONDS))};
     d->talk = (cm_camera_talk){.on_state = on_state, .on_gone = on_gone};
     if (cm_lease_create(&terms, d->slot, &d->lease) != CM_OK ||
         cm_camera_talk_begin(d->camera, d->lease, &d->talk) != CM_OK)
