@@ -58,12 +58,15 @@ static void on_tick(cm_timer *timer)
 {
     cm_simcam *s = CM_HOLDER(timer, cm_simcam, timer);
     const cm_instant now = cm_loop_now(s->loop);
+    /* Both clocks are read at one moment: the turn may have waited for its processor since it
+     * began. */
+    const cm_instant read = cm_loop_read_now(s->loop);
     const cm_wall wall = cm_loop_wall(s->loop);
     while (tick_due(s, s->tick + LATE_TICKS_MAX).us < now.us)
         s->tick++;
     /* A picture is taken when it is due, however late we come to it: two never share a time. */
     for (cm_instant due = tick_due(s, s->tick); due.us <= now.us; due = tick_due(s, s->tick)) {
-        const cm_wall taken = {.us = wall.us - cm_instant_since(now, due)};
+        const cm_wall taken = {.us = wall.us - cm_instant_since(read, due)};
         run_tick(s, s->tick++, taken);
     }
     cm_timer_start_at(&s->timer, tick_due(s, s->tick));
