@@ -18,7 +18,9 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.path.join(ROOT, "build", "release", "casement")
 SCENES = os.path.join(ROOT, "build", "scenes")  # encoding them takes seconds: kept between runs
-START_S = 90
+START_S = 300  # the first start encodes scenes
+PATIENCE_S = 60  # for what must happen: a machine that is busy takes long, and no test is about that
+CUT_S = 15  # for the end of what was cut: a lease that nobody renews holds for 20 and more, so that was not it
 FPS = 20
 
 failures = []
@@ -45,7 +47,7 @@ def free_port():
                 continue
 
 
-def until(what, seconds=15, every=0.1):
+def until(what, seconds=PATIENCE_S, every=0.1):
     """What `what()` returns once it is true; else its last value."""
     end = time.monotonic() + seconds
     while True:
@@ -78,7 +80,7 @@ class Program:
         time.sleep(0.05)
         return re.search(pattern, self.output)
 
-    def end(self, number=signal.SIGTERM, seconds=15):
+    def end(self, number=signal.SIGTERM, seconds=PATIENCE_S):
         """The exit status, or None when it had to be killed."""
         if self.process.poll() is None:
             self.process.send_signal(number)
@@ -174,7 +176,7 @@ class Server(Program):
         if body is not None:
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
             sent.setdefault("Content-Type", "application/json")
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             connection.request(method, path, data, sent)
             got = connection.getresponse()
@@ -208,7 +210,7 @@ class Server(Program):
 
     def open(self, path, cookie=None, bearer=None):
         """An endless answer: (socket, status). The body is chunked."""
-        stream = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        stream = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
         who = f"Cookie: {cookie}\r\n" if cookie else f"Authorization: Bearer {bearer}\r\n"
         stream.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n{who}\r\n".encode())
         head = b""
@@ -223,15 +225,45 @@ class Server(Program):
         shutil.rmtree(self.place, ignore_errors=True)
 
 
-def record(server, path, seconds, cookie=None, bearer=None):
-    """What a live answer holds in `seconds`, cut at a box: (bytes, seconds to its first byte or None).
-    By curl: it reads as fast as it comes, whatever goes on here."""
-    who = f"Cookie: {cookie}" if cookie else f"Authorization: Bearer {bearer}"
-    with tempfile.NamedTemporaryFile() as file:
-        done = subprocess.run(["curl", "-s", "-N", "-m", str(seconds), "-o", file.name, "-w", "%{http_code} %{time_starttransfer}",
-                               "-H", who, server.origin + path], capture_output=True, text=True, check=False)
-        status, first = done.stdout.split()
-        return (whole_boxes(file.read()), float(first)) if status == "200" else (b"", None)
+class Recording:
+    """A live answer, taken down as it comes. By curl: it reads as fast as it comes, whatever goes on here."""
+
+    def __init__(self, server, path, cookie=None, bearer=None):
+        who = f"Cookie: {cookie}" if cookie else f"Authorization: Bearer {bearer}"
+        # pylint: disable=consider-using-with
+        self.file, self.head = tempfile.NamedTemporaryFile(), tempfile.NamedTemporaryFile()
+        self.process = subprocess.Popen(["curl", "-s", "-N", "-D", self.head.name, "-o", self.file.name, "-H", who, server.origin + path],
+                                        stdout=subprocess.DEVNULL)
+        self.at, self.count = 0, 0  # what was looked at, and the parts in it
+
+    @property
+    def parts(self):
+        """How many have come so far: of pictures each is one."""
+        with open(self.file.name, "rb") as file:
+            file.seek(self.at)
+            come = whole_boxes(file.read())
+        self.at += len(come)
+        self.count += sum(kind == b"mdat" for kind, _ in boxes(come))
+        return self.count
+
+    def has(self, parts, seconds=PATIENCE_S):
+        return until(lambda: self.parts >= parts or self.process.poll() is not None, seconds) and self.parts >= parts
+
+    def end(self):
+        """All that came, cut at a box; nothing of an answer that is not 200."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait()
+        with self.file as file, self.head as head:
+            status, data = head.read().split()[1:2], whole_boxes(file.read())
+        return data if status == [b"200"] else b""
+
+
+def record(server, path, parts, cookie=None, bearer=None, seconds=PATIENCE_S):
+    """What a live answer holds, once so many parts have come."""
+    recording = Recording(server, path, cookie, bearer)
+    recording.has(parts, seconds)
+    return recording.end()
 
 
 def whole_boxes(data):
@@ -327,7 +359,7 @@ def picture_size(jpeg):
 
 def command(server, *arguments):
     return subprocess.run([BINARY, *arguments[:2], "-c", server.yaml, "--data", server.data, *arguments[2:]],
-                          capture_output=True, text=True, check=False, timeout=60)
+                          capture_output=True, text=True, check=False, timeout=2 * PATIENCE_S)
 
 
 def finish():

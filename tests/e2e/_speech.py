@@ -5,6 +5,7 @@ import os
 import time
 
 RATE, PACKET = 8000, 160  # a second, and what one packet of those who speak here has
+ENDS_S = 12  # for what was on its way: less than a lease lasts that nobody renews
 
 
 def linear(byte):
@@ -31,16 +32,19 @@ class Heard:
     def seconds(self):
         return self.size / RATE
 
-    def goes_on(self, watch_s=1):
-        """Bytes that still come, of somebody who speaks all the time. What was on its way when he was cut may come first: on a
-        busy machine that takes a while, but it ends."""
-        until, size, quiet_since = time.monotonic() + 3, self.size, time.monotonic()
-        while time.monotonic() < until and time.monotonic() < quiet_since + 0.3:
-            time.sleep(0.02)
-            if self.size != size:
-                size, quiet_since = self.size, time.monotonic()
-        time.sleep(watch_s)
-        return self.size - size
+    def goes_on(self, spoken=None):
+        """Bytes that still come, of somebody who speaks all the time: none in a second, once what was on its way when he was cut
+        has come. On a busy machine that takes a while, but it ends. `spoken`: how many packets of his have come to the server, of
+        which a second's must have been refused meanwhile."""
+        until = time.monotonic() + ENDS_S
+        while True:
+            size, heard_of = self.size, spoken() if spoken else 0
+            time.sleep(1)
+            while spoken and spoken() < heard_of + RATE / PACKET and time.monotonic() < until:
+                time.sleep(0.05)
+            more = self.size - size
+            if more == 0 or time.monotonic() > until:
+                return more
 
     def tones(self, pitches, begin=0):
         """For each of these tones, of how many packets from byte `begin` on it is the loudest thing; "none" of silence, "other"

@@ -5,7 +5,7 @@ he watches. casement-test: quick"""
 import sqlite3
 import sys
 
-from _server import Cameras, Server, check, command, finish, until
+from _server import CUT_S, Cameras, Server, check, command, finish, until
 
 NAMES = ("anna", "bruno", "carla", "olga")
 PASSWORDS = {name: f"{name} looks out of the window" for name in NAMES}
@@ -35,7 +35,7 @@ class Live:
         self.stream.settimeout(0.5)
 
     def is_over(self):
-        return bool(until(lambda: self.read() is None, 20, 0))
+        return bool(until(lambda: self.read() is None, CUT_S, 0))
 
     def read(self):
         """How much came; None at the end."""

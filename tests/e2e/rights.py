@@ -9,7 +9,7 @@ import threading
 import time
 import zoneinfo
 
-from _server import Cameras, Server, check, finish, until
+from _server import CUT_S, Cameras, Server, check, finish, until
 
 PASSWORDS = {name: f"{name} looks out of the window" for name in ("anna", "marco")}
 DOOR = "/api/v1/cameras/door"
@@ -138,32 +138,46 @@ def listen(stage, found):
 
 
 def begins_and_ends(stage):
-    begin, end = time.time() + 3, time.time() + 6
+    """A grant that soon begins, and soon ends. A machine that is too busy to look in time tries it with more of it."""
+    check("a beginning and an end are seen in time", any(begins_and_ends_in(stage, seconds) for seconds in (3, 10, 30)))
+    check("and afterwards the camera does not exist for him", stage.door() is None and stage.sees() == 404)
+
+
+def begins_and_ends_in(stage, seconds):
+    """Whether there was time to see it."""
+    begin, end = time.time() + seconds, time.time() + 2 * seconds
     stage.put(not_before=text(datetime.datetime.fromtimestamp(begin, datetime.timezone.utc)),
               not_after=text(datetime.datetime.fromtimestamp(end, datetime.timezone.utc)))
-    told = stage.door()
-    check("before it begins he hears when", told["not_now"]["reason"] == "not-yet" and
-          abs(moment(told["not_now"]["opens"]).timestamp() - begin) < 0.01 and stage.sees() == 404, told)
+    told, seen = stage.door(), stage.sees()
     found = []
     events = listen(stage, found)
-    opened = until(lambda: stage.sees() == 200 and time.time(), 15, 0.05)
-    check("it begins by itself, not early", opened and opened >= begin - 0.01, f"{opened} {begin}")
+    until(lambda: found)
+    if time.time() > begin:
+        events.close()
+        return False
+    opened = until(lambda: stage.sees() == 200 and time.time(), every=0.05)
     stream, status = stage.server.open(DOOR + "/live.mp4", cookie=stage.marco)
+    if time.time() > end:
+        stream.close()
+        events.close()
+        return False
+    check("before it begins he hears when", told["not_now"]["reason"] == "not-yet" and
+          abs(moment(told["not_now"]["opens"]).timestamp() - begin) < 0.01 and seen == 404, told)
+    check("it begins by itself, not early", opened and opened >= begin - 0.01, f"{opened} {begin}")
     size, last = 0, 0.0
     try:
-        while part := stream.recv(65536):
+        while (part := stream.recv(65536)) and time.time() < end + CUT_S:
             size, last = size + len(part), time.time()
     except ConnectionResetError:
-        pass
-    closed = time.time()
-    check("who watches is cut when it ends", status == 200 and size > 0 and end - 1.5 < last < end + 1 and closed < end + 3,
-          f"{size} bytes, last at {last - end:+.3f}, closed at {closed - end:+.3f}")
+        part = None
+    check("who watches is cut when it ends, not early", status == 200 and size > 0 and not part and time.time() >= end - 0.01,
+          f"{size} bytes, last at {last - end:+.3f}, closed at {time.time() - end:+.3f}")
     print(f"# the last byte came {(last - end) * 1000:+.0f} ms from the end of the grant")
-    gone = until(lambda: [e for e in list(found) if e[0] == "camera-gone" and e[1]["id"] == "door"], 10)
+    gone = until(lambda: [e for e in list(found) if e[0] == "camera-gone" and e[1]["id"] == "door"])
     rights = [e[1]["rights"] for e in list(found) if e[0] == "camera" and e[1]["id"] == "door"]
     check("the app is told of both", gone and [] in rights and ["view"] in rights, found)
-    check("and afterwards the camera does not exist for him", stage.door() is None and stage.sees() == 404)
     events.close()
+    return True
 
 
 def why(stage):
@@ -201,7 +215,7 @@ def groups(stage):
     stream, status = stage.server.open(DOOR + "/live.mp4", cookie=stage.marco)
     stream.recv(1)
     left = ask("PATCH", path, {"cameras": ["yard"]}, cookie=stage.anna)
-    stream.settimeout(10)
+    stream.settimeout(CUT_S)
     try:
         while stream.recv(65536):
             pass

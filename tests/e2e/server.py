@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The real server through its API, as programs and as attackers use it. casement-test: quick"""
 
+import datetime
 import glob
 import itertools
 import json
@@ -15,8 +16,8 @@ import threading
 import time
 import urllib.request
 
-from _server import (BINARY, FPS, Cameras, Server, check, command, decode, failures, finish, free_port, misses,
-                     picture_size, record, until)
+from _server import (BINARY, CUT_S, FPS, PATIENCE_S, Cameras, Recording, Server, check, command, decode, failures, finish, free_port,
+                     misses, picture_size, record, until)
 
 PASSWORDS = {name: f"{name} looks out of the window" for name in ("anna", "marco", "bruno", "olga", "gina")}
 CAMERA_LOGIN = ("admin", "camera secret 7")
@@ -195,29 +196,30 @@ def problems(server, who):
 
 def too_many_tries(server):
     got = [server.ask("POST", "/api/v1/session", {"name": "nobody", "password": f"wrong password {n}"}) for n in range(40)]
+    slowed = [answer for answer in got if answer.status == 429]
     check("guessing is slowed down", got[0].status == 401 and got[0].problem == "wrong-name-or-password"
-          and got[-1].status == 429 and got[-1].json.get("retry_after_s", 0) > 0, f"{got[0]} {got[-1]}")
+          and len(slowed) > 20 and all(answer.json.get("retry_after_s", 0) > 0 for answer in slowed), f"{got[0]} {got[-1]}")
 
 
 # ---- pictures ----
 
+def is_dated(came, still):
+    """The age is that of the time of capture when the answer was made, which was before it came, and not long."""
+    captured = datetime.datetime.fromisoformat(still.headers["Casement-Capture-Time"].replace("Z", "+00:00")).timestamp()
+    made = captured + int(still.headers["Casement-Age-Ms"]) / 1000
+    return captured <= made + 0.01 and came - PATIENCE_S < made < came + 0.01
+
+
 def pictures(server, who):
     anna = who["anna"]
     states = until(lambda: all(c["state"] == "live" and c["streams"]["main"]["codec"] for c in
-                               server.ask("GET", "/api/v1/cameras?home=verdi", cookie=anna).json["cameras"]), 30)
+                               server.ask("GET", "/api/v1/cameras?home=verdi", cookie=anna).json["cameras"]))
     check("the declared cameras are live", states, server.log)
     for path, size in (("", "1280,720"), ("&width=320", "320,180"), ("&stream=sub", "640,360"), ("&stream=sub&width=64", "64,36")):
-        got = until(lambda p=path: (a := server.ask("GET", f"/api/v1/cameras/door/still.jpg?home=verdi{p}", cookie=anna)).status == 200 and a, 10)
-        check(f"a still {path or 'of its own size'}", got and picture_size(got.body) == size, got)
-        age = int(got.headers["Casement-Age-Ms"])
-        check("its age is told", age < 3000 and got.headers["Casement-Capture-Time"].endswith("Z"), got.headers)
-    times = []
-    for _ in range(5):
-        data, first = record(server, "/api/v1/cameras/door/live.mp4?home=verdi&stream=sub", 0.6, cookie=anna)
-        times.append(round(first * 1000) if first else None)
-    print(f"# first bytes of live.mp4 after, ms: {times}")
-    data, _ = record(server, "/api/v1/cameras/door/live.mp4?home=verdi", 5, cookie=anna)
-    codes, wrong = misses(data, 1280)
+        got = until(lambda p=path: (a := server.ask("GET", f"/api/v1/cameras/door/still.jpg?home=verdi{p}", cookie=anna)).status == 200 and (time.time(), a))
+        check(f"a still {path or 'of its own size'}", got and picture_size(got[1].body) == size, got)
+        check("its time and age are told, and agree", is_dated(*got), got[1].headers)
+    codes, wrong = misses(record(server, "/api/v1/cameras/door/live.mp4?home=verdi", 4 * FPS, cookie=anna), 1280)
     check("live.mp4 is that camera's", len(codes) > FPS and {code and code[0] for code in codes} == {1}, codes)
     check("no picture is missing, or spoilt", not wrong, wrong)
     apart(server, who)
@@ -233,16 +235,16 @@ def loudspeaker(server, who):
     got = server.ask("PATCH", yard, {"talk": True}, cookie=who["marco"])
     check("only an owner may tell", got.status == 403, got)
     got = server.ask("PATCH", yard, {"talk": True}, cookie=who["anna"])
-    check("an owner tells", got.status == 200 and until(lambda: talk() == {"state": "idle", "cause": None, "detail": None}, 10), got)
+    check("an owner tells", got.status == 200 and until(lambda: talk() == {"state": "idle", "cause": None, "detail": None}), got)
     check("and its pictures go on", server.ask("GET", yard, cookie=who["anna"]).json["state"] == "live")
     got = server.ask("PATCH", yard, {"talk": None}, cookie=who["anna"])
     check("null is neither true nor false", (got.status, got.problem) == (400, "bad-field") and talk() is not None, got)
     got = server.ask("PATCH", yard, {"talk": False}, cookie=who["anna"])
-    check("and takes it back", got.status == 200 and until(lambda: talk() is None, 10), got)
+    check("and takes it back", got.status == 200 and until(lambda: talk() is None), got)
 
 
 def camera_of(server, path, **who):
-    got = until(lambda: (a := server.ask("GET", path, **who)).status == 200 and a, 10)
+    got = until(lambda: (a := server.ask("GET", path, **who)).status == 200 and a)
     codes, _ = decode(got.body, 1280, ".jpg") if got else ([], "")
     return codes[0][0] if codes and codes[0] else None
 
@@ -256,7 +258,7 @@ def apart(server, who):
     found = {}
 
     def look(name, home):
-        data, _ = record(server, f"/api/v1/cameras/door/live.mp4?home={home}&stream=sub", 3, cookie=who[name])
+        data = record(server, f"/api/v1/cameras/door/live.mp4?home={home}&stream=sub", 3 * FPS, cookie=who[name])
         found[home] = {code and code[0] for code in decode(data, 640)[0]}
     threads = [threading.Thread(target=look, args=of) for of in (("anna", "verdi"), ("bruno", "lago"))]
     for thread in threads:
@@ -272,34 +274,33 @@ def cut(server, who):
     marco = next(p["account"] for p in people if p["name"] == "marco")
     stream, status = server.open("/api/v1/cameras/door/live.mp4?home=verdi&stream=sub", cookie=who["marco"])
     check("a member with a grant watches", status == 200)
-    other = {}
-    watcher = threading.Thread(target=lambda: other.update(
-        data=record(server, "/api/v1/cameras/door/live.mp4?home=verdi&stream=sub", 4, cookie=who["anna"])[0]))
-    watcher.start()
-    last = []
+    other = Recording(server, "/api/v1/cameras/door/live.mp4?home=verdi&stream=sub", cookie=who["anna"])
+    come, last = threading.Event(), []
 
     def drain():
         try:
             while stream.recv(65536):
                 last.append(time.monotonic())
+                come.set()
         except OSError:
             pass
     drainer = threading.Thread(target=drain)
     drainer.start()
-    time.sleep(2)
-    seen = server.ask("GET", "/api/v1/people?home=verdi", cookie=who["anna"]).json["people"]
-    watching = next(p["watching"] for p in seen if p["account"] == marco)
-    check("the owner sees who watches what", watching == ["door"], seen)
+    check("both have pictures", come.wait(PATIENCE_S) and other.has(FPS))
+
+    def watching():
+        seen = server.ask("GET", "/api/v1/people?home=verdi", cookie=who["anna"]).json["people"]
+        return next(p["watching"] for p in seen if p["account"] == marco)
+    check("the owner sees who watches what", until(lambda: watching() == ["door"]), watching())
     path = f"/api/v1/people/{marco}/cameras/door?home=verdi"
     done = server.ask("DELETE", path, cookie=who["anna"])
     answered = time.monotonic()
-    drainer.join(5)
-    late = (last[-1] - answered) * 1000
-    check("cut means cut", done.status == 204 and not drainer.is_alive() and late < 1000, f"{done} last byte {late:.0f} ms after")
-    print(f"# last byte {late:.0f} ms after the answer to the cut")
-    watcher.join()
-    codes, wrong = misses(other["data"], 640)
-    check("who keeps the right misses no picture", len(codes) > FPS and not wrong, f"{len(codes)} pictures, {wrong}")
+    drainer.join(CUT_S)
+    print(f"# last byte {(last[-1] - answered) * 1000:.0f} ms after the answer to the cut")  # what it may be: cut.py
+    check("cut means cut", done.status == 204 and not drainer.is_alive(), done)
+    check("who keeps the right watches on", other.has(other.parts + 2 * FPS))
+    codes, wrong = misses(other.end(), 640)
+    check("and misses no picture", len(codes) > FPS and not wrong, f"{len(codes)} pictures, {wrong}")
     check("the camera is gone for who lost it", server.ask("GET", "/api/v1/cameras/door?home=verdi", cookie=who["marco"]).status == 404)
     back = server.ask("PUT", path, {"rights": ["view"]}, cookie=who["anna"])
     for rights, wanted in ((["listen"], "view"), (["see"], "view, listen, talk"), (["view", 7], "view, listen, talk"), ([], "view, listen, talk")):
@@ -337,7 +338,7 @@ def tokens(server, who):
     check("it sees its camera only", [c["id"] for c in listed.json.get("cameras", [])] == ["door"], listed)
     check("without addresses", "main" not in listed.json["cameras"][0], listed)
     check("and its pictures", camera_of(server, "/api/v1/cameras/door/still.jpg", bearer=token) == 1)
-    data, _ = record(server, "/api/v1/cameras/door/live.mp4?stream=sub", 2, bearer=token)
+    data = record(server, "/api/v1/cameras/door/live.mp4?stream=sub", 2 * FPS, bearer=token)
     codes, complaints = decode(data, 640)
     check("live too", len(codes) > FPS, f"{len(data)} bytes, {len(codes)} pictures, {complaints}")
     refused = {path: server.ask(method, path, body, bearer=token).status for method, path, body in (
@@ -348,13 +349,13 @@ def tokens(server, who):
     rows = server.ask("GET", "/api/v1/tokens?home=verdi", cookie=who["anna"])
     check("it is listed without its secret", len(rows.json["tokens"]) == 1 and token not in rows.body.decode(), rows)
     stream, _ = server.open("/api/v1/cameras/door/live.mp4?stream=sub", bearer=token)
-    stream.settimeout(3)
+    stream.settimeout(CUT_S)
     server.ask("DELETE", f"/api/v1/tokens/{rows.json['tokens'][0]['id']}?home=verdi", cookie=who["anna"])
     ended, begun = False, time.monotonic()
     try:
-        while stream.recv(65536) and time.monotonic() - begun < 3:
+        while (part := stream.recv(65536)) and time.monotonic() - begun < CUT_S:
             pass
-        ended = time.monotonic() - begun < 1
+        ended = not part
     except OSError as error:
         ended = isinstance(error, ConnectionError)
     check("revoked, its pictures end", ended, f"{time.monotonic() - begun:.1f} s")
@@ -408,7 +409,7 @@ def weapons(server, who):
         check(f"{odd} is not a way round", got.json.get("failure") in ("address_refused", "name_not_found") or got.status == 400, got)
     made = server.ask("POST", "/api/v1/cameras?home=hotel", {"name": "Trap", "main": f"rtsp://127.0.0.1:{trap.port}/x"}, cookie=who["bruno"])
     state = until(lambda: (c := server.ask("GET", f"/api/v1/cameras/{made.json['id']}?home=hotel", cookie=who["bruno"]).json)
-                  ["cause"] == "address_refused" and c, 10)
+                  ["cause"] == "address_refused" and c)
     check("a stored camera there is refused too", state and state["state"] == "unreachable", state)
     outside = server.ask("POST", "/api/v1/cameras/probe?home=verdi", {"main": "rtsp://192.168.77.7/x"}, cookie=who["anna"])
     check("with `allow`, everything else is refused", outside.json.get("failure") == "address_refused", outside)
@@ -446,10 +447,8 @@ def main_flow(cameras, loops):
     check("/openapi.json describes the routes", "/api/v1/cameras/{camera}/live.mp4" in server.ask("GET", "/openapi.json").json.get("paths", {}))
     watching = server.open("/api/v1/cameras/door/live.mp4?home=verdi", cookie=who["anna"])
     listening = server.open("/api/v1/events?home=verdi", cookie=who["anna"])
-    begun = time.monotonic()
-    status = server.end(seconds=20)
-    check("SIGTERM while somebody watches: status 0 within 10 s", status == 0 and time.monotonic() - begun < 10,
-          f"{status} after {time.monotonic() - begun:.1f} s\n{server.log[-1500:]}")
+    status = server.end()
+    check("SIGTERM while somebody watches: it ends by itself, with 0", status == 0, f"{status}\n{server.log[-1500:]}")
     for stream, _ in (watching, listening):
         stream.close()
     secrets_in(server.log, [*PASSWORDS.values(), CAMERA_LOGIN[1], *(c.partition("=")[2] for c in who.values() if c)])
@@ -476,7 +475,7 @@ def wrong_config():
                 ("no YAML", "listen: {http: [\n", None)):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
-            done = subprocess.run([BINARY, "serve", "-c", path, "--data", data], capture_output=True, text=True, timeout=30, check=False)
+            done = subprocess.run([BINARY, "serve", "-c", path, "--data", data], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
             where = f"{path}:{line}:" if line else f"{path}:"
             check(f"config: {name}: status 2 and where", done.returncode == 2 and where in done.stderr, f"{done.returncode} {done.stderr}")
         check("nothing was started or made", not os.path.exists(data), os.listdir(place))
@@ -486,7 +485,7 @@ def wrong_config():
             with open(path, "w", encoding="utf-8") as file:
                 json.dump({"listen": {"http": f"127.0.0.1:{taken.getsockname()[1]}", "https": f"127.0.0.1:{free_port()}",
                                       "media": "127.0.0.1:0"}}, file)
-            done = subprocess.run([BINARY, "serve", "-c", path, "--data", data], capture_output=True, text=True, timeout=30, check=False)
+            done = subprocess.run([BINARY, "serve", "-c", path, "--data", data], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
             check("a port in use is told", done.returncode in (1, 2) and "in-use" in done.stderr, f"{done.returncode} {done.stderr}")
 
 

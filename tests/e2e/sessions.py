@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from _server import BINARY, Cameras, Server, check, finish, until
+from _server import BINARY, CUT_S, PATIENCE_S, Cameras, Server, check, finish, until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DAY_S = 86400
@@ -51,7 +51,7 @@ class Live:
             if status != 200:
                 self.stream.close()
             return status == 200
-        self.is_there = until(begin, 60, 0.5)
+        self.is_there = until(begin, PATIENCE_S, 0.5)
         self.stream.settimeout(0.5)
 
     def is_over(self, seconds):
@@ -68,7 +68,7 @@ class Live:
 
     def moves(self):
         """It is not over, and more comes; what waits in the socket counts too."""
-        read, end = 0, time.monotonic() + 20
+        read, end = 0, time.monotonic() + PATIENCE_S
         while read < 200_000 and time.monotonic() < end:
             try:
                 part = self.stream.recv(65536)
@@ -109,7 +109,7 @@ def ended(server, phone, desk, other):
     check("another site's page ends nothing", cross.status == 403 and named(server, phone, "Chrome on Android"), cross)
     done = server.ask("DELETE", f"/api/v1/sessions/{theirs}", cookie=desk)
     check("one is ended", done.status == 204, done)
-    check("its live pictures end", live_phone.is_over(20))
+    check("its live pictures end", live_phone.is_over(CUT_S))
     check("its token is worth nothing", server.ask("GET", "/api/v1/session", cookie=phone).status == 401)
     check("who ended it goes on watching", live_desk.moves())
     check("and so does everybody else", live_other.moves())
@@ -123,7 +123,7 @@ def ended_all(server, desk, other):
     more = [sign_in(server, "anna", ANDROID) for _ in range(3)]
     live = Live(server, more[0])
     done = server.ask("DELETE", "/api/v1/sessions", cookie=desk)
-    check("all others are ended at once", done.status == 204 and live.is_over(20), done)
+    check("all others are ended at once", done.status == 204 and live.is_over(CUT_S), done)
     check("each of them", all(server.ask("GET", "/api/v1/session", cookie=one).status == 401 for one in more))
     check("this one stays", [one["is_this"] for one in sessions_of(server, desk)] == [True])
     check("another person's too", server.ask("GET", "/api/v1/session", cookie=other).status == 200)
@@ -202,7 +202,7 @@ def elevated(server, clock):
     right, fresh = again(server, anna, PASSWORDS["anna"])
     check("the right one gives another token", right.status == 200 and fresh and fresh != anna and right.json["account"]["name"] == "anna", right)
     check("the former one is worth nothing", server.ask("GET", "/api/v1/session", cookie=anna).status == 401)
-    check("the pictures it opened end", live.is_over(20))
+    check("the pictures it opened end", live.is_over(CUT_S))
     check("those of another session do not", other.moves())
     again_live = Live(server, fresh)
     check("and come again with the new one", again_live.is_there and again_live.moves())

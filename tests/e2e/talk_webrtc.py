@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from _server import Cameras, Program, Server, check, command, finish, until
+from _server import CUT_S, Cameras, Program, Server, check, command, finish, until
 from _speech import Heard
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -30,21 +30,21 @@ class Speaker(Program):
 
     @property
     def line(self):
-        found = self.told(r"(?m)^audio (\w+)$", 20)
+        found = self.told(r"(?m)^audio (\w+)$")
         return found and found[1]
 
     @property
     def location(self):
-        found = self.told(r"(?m)^session (\S+)$", 20)
+        found = self.told(r"(?m)^session (\S+)$")
         return found and found[1]
 
     @property
     def pictures(self):
         return len(re.findall(r"(?m)^frame ", self.output))
 
-    def sees(self, more, seconds=30):
+    def sees(self, more):
         wanted = self.pictures + more
-        return until(lambda: self.pictures >= wanted or self.process.poll() is not None, seconds) and self.pictures >= wanted
+        return until(lambda: self.pictures >= wanted or self.process.poll() is not None) and self.pictures >= wanted
 
     @property
     def speech(self):
@@ -52,12 +52,16 @@ class Speaker(Program):
         answer = self.server.ask("GET", self.location, bearer=self.token)
         return answer.json["speech"] if answer.status == 200 else answer.status
 
-    def is_said(self, state, seconds=20):
-        return until(lambda: (self.speech or {}).get("state") == state, seconds)
+    def is_said(self, state):
+        return until(lambda: (self.speech or {}).get("state") == state)
+
+    def said(self):
+        """Packets of his that came to the server, also those that it kept from the camera."""
+        return self.speech["packets"]
 
     def leave(self):
         self.process.stdin.close()
-        until(lambda: self.process.poll() is not None, 10)
+        until(lambda: self.process.poll() is not None)
         return self.end()
 
     def __repr__(self):
@@ -69,10 +73,10 @@ def token_of(server, account, camera, rights, home="verdi"):
                    "--rights", rights, "--days", "1").stdout.strip()
 
 
-def hears(heard, seconds, limit_s=30):
+def hears(heard, seconds):
     """Whether so much more was heard."""
     begin = heard.seconds
-    return until(lambda: heard.seconds >= begin + seconds, limit_s)
+    return until(lambda: heard.seconds >= begin + seconds)
 
 
 def is_all(tones, pitch):
@@ -100,14 +104,14 @@ def one_speaks(server, heard):
     stranger = server.ask("GET", speaker.location, bearer=token_of(server, "bruno", "door", "view"))
     check("nobody else is told of the session", stranger.status == 404 and stranger.problem == "no-such-viewer", stranger)
     speaker.leave()
-    check("it ends with him", until(lambda: not grows(heard["door"], 1), 10))
+    check("it ends with him", until(lambda: not grows(heard["door"], 1), CUT_S))
 
 
 def both_ways(server, heard, camera, sound):
     speaker = Speaker(server, camera, token_of(server, "anna", camera, "view,listen,talk"), HIGH, "sound")
     check(f"{sound}: one line goes both ways", speaker.line == "sendrecv", speaker)
     check(f"{sound}: the camera hears him", hears(heard[camera], 1), speaker)
-    check(f"{sound}: and he hears the camera", until(lambda: re.findall(r"(?m)^tone [1-9]", speaker.output), 30), speaker)
+    check(f"{sound}: and he hears the camera", until(lambda: re.findall(r"(?m)^tone [1-9]", speaker.output)), speaker)
     tones = heard[camera].tones((LOW, HIGH))
     check(f"{sound}: its own sound is no part of what it hears", is_all(tones, HIGH), tones)
     speaker.leave()
@@ -127,7 +131,7 @@ def without_the_right(server, heard):
         speaker.leave()
     for who, own, camera, home in (("anna", "door", "yard", "verdi"), ("anna", "door", "lake", "verdi"), ("rosa", "lake", "door", "rossi")):
         speaker = Speaker(server, camera, token_of(server, who, own, "view,talk", home), LOW)
-        until(lambda: speaker.process.poll() is not None, 20)  # pylint: disable=cell-var-from-loop
+        until(lambda: speaker.process.poll() is not None)  # pylint: disable=cell-var-from-loop
         check(f"{camera} is not there for who may speak to {own}", "404" in speaker.log and speaker.location is None, speaker)
         speaker.end()
 
@@ -166,14 +170,14 @@ def the_cut(server, owner, heard):
     check("a guest with the right is heard", hears(heard["door"], 1) and speaker.is_said("open"), speaker)
     taken = rights_of(server, owner, "dora", ["view"])
     check("speaking is taken from her", taken.status == 200, taken)
-    check("not a word more is heard", heard["door"].goes_on(2) == 0)
+    check("not a word more is heard", heard["door"].goes_on(speaker.said) == 0)
     check("she is told", speaker.is_said("not_allowed"), speaker.speech)
     check("and sees on", speaker.sees(10), speaker)
     rights_of(server, owner, "dora", ["view", "talk"])
     check("given back she is heard again", hears(heard["door"], 1), speaker.speech)
     rights_of(server, owner, "dora", None)
-    check("with the whole right taken too nothing is", heard["door"].goes_on(2) == 0)
-    check("and the session is over", until(lambda: speaker.speech == 404, 10), speaker.speech)
+    check("with the whole right taken too nothing is", heard["door"].goes_on() == 0)
+    check("and the session is over", until(lambda: speaker.speech == 404, CUT_S), speaker.speech)
     speaker.leave()
     rights_of(server, owner, "dora", ["view", "talk"])
 
@@ -200,7 +204,7 @@ def main():
     owner = server.sign_in("anna", "correct horse battery")
     told = lambda: {c["id"]: c["talk"] is not None for c in server.ask("GET", "/api/v1/cameras?home=verdi", cookie=owner).json["cameras"]
                     if c["state"] == "live" and c["sound"]}
-    check("which cameras take talk is told", until(lambda: len(told()) == 4, 40) and
+    check("which cameras take talk is told", until(lambda: len(told()) == 4) and
           told() == {"door": True, "yard": True, "attic": False, CAVE: True}, told())
     one_speaks(server, heard)
     both_ways(server, heard, "yard", "sound as it is")

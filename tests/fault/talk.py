@@ -30,7 +30,7 @@ JOINS = {"store.session.swap": "1/4", "store.membership.swap": "1/3", "store.gra
 SPEECH = {"talk.neighbour": "~1/3", "talk.lease.swap": "~1/3"}
 ALARMS = ("fleet.swap", "talk.neighbour", "talk.lease.swap")
 CUTS = {"grants.drop.viewer": "1/2", "grants.drop.source": "1/4"}
-LIMIT_S, JOINS_FIRED, SPEECH_FIRED, CUT_REPS = 60, 3, 100, 6
+LIMIT_S, JOINS_FIRED, SPEECH_FIRED, CUT_REPS = 120, 3, 100, 6
 
 
 class Home:
@@ -159,7 +159,7 @@ def borrowed(cameras, folder, wall):
     owner = stage.server.sign_in("anna", "correct horse battery")
     stage.verdi.speak(stage.verdi.token_of("guest-verdi"))
     stage.rossi.speak()
-    is_heard = until(lambda: all(home.tones[home.pitch] > 50 for home in stage.both), 30)
+    is_heard = until(lambda: all(home.tones[home.pitch] > 50 for home in stage.both))
     taken = stage.rights(owner, ["view"])
     more = stage.verdi.heard.goes_on()
     count = fired(stage.server, "talk.lease.swap")
@@ -175,7 +175,7 @@ def cut_with_messages_lost(cameras, folder, hook, rate):
     heard, more = [], []
     for _ in range(CUT_REPS):
         begin = home.heard.size
-        heard.append(until(lambda: home.heard.size > begin + RATE / 2, 30))  # pylint: disable=cell-var-from-loop
+        heard.append(until(lambda: home.heard.size > begin + RATE / 2))  # pylint: disable=cell-var-from-loop
         stage.rights(owner, ["view"])
         more.append(home.heard.goes_on())
         stage.rights(owner, ["view", "talk"])

@@ -24,7 +24,7 @@ PUBLISHER = os.path.join(os.path.dirname(os.path.abspath(_server.__file__)), "_w
 HOMES = {"verdi": ("anna", 101), "rossi": ("rosa", 102)}
 HOOKS = {"store.session.swap": "1/4", "store.membership.swap": "1/3", "store.grant.swap": "1/3",
          "store.camera.swap": "1/3", "store.cache.foreign": "1/6", "fleet.swap": "1/2"}
-WIDTH, SECONDS, FIRED = 640, 60, 3
+WIDTH, SECONDS, FIRED = 640, 120, 3
 
 
 class Home:
@@ -44,9 +44,9 @@ class Home:
         self.publisher = Program("/usr/bin/python3", PUBLISHER, url, self.tokens["publish"], str(self.code), "no-delete")
 
     def watch(self):
-        self.publisher.told(r"state connected|refused", 10)
+        self.publisher.told(r"state (connected|failed|closed)|refused", 20)
         path = f"/api/v1/cameras/phone/live.mp4?home={self.name}"
-        data, _ = record(self.server, path, 2, bearer=self.tokens["view"])
+        data = record(self.server, path, 40, bearer=self.tokens["view"], seconds=3)
         if data:
             self.codes |= {code[0] for code in decode(data, WIDTH)[0] if code}
 
