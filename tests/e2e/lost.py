@@ -21,7 +21,7 @@ sys.path[0] = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "to
 import world  # noqa: E402  (its folder is not a package)
 
 PATH = "/api/v1/cameras/c1/whep?home=verdi&stream=main"
-RESTORED, LIMIT_S = 40, 60
+RESTORED, LIMIT_S = 40, 120
 failed = 0
 
 

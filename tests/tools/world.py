@@ -63,7 +63,7 @@ class Simcam:
         self.log.close()
 
 
-def end(process, limit_s=12):
+def end(process, limit_s=60):
     if process.poll() is None:
         process.terminate()
         try:
@@ -143,7 +143,7 @@ class Server:
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
             return file.read()
 
-    def call(self, method, path, who="-", body=None, timeout=20):
+    def call(self, method, path, who="-", body=None, timeout=60):
         """(status, headers, bytes). Where the server wants to know again who asks, by a session of now."""
         answer = self.call_once(method, path, who, body, timeout)
         if who not in self.names or answer[0] != 403 or b"sign-in-again" not in answer[2]:
@@ -185,7 +185,7 @@ class Server:
         return {name: float(value) for name, value in
                 (line.rsplit(" ", 1) for line in text.splitlines() if line and line[0] != "#")}
 
-    def wait_for_pictures(self, cameras=range(1, 17), limit_s=20):
+    def wait_for_pictures(self, cameras=range(1, 17), limit_s=90):
         wanted = {(f"c{n}", stream) for n in cameras for stream in ("main", "sub")}
         until = time.monotonic() + limit_s
         while time.monotonic() < until:
@@ -247,7 +247,7 @@ class Viewers:
         except BrokenPipeError:
             pass  # it has ended: its log says why
         try:
-            self.process.wait(10)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
