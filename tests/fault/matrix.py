@@ -41,7 +41,7 @@ STILLS = {"still.swap": "1/2", "helper.mix": "1/3"}
 # A still is asked for by its camera's name, and so is a program's connection: a swapped row only gives a lease that does not fit,
 # which the seal notices, or the last look before the connection.
 HELD_BY_THE_OTHER_WALL = {("store.camera.swap", "still"), ("store.camera.swap", "rtsp")}
-CELL_LIMIT_S, LIMIT_S_A_FAULT, LEAST_S = 150, 0.6, 1.5
+CELL_LIMIT_S, LIMIT_S_A_FAULT, ALARM_LIMIT_S, LEAST_S = 150, 0.6, 20, 1.5
 ALARM = re.compile(r"event=(alarm|evidence-alarm|row-refused|open-refused)")
 failed = 0
 
@@ -195,17 +195,25 @@ class Bench:
                     break
             viewers.say(*(f"close v{i}" for i in range(100)))
             seen.update(report_of(viewers, output), took_s=round(took, 1), alive=server.is_alive(), wrong=viewers.wrong[:3])
-            time.sleep(1.1)  # counters of the loops reach /metrics once a second
-            seen["counted"] = alarms_counted(server.metrics()) if server.is_alive() else -1
+            seen["counted"] = self.count_alarms(server)
         finally:
             viewers.close()
             seen["status"] = server.close()
         seen["logged"] = len(ALARM.findall(server.read_log()))
         return seen
 
+    @staticmethod
+    def count_alarms(server):
+        """Counters of the loops reach /metrics once a second; on a busy machine not as soon."""
+        counted, end = 0, time.monotonic() + ALARM_LIMIT_S
+        time.sleep(1.1)
+        while server.is_alive() and (counted := alarms_counted(server.metrics())) == 0 and time.monotonic() < end:
+            time.sleep(0.2)
+        return counted if server.is_alive() else -1
+
     def wait_for_sound(self, server):
         for name, home in (("anna", world.VERDI), ("rosa", world.ROSSI)):
-            for _ in range(300):
+            for _ in range(900):
                 cameras = json.loads(server.call("GET", f"/api/v1/cameras?home={home}", self.audience.who[name])[2])["cameras"]
                 if all(camera["sound"] for camera in cameras):
                     break
