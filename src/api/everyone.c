@@ -8,8 +8,8 @@
 typedef struct everyone {
     cm_everyone what;
     cm_everyone_count count;
-    size_t watching; /* viewer sessions, before */
-    cm_token token;  /* under which the asker goes on */
+    size_t watching, programs_watching; /* viewer sessions, before: by sessions, by API tokens */
+    cm_token token;                     /* under which the asker goes on */
 } everyone;
 
 static void free_everyone(void *data)
@@ -37,30 +37,27 @@ static everyone *begin(cm_call *call)
 
 static void count_one(void *owner, const cm_watching *watching)
 {
-    (void)watching;
-    ++*(size_t *)owner;
+    everyone *e = owner;
+    if (watching->asker.kind == CM_ASKER_API_TOKEN)
+        e->programs_watching++;
+    else
+        e->watching++;
 }
 
 static void count_watching(cm_call *call)
 {
     everyone *e = call->data;
-    const cm_grants *grants = call->api->config.grants;
-    if (e->what.home.text[0] != '\0') {
-        cm_grants_each_viewer(call->api->config.grants, &e->what.home, count_one, &e->watching);
-        return;
-    }
-    cm_grants_counters counters;
-    cm_grants_read_counters(grants, &counters);
-    e->watching = counters.sessions_now;
+    cm_grants_each_viewer(call->api->config.grants, &e->what.home, count_one, e);
 }
 
 static json_t *count_json(const everyone *e)
 {
     const cm_everyone_count *c = &e->count;
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "people", (json_int_t)c->people,
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "people", (json_int_t)c->people,
                      "elsewhere", (json_int_t)c->elsewhere, "sessions", (json_int_t)c->sessions,
                      "programs", (json_int_t)c->programs, "invitations", (json_int_t)c->invitations,
-                     "links", (json_int_t)c->links, "watching", (json_int_t)e->watching);
+                     "links", (json_int_t)c->links, "watching", (json_int_t)e->watching,
+                     "programs_watching", (json_int_t)e->programs_watching);
 }
 
 /* ---- before ---- */
@@ -114,14 +111,15 @@ static void log_out(cm_call *call)
 
 static void answer_logged_out(cm_call *call)
 {
+    static const char *const OF_PROGRAMS[] = {"programs", "programs_watching"};
     const everyone *e = call->data;
     if (call->status != CM_OK) {
         cm_call_fail(call, call->status, "no-such-session");
         return;
     }
     json_t *receipt = count_json(e);
-    if (!e->what.with_programs)
-        json_object_set_new(receipt, "programs", json_integer(0));
+    for (size_t i = 0; i < CM_COUNT(OF_PROGRAMS) && !e->what.with_programs; i++)
+        json_object_set_new(receipt, OF_PROGRAMS[i], json_integer(0));
     json_object_set_new(receipt, "cameras", json_integer((json_int_t)e->count.cameras));
     json_object_set_new(receipt, "at", cm_time_json(cm_loop_wall(call->api->config.loop)));
     json_object_set_new(

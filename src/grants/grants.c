@@ -278,7 +278,7 @@ void cm_grants_each_viewer(cm_grants *grants, const cm_home_id *home,
     {
         const cm_viewer_session *session = CM_HOLDER(node, cm_viewer_session, node);
         if (session->is_allowed && session->watching.streams != 0 &&
-            cm_home_id_equal(&session->watching.camera.home, home))
+            (is_any(home->text) || cm_home_id_equal(&session->watching.camera.home, home)))
             each(owner, &session->watching);
     }
 }

@@ -241,7 +241,8 @@ typedef struct cm_watching {
     cm_asker asker;   /* what he watches by: leads to his device, and to the end of it */
 } cm_watching;
 
-/* Control loop: who watches now: calls `each` per viewer session of this home. */
+/* Control loop: who watches now: calls `each` per viewer session of this home; an empty id
+ * means all homes. */
 void cm_grants_each_viewer(cm_grants *grants, const cm_home_id *home,
                            void (*each)(void *owner, const cm_watching *watching), void *owner);
 

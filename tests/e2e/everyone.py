@@ -135,12 +135,12 @@ def of_a_home(stage, p):
     refused(stage, p)
     check("all that is refused ends nothing", all(stage.viewers.tell(name)["is_open"] for name in members + programs))
 
-    want = {"people": 3, "elsewhere": 1, "sessions": 3, "programs": 1, "invitations": 1, "links": 0, "watching": 8}
+    want = {"people": 3, "elsewhere": 1, "sessions": 3, "programs": 1, "invitations": 1, "links": 0, "watching": 5, "programs_watching": 3}
     status, told, _ = stage.ask(p["anna"], "GET", "everyone?home=verdi")
     check("the sheet says what will end", status == 200 and told == want, told)
     status, receipt, headers = stage.ask(p["anna"], "POST", "everyone/log-out?home=verdi", {"programs": False})
     check("one POST", status == 200, receipt)
-    check("the receipt says what ended", {key: receipt.get(key) for key in want} == {**want, "programs": 0} and receipt["cameras"] >= 9 and
+    check("the receipt says what ended", {key: receipt.get(key) for key in want} == {**want, "programs": 0, "programs_watching": 0} and receipt["cameras"] >= 9 and
           receipt["by"]["name"] == "anna" and receipt["at"], receipt)
     check("all who watched by a session are out", stage.are_over(members), stage.told(members))
     check("their streams of events end, and say so", all(one.has("session-ended") and one.is_over() for one in events),
