@@ -414,7 +414,7 @@ describe('one camera', () => {
     await waitForState(marco, 'Garden', 'live');
     const page = await openSignedIn(browser, url, { path: '/#/camera/verdi/garden' });
     await page.locator('.watching').getByText('Marco').waitFor();
-    await page.locator('.watching').getByRole('button').click();
+    await page.locator('.watching').getByRole('button', { name: en['cut.do'], exact: true }).click();
     const button = page.getByRole('button', { name: text('do.hold', { what: en['cut.do'] }) });
     await button.click();
     assert.ok(mock.world.homes.get('verdi').rights.get('marco').has('garden'), 'a short press does nothing');

@@ -389,6 +389,10 @@ export class Mock {
       return this.json(response, 200, { cameras: [...home.cameras.values()].filter((camera) => maySee(home, account.id, camera.id)).map((camera) => cameraObject(camera, home, account.id, this.streamsOf(camera.id).length)) });
     if (thing === 'watching' || thing === 'audit' || more === 'viewings') {
       if (role !== 'owner') throw new Refusal(403, 'not-allowed', 'Only for owners.');
+      if (thing === 'watching' && method === 'DELETE') {
+        (this.world.endedWatching ??= []).push(id);
+        return this.json(response, 204);
+      }
       if (thing === 'watching') return this.json(response, 200, { watching: this.watching(home) });
       return this.json(response, 200, more === 'viewings' ? this.viewings(home, id, url.searchParams) : this.audit(home, url.searchParams));
     }
@@ -400,6 +404,7 @@ export class Mock {
       if (method === 'GET') return this.json(response, 200, cameraObject(camera, home, account.id, 0));
     }
     if (role !== 'owner') throw new Refusal(403, 'owner-only', 'Only an owner may do this.');
+    if (thing === 'everyone') return this.everyone(response, method, home, account, body);
     if (thing === 'invitations') return this.invitations(response, method, home, account, id, body);
     if (thing === 'tokens') return this.tokens(response, method, home, account, id, body);
     if (thing === 'cameras') return this.changeCamera(response, method, home, account, id, body);
@@ -446,10 +451,29 @@ export class Mock {
 
   watching(home) {
     const named = (account) => this.world.accounts.get(account).name;
+    const ended = this.world.endedWatching ?? [];
     return [...home.cameras.values()].flatMap((camera) => [
-      ...this.streamsOf(camera.id).map(({ account, since }) => ({ camera: camera.id, path: 'mp4', account, name: named(account), since: iso(since) })),
-      ...(camera.guests ?? []).map(({ account, name, since }) => ({ camera: camera.id, path: 'webrtc', account, name, since })),
-    ]);
+      ...this.streamsOf(camera.id).map(({ account, since }) => ({
+        camera: camera.id, path: 'mp4', account, name: named(account), since: iso(since), session: `of-${account}`, device: 'Firefox on Linux',
+        is_program: false, is_this: account === 'anna',
+      })),
+      ...(camera.guests ?? []).map(({ account, name, since }) => ({
+        camera: camera.id, path: 'webrtc', account, name, since, session: `phone-of-${account}`, device: 'Chrome on Android', is_program: false, is_this: false,
+      })),
+      ...(camera.guests ?? []).slice(0, 1).map(({ since }) => ({
+        camera: camera.id, path: 'rtsp', account: 'anna', name: 'Anna', since, session: 'frigate', device: '', is_program: true, is_this: false,
+      })),
+    ]).filter((one) => !ended.includes(one.session));
+  }
+
+  /* Marco on two devices, Elena on one, who belongs to another home too; two programs. */
+  everyone(response, method, home, account, body) {
+    const count = { people: 2, elsewhere: 1, sessions: 3, programs: 2, invitations: 1, watching: 4, programs_watching: 2 };
+    if (method === 'GET') return this.json(response, 200, count);
+    this.world.loggedOut = body;
+    return this.json(response, 200, {
+      ...count, programs: body.programs ? 2 : 0, programs_watching: body.programs ? 2 : 0, cameras: home.cameras.size, at: iso(this.now()), by: { id: account.id, name: account.name },
+    });
   }
 
   /* Who saw: always Marco an hour ago, and Zia, who was cut off. */

@@ -292,7 +292,7 @@ describe('two homes', () => {
 
     await page.goto(`${server.tls}/#/camera/verdi/cam2`);
     await page.locator('.watching').getByText('Lia').waitFor();
-    await page.locator('.watching').getByRole('button').click();
+    await page.locator('.watching').getByRole('button', { name: en['cut.do'], exact: true }).click();
     const done = page.waitForResponse((response) => response.request().method() === 'DELETE')
       .then((response) => ({ status: response.status(), at: Date.now() }));
     const told = lia.evaluate(() => new Promise((resolve) => {

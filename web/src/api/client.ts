@@ -3,7 +3,7 @@
 import { ways } from '../player/ways';
 import { clock } from '../state/clock';
 import type {
-  AuditEntry, AuditGroup, Camera, CameraInput, Home, Passkey, PasskeyAsk, PasskeyList, PasskeyMade, PasskeyOptions,
+  AuditEntry, AuditGroup, Camera, CameraInput, Everyone, EveryoneReceipt, Home, Passkey, PasskeyAsk, PasskeyList, PasskeyMade, PasskeyOptions,
   PasskeyShown, Person, Probe, Role, ServerInfo, Session, SignedInAt, StreamName, Terms, Viewing, Watching, Why,
   Invitation, Right, Token, TokenMade, TokenPorts, Welcome,
 } from './types';
@@ -127,6 +127,10 @@ export const api = {
   makeRecoveryCodes: async () => (await request<{ codes: string[] }>('POST', '/api/v1/recovery', {})).codes,
   watching: async (home: string) =>
     (await request<{ watching: Watching[] }>('GET', `/api/v1/watching?${ofHome(home)}`)).watching,
+  endWatching: (home: string, session: string) => request<void>('DELETE', `/api/v1/watching/${part(session)}?${ofHome(home)}`),
+  everyone: (home: string) => request<Everyone>('GET', `/api/v1/everyone?${ofHome(home)}`),
+  logEveryoneOut: (home: string, programs: boolean) =>
+    request<EveryoneReceipt>('POST', `/api/v1/everyone/log-out?${ofHome(home)}`, { programs }),
   viewings: (home: string, camera: string, from: Date, to: Date) =>
     request<{ viewings: Viewing[]; has_more: boolean }>('GET',
       `/api/v1/cameras/${part(camera)}/viewings?${ofHome(home)}&from=${from.toISOString()}&to=${to.toISOString()}`),

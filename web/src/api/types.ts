@@ -190,7 +190,7 @@ export interface SignedInAt {
 /* What the audit tells of (docs/api.md, ENTRY). */
 export const AUDIT_KINDS = [
   'sign-in', 'sign-in-refused', 'sign-out', 'password-changed', 'setup', 'home-added', 'home-removed', 'member-added', 'member-role',
-  'member-removed', 'grant-put', 'grant-removed', 'token-made', 'token-revoked', 'cut', 'camera-added', 'camera-changed', 'camera-removed',
+  'member-removed', 'everyone-out', 'person-signed-out', 'grant-put', 'grant-removed', 'token-made', 'token-revoked', 'cut', 'camera-added', 'camera-changed', 'camera-removed',
   'view-begin', 'view-end', 'view-refused', 'opening-refused', 'evidence-alarm',
 ] as const;
 export type AuditKind = (typeof AUDIT_KINDS)[number];
@@ -235,12 +235,32 @@ export interface Viewing {
   frames: SeenFrames[];
 }
 
+/* What logging everyone out ends, or did. */
+export interface Everyone {
+  people: number;
+  elsewhere: number; // of them: belong to another home as well
+  sessions: number;
+  programs: number;
+  invitations: number;
+  watching: number; // by people
+  programs_watching: number;
+}
+export interface EveryoneReceipt extends Everyone {
+  cameras: number;
+  at: string;
+  by: { id: string; name: string };
+}
+
 export interface Watching {
   camera: string;
   account: string;
   name: string;
   path: string;
   since: string;
+  session: string; // what it was asked for by: a device's session, a program's token; '' when that is over
+  device: string;
+  is_program: boolean;
+  is_this: boolean;
 }
 
 export interface Person {

@@ -14,6 +14,7 @@ import { createStore, useStore, useTick } from '../state/store';
 import { notify } from '../ui/announce';
 import { Choices } from '../ui/form';
 import { Icon, type IconName } from '../ui/icons';
+import { later } from '../ui/later';
 import { Page } from '../ui/page';
 import { spokenState, StateChip, useSpokenChanges, Veil } from '../wall/tile';
 import { hasPictures, hidesPicture, isOld, isVeiled, LOOKS, tileState, type TileState } from '../wall/tile-state';
@@ -23,6 +24,8 @@ import { maySpeakTo, TalkButton } from './talk';
 import { useZoom } from './zoom';
 
 const STILL_WIDTH = 1280;
+
+const WatchersSheet = later(async () => (await import('./watchers')).WatchersSheet);
 
 const SOUND_NAMES = { pcmu: 'G.711', pcma: 'G.711', aac: 'AAC', opus: 'Opus' };
 
@@ -182,12 +185,15 @@ function Details({ picture, camera, stream }: { picture: RefObject<Picture>; cam
   );
 }
 
-function Watching({ viewers, account, camera, isOwner }: {
+function Watching({ viewers, account, camera, home, data }: {
   viewers: Viewer[];
   account: string;
   camera: Camera;
-  isOwner: boolean;
+  home: Home;
+  data: HomeData;
 }) {
+  const isOwner = home.role === 'owner';
+  const [isAsked, setIsAsked] = useState(false);
   const [cutting, setCutting] = useState<Viewer | null>(null);
   const listeners = new Set(viewers.filter((viewer) => viewer.sound).map((viewer) => viewer.account));
   const others = viewers.filter((viewer) => viewer.account !== account && (viewer.stream !== 'sound'
@@ -211,6 +217,12 @@ function Watching({ viewers, account, camera, isOwner }: {
           </li>
         ))}
       </ul>
+      {isOwner && others.length > 0 && (
+        <button type="button" class="button" onClick={() => void WatchersSheet.fetch().then(() => setIsAsked(true), () => notify(t('later.why')))}>
+          {t('watchers.devices')}
+        </button>
+      )}
+      {isAsked && <WatchersSheet home={home} camera={camera} data={data} onClose={() => setIsAsked(false)} />}
       {cutting && (
         <CutSheet home={camera.home} person={cutting} camera={camera} onClose={() => setCutting(null)} onDone={() => undefined} />
       )}
@@ -380,7 +392,7 @@ export function CameraPage({ data, camera, home, account }: CameraProps) {
         </div>
         {!isHidden && (
           <aside class="camera-side">
-            <Watching viewers={viewers} account={account} camera={camera} isOwner={isOwner} />
+            <Watching viewers={viewers} account={account} camera={camera} home={home} data={data} />
             {hasDetails && (
               <section class="card">
                 <h2><Icon name="info" /> {t('camera.details')}</h2>

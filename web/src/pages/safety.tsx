@@ -5,11 +5,12 @@ import { api } from '../api/client';
 import { AUDIT_KINDS, type AuditEntry, type AuditGroup, type AuditKind, type Camera, type Home, type Viewing, type Watching } from '../api/types';
 import { duration, list, shortTime, t, type Key } from '../i18n';
 import type { HomeData } from '../state/home';
-import { hrefOf } from '../state/route';
 import { useStore } from '../state/store';
 import { Alert, Choices, sentenceFor, useSubmit } from '../ui/form';
 import { Icon, type IconName } from '../ui/icons';
 import { Page } from '../ui/page';
+import { LogEveryoneOut } from './everyone';
+import { EndSheet, useWatching, WatcherRow, wayOf } from './watchers';
 
 const HOUR_MS = 3_600_000;
 
@@ -22,8 +23,6 @@ const namesOf = (cameras: Camera[]): NameOf => (id) => cameras.find((one) => one
 /* Names of members are told; who left is still somebody. */
 const who = (name: string | null, account: string | null): string => name ?? (account === null ? t('safety.stranger') : t('safety.gone'));
 
-const PATHS = ['webrtc', 'mp4', 'still', 'whip', 'rtsp'] as const;
-const wayOf = (path: string | undefined): string => t(`safety.path.${PATHS.find((one) => one === path) ?? 'other'}`);
 
 const CAUSES = [
   'wrong-name-or-password', 'too-many-tries', 'no-grant', 'no-member', 'session-over', 'account-held-off', 'too-many', 'left',
@@ -34,29 +33,22 @@ const causeOf = (cause: string | undefined): string => t(`safety.cause.${CAUSES.
 /* ---- who is watching ---- */
 
 function Now({ home, data, nameOf }: { home: Home; data: HomeData; nameOf: NameOf }) {
-  const viewers = useStore(data.viewers);
-  const [now, setNow] = useState<Watching[] | null>(null);
-  const [error, setError] = useState<unknown>(null);
-  useEffect(() => void api.watching(home.id).then((found) => { setNow(found); setError(null); }, setError), [home.id, viewers]);
+  const { all, error, load } = useWatching(home.id, data);
+  const [ending, setEnding] = useState<Watching | null>(null);
   return (
     <section class="card" aria-labelledby="safety-now">
       <h2 id="safety-now"><Icon name="eye" /> {t('safety.now')}</h2>
       {error !== null && <Alert>{sentenceFor(error)}</Alert>}
-      {now && now.length === 0 && <p class="quiet">{t('safety.nobody')}</p>}
-      {now && now.length > 0 && (
+      {all && all.length === 0 && <p class="quiet">{t('safety.nobody')}</p>}
+      {all && all.length > 0 && (
         <ul class="rows">
-          {now.map((one, index) => (
-            <li key={index} class="row">
-              <span class="row-icon"><Icon name={one.path === 'whip' ? 'phone' : 'eye'} /></span>
-              <div class="row-text">
-                <strong>{one.name}</strong>
-                <span class="quiet">{nameOf(one.camera)} · {wayOf(one.path)} · {t('safety.since', { time: shortTime(Date.parse(one.since)) })}</span>
-              </div>
-              <a class="button" href={hrefOf({ page: 'people', home: home.id })}>{t('safety.rights')}<span class="unseen"> {one.name}</span></a>
-            </li>
+          {all.map((one) => (
+            <WatcherRow key={`${one.camera} ${one.session} ${one.path} ${one.since}`} one={one} where={nameOf(one.camera)}
+              onEnd={() => setEnding(one)} />
           ))}
         </ul>
       )}
+      {ending && <EndSheet home={home.id} one={ending} onClose={() => setEnding(null)} onDone={load} />}
     </section>
   );
 }
@@ -136,7 +128,7 @@ function WhoSaw({ home, cameras }: { home: Home; cameras: Camera[] }) {
 /* ---- what happened ---- */
 
 const ICONS: Partial<Record<AuditKind, IconName>> = {
-  'sign-in': 'key', 'sign-in-refused': 'warn', 'sign-out': 'out', 'password-changed': 'key', setup: 'home', 'member-added': 'people',
+  'sign-in': 'key', 'sign-in-refused': 'warn', 'sign-out': 'out', 'password-changed': 'key', setup: 'home', 'everyone-out': 'out', 'person-signed-out': 'out', 'member-added': 'people',
   'member-role': 'people', 'member-removed': 'people', 'grant-put': 'check', 'grant-removed': 'lock', 'token-revoked': 'lock', cut: 'lock',
   'view-refused': 'warn', 'opening-refused': 'warn', 'evidence-alarm': 'warn', 'view-begin': 'eye', 'view-end': 'eye',
 };
@@ -209,11 +201,13 @@ function What({ home, nameOf }: { home: Home; nameOf: NameOf }) {
 export function Safety({ data, home }: { data: HomeData; home: Home }) {
   const cameras = useStore(data.cameras) ?? [];
   const nameOf = namesOf(cameras);
+  const [done, setDone] = useState(0); // what happened is asked for again
   return (
     <Page title={t('safety.title')} about={t('safety.about')}>
       <Now home={home} data={data} nameOf={nameOf} />
       <WhoSaw home={home} cameras={cameras} />
-      <What home={home} nameOf={nameOf} />
+      <LogEveryoneOut home={home} onDone={() => setDone(done + 1)} />
+      <What key={done} home={home} nameOf={nameOf} />
     </Page>
   );
 }

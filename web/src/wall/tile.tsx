@@ -134,13 +134,14 @@ interface TileProps {
   name: string;
   state: TileState;
   viewers: string[] | number; // names where the asker may know them
+  onViewers?: (() => void) | undefined; // he may ask who, and by what
   href: string | null;
   children?: ComponentChildren; // the picture
   action?: ComponentChildren; // a button of the veil
   tools?: ComponentChildren; // while arranging
 }
 
-export function Tile({ name, state, viewers, href, children, action, tools }: TileProps) {
+export function Tile({ name, state, viewers, onViewers, href, children, action, tools }: TileProps) {
   const count = typeof viewers === 'number' ? viewers : viewers.length;
   const who = typeof viewers === 'number' || viewers.length > 2 ? t('tile.viewers', { count }) : viewers.join(', ');
   useSpokenChanges(name, state);
@@ -153,11 +154,15 @@ export function Tile({ name, state, viewers, href, children, action, tools }: Ti
       )}
       <div class="tile-foot">
         <h2 class="tile-name">{name}</h2>
-        {count > 0 && !hidesPicture(state) && (
+        {count > 0 && !hidesPicture(state) && (onViewers && !tools ? (
+          <button type="button" class="tile-viewers" aria-label={`${name}. ${t('watchers.look', { count })}`} onClick={onViewers}>
+            <Icon name="eye" size={16} /> <span>{who}</span>
+          </button>
+        ) : (
           <span class="tile-viewers" title={t('tile.viewers', { count })}>
             <Icon name="eye" size={16} /> <span>{who}</span>
           </span>
-        )}
+        ))}
       </div>
       {state.kind === 'frozen' && <div class="hatch" aria-hidden="true" />}
       <StateChip state={state} />

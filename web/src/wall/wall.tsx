@@ -11,15 +11,18 @@ import { inOrder, storedOrder, storeOrder } from '../state/prefs';
 import { hrefOf } from '../state/route';
 import { server } from '../state/session';
 import { useStore } from '../state/store';
-import { announce } from '../ui/announce';
+import { announce, notify } from '../ui/announce';
 import { Icon } from '../ui/icons';
 import { HomePicker } from '../ui/home-picker';
+import { later } from '../ui/later';
 import { Page } from '../ui/page';
 import { Tile } from './tile';
 import { hasPictures, needsAttention, tileState, type TileState } from './tile-state';
 import { usePicture } from './use-picture';
 
 const STILL_WIDTH = 640;
+
+const WatchersSheet = later(async () => (await import('../pages/watchers')).WatchersSheet);
 
 interface CameraTileProps {
   camera: Camera;
@@ -29,9 +32,10 @@ interface CameraTileProps {
   viewers: Viewer[];
   tools: preact.ComponentChildren;
   onDismiss(): void;
+  onViewers?: () => void;
 }
 
-export function CameraTile({ camera, home, account, isGone, viewers, tools, onDismiss }: CameraTileProps) {
+export function CameraTile({ camera, home, account, isGone, viewers, tools, onDismiss, onViewers }: CameraTileProps) {
   const isOwner = home.role === 'owner';
   const { host, status } = usePicture(
     camera.home, camera.id, camera.streams.sub ? 'sub' : 'main', STILL_WIDTH, !isGone && hasPictures(camera));
@@ -48,6 +52,7 @@ export function CameraTile({ camera, home, account, isGone, viewers, tools, onDi
   return (
     <Tile
       name={camera.name} state={state} viewers={[...new Set(others)]} action={action} tools={tools}
+      onViewers={isOwner ? onViewers : undefined}
       href={state.kind === 'no-right' || tools ? null : hrefOf({ page: 'camera', home: camera.home, camera: camera.id })}
     >
       <div class="picture" ref={host} />
@@ -141,6 +146,7 @@ export function Wall({ data, home, homes, account }: { data: HomeData; home: Hom
   const gone = useStore(data.gone);
   const info = useStore(server);
   const [isArranging, setIsArranging] = useState(false);
+  const [asked, setAsked] = useState<Camera | null>(null); // who watches it?
   const grid = useRef<HTMLUListElement>(null);
   const { sorted, move } = useOrder(account, home.id, cameras ?? []);
   const placeOf = useRef<(id: string) => number>(() => -1);
@@ -210,6 +216,7 @@ export function Wall({ data, home, homes, account }: { data: HomeData; home: Hom
             <CameraTile
               camera={camera} home={home} account={account} isGone={gone.has(camera.id)}
               viewers={viewers.get(camera.id) ?? []} onDismiss={() => data.forget(camera.id)}
+              onViewers={() => void WatchersSheet.fetch().then(() => setAsked(camera), () => notify(t('later.why')))}
               tools={isArranging && (
                 <ArrangeTools name={camera.name} index={index} count={sorted.length}
                   onMove={(to) => move(camera.id, to)} onGrab={grab(camera.id)} />
@@ -218,6 +225,7 @@ export function Wall({ data, home, homes, account }: { data: HomeData; home: Hom
           </li>
         ))}
       </ul>
+      {asked && <WatchersSheet home={home} camera={asked} data={data} onClose={() => setAsked(null)} />}
     </Page>
   );
 }
