@@ -11,12 +11,13 @@
 typedef struct cm_call cm_call;
 typedef void cm_call_step(cm_call *call);
 
-/* What media type a route takes: RFC 8259, RFC 8866, RFC 8840. */
+/* What media type a route takes: RFC 8259, RFC 8866, RFC 8840, RFC 4180. */
 typedef enum cm_call_body {
     CM_BODY_NONE,
     CM_BODY_JSON,
     CM_BODY_SDP,
     CM_BODY_SDP_FRAGMENT,
+    CM_BODY_CSV,
     CM_BODIES,
 } cm_call_body;
 
@@ -104,6 +105,8 @@ typedef struct cm_call_fault {
     unsigned retry_after_s;
 } cm_call_fault;
 void cm_call_problem(cm_call *call, const cm_call_fault *fault);
+/* With members of its own beside (RFC 9457 3.2); takes `more`. */
+void cm_call_problem_with(cm_call *call, const cm_call_fault *fault, json_t *more);
 /* For a failed step of ours: CM_ABSENT 404 `absent_type`, CM_REFUSE 400, CM_FULL 503, CM_FOREIGN
  * and CM_BROKEN 500 … */
 void cm_call_fail(cm_call *call, cm_status status, const char *absent_type);

@@ -320,6 +320,9 @@ static const struct {
                                .size = 31},
                               {415, "sdp-fragment-wanted", "SDP fragment wanted",
                                "Send the candidates as application/trickle-ice-sdpfrag.", NULL, 0}},
+    [CM_BODY_CSV] = {{.bytes = (const uint8_t *)"text/csv", .size = 8},
+                     {415, "csv-wanted", "Comma-separated values wanted",
+                      "Send the file as text/csv.", NULL, 0}},
 };
 
 static bool has_right_type(const cm_call *call)

@@ -57,6 +57,7 @@ static json_t *operation_json(const cm_route *route)
         [CM_BODY_JSON] = "application/json",
         [CM_BODY_SDP] = "application/sdp",
         [CM_BODY_SDP_FRAGMENT] = "application/trickle-ice-sdpfrag",
+        [CM_BODY_CSV] = "text/csv",
     };
     if (route->body != CM_BODY_NONE)
         json_object_set_new(operation, "requestBody",

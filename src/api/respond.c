@@ -56,7 +56,7 @@ void cm_call_empty(cm_call *call)
     respond(call, 204, NULL, (cm_slice){0});
 }
 
-void cm_call_json(cm_call *call, unsigned status, json_t *json)
+static void respond_json(cm_call *call, unsigned status, const char *content_type, json_t *json)
 {
     char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);
@@ -64,8 +64,24 @@ void cm_call_json(cm_call *call, unsigned status, json_t *json)
         cm_call_fail(call, CM_BROKEN, "absent");
         return;
     }
-    respond(call, status, "application/json", cm_slice_of(text));
+    respond(call, status, content_type, cm_slice_of(text));
     free(text);
+}
+
+void cm_call_json(cm_call *call, unsigned status, json_t *json)
+{
+    respond_json(call, status, "application/json", json);
+}
+
+void cm_call_problem_with(cm_call *call, const cm_call_fault *fault, json_t *more)
+{
+    json_t *json = json_pack("{s:s+, s:s, s:I, s:s, s:s*}", "type", "/problems/", fault->type,
+                             "title", fault->title, "status", (json_int_t)fault->status, "detail",
+                             fault->detail, "field", fault->field);
+    if (json != NULL)
+        json_object_update(json, more);
+    json_decref(more);
+    respond_json(call, fault->status, "application/problem+json", json);
 }
 
 void cm_call_problem(cm_call *call, const cm_call_fault *fault)

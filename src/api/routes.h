@@ -50,6 +50,8 @@ CM_ROUTE_FRESH(recovery_create, POST, "/api/v1/recovery", SESSION, JSON, 256,
                "Make recovery codes; earlier ones are void")
 CM_ROUTE(homes, GET, "/api/v1/homes", SESSION, NONE, 0, "Homes of the asker; all for an operator")
 CM_ROUTE_FRESH(home_create, POST, "/api/v1/homes", OPERATOR, JSON, 2048, "Make a home")
+CM_ROUTE_FRESH(homes_import, POST, "/api/v1/homes/import", OPERATOR, CSV, 1048576,
+               "Make many homes from a file, all or none, with links for their first owners")
 CM_ROUTE_FRESH(home_update, PATCH, "/api/v1/homes/{home}", OWNER, JSON, 1024,
                "Change a home: its time zone, or its name")
 CM_ROUTE(cameras, GET, "/api/v1/cameras", VIEW, NONE, 0, "Cameras that the asker may view")

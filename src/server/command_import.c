@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "identity/homes_file.h"
 #include "proto/csv/csv.h"
 #include "server/desk.h"
-#include "server/homes_file.h"
 
 static const char COMMAND[] = "home import";
 
@@ -54,13 +54,27 @@ static int read_text(import *m)
     return CM_EXIT_OK;
 }
 
+static void tell_faults(const import *m, const cm_homes_faults *faults)
+{
+    const size_t told = cm_homes_faults_told(faults);
+    for (size_t i = 0; i < told; i++) {
+        const cm_homes_fault *fault = &faults->items[i];
+        fprintf(stderr, "%s: line %zu, column %zu%s%s%s: %s\n", m->file, fault->line, fault->column,
+                fault->name != NULL ? " (" : "", fault->name != NULL ? fault->name : "",
+                fault->name != NULL ? ")" : "", fault->cause);
+    }
+    if (faults->count > told)
+        fprintf(stderr, "%s: and %zu more\n", m->file, faults->count - told);
+}
+
 static int judge(const cm_desk *desk, import *m)
 {
     CM_AUTO(cm_stored_homes_clear) cm_stored_homes taken = {.count = 0};
+    cm_homes_faults faults = {.count = 0};
     cm_status status = cm_store_homes(desk->store, &taken);
     if (status == CM_OK)
-        status =
-            cm_homes_file_read(m->file, cm_slice_over(m->text, m->size), &taken, stderr, &m->homes);
+        status = cm_homes_file_read(cm_slice_over(m->text, m->size), &taken, &faults, &m->homes);
+    tell_faults(m, &faults);
     if (status == CM_REFUSE)
         return cm_desk_refuse(COMMAND, "nothing was made: mend the lines above");
     return status == CM_OK ? CM_EXIT_OK : cm_desk_failed(COMMAND, status, "", "");

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """A landlord's forty flats from a file, and the entrance they share: `casement home import` beside a running server, and the
-tenants who move in by its links. casement-test: quick"""
+tenants who move in by its links; and the same through the API. casement-test: quick"""
 
 import csv
 import os
@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 
-from _server import BINARY, Server, check, finish
+from _server import BINARY, Server, check, finish, until
 
 FLATS = 40
 SECRET = "looks out of the window"
@@ -89,11 +89,55 @@ def moved_in(server, tokens):
     check("a link works once", accept(server, tokens["Flat 1"], "somebody")[0].status == 404)
 
 
+def by_api(server, olga, tenant):
+    """A second house, as an operator sends it from the app."""
+    def send(text, query="", cookie=olga, kind="text/csv"):
+        headers = {"Origin": server.origin, "Sec-Fetch-Site": "same-origin", "Content-Type": kind}
+        return server.ask("POST", f"/api/v1/homes/import{query}", text.encode(), cookie=cookie, headers=headers)
+    before = homes_of(server, olga)
+    house_2 = house().replace("Flat ", "Loft ").replace("The Entrance", "The Court")
+    check("a tenant imports nothing", send(house_2, cookie=tenant).status == 403)
+    check("nor does who is not signed in", send(house_2, cookie=None).status == 401)
+    check("JSON is no file", send(house_2, kind="application/json").problem == "csv-wanted")
+    for query in ("?days=0", "?days=31", "?days=x", "?check=yes"):
+        check(f"{query} is refused", send(house_2, query).problem == "bad-query")
+    wrong = send(house_2.replace("rtsp://192.168.7.3/main", "http://192.168.7.3/main").replace("Loft 5", ""))
+    faults = wrong.json.get("faults", [])
+    check("what is wrong is told line by line", wrong.status == 400 and wrong.problem == "bad-homes-file" and wrong.json["fault_count"] == 2 and
+          [(f["line"], f["column"], f["name"]) for f in faults] == [(4, 4, "address"), (6, 1, "home")], wrong)
+    many = send("home,camera\n" + "".join(f"Loft {n},Hall\n" for n in range(50)))
+    check("the first twenty, and how many there are", len(many.json["faults"]) == 20 and many.json["fault_count"] == 50, many)
+    check("names that are taken are faults", send(house()).json.get("fault_count") == FLATS + 1)
+    large = send("home\n" + "x" * 1048576)
+    check("a file of more than a mebibyte is not taken", large.status == 413, large)
+    checked = send(house_2, "?check=1")
+    check("a file can be checked alone", checked.status == 200 and len(checked.json["homes"]) == FLATS + 1 and
+          set(checked.json["homes"][0]) == {"name", "owner", "cameras"} and checked.json["homes"][0]["cameras"] == 1, checked)
+    check("none of that made anything", homes_of(server, olga) == before)
+    made = send(house_2, "?days=30")
+    check("then they are made at once", made.status == 201 and len(made.json["homes"]) == FLATS + 1 and
+          len(homes_of(server, olga)) == len(before) + FLATS + 1, made)
+    court = next(one for one in made.json["homes"] if one["name"] == "The Court")
+    check("each with its owner's name and secret", court["owner"] == "Landlord, Ltd" and court["token"].startswith("cmi_"), court)
+    answer, owner = accept(server, court["token"], "caretaker")
+    check("whose link works", answer.status == 201 and [home["id"] for home in answer.json["homes"]] == [court["id"]], answer)
+
+    def doors():
+        return server.ask("GET", "/api/v1/cameras", cookie=owner).json["cameras"]
+    check("the server connects to its cameras without a new start", until(lambda: [d["name"] for d in doors() if d["state"] != "stopped"] == ["Door"], 60), doors())
+    entries = server.ask("GET", "/api/v1/audit", cookie=owner).json["entries"]
+    check("the audit names home and camera", {"home-added", "camera-added"} <= {entry["kind"] for entry in entries}, entries)
+    secrets = [one["token"] for one in made.json["homes"]]
+    check("no secret stands in the log", not any(token in server.output + server.log for token in secrets))
+
+
 SERVER = Server({"operators": [{"name": "olga", "password_file": "olga.pw"}]}, {"olga.pw": f"olga {SECRET}"})
 try:
     OLGA = SERVER.sign_in("olga", f"olga {SECRET}")
     refused(SERVER, OLGA)
-    moved_in(SERVER, imported(SERVER, OLGA))
+    TOKENS = imported(SERVER, OLGA)
+    moved_in(SERVER, TOKENS)
+    by_api(SERVER, OLGA, accept(SERVER, TOKENS["Flat 9"], "tenant9")[1])
     check("every problem is told whole", not SERVER.odd_problems, SERVER.odd_problems)
 finally:
     SERVER.end()

@@ -1,7 +1,7 @@
 /* A file of homes, judged as a whole, and taken in as a whole; and the comma-separated values in
  * it. */
+#include "identity/homes_file.h"
 #include "proto/csv/csv.h"
-#include "server/homes_file.h"
 #include "store_world.h"
 
 /* ---- comma-separated values ---- */
@@ -78,17 +78,26 @@ static void a_field_is_quoted_if_it_must_be(void **state)
 
 static const cm_stored_homes NONE = {.count = 0};
 
-/* What is told about `text`; *out is NULL then. */
+/* What is told about `text`, a line each; *out is NULL then. */
 static const char *told_of(const char *text, const cm_stored_homes *taken, cm_homes_file **out)
 {
     static char told[8192];
-    memset(told, 0, sizeof told);
-    FILE *err = fmemopen(told, sizeof told - 1, "w");
-    assert_non_null(err);
+    size_t used = 0;
+    told[0] = '\0';
     *out = NULL;
-    const cm_status status = cm_homes_file_read("f.csv", cm_slice_of(text), taken, err, out);
-    fclose(err);
+    cm_homes_faults faults;
+    const cm_status status = cm_homes_file_read(cm_slice_of(text), taken, &faults, out);
+    for (size_t i = 0; i < cm_homes_faults_told(&faults); i++) {
+        const cm_homes_fault *fault = &faults.items[i];
+        used += (size_t)snprintf(&told[used], sizeof told - used, "line %zu, column %zu (%s): %s\n",
+                                 fault->line, fault->column,
+                                 fault->name != NULL ? fault->name : "-", fault->cause);
+    }
+    if (faults.count > cm_homes_faults_told(&faults))
+        snprintf(&told[used], sizeof told - used, "and %zu more\n",
+                 faults.count - cm_homes_faults_told(&faults));
     assert_int_equal(status, *out != NULL ? CM_OK : CM_REFUSE);
+    assert_true((faults.count > 0) == (status == CM_REFUSE));
     return told;
 }
 
@@ -111,6 +120,7 @@ static void lines_become_homes_with_their_cameras(void **state)
     assert_true(cm_slice_equal(homes[0].label, CM_TEXT("Elena")));
     assert_int_equal(homes[0].camera_count, 2);
     assert_true(cm_slice_equal(homes[0].cameras[0].user, CM_TEXT("admin")));
+    assert_int_equal(homes[0].cameras[0].keep, CM_KEEP_ALWAYS); /* as those added one by one */
     assert_true(cm_slice_equal(homes[0].cameras[1].name, CM_TEXT("Kitchen")));
     assert_true(cm_slice_equal(homes[1].name, CM_TEXT("Flat 2, left")));
     assert_int_equal(homes[1].camera_count, 0);
@@ -123,12 +133,12 @@ static void what_is_wrong_is_told_with_line_and_column(void **state)
     static const struct {
         const char *text, *told;
     } CASES[] = {
-        {"", "line 1, column 1: the file names no home"},
+        {"", "line 1, column 1 (-): the file names no home"},
         {"home\n", "the file names no home"},
-        {"name\nx\n", "line 1, column 1: no such column"},
+        {"name\nx\n", "line 1, column 1 (-): no such column"},
         {"owner\nx\n", "line 1, column 1 (home): the column is missing"},
         {"home,home\nx,y\n", "line 1, column 2 (home): the column stands there twice"},
-        {"home\nFlat 1,x\n", "line 2, column 2: more fields than the first line names"},
+        {"home\nFlat 1,x\n", "line 2, column 2 (-): more fields than the first line names"},
         {"home,owner\n,Elena\n", "line 2, column 1 (home): a home needs a name"},
         {"home\nFlat 1\nflat 1\n", "line 3, column 1 (home): the home stands in an earlier line"},
         {"home\nCasa Verdi\n", "line 2, column 1 (home): there is a home of this name"},
@@ -139,15 +149,14 @@ static void what_is_wrong_is_told_with_line_and_column(void **state)
         {"home,camera,address,sub\nFlat 1,Hall,rtsp://a/,x\n", "line 2, column 4 (sub): "},
         {"home,owner,camera,address\nF,Elena,A,rtsp://a/\nF,Franco,B,rtsp://b/\n",
          "line 3, column 2 (owner): an earlier line names another owner"},
-        {"home\n\"Flat 1\n", "line 3, column 1: a quote is opened and never closed"},
+        {"home\n\"Flat 1\n", "line 3, column 1 (-): a quote is opened and never closed"},
     };
     cm_stored_home verdi = {.name = "casa verdi"};
     const cm_stored_homes taken = {.items = &verdi, .count = 1};
     for (size_t i = 0; i < CM_COUNT(CASES); i++) {
         cm_homes_file *file;
         const char *told = told_of(CASES[i].text, &taken, &file);
-        if (file != NULL || strstr(told, CASES[i].told) == NULL ||
-            strncmp(told, "f.csv: line ", 12) != 0)
+        if (file != NULL || strstr(told, CASES[i].told) == NULL || strncmp(told, "line ", 5) != 0)
             fail_msg("case %zu: %s", i, told);
     }
 }

@@ -1,7 +1,6 @@
-#include "server/homes_file.h"
+#include "identity/homes_file.h"
 
 #include <assert.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,9 +30,7 @@ typedef struct row {
 } row;
 
 struct cm_homes_file {
-    const char *name;
-    FILE *err;
-    size_t faults;
+    cm_homes_faults *faults;  /* the caller's */
     size_t field_of[COLUMNS]; /* the first is 1; 0: the file has no such column */
     row *rows;
     size_t row_count;
@@ -43,29 +40,27 @@ struct cm_homes_file {
     size_t camera_count;
 };
 
-static void tell(cm_homes_file *file, size_t line, size_t field, column named, const char *format,
-                 ...) CM_PRINTF(5, 6);
+size_t cm_homes_faults_told(const cm_homes_faults *faults)
+{
+    return faults->count < CM_HOMES_FILE_FAULTS_MAX ? faults->count : CM_HOMES_FILE_FAULTS_MAX;
+}
 
 /* `named` COLUMNS: none, or one that is not known. */
-static void tell(cm_homes_file *file, size_t line, size_t field, column named, const char *format,
-                 ...)
+static void tell(cm_homes_file *file, size_t line, size_t field, column named, const char *cause)
 {
-    if (file->faults++ >= CM_HOMES_FILE_FAULTS_MAX)
-        return;
-    fprintf(file->err, "%s: line %zu, column %zu", file->name, line, field);
-    if (named < COLUMNS)
-        fprintf(file->err, " (%s)", NAMES[named]);
-    fprintf(file->err, ": ");
-    va_list args;
-    va_start(args, format);
-    vfprintf(file->err, format, args);
-    va_end(args);
-    fprintf(file->err, "\n");
+    cm_homes_faults *faults = file->faults;
+    if (faults->count < CM_HOMES_FILE_FAULTS_MAX)
+        faults->items[faults->count] =
+            (cm_homes_fault){.line = line,
+                             .column = field,
+                             .name = named < COLUMNS ? NAMES[named] : NULL,
+                             .cause = cause};
+    faults->count++;
 }
 
 static void tell_cell(cm_homes_file *file, const row *r, column named, const char *cause)
 {
-    tell(file, r->record->line, file->field_of[named] > 0 ? file->field_of[named] : 1, named, "%s",
+    tell(file, r->record->line, file->field_of[named] > 0 ? file->field_of[named] : 1, named,
          cause);
 }
 
@@ -129,7 +124,7 @@ static cm_status read_lines(cm_homes_file *file, cm_slice text)
     cm_csv_fault fault;
     size_t columns = 0;
     cm_status status = CM_OK;
-    while (file->faults == 0 && (status = cm_csv_next(&csv, record, &fault)) == CM_OK) {
+    while (file->faults->count == 0 && (status = cm_csv_next(&csv, record, &fault)) == CM_OK) {
         if (columns == 0) {
             columns = record->count;
             read_header(file, record);
@@ -137,9 +132,9 @@ static cm_status read_lines(cm_homes_file *file, cm_slice text)
             CM_TRY(add_row(file, record, columns));
         }
     }
-    if (file->faults == 0 && status == CM_REFUSE)
-        tell(file, fault.line, fault.field, COLUMNS, "%s", fault.cause);
-    else if (file->faults == 0 && file->row_count == 0)
+    if (file->faults->count == 0 && status == CM_REFUSE)
+        tell(file, fault.line, fault.field, COLUMNS, fault.cause);
+    else if (file->faults->count == 0 && file->row_count == 0)
         tell(file, csv.line, 1, COLUMNS, "the file names no home");
     return CM_OK;
 }
@@ -245,7 +240,8 @@ static void gather_cameras(cm_homes_file *file)
                                                                   .main = r->cells[ADDRESS],
                                                                   .sub = r->cells[SUB],
                                                                   .user = r->cells[USER],
-                                                                  .password = r->cells[PASSWORD]};
+                                                                  .password = r->cells[PASSWORD],
+                                                                  .keep = CM_KEEP_ALWAYS};
             home->camera_count++;
         }
     }
@@ -258,7 +254,7 @@ static cm_status judge(cm_homes_file *file, const cm_stored_homes *taken)
     CM_ENSURE(file->homes != NULL && file->cameras != NULL, CM_BROKEN);
     for (size_t i = 0; i < file->row_count; i++)
         judge_row(file, &file->rows[i], taken);
-    CM_ENSURE(file->faults == 0, CM_REFUSE);
+    CM_ENSURE(file->faults->count == 0, CM_REFUSE);
     gather_cameras(file);
     return CM_OK;
 }
@@ -270,21 +266,19 @@ static cm_status read_file(cm_homes_file *file, cm_slice text, const cm_stored_h
     const cm_status status = read_lines(file, text);
     if (status == CM_FULL)
         tell(file, 1, 1, COLUMNS, "more than 4,000 lines: make two files of it");
-    CM_ENSURE(file->faults == 0, CM_REFUSE);
+    CM_ENSURE(file->faults->count == 0, CM_REFUSE);
     CM_TRY(status);
     return judge(file, taken);
 }
 
-cm_status cm_homes_file_read(const char *name, cm_slice text, const cm_stored_homes *taken,
-                             FILE *err, cm_homes_file **out)
+cm_status cm_homes_file_read(cm_slice text, const cm_stored_homes *taken, cm_homes_faults *faults,
+                             cm_homes_file **out)
 {
+    *faults = (cm_homes_faults){.count = 0};
     cm_homes_file *file = calloc(1, sizeof *file);
     CM_ENSURE(file != NULL, CM_BROKEN);
-    file->name = name;
-    file->err = err;
+    file->faults = faults;
     const cm_status status = read_file(file, text, taken);
-    if (file->faults > CM_HOMES_FILE_FAULTS_MAX)
-        fprintf(err, "%s: and %zu more\n", name, file->faults - CM_HOMES_FILE_FAULTS_MAX);
     if (status != CM_OK) {
         cm_homes_file_destroy(file);
         return status;
