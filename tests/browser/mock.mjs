@@ -48,7 +48,7 @@ const iso = (ms) => new Date(ms).toISOString();
 const NAMES = ['Front door', 'Garden', 'Garage', 'Kitchen', 'Gate', 'Stairs', 'Cellar', 'Balcony', 'Pool', 'Attic', 'Hall', 'Yard', 'Nursery', 'Workshop', 'Driveway', 'Roof'];
 
 /* What wants a session whose owner showed a short while ago who he is; world.stale: whose are not. */
-const FRESH = [/^\w+ people(?!.*\/cameras\/)/, /^PUT people/, /^DELETE cameras/, /^DELETE sessions$/, /^(POST|DELETE) tokens/, /^POST homes/, /^DELETE passkeys/, /^POST (passkeys\/challenge|recovery)$/];
+const FRESH = [/^\w+ people(?!.*\/cameras\/)/, /^PUT people/, /^DELETE cameras/, /^DELETE sessions$/, /^(POST|DELETE) tokens/, /^PATCH groups/, /^POST homes/, /^DELETE passkeys/, /^POST (passkeys\/challenge|recovery)$/];
 
 export function makeWorld({ cameras = 4, isNew = false, isDemo = false } = {}) {
   const world = {
@@ -343,6 +343,31 @@ export class Mock {
     return this.json(response, 201, { ...one, token: `cma_${randomBytes(32).toString('base64url')}` });
   }
 
+  groups(response, method, home, id, body) {
+    home.groups ??= [];
+    const found = home.groups.find((one) => one.id === id);
+    if (method === 'GET') return this.json(response, 200, { groups: home.groups });
+    if (method === 'POST') {
+      const group = { home: home.id, id: `g${home.groups.length}`, name: body.name, cameras: body.cameras ?? [], people: [] };
+      home.groups.push(group);
+      return this.json(response, 201, group);
+    }
+    if (!found) throw new Refusal(404, 'no-such-group', 'There is no such group.');
+    if (method === 'DELETE') {
+      home.groups = home.groups.filter((one) => one !== found);
+      return this.json(response, 204);
+    }
+    return this.json(response, 200, Object.assign(found, body));
+  }
+
+  groupRights(response, method, home, account, id, body) {
+    const group = home.groups.find((one) => one.id === id);
+    group.people = group.people.filter((one) => one.account !== account);
+    if (method === 'DELETE') return this.json(response, 204);
+    group.people.push({ account, ...NO_TERMS, ...body });
+    return this.json(response, 200, group);
+  }
+
   join(request, response, path, body) {
     const one = [...this.world.invitations.values()].find(({ token, state }) => token === body.token && state === 'open');
     if (!one) throw new Refusal(404, 'no-such-invitation', 'This invitation is over.');
@@ -406,6 +431,8 @@ export class Mock {
     if (role !== 'owner') throw new Refusal(403, 'owner-only', 'Only an owner may do this.');
     if (thing === 'everyone') return this.everyone(response, method, home, account, body);
     if (thing === 'invitations') return this.invitations(response, method, home, account, id, body);
+    if (thing === 'groups') return this.groups(response, method, home, id, body);
+    if (more === 'groups') return this.groupRights(response, method, home, id, last, body);
     if (thing === 'tokens') return this.tokens(response, method, home, account, id, body);
     if (thing === 'cameras') return this.changeCamera(response, method, home, account, id, body);
     return this.people(response, method, home, id, last, body);

@@ -57,6 +57,7 @@ describe('pages', { skip: isReal }, () => {
     invited('Elena', {});
     invited('Franco', { state: 'used', used_by: { id: 'marco', name: 'Marco' } });
     invited('', { state: 'expired' });
+    mock.world.homes.get('verdi').groups = [{ home: 'verdi', id: 'outside', name: 'Outside', cameras: ['front-door', 'garden'], people: [{ account: 'marco', rights: ['view'], days: null, from: '18:00', to: '22:00', not_before: null, not_after: null }] }];
     mock.world.rtsp = { port: 8554, tls_port: 8322 };
     const token = (id, more) => mock.world.tokens.push({ id, home: 'verdi', account: 'anna', camera: 'garden', rights: ['view'], created: '2026-05-01T08:00:00.000Z', expires: '2027-05-01T08:00:00.000Z', last_used: null, ...more });
     token('frigate', { rights: ['view', 'listen'], last_used: new Date(mock.now() - 60_000).toISOString() });
@@ -177,6 +178,15 @@ describe('pages', { skip: isReal }, () => {
       await page.getByRole('button', { name: words['invite.do'] }).click();
       await page.locator('.qr').waitFor();
       await look(page, 'invite-link', how);
+      await page.keyboard.press('Escape');
+      await visit('#/groups/verdi', 'groups', () => page.getByText('Outside').waitFor());
+      await page.getByRole('button', { name: words['groups.change'].replace('{name}', 'Outside') }).click();
+      await page.getByRole('checkbox', { name: 'Garden' }).uncheck();
+      await look(page, 'groups-less', how);
+      await page.keyboard.press('Escape');
+      await page.locator('.group-people .terms').click();
+      await page.getByRole('checkbox', { name: words['rights.may.history'] }).check();
+      await look(page, 'groups-terms', how);
       await page.keyboard.press('Escape');
       await visit('#/programs/verdi', 'programs', () => page.getByText(words['programs.unused']).first().waitFor());
       await page.getByRole('button', { name: new RegExp(words['programs.end']) }).first().click();

@@ -23,6 +23,7 @@ const HIDDEN_MS = 30_000;
 /* What is not among the first things that anybody looks at. */
 const AddCamera = later(async () => (await import('./pages/camera-form')).AddCamera);
 const EditCamera = later(async () => (await import('./pages/camera-form')).EditCamera);
+const Groups = later(async () => (await import('./pages/groups')).Groups);
 const Homes = later(async () => (await import('./pages/homes')).Homes);
 const Invitations = later(async () => (await import('./pages/invitations')).Invitations);
 const Join = later(async () => (await import('./pages/join')).Join);
@@ -35,7 +36,7 @@ const Sessions = later(async () => (await import('./pages/sessions')).Sessions);
 const Settings = later(async () => (await import('./pages/settings')).Settings);
 
 const FETCHED: Partial<Record<Route['page'], { fetch(): Promise<void> }>> = {
-  add: AddCamera, edit: EditCamera, homes: Homes, invitations: Invitations, passkeys: Passkeys, people: People, programs: Programs, publish: Publish,
+  add: AddCamera, edit: EditCamera, groups: Groups, homes: Homes, invitations: Invitations, passkeys: Passkeys, people: People, programs: Programs, publish: Publish,
   safety: Safety, sessions: Sessions, settings: Settings, welcome: Passkeys,
 };
 
@@ -93,7 +94,7 @@ function navItems(at: Route, home: Home | null, isOperator: boolean): NavItem[] 
     add({ page: 'wall', home: home.id }, t('nav.home'), 'home', ['wall', 'camera', 'start']);
     if (home.role === 'owner') {
       add({ page: 'add', home: home.id }, t('nav.add'), 'add');
-  add({ page: 'people', home: home.id }, t('nav.people'), 'people', ['people', 'invitations', 'programs']);
+  add({ page: 'people', home: home.id }, t('nav.people'), 'people', ['people', 'invitations', 'programs', 'groups']);
       add({ page: 'safety', home: home.id }, t('nav.safety'), 'safety');
     }
   }
@@ -143,9 +144,10 @@ function HomePage({ at, home, homes, data, account }: { at: Route; home: Home; h
     return at.page === 'edit' ? <EditCamera key={camera.id} data={data} camera={camera} />
       : <CameraPage key={camera.id} data={data} camera={camera} home={home} account={account} />;
   }
-  if (at.page === 'add' || at.page === 'people' || at.page === 'invitations' || at.page === 'programs' || at.page === 'safety') {
+  if (at.page === 'add' || at.page === 'people' || at.page === 'invitations' || at.page === 'programs' || at.page === 'groups' || at.page === 'safety') {
     if (!isOwner) return <Nothing back={wall} />;
     if (at.page === 'invitations') return <Invitations data={data} home={home} />;
+    if (at.page === 'groups') return <Groups data={data} home={home} />;
     if (at.page === 'programs') return <Programs data={data} home={home} />;
     if (at.page === 'safety') return <Safety data={data} home={home} />;
     return at.page === 'add' ? <AddCamera data={data} home={home} /> : <People data={data} home={home} account={account} />;

@@ -3,7 +3,7 @@
 import { ways } from '../player/ways';
 import { clock } from '../state/clock';
 import type {
-  AuditEntry, AuditGroup, Camera, CameraInput, Everyone, EveryoneReceipt, Home, Passkey, PasskeyAsk, PasskeyList, PasskeyMade, PasskeyOptions,
+  AuditEntry, AuditGroup, Camera, CameraInput, Everyone, EveryoneReceipt, Group, Home, Passkey, PasskeyAsk, PasskeyList, PasskeyMade, PasskeyOptions,
   PasskeyShown, Person, Probe, Role, ServerInfo, Session, SignedInAt, StreamName, Terms, Viewing, Watching, Why,
   Invitation, Right, Token, TokenMade, TokenPorts, Welcome,
 } from './types';
@@ -87,6 +87,9 @@ async function send<T>(method: string, path: string, body?: unknown): Promise<T>
 const part = encodeURIComponent;
 const ofHome = (home: string) => `home=${part(home)}`;
 const cameraPath = (home: string, id: string) => `/api/v1/cameras/${part(id)}?${ofHome(home)}`;
+const groupPath = (home: string, id: string) => `/api/v1/groups/${part(id)}?${ofHome(home)}`;
+const groupRightPath = (home: string, account: string, group: string) =>
+  `/api/v1/people/${part(account)}/groups/${part(group)}?${ofHome(home)}`;
 const rightPath = (home: string, account: string, camera: string) =>
   `/api/v1/people/${part(account)}/cameras/${part(camera)}?${ofHome(home)}`;
 
@@ -169,6 +172,15 @@ export const api = {
     request<Person>('PATCH', `/api/v1/people/${part(account)}?${ofHome(home)}`, { role }),
   removePerson: (home: string, account: string) =>
     request<void>('DELETE', `/api/v1/people/${part(account)}?${ofHome(home)}`),
+  groups: async (home: string) => (await request<{ groups: Group[] }>('GET', `/api/v1/groups?${ofHome(home)}`)).groups,
+  addGroup: (home: string, group: { name: string; cameras: string[] }) =>
+    request<Group>('POST', `/api/v1/groups?${ofHome(home)}`, group),
+  changeGroup: (home: string, id: string, change: { name: string; cameras: string[] }) =>
+    request<Group>('PATCH', groupPath(home, id), change),
+  removeGroup: (home: string, id: string) => request<void>('DELETE', groupPath(home, id)),
+  setGroupTerms: (home: string, account: string, group: string, terms: Terms) =>
+    request<Group>('PUT', groupRightPath(home, account, group), terms),
+  cutGroup: (home: string, account: string, group: string) => request<void>('DELETE', groupRightPath(home, account, group)),
   why: (home: string, account: string, camera: string) =>
     request<Why>('GET', rightPath(home, account, camera)),
   setTerms: (home: string, account: string, camera: string, terms: Terms) =>

@@ -272,6 +272,14 @@ export interface Person {
   watching: string[];
 }
 
+/* Cameras that rights are given on together. */
+export interface Group {
+  id: string;
+  name: string;
+  cameras: string[];
+  people: ({ account: string } & Terms)[];
+}
+
 /* Why somebody may see a camera now, or may not. */
 export interface Why {
   account: string;

@@ -3,7 +3,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { api } from '../api/client';
 import type { Camera } from '../api/types';
-import { t } from '../i18n';
+import { list, t } from '../i18n';
 import { Alert, sentenceFor, useSubmit } from '../ui/form';
 import { HoldButton, Sheet } from '../ui/sheet';
 
@@ -16,9 +16,13 @@ export function CutSheet({ home, person, camera, onClose, onDone }: {
 }) {
   const { isBusy, error, run } = useSubmit();
   const [isOwner, setIsOwner] = useState(false);
+  const [groups, setGroups] = useState<string[]>([]); // by which he sees it nevertheless
   useEffect(() => {
     void api.people(home).then((people) =>
       setIsOwner(people.some((one) => one.account === person.account && one.role === 'owner')), () => undefined);
+    void api.groups(home).then((all) =>
+      setGroups(all.filter((one) => one.cameras.includes(camera.id) && one.people.some(({ account }) => account === person.account)).map(({ name }) => name)),
+    () => undefined);
   }, []);
   const words = { person: person.name, camera: camera.name };
   if (isOwner)
@@ -27,7 +31,7 @@ export function CutSheet({ home, person, camera, onClose, onDone }: {
     <Sheet title={t('cut.title', words)} onClose={onClose}>
       <ul class="consequences">
         <li>{t('cut.now')}</li>
-        <li>{t('cut.later', words)}</li>
+        <li>{groups.length > 0 ? t('cut.byGroup', { ...words, groups: list(groups) }) : t('cut.later', words)}</li>
         <li>{t('cut.others')}</li>
       </ul>
       {error !== null && <Alert>{sentenceFor(error)}</Alert>}

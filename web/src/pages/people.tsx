@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from 'preact/hooks';
 import { api, asProblem } from '../api/client';
-import { ROLES, type Camera, type Home, type Person, type Right, type Role, type Terms } from '../api/types';
+import { ROLES, type Camera, type Group, type Home, type Person, type Right, type Role, type Terms } from '../api/types';
 import { list, t } from '../i18n';
 import type { HomeData } from '../state/home';
 import { hrefOf } from '../state/route';
@@ -192,10 +192,12 @@ export function People({ data, home, account }: { data: HomeData; home: Home; ac
   const cameras = useStore(data.cameras) ?? [];
   const viewers = useStore(data.viewers);
   const [people, setPeople] = useState<Person[] | null>(null);
+  const [groups, setGroups] = useState<Group[]>([]);
   const [open, setOpen] = useState<Open>(null);
   const { error, setError, run } = useSubmit();
   const load = () => void api.people(home.id).then(setPeople, setError);
   useEffect(load, [home.id, viewers]);
+  useEffect(() => void api.groups(home.id).then(setGroups, setError), [home.id]);
 
   const close = () => setOpen(null);
   const named = (id: string) => people?.find((person) => person.account === id);
@@ -220,6 +222,7 @@ export function People({ data, home, account }: { data: HomeData; home: Home; ac
         )}
       </span>
       <TermsButton home={home} person={who} camera={camera} terms={termsOf(who, camera.id)}
+        groups={groups.filter((one) => one.cameras.includes(camera.id) && one.people.some(({ account: whose }) => whose === who.account)).map(({ name }) => name)}
         onOpen={() => setOpen({ kind: rightsOf(who, camera.id).length > 0 ? 'terms' : 'why', account: who.account, camera })} />
       </span>
     );
@@ -228,6 +231,7 @@ export function People({ data, home, account }: { data: HomeData; home: Home; ac
       <>
         <a class="button" href={hrefOf({ page: 'invitations', home: home.id })}><Icon name="key" /> {t('invite.title')}</a>
         <a class="button" href={hrefOf({ page: 'programs', home: home.id })}><Icon name="plug" /> {t('programs.title')}</a>
+        <a class="button" href={hrefOf({ page: 'groups', home: home.id })}><Icon name="arrange" /> {t('groups.title')}</a>
         <button type="button" class="button is-primary" onClick={() => setOpen({ kind: 'add' })}>
           <Icon name="add" /> {t('people.add')}
         </button>
@@ -290,8 +294,11 @@ export function People({ data, home, account }: { data: HomeData; home: Home; ac
         <CutSheet home={home.id} person={person} camera={open.camera} onClose={close} onDone={load} />
       )}
       {open?.kind === 'terms' && person && (
-        <RightsSheet home={home} person={person} camera={open.camera} terms={termsOf(person, open.camera.id)}
-          onClose={close} onDone={load} />
+        <RightsSheet home={home} title={t('rights.title', { person: person.name, camera: open.camera.name })}
+          terms={termsOf(person, open.camera.id)} onClose={close} onDone={load}
+          save={(terms) => api.setTerms(home.id, person.account, open.camera.id, terms)}>
+          <WhyNow home={home} account={person.account} camera={open.camera.id} />
+        </RightsSheet>
       )}
       {open?.kind === 'why' && person && (
         <Sheet title={t('rights.title', { person: person.name, camera: open.camera.name })} onClose={close}>

@@ -1,12 +1,14 @@
-/* One cell of people × cameras: why somebody sees a camera now or does not, and when he may. */
+/* One cell of people × cameras, or a group: why somebody sees a camera now or does not, what he may and when. */
 
+import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { api, asProblem } from '../api/client';
-import { DAYS, type Camera, type Day, type Home, type Person, type Terms, type Why } from '../api/types';
-import { dayAndTime, t, weekday, type Key } from '../i18n';
+import { DAYS, RIGHTS, type Camera, type Day, type Home, type Person, type Right, type Terms, type Why } from '../api/types';
+import { dayAndTime, list, t, weekday, type Key } from '../i18n';
 import { Alert, sentenceFor, useSubmit } from '../ui/form';
 import { Icon } from '../ui/icons';
 import { HoldButton, Sheet } from '../ui/sheet';
+import { Ticks } from '../ui/ticks';
 import { asField, inWords, takesAway } from './terms';
 
 const REASONS: Record<string, Key> = {
@@ -69,22 +71,36 @@ function TimeField({ id, label, value, type, onInput }: {
   );
 }
 
+/* What may be added to seeing; bringing pictures is a camera's own matter. */
+const MORE = RIGHTS.filter((right): right is Exclude<Right, 'view' | 'publish'> => right !== 'view' && right !== 'publish');
+
+function RightsPicker({ rights, onChange }: { rights: Right[]; onChange(rights: Right[]): void }) {
+  /* Who may not look back has nothing to take along. */
+  const change = (next: Right[]) => onChange(next.includes('history') ? next : next.filter((right) => right !== 'export'));
+  return (
+    <Ticks<Right> legend={t('rights.more')} ticked={rights} onChange={change}
+      choices={MORE.map((value) => ({ value, label: t(`rights.may.${value}`), isPossible: value !== 'export' || rights.includes('history') }))} />
+  );
+}
+
 interface RightsProps {
   home: Home;
-  person: Person;
-  camera: Camera;
+  title: string;
   terms: Terms;
+  save(terms: Terms): Promise<unknown>;
   onClose(): void;
   onDone(): void;
+  children?: ComponentChildren; // above the form
 }
 
 const sentenceOf = (error: unknown): string =>
   asProblem(error).name_ === 'bad-hours' ? t('rights.badHours')
     : asProblem(error).name_ === 'bad-time' ? t('rights.badTime') : sentenceFor(error);
 
-export function RightsSheet({ home, person, camera, terms, onClose, onDone }: RightsProps) {
+export function RightsSheet({ home, title, terms, save: put, onClose, onDone, children }: RightsProps) {
   const zone = home.time_zone;
   const was = { begin: asField(terms.not_before, zone), end: asField(terms.not_after, zone) };
+  const [rights, setRights] = useState(terms.rights);
   const [days, setDays] = useState<Day[]>(terms.days ?? [...DAYS]);
   const [from, setFrom] = useState(terms.from ?? '');
   const [to, setTo] = useState(terms.to === '24:00' ? '00:00' : terms.to ?? '');
@@ -93,7 +109,7 @@ export function RightsSheet({ home, person, camera, terms, onClose, onDone }: Ri
   const { isBusy, error, run } = useSubmit();
   /* A moment that was not touched goes back as it came, to the second. */
   const wanted: Terms = {
-    rights: terms.rights,
+    rights,
     days: days.length === 0 || days.length === DAYS.length ? null : days,
     from: from === '' && to === '' ? null : from || '00:00',
     to: from === '' && to === '' ? null : to || '24:00',
@@ -102,15 +118,16 @@ export function RightsSheet({ home, person, camera, terms, onClose, onDone }: Ri
   };
   const isLess = takesAway({ ...terms, ...was }, { ...wanted, begin, end });
   const save = () => void run(async () => {
-    await api.setTerms(home.id, person.account, camera.id, wanted);
+    await put(wanted);
     onDone();
     onClose();
   });
   return (
-    <Sheet title={t('rights.title', { person: person.name, camera: camera.name })} onClose={onClose}>
-      <WhyNow home={home} account={person.account} camera={camera.id} />
+    <Sheet title={title} onClose={onClose}>
+      {children}
       <form class="form" onSubmit={(event) => { event.preventDefault(); if (!isLess) save(); }} noValidate>
         {error !== null && <Alert>{sentenceOf(error)}</Alert>}
+        {rights.includes('view') && <RightsPicker rights={rights} onChange={setRights} />}
         <DayPicker days={days} onChange={setDays} />
         <div class="pair">
           <TimeField id="terms-from" label={t('rights.from')} type="time" value={from} onInput={setFrom} />
@@ -139,18 +156,22 @@ export function RightsSheet({ home, person, camera, terms, onClose, onDone }: Ri
 }
 
 /* The words of a cell, which open its sheet. */
-export function TermsButton({ home, person, camera, terms, onOpen }: {
+export function TermsButton({ home, person, camera, terms, groups, onOpen }: {
   home: Home;
   person: Person;
   camera: Camera;
   terms: Terms;
+  groups: string[]; // through which he may see it as well
   onOpen(): void;
 }) {
-  const words = terms.rights.length > 0 ? inWords(terms, home.time_zone) : t('rights.none');
+  const words = [
+    terms.rights.length > 0 ? inWords(terms, home.time_zone) : '',
+    groups.length > 0 ? t('rights.byGroup', { groups: list(groups) }) : '',
+  ].filter(Boolean).join(' · ') || t('rights.none');
   return (
     <button type="button" class="terms" onClick={onOpen}
       aria-label={t('rights.open', { person: person.name, camera: camera.name, words })}>
-      <Icon name={terms.rights.length > 0 ? 'clock' : 'question'} size={16} /> <span>{words}</span>
+      <Icon name={terms.rights.length > 0 || groups.length > 0 ? 'clock' : 'question'} size={16} /> <span>{words}</span>
     </button>
   );
 }

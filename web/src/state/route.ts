@@ -14,6 +14,7 @@ export type Route =
   | { page: 'people'; home: string }
   | { page: 'invitations'; home: string }
   | { page: 'programs'; home: string }
+  | { page: 'groups'; home: string }
   | { page: 'safety'; home: string }
   | { page: 'settings' }
   | { page: 'sessions' }
@@ -33,7 +34,7 @@ export function parseRoute(fragment: string): Route {
   }
   const [page, home, camera] = parts;
   if (page === 'settings' || page === 'sessions' || page === 'passkeys' || page === 'welcome' || page === 'homes') return { page };
-  if (home && (page === 'wall' || page === 'add' || page === 'people' || page === 'invitations' || page === 'programs' || page === 'safety')) return { page, home };
+  if (home && (page === 'wall' || page === 'add' || page === 'people' || page === 'invitations' || page === 'programs' || page === 'groups' || page === 'safety')) return { page, home };
   if (home && camera && (page === 'camera' || page === 'edit' || page === 'publish')) return { page, home, camera };
   return { page: 'start' };
 }
