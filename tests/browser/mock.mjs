@@ -48,7 +48,7 @@ const iso = (ms) => new Date(ms).toISOString();
 const NAMES = ['Front door', 'Garden', 'Garage', 'Kitchen', 'Gate', 'Stairs', 'Cellar', 'Balcony', 'Pool', 'Attic', 'Hall', 'Yard', 'Nursery', 'Workshop', 'Driveway', 'Roof'];
 
 /* What wants a session whose owner showed a short while ago who he is; world.stale: whose are not. */
-const FRESH = [/^\w+ people(?!.*\/cameras\/)/, /^PUT people/, /^DELETE cameras/, /^DELETE sessions$/, /^(POST|DELETE) tokens/, /^PATCH groups/, /^POST homes/, /^DELETE passkeys/, /^POST (passkeys\/challenge|recovery)$/];
+const FRESH = [/^\w+ people(?!.*\/cameras\/)/, /^PUT people/, /^DELETE cameras/, /^DELETE sessions$/, /^(POST|DELETE) tokens/, /^PATCH (groups|homes)/, /^POST session\/moving-out/, /^POST homes/, /^DELETE passkeys/, /^POST (passkeys\/challenge|recovery)$/];
 
 export function makeWorld({ cameras = 4, isNew = false, isDemo = false } = {}) {
   const world = {
@@ -233,7 +233,7 @@ export class Mock {
 
   sessionObject(account) {
     const homes = [...this.world.homes.values()].filter((home) => home.members.has(account.id))
-      .map((home) => ({ id: home.id, name: home.name, time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone, role: home.members.get(account.id) }));
+      .map((home) => ({ id: home.id, name: home.name, time_zone: home.zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone, role: home.members.get(account.id) }));
     return { account: { id: account.id, name: account.name, is_operator: account.isOperator }, homes, expires: iso(this.now() + 86_400_000) };
   }
 
@@ -281,6 +281,13 @@ export class Mock {
     if (path === 'sessions' || path.startsWith('sessions/')) return this.sessions(response, method, session, path.slice('sessions/'.length));
     if (path === 'passkeys' && method === 'GET') return this.json(response, 200, { passkeys: world.keys, recovery: world.codes });
     if (path === 'recovery') return this.recovery(response);
+    if (path === 'session/moving-out') return this.movingOut(response, account, body);
+    if (path.startsWith('homes/') && method === 'PATCH') {
+      const home = world.homes.get(path.split('/')[1]);
+      if (body.name) home.name = body.name;
+      if (body.time_zone) home.zone = body.time_zone;
+      return this.json(response, 200, { id: home.id, name: home.name, time_zone: home.zone, role: home.members.get(account.id) });
+    }
     if (path === 'homes') return this.homes(response, method, account, body);
     return this.inHome(request, response, url, path.split('/').map(decodeURIComponent), account, body);
   }
@@ -315,6 +322,20 @@ export class Mock {
     world.accounts.set('first', account);
     world.homes.set('home', { id: 'home', name: body.home_name, members: new Map([['first', 'owner']]), rights: new Map(), cameras: new Map() });
     this.signIn(response, 201, account);
+  }
+
+  movingOut(response, account, body) {
+    const homes = body.homes.map((id) => {
+      const home = this.world.homes.get(id);
+      const others = [...home.members].filter(([who]) => who !== account.id);
+      if (home.members.get(account.id) === 'owner' && others.length > 0 && !others.some(([, role]) => role === 'owner')) throw new Refusal(409, 'last-owner', 'Somebody must own it.');
+      const destroyed = others.length === 0;
+      home.members.delete(account.id);
+      if (destroyed) this.world.homes.delete(id);
+      return { id, name: home.name, role: 'owner', destroyed, cameras: [...home.cameras.keys()].map((one) => ({ id: one, epoch: destroyed ? null : 7 })), grants: 0, tokens: 1, invitations: 2 };
+    });
+    const who = { id: account.id, name: account.name };
+    return this.json(response, 200, { account: who, by: who, at: iso(this.now()), homes });
   }
 
   /* What the owners of a home see of its invitations; `world.invitations` is made with the first. */
@@ -435,7 +456,7 @@ export class Mock {
     if (more === 'groups') return this.groupRights(response, method, home, id, last, body);
     if (thing === 'tokens') return this.tokens(response, method, home, account, id, body);
     if (thing === 'cameras') return this.changeCamera(response, method, home, account, id, body);
-    return this.people(response, method, home, id, last, body);
+    return this.people(response, method, home, account, [id, more, last], body);
   }
 
   changeCamera(response, method, home, account, id, body) {
@@ -545,14 +566,14 @@ export class Mock {
     };
   }
 
-  people(response, method, home, id, camera, body) {
+  people(response, method, home, account, [id, more, camera], body) {
     if (!id && method === 'GET') return this.json(response, 200, { people: [...home.members.keys()].map((one) => this.personObject(home, one)) });
     if (!id) {
       if ([...this.world.accounts.values()].some((one) => one.name === body.name)) throw new Refusal(409, 'name-taken', 'Somebody has this name.', { field: 'name' });
-      const account = { id: `p${this.world.accounts.size}`, name: body.name, password: body.password, isOperator: false };
-      this.world.accounts.set(account.id, account);
-      home.members.set(account.id, body.role);
-      return this.json(response, 201, this.personObject(home, account.id));
+      const fresh = { id: `p${this.world.accounts.size}`, name: body.name, password: body.password, isOperator: false };
+      this.world.accounts.set(fresh.id, fresh);
+      home.members.set(fresh.id, body.role);
+      return this.json(response, 201, this.personObject(home, fresh.id));
     }
     if (camera && method === 'GET') {
       const rights = rightsOf(home, id, camera);
@@ -573,6 +594,12 @@ export class Mock {
     }
     if (camera) {
       this.cut(id, camera, home.id);
+      return this.json(response, 204);
+    }
+    if (more === 'hand-over') {
+      home.members.set(id, 'owner');
+      if (body.then === 'leave') home.members.delete(account.id);
+      else home.members.set(account.id, body.then);
       return this.json(response, 204);
     }
     const owners = [...home.members.values()].filter((role) => role === 'owner').length;

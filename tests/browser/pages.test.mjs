@@ -207,6 +207,16 @@ describe('pages', { skip: isReal }, () => {
       await look(page, 'edit-remove', how);
       await page.keyboard.press('Escape');
       await visit('#/settings', 'settings', heading('settings.title'));
+      await visit('#/house/verdi', 'house', () => page.getByText(words['house.handWhy']).waitFor());
+      await page.getByRole('button', { name: words['house.hand'], exact: true }).click();
+      await page.getByText(words['house.handYou']).waitFor();
+      await look(page, 'house-hand', how);
+      await page.keyboard.press('Escape');
+      await visit('#/house/lago', 'house-alone', () => page.getByText(words['house.handNobody']).waitFor());
+      await page.getByRole('button', { name: words['house.move'], exact: true }).click();
+      await page.getByText(words['house.moveForever']).waitFor();
+      await look(page, 'house-move', how);
+      await page.keyboard.press('Escape');
       await visit('#/sessions', 'sessions', () => page.getByText('Chrome on Android').first().waitFor());
       await page.getByRole('button', { name: words['sessions.endAll'] }).click();
       await page.getByText(words['sessions.endAllThis']).waitFor();

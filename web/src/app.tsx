@@ -25,6 +25,7 @@ const AddCamera = later(async () => (await import('./pages/camera-form')).AddCam
 const EditCamera = later(async () => (await import('./pages/camera-form')).EditCamera);
 const Groups = later(async () => (await import('./pages/groups')).Groups);
 const Homes = later(async () => (await import('./pages/homes')).Homes);
+const House = later(async () => (await import('./pages/house')).House);
 const Invitations = later(async () => (await import('./pages/invitations')).Invitations);
 const Join = later(async () => (await import('./pages/join')).Join);
 const Passkeys = later(async () => (await import('./pages/passkeys')).Passkeys);
@@ -36,7 +37,7 @@ const Sessions = later(async () => (await import('./pages/sessions')).Sessions);
 const Settings = later(async () => (await import('./pages/settings')).Settings);
 
 const FETCHED: Partial<Record<Route['page'], { fetch(): Promise<void> }>> = {
-  add: AddCamera, edit: EditCamera, groups: Groups, homes: Homes, invitations: Invitations, passkeys: Passkeys, people: People, programs: Programs, publish: Publish,
+  add: AddCamera, edit: EditCamera, groups: Groups, homes: Homes, house: House, invitations: Invitations, passkeys: Passkeys, people: People, programs: Programs, publish: Publish,
   safety: Safety, sessions: Sessions, settings: Settings, welcome: Passkeys,
 };
 
@@ -99,7 +100,7 @@ function navItems(at: Route, home: Home | null, isOperator: boolean): NavItem[] 
     }
   }
   if (isOperator) add({ page: 'homes' }, t('nav.homes'), 'homes', home ? ['homes'] : ['homes', 'start']);
-  add({ page: 'settings' }, t('nav.settings'), 'settings', ['settings', 'sessions', 'passkeys']);
+  add({ page: 'settings' }, t('nav.settings'), 'settings', ['settings', 'sessions', 'passkeys', 'house']);
   return items;
 }
 
@@ -175,6 +176,7 @@ function SignedIn({ value }: { value: Session }) {
     if (at.page === 'homes' || (!home && asked === null && account.is_operator))
       return account.is_operator ? <Homes /> : <Nothing back={{ page: 'start' }} />;
     if (!home) return <Nothing back={{ page: 'start' }} />;
+    if (at.page === 'house') return <House key={home.id} home={home} session={value} />;
     return data && <HomePage at={at} home={home} homes={members} data={data} account={account.id} />;
   };
   return (

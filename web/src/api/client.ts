@@ -4,7 +4,7 @@ import { ways } from '../player/ways';
 import { clock } from '../state/clock';
 import type {
   AuditEntry, AuditGroup, Camera, CameraInput, Everyone, EveryoneReceipt, Group, Home, Passkey, PasskeyAsk, PasskeyList, PasskeyMade, PasskeyOptions,
-  PasskeyShown, Person, Probe, Role, ServerInfo, Session, SignedInAt, StreamName, Terms, Viewing, Watching, Why,
+  PasskeyShown, Person, Probe, Receipt, Role, ServerInfo, Session, SignedInAt, StreamName, Terms, Viewing, Watching, Why,
   Invitation, Right, Token, TokenMade, TokenPorts, Welcome,
 } from './types';
 
@@ -141,6 +141,11 @@ export const api = {
     request<{ entries: AuditEntry[]; has_more: boolean }>('GET',
       `/api/v1/audit?${ofHome(home)}&limit=50${groups.length > 0 ? `&groups=${groups.join(',')}` : ''}${before === undefined ? '' : `&before=${before}`}`),
   homes: async () => (await request<{ homes: Home[] }>('GET', '/api/v1/homes')).homes,
+  changeHome: (home: string, change: { name?: string; time_zone?: string }) =>
+    request<Home>('PATCH', `/api/v1/homes/${part(home)}`, change),
+  handOver: (home: string, account: string, then: 'adult' | 'child' | 'guest' | 'leave') =>
+    request<void>('POST', `/api/v1/people/${part(account)}/hand-over?${ofHome(home)}`, { then }),
+  moveOut: (homes: string[]) => request<Receipt>('POST', '/api/v1/session/moving-out', { homes }),
   addHome: (name: string) => request<Home>('POST', '/api/v1/homes', { name }),
   cameras: async (home: string) =>
     (await request<{ cameras: Camera[] }>('GET', `/api/v1/cameras?${ofHome(home)}`)).cameras,

@@ -280,6 +280,22 @@ export interface Group {
   people: ({ account: string } & Terms)[];
 }
 
+/* What ended when somebody moved out. */
+export interface Receipt {
+  account: { id: string; name: string };
+  by: { id: string; name: string };
+  at: string;
+  homes: {
+    id: string;
+    name: string;
+    destroyed: boolean;
+    cameras: { id: string; epoch: number | null }[];
+    grants: number;
+    tokens: number;
+    invitations: number;
+  }[];
+}
+
 /* Why somebody may see a camera now, or may not. */
 export interface Why {
   account: string;

@@ -7,6 +7,7 @@ import type { Session } from '../api/types';
 import { t } from '../i18n';
 import { protocolName } from '../player/slots';
 import { setTheme, theme, type Theme } from '../state/prefs';
+import { hrefOf } from '../state/route';
 import { server, signedOut } from '../state/session';
 import { useStore } from '../state/store';
 import { notify } from '../ui/announce';
@@ -124,6 +125,15 @@ export function Settings({ session }: { session: Session }) {
           </button>
         </div>
       </Section>
+      {session.homes.some((home) => home.role !== null) && (
+        <Section title={t('house.homes')}>
+          <div class="stack">
+            {session.homes.filter((home) => home.role !== null).map((home) => (
+              <a key={home.id} class="button" href={hrefOf({ page: 'house', home: home.id })}><Icon name="home" /> {home.name}</a>
+            ))}
+          </div>
+        </Section>
+      )}
       <Certificate />
       <Section title={t('settings.about')}>
         <p>{t('settings.version', { version: info?.version ?? '' })} · {t('settings.protocol', { protocol: protocolName() })}</p>

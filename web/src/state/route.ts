@@ -15,6 +15,7 @@ export type Route =
   | { page: 'invitations'; home: string }
   | { page: 'programs'; home: string }
   | { page: 'groups'; home: string }
+  | { page: 'house'; home: string }
   | { page: 'safety'; home: string }
   | { page: 'settings' }
   | { page: 'sessions' }
@@ -34,7 +35,7 @@ export function parseRoute(fragment: string): Route {
   }
   const [page, home, camera] = parts;
   if (page === 'settings' || page === 'sessions' || page === 'passkeys' || page === 'welcome' || page === 'homes') return { page };
-  if (home && (page === 'wall' || page === 'add' || page === 'people' || page === 'invitations' || page === 'programs' || page === 'groups' || page === 'safety')) return { page, home };
+  if (home && (page === 'wall' || page === 'add' || page === 'people' || page === 'invitations' || page === 'programs' || page === 'house' || page === 'groups' || page === 'safety')) return { page, home };
   if (home && camera && (page === 'camera' || page === 'edit' || page === 'publish')) return { page, home, camera };
   return { page: 'start' };
 }
