@@ -124,6 +124,8 @@ void cm_api_note_use(cm_api *api, const cm_asker *asker);
 void cm_call_record(const cm_call *call, const cm_audit_entry *what);
 /* The same if call->status is CM_OK: of a camera; of somebody whom it was done to. */
 void cm_call_record_camera(const cm_call *call, cm_audit_kind kind, const cm_camera_id *camera);
+/* Of anything else that has an id: a passkey, an invitation, a session. */
+void cm_call_record_of(const cm_call *call, cm_audit_kind kind, const char id[CM_ID_SIZE]);
 void cm_call_record_person(const cm_call *call, const cm_audit_entry *what,
                            const cm_account_id *person);
 

@@ -13,7 +13,8 @@ void cm_call_record(const cm_call *call, const cm_audit_entry *what)
     cm_audit_entry entry = *what;
     entry.when = cm_loop_wall(call->api->config.loop);
     entry.account = call->who.account;
-    if (entry.home.text[0] == '\0' && entry.kind != CM_AUDIT_SIGN_OUT)
+    /* What somebody does to his own account is of no home, whichever he named. */
+    if (entry.home.text[0] == '\0' && call->route->permission != CM_PERMISSION_SESSION)
         entry.home = call->home;
     CM_IGNORE(cm_audit_keep(call->api->config.audit, &entry, (cm_slice){.size = 0}),
               "what happened has happened: the log of the server says that the audit fails");
@@ -23,6 +24,14 @@ void cm_call_record_camera(const cm_call *call, cm_audit_kind kind, const cm_cam
 {
     if (call->status == CM_OK)
         cm_call_record(call, &(cm_audit_entry){.kind = kind, .camera = *camera});
+}
+
+void cm_call_record_of(const cm_call *call, cm_audit_kind kind, const char id[CM_ID_SIZE])
+{
+    cm_audit_entry entry = {.kind = kind};
+    cm_slice_copy(cm_slice_over(id, CM_ID_SIZE), entry.other, sizeof entry.other);
+    if (call->status == CM_OK)
+        cm_call_record(call, &entry);
 }
 
 void cm_call_record_person(const cm_call *call, const cm_audit_entry *what,
@@ -210,16 +219,34 @@ static void set_id(json_t *json, const char *member, const char id[CM_ID_SIZE])
     json_object_set_new(json, member, id[0] != '\0' ? json_string(id) : json_null());
 }
 
+static bool is_about_role(cm_audit_kind kind)
+{
+    return kind == CM_AUDIT_MEMBER_ADDED || kind == CM_AUDIT_MEMBER_ROLE ||
+           kind == CM_AUDIT_INVITATION_MADE || kind == CM_AUDIT_INVITATION_TAKEN ||
+           kind == CM_AUDIT_HOME_HANDED_OVER || kind == CM_AUDIT_MOVED_OUT;
+}
+
 /* What only some kinds have. */
 static void add_details(json_t *json, const cm_audit_entry *e)
 {
-    if (e->kind == CM_AUDIT_MEMBER_ADDED || e->kind == CM_AUDIT_MEMBER_ROLE)
-        json_object_set_new(json, "role", json_string(cm_role_name((cm_role)e->value)));
+    if (is_about_role(e->kind)) {
+        if (e->value != CM_ROLE_NONE)
+            json_object_set_new(json, "role", json_string(cm_role_name((cm_role)e->value)));
+    } else if (e->kind == CM_AUDIT_GRANT_PUT || e->kind == CM_AUDIT_GROUP_GRANT_PUT)
+        cm_terms_add_json(&(cm_grant_terms){.rights = e->value,
+                                            .hours = e->hours,
+                                            .not_before = e->not_before,
+                                            .not_after = e->not_after},
+                          json);
     else if (e->kind == CM_AUDIT_SIGN_IN)
         json_object_set_new(json, "method",
                             json_string(cm_session_method_name((cm_session_method)e->value)));
     else if (e->value != 0)
         json_object_set_new(json, "rights", cm_rights_json(e->value));
+    if (e->is_command)
+        json_object_set_new(json, "command", json_true());
+    if (e->group[0] != '\0')
+        json_object_set_new(json, "group", json_string(e->group));
     if (e->cause != CM_AUDIT_CAUSE_NONE)
         json_object_set_new(json, "cause", json_string(cm_audit_cause_name(e->cause)));
     if (e->count != 0)

@@ -95,6 +95,23 @@ void cm_route_groups(cm_call *call)
         cm_call_read(call, read_groups, answer_groups);
 }
 
+/* ---- account ---- */
+
+/* Of a step that went well. `person` empty: of the group itself. */
+static void record(const cm_call *call, cm_audit_kind kind, const cm_grant_terms *terms)
+{
+    const groups *g = call->data;
+    cm_audit_entry what = {.kind = kind};
+    cm_slice_copy(cm_slice_over(g->key.group.text, CM_ID_SIZE), what.group, sizeof what.group);
+    if (terms != NULL) {
+        what.value = terms->rights;
+        what.hours = terms->hours;
+        what.not_before = terms->not_before;
+        what.not_after = terms->not_after;
+    }
+    cm_call_record_person(call, &what, &g->account);
+}
+
 /* ---- making and changing ---- */
 
 /* "cameras": a list of ids. False: a problem was answered. */
@@ -151,6 +168,7 @@ static void create_group(cm_call *call)
     groups *g = call->data;
     call->status = cm_store_group_create(call->api->config.store, &g->key, g->name, &g->wanted,
                                          cm_loop_wall(call->api->config.loop));
+    record(call, CM_AUDIT_GROUP_MADE, NULL);
 }
 
 void cm_route_group_create(cm_call *call)
@@ -165,6 +183,7 @@ static void update_group(cm_call *call)
     groups *g = call->data;
     call->status = cm_store_group_update(call->api->config.store, &g->key, g->name,
                                          g->has_cameras ? &g->wanted : NULL, &call->change);
+    record(call, CM_AUDIT_GROUP_CHANGED, NULL);
 }
 
 void cm_route_group_update(cm_call *call)
@@ -179,6 +198,7 @@ static void delete_group(cm_call *call)
 {
     const groups *g = call->data;
     call->status = cm_store_group_delete(call->api->config.store, &g->key, &call->change);
+    record(call, CM_AUDIT_GROUP_DELETED, NULL);
 }
 
 void cm_route_group_delete(cm_call *call)
@@ -195,7 +215,7 @@ static void put_grant(cm_call *call)
     groups *g = call->data;
     cm_store *store = call->api->config.store;
     cm_stored_home home;
-    cm_grant_terms terms;
+    cm_grant_terms terms = {.rights = 0};
     call->status = cm_store_home_find(store, &call->home, &home);
     if (call->status == CM_OK)
         call->status = cm_terms_finish(&g->asked, cm_store_zone(store, cm_slice_of(home.time_zone)),
@@ -204,6 +224,7 @@ static void put_grant(cm_call *call)
         call->status =
             cm_store_group_grant_put(store, &g->key, &g->account, &terms,
                                      cm_loop_wall(call->api->config.loop), &call->change);
+    record(call, CM_AUDIT_GROUP_GRANT_PUT, &terms);
 }
 
 void cm_route_group_grant_put(cm_call *call)
@@ -223,6 +244,7 @@ static void remove_grant(cm_call *call)
     const groups *g = call->data;
     call->status =
         cm_store_group_grant_remove(call->api->config.store, &g->key, &g->account, &call->change);
+    record(call, CM_AUDIT_GROUP_GRANT_REMOVED, NULL);
 }
 
 void cm_route_group_grant_delete(cm_call *call)

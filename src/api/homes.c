@@ -60,13 +60,19 @@ void cm_route_homes(cm_call *call)
     cm_call_read(call, read_all_homes, answer_all_homes);
 }
 
+/* Of a step that went well. */
+static void record(const cm_call *call, cm_audit_kind kind, const cm_home_id *home)
+{
+    if (call->status == CM_OK)
+        cm_call_record(call, &(cm_audit_entry){.kind = kind, .home = *home});
+}
+
 static void create_home(cm_call *call)
 {
     call->status = cm_store_home_create(call->api->config.store, call->data,
                                         cm_loop_wall(call->api->config.loop));
     const cm_stored_home *home = call->data;
-    if (call->status == CM_OK)
-        cm_call_record(call, &(cm_audit_entry){.kind = CM_AUDIT_HOME_ADDED, .home = home->id});
+    record(call, CM_AUDIT_HOME_ADDED, &home->id);
 }
 
 static void answer_created(cm_call *call)
@@ -123,6 +129,7 @@ static void update_home(cm_call *call)
     }
     if (call->status == CM_OK)
         call->status = cm_store_home_find(store, &call->home, &c->home);
+    record(call, CM_AUDIT_HOME_CHANGED, &call->home);
 }
 
 static void answer_updated(cm_call *call)
@@ -196,12 +203,14 @@ static void suspend(cm_call *call)
     call->status =
         cm_store_home_suspend(call->api->config.store, &h->home, cm_slice_of(call->who.name),
                               h->why, cm_loop_wall(call->api->config.loop), &call->change);
+    record(call, CM_AUDIT_HOME_SUSPENDED, &h->home);
 }
 
 static void resume(cm_call *call)
 {
     const holding *h = call->data;
     call->status = cm_store_home_resume(call->api->config.store, &h->home);
+    record(call, CM_AUDIT_HOME_RESUMED, &h->home);
     call->change.home = h->home; /* who waits for pictures is decided again */
 }
 

@@ -46,6 +46,11 @@ static void make(cm_call *call)
     call->status =
         cm_identity_make_invitation(call->api->config.identity, &m->fresh,
                                     cm_loop_wall(call->api->config.loop), &m->token, &m->made);
+    cm_audit_entry what = {
+        .kind = CM_AUDIT_INVITATION_MADE, .home = m->fresh.home, .value = m->fresh.role};
+    cm_slice_copy(cm_slice_over(m->made.id, CM_ID_SIZE), what.other, sizeof what.other);
+    if (call->status == CM_OK)
+        cm_call_record(call, &what);
 }
 
 static void answer_made(cm_call *call)
@@ -231,6 +236,7 @@ static void revoke(cm_call *call)
 {
     call->status = cm_store_invitation_revoke(call->api->config.store, &call->home,
                                               cm_slice_of(call->parameters.ids[0]));
+    cm_call_record_of(call, CM_AUDIT_INVITATION_ENDED, call->parameters.ids[0]);
 }
 
 static void answer_revoked(cm_call *call)

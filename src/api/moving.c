@@ -82,6 +82,21 @@ static json_t *receipt_json(const cm_call *call)
                      "at", cm_time_json(m->at), "homes", homes);
 }
 
+/* In each home; one that he was the last to leave is gone as well. */
+static void record_moved(const cm_call *call)
+{
+    const moving *m = call->data;
+    for (size_t i = 0; i < m->count; i++) {
+        const cm_moved_home *home = &m->moved[i];
+        const cm_audit_entry what = {
+            .kind = CM_AUDIT_MOVED_OUT, .home = home->id, .value = home->role};
+        cm_call_record_person(call, &what, &m->account);
+        if (home->was_destroyed)
+            cm_call_record(call,
+                           &(cm_audit_entry){.kind = CM_AUDIT_HOME_REMOVED, .home = home->id});
+    }
+}
+
 static void move_out(cm_call *call)
 {
     moving *m = call->data;
@@ -94,6 +109,8 @@ static void move_out(cm_call *call)
     cm_slice_copy(cm_slice_over(account.name, sizeof account.name), m->name, sizeof m->name);
     m->at = cm_loop_wall(call->api->config.loop);
     call->status = cm_store_move_out(store, &move, m->moved, &call->change);
+    if (call->status == CM_OK)
+        record_moved(call);
     if (call->status == CM_OK)
         m->receipt = receipt_json(call); /* of the change, which is told and gone after this */
 }
@@ -152,6 +169,8 @@ static void hand_over(cm_call *call)
 {
     const moving *m = call->data;
     call->status = cm_store_home_hand_over(call->api->config.store, &m->hand_over, &call->change);
+    const cm_audit_entry what = {.kind = CM_AUDIT_HOME_HANDED_OVER, .value = m->hand_over.then};
+    cm_call_record_person(call, &what, &m->hand_over.to);
 }
 
 static void answer_handed_over(cm_call *call)

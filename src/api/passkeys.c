@@ -311,6 +311,7 @@ static void remove_it(cm_call *call)
 {
     call->status = cm_store_passkey_remove(call->api->config.store, &call->who.account,
                                            cm_slice_of(call->parameters.ids[0]), &call->change);
+    cm_call_record_of(call, CM_AUDIT_PASSKEY_REMOVED, call->parameters.ids[0]);
 }
 
 static void answer_removed(cm_call *call)

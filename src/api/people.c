@@ -242,8 +242,12 @@ static void put_grant(cm_call *call)
     if (call->status == CM_OK)
         call->status = cm_store_grant_put(store, &camera, &p->account, &terms, false,
                                           cm_loop_wall(call->api->config.loop), &call->change);
-    const cm_audit_entry what = {
-        .kind = CM_AUDIT_GRANT_PUT, .camera = camera.camera, .value = terms.rights};
+    const cm_audit_entry what = {.kind = CM_AUDIT_GRANT_PUT,
+                                 .camera = camera.camera,
+                                 .value = terms.rights,
+                                 .hours = terms.hours,
+                                 .not_before = terms.not_before,
+                                 .not_after = terms.not_after};
     cm_call_record_person(call, &what, &p->account);
 }
 

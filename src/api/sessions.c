@@ -72,8 +72,7 @@ static void end_one(cm_call *call)
 {
     call->status = cm_store_session_end_named(call->api->config.store, &call->who.account,
                                               cm_slice_of(call->parameters.ids[0]), &call->change);
-    if (call->status == CM_OK)
-        cm_call_record(call, &(cm_audit_entry){.kind = CM_AUDIT_SIGN_OUT});
+    cm_call_record_of(call, CM_AUDIT_SESSION_ENDED, call->parameters.ids[0]);
 }
 
 static void end_others(cm_call *call)
@@ -81,7 +80,7 @@ static void end_others(cm_call *call)
     call->status = cm_store_sessions_end_all(call->api->config.store, &call->who.account,
                                              call->asker.token_hash, &call->change);
     if (call->status == CM_OK)
-        cm_call_record(call, &(cm_audit_entry){.kind = CM_AUDIT_SIGN_OUT});
+        cm_call_record(call, &(cm_audit_entry){.kind = CM_AUDIT_SESSIONS_ENDED});
 }
 
 static void answer_ended(cm_call *call)

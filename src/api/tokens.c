@@ -169,11 +169,7 @@ static void revoke(cm_call *call)
 {
     call->status = cm_store_token_revoke(call->api->config.store, &call->home,
                                          cm_slice_of(call->parameters.ids[0]), &call->change);
-    cm_audit_entry what = {.kind = CM_AUDIT_TOKEN_REVOKED};
-    cm_slice_copy(cm_slice_over(call->parameters.ids[0], CM_ID_SIZE), what.other,
-                  sizeof what.other);
-    if (call->status == CM_OK)
-        cm_call_record(call, &what);
+    cm_call_record_of(call, CM_AUDIT_TOKEN_REVOKED, call->parameters.ids[0]);
 }
 
 static void answer_revoked(cm_call *call)

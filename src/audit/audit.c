@@ -35,11 +35,12 @@ static cm_slice write_item(const cm_audit_entry *given, cm_slice private_bytes,
                            uint8_t storage[ITEM_MAX])
 {
     cm_audit_entry entry = *given;
+    const bool has_private = private_bytes.size > 0 && cm_audit_kind_has_private(entry.kind);
     entry.has_private = false;
     cm_writer w = cm_writer_over(storage, ITEM_MAX);
     const size_t size = cm_write_reserve(&w, 4);
-    cm_write_u8(&w, private_bytes.size > 0);
-    if (private_bytes.size > 0) {
+    cm_write_u8(&w, has_private);
+    if (has_private) {
         const cm_audit_private slot = make_private(&entry, private_bytes);
         cm_audit_private_write(&w, &slot);
     }

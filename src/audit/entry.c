@@ -14,6 +14,17 @@ enum {
     HAS_VIEWING = 1 << 7,
     HAS_FRAMES = 1 << 8,
     HAS_PRIVATE = 1 << 9,
+    HAS_GROUP = 1 << 10,
+    HAS_TERMS = 1 << 11,
+};
+
+/* What most entries have not stands at their end, each with its bit in a byte before. With none of
+ * it there is no such byte: so were all entries before there was any. */
+enum { MORE_COMMAND = 1 << 0, MORE_TERMS = 1 << 1, MORE_ALL = MORE_COMMAND | MORE_TERMS };
+
+enum {
+    GRANT = HAS_ACCOUNT | HAS_OTHER | HAS_VALUE | HAS_TERMS,
+    REFUSAL = HAS_ACCOUNT | HAS_CAUSE | HAS_COUNT | HAS_SINCE,
 };
 
 typedef struct schema {
@@ -40,8 +51,14 @@ static const schema SCHEMAS[CM_AUDIT_KINDS] = {
     [CM_AUDIT_EVERYONE_OUT] = {"everyone-out", HAS_ACCOUNT | HAS_COUNT, CM_AUDIT_GROUP_PEOPLE},
     [CM_AUDIT_PERSON_SIGNED_OUT] = {"person-signed-out", HAS_ACCOUNT | HAS_OTHER,
                                     CM_AUDIT_GROUP_PEOPLE},
-    [CM_AUDIT_GRANT_PUT] = {"grant-put", HAS_CAMERA | HAS_ACCOUNT | HAS_OTHER | HAS_VALUE,
-                            CM_AUDIT_GROUP_RIGHTS},
+    [CM_AUDIT_PASSKEY_ADDED] = {"passkey-added", HAS_ACCOUNT | HAS_OTHER, CM_AUDIT_GROUP_PEOPLE},
+    [CM_AUDIT_PASSKEY_REMOVED] = {"passkey-removed", HAS_ACCOUNT | HAS_OTHER,
+                                  CM_AUDIT_GROUP_PEOPLE},
+    [CM_AUDIT_PASSKEY_REFUSED] = {"passkey-refused", REFUSAL | HAS_PRIVATE,
+                                  CM_AUDIT_GROUP_REFUSALS},
+    [CM_AUDIT_RECOVERY_MADE] = {"recovery-made", HAS_ACCOUNT | HAS_COUNT, CM_AUDIT_GROUP_PEOPLE},
+    [CM_AUDIT_RECOVERY_USED] = {"recovery-used", HAS_ACCOUNT | HAS_PRIVATE, CM_AUDIT_GROUP_PEOPLE},
+    [CM_AUDIT_GRANT_PUT] = {"grant-put", HAS_CAMERA | GRANT, CM_AUDIT_GROUP_RIGHTS},
     [CM_AUDIT_GRANT_REMOVED] = {"grant-removed", HAS_CAMERA | HAS_ACCOUNT | HAS_OTHER,
                                 CM_AUDIT_GROUP_RIGHTS},
     [CM_AUDIT_TOKEN_MADE] = {"token-made", HAS_CAMERA | HAS_ACCOUNT | HAS_OTHER | HAS_VALUE,
@@ -57,6 +74,21 @@ static const schema SCHEMAS[CM_AUDIT_KINDS] = {
     [CM_AUDIT_GUEST_LINK_REFUSED] = {"guest-link-refused",
                                      HAS_CAMERA | HAS_ACCOUNT | HAS_CAUSE | HAS_COUNT | HAS_SINCE |
                                          HAS_PRIVATE,
+                                     CM_AUDIT_GROUP_REFUSALS},
+    [CM_AUDIT_GROUP_MADE] = {"group-made", HAS_ACCOUNT | HAS_GROUP, CM_AUDIT_GROUP_RIGHTS},
+    [CM_AUDIT_GROUP_CHANGED] = {"group-changed", HAS_ACCOUNT | HAS_GROUP, CM_AUDIT_GROUP_RIGHTS},
+    [CM_AUDIT_GROUP_DELETED] = {"group-deleted", HAS_ACCOUNT | HAS_GROUP, CM_AUDIT_GROUP_RIGHTS},
+    [CM_AUDIT_GROUP_GRANT_PUT] = {"group-grant-put", GRANT | HAS_GROUP, CM_AUDIT_GROUP_RIGHTS},
+    [CM_AUDIT_GROUP_GRANT_REMOVED] = {"group-grant-removed", HAS_ACCOUNT | HAS_OTHER | HAS_GROUP,
+                                      CM_AUDIT_GROUP_RIGHTS},
+    [CM_AUDIT_INVITATION_MADE] = {"invitation-made", HAS_ACCOUNT | HAS_OTHER | HAS_VALUE,
+                                  CM_AUDIT_GROUP_PEOPLE},
+    [CM_AUDIT_INVITATION_TAKEN] = {"invitation-taken",
+                                   HAS_ACCOUNT | HAS_OTHER | HAS_VALUE | HAS_PRIVATE,
+                                   CM_AUDIT_GROUP_PEOPLE},
+    [CM_AUDIT_INVITATION_ENDED] = {"invitation-ended", HAS_ACCOUNT | HAS_OTHER,
+                                   CM_AUDIT_GROUP_PEOPLE},
+    [CM_AUDIT_INVITATION_REFUSED] = {"invitation-refused", REFUSAL | HAS_PRIVATE,
                                      CM_AUDIT_GROUP_REFUSALS},
     [CM_AUDIT_CAMERA_ADDED] = {"camera-added", HAS_CAMERA | HAS_ACCOUNT, CM_AUDIT_GROUP_CAMERAS},
     [CM_AUDIT_CAMERA_CHANGED] = {"camera-changed", HAS_CAMERA | HAS_ACCOUNT,
@@ -83,6 +115,19 @@ static const schema SCHEMAS[CM_AUDIT_KINDS] = {
     [CM_AUDIT_GAP] = {"gap", HAS_COUNT, CM_AUDIT_GROUP_SERVER},
     [CM_AUDIT_LOG_REPAIRED] = {"log-repaired", HAS_COUNT, CM_AUDIT_GROUP_SERVER},
     [CM_AUDIT_LOG_SHORTENED] = {"log-shortened", HAS_COUNT, CM_AUDIT_GROUP_SERVER},
+    [CM_AUDIT_HOME_CHANGED] = {"home-changed", HAS_ACCOUNT, CM_AUDIT_GROUP_PEOPLE},
+    [CM_AUDIT_HOME_SUSPENDED] = {"home-suspended", HAS_ACCOUNT, CM_AUDIT_GROUP_RIGHTS},
+    [CM_AUDIT_HOME_RESUMED] = {"home-resumed", HAS_ACCOUNT, CM_AUDIT_GROUP_RIGHTS},
+    [CM_AUDIT_HOME_HANDED_OVER] = {"home-handed-over", HAS_ACCOUNT | HAS_OTHER | HAS_VALUE,
+                                   CM_AUDIT_GROUP_PEOPLE},
+    [CM_AUDIT_MOVED_OUT] = {"moved-out", HAS_ACCOUNT | HAS_OTHER | HAS_VALUE,
+                            CM_AUDIT_GROUP_PEOPLE},
+    [CM_AUDIT_SESSION_ENDED] = {"session-ended", HAS_ACCOUNT | HAS_OTHER, CM_AUDIT_GROUP_PEOPLE},
+    [CM_AUDIT_SESSIONS_ENDED] = {"sessions-ended", HAS_ACCOUNT, CM_AUDIT_GROUP_PEOPLE},
+    [CM_AUDIT_ACCOUNT_ADDED] = {"account-added", HAS_ACCOUNT | HAS_OTHER, CM_AUDIT_GROUP_PEOPLE},
+    [CM_AUDIT_ACCOUNT_REMOVED] = {"account-removed", HAS_ACCOUNT | HAS_OTHER,
+                                  CM_AUDIT_GROUP_PEOPLE},
+    [CM_AUDIT_PASSWORD_RESET] = {"password-reset", HAS_OTHER, CM_AUDIT_GROUP_PEOPLE},
 };
 
 static const char *const CAUSES[CM_AUDIT_CAUSES] = {
@@ -91,6 +136,14 @@ static const char *const CAUSES[CM_AUDIT_CAUSES] = {
     [CM_AUDIT_CAUSE_WRONG_PASSWORD] = "wrong-name-or-password",
     [CM_AUDIT_CAUSE_TOO_MANY_TRIES] = "too-many-tries",
     [CM_AUDIT_CAUSE_NO_SUCH_TOKEN] = "no-such-token",
+    [CM_AUDIT_CAUSE_WRONG_CODE] = "wrong-name-or-code",
+    [CM_AUDIT_CAUSE_NO_CHALLENGE] = "no-challenge",
+    [CM_AUDIT_CAUSE_NO_PASSKEY] = "no-such-passkey",
+    [CM_AUDIT_CAUSE_SIGNATURE] = "bad-signature",
+    [CM_AUDIT_CAUSE_COUNTER_WENT_BACK] = "counter-went-back",
+    [CM_AUDIT_CAUSE_NO_SUCH_INVITATION] = "no-such-invitation",
+    [CM_AUDIT_CAUSE_ALREADY_MEMBER] = "already-member",
+    [CM_AUDIT_CAUSE_NAME_TAKEN] = "name-taken",
     [CM_AUDIT_CAUSE_SESSION_OVER] = "session-over",
     [CM_AUDIT_CAUSE_ACCOUNT_HELD_OFF] = "account-held-off",
     [CM_AUDIT_CAUSE_OPERATOR] = "operator",
@@ -131,6 +184,11 @@ cm_status cm_audit_kind_parse(cm_slice text, cm_audit_kind *out)
             return CM_OK;
         }
     return CM_REFUSE;
+}
+
+bool cm_audit_kind_has_private(cm_audit_kind kind)
+{
+    return (unsigned)kind < CM_AUDIT_KINDS && (SCHEMAS[kind].fields & HAS_PRIVATE) != 0;
 }
 
 cm_audit_group cm_audit_group_of(cm_audit_kind kind)
@@ -211,6 +269,30 @@ static void write_what(cm_writer *w, const cm_audit_entry *entry, uint32_t field
         cm_write_u64(w, entry->count);
     if (fields & HAS_SINCE)
         cm_write_u64(w, (uint64_t)entry->since.us);
+    if (fields & HAS_GROUP)
+        write_id(w, entry->group);
+}
+
+static uint8_t more_of(const cm_audit_entry *entry, uint32_t fields)
+{
+    const bool has_terms = (entry->hours.days | entry->hours.from | entry->hours.to) != 0 ||
+                           entry->not_before.us != 0 || entry->not_after.us != 0;
+    return (uint8_t)((entry->is_command ? MORE_COMMAND : 0) |
+                     ((fields & HAS_TERMS) != 0 && has_terms ? MORE_TERMS : 0));
+}
+
+static void write_more(cm_writer *w, const cm_audit_entry *entry, uint8_t more)
+{
+    if (more == 0)
+        return;
+    cm_write_u8(w, more);
+    if ((more & MORE_TERMS) == 0)
+        return;
+    cm_write_u8(w, entry->hours.days);
+    cm_write_u16(w, entry->hours.from);
+    cm_write_u16(w, entry->hours.to);
+    cm_write_u64(w, (uint64_t)entry->not_before.us);
+    cm_write_u64(w, (uint64_t)entry->not_after.us);
 }
 
 void cm_audit_entry_write(cm_writer *w, const cm_audit_entry *entry)
@@ -233,6 +315,7 @@ void cm_audit_entry_write(cm_writer *w, const cm_audit_entry *entry)
         if (entry->has_private)
             cm_write_slice(w, cm_slice_over(entry->commitment, sizeof entry->commitment));
     }
+    write_more(w, entry, more_of(entry, fields));
 }
 
 /* ---- parsing ---- */
@@ -281,6 +364,8 @@ static void read_what(cm_reader *r, uint32_t fields, cm_audit_entry *out)
         out->count = cm_read_u64(r);
     if (fields & HAS_SINCE)
         out->since.us = (int64_t)cm_read_u64(r);
+    if (fields & HAS_GROUP)
+        read_id(r, out->group);
 }
 
 static void read_private(cm_reader *r, cm_audit_entry *out)
@@ -292,6 +377,24 @@ static void read_private(cm_reader *r, cm_audit_entry *out)
     if (out->has_private)
         cm_slice_copy(cm_read_slice(r, sizeof out->commitment), out->commitment,
                       sizeof out->commitment);
+}
+
+static void read_more(cm_reader *r, uint32_t fields, cm_audit_entry *out)
+{
+    if (cm_reader_finish(r) == CM_OK)
+        return; /* nothing more */
+    const uint8_t more = cm_read_u8(r);
+    out->is_command = (more & MORE_COMMAND) != 0;
+    if ((more & MORE_TERMS) != 0) {
+        out->hours.days = cm_read_u8(r);
+        out->hours.from = cm_read_u16(r);
+        out->hours.to = cm_read_u16(r);
+        out->not_before.us = (int64_t)cm_read_u64(r);
+        out->not_after.us = (int64_t)cm_read_u64(r);
+    }
+    if (more == 0 || (more & ~MORE_ALL) != 0 || more_of(out, fields) != more ||
+        !cm_hours_are_sound(&out->hours))
+        r->failed = true;
 }
 
 cm_slice cm_audit_entry_home(cm_slice bytes)
@@ -320,6 +423,7 @@ cm_status cm_audit_entry_parse(cm_slice bytes, cm_audit_entry *out)
         read_frames(&r, &entry);
     if (fields & HAS_PRIVATE)
         read_private(&r, &entry);
+    read_more(&r, fields, &entry);
     CM_TRY(cm_reader_finish(&r));
     *out = entry;
     return CM_OK;

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/hours.h"
 #include "base/id.h"
 #include "base/reader.h"
 #include "base/writer.h"
@@ -28,16 +29,28 @@ typedef enum cm_audit_kind {
     CM_AUDIT_MEMBER_ADDED = 8,     /* account, other: the member, value: cm_role */
     CM_AUDIT_MEMBER_ROLE = 9,      /* the same */
     CM_AUDIT_MEMBER_REMOVED = 10,  /* account, other: the member */
+    CM_AUDIT_PASSKEY_ADDED = 11,   /* account, other: the passkey */
+    CM_AUDIT_PASSKEY_REMOVED = 12, /* the same */
+    CM_AUDIT_PASSKEY_REFUSED = 13, /* account if one is named, cause, count, private */
+    CM_AUDIT_RECOVERY_MADE = 14,   /* account, count: codes; those from before are void */
+    CM_AUDIT_RECOVERY_USED = 15,   /* account, private; the sign-in has an entry of its own */
     /* rights */
-    CM_AUDIT_GRANT_PUT = 16,       /* camera, account, other: to whom, value: rights */
-    CM_AUDIT_GRANT_REMOVED = 17,   /* camera, account, other: from whom */
-    CM_AUDIT_TOKEN_MADE = 18,      /* camera, account, other: the token, value: rights */
-    CM_AUDIT_TOKEN_REVOKED = 19,   /* account, other: the token */
-    CM_AUDIT_CUT = 20,             /* camera if one, other: whose if one's, count: epochs raised */
-    CM_AUDIT_GUEST_LINK_MADE = 28, /* camera, account, other: the link */
-    CM_AUDIT_GUEST_LINK_REVOKED = 29, /* account, other: the link */
-    CM_AUDIT_GUEST_LINK_OPENED = 30,  /* camera, other: the link, private */
-    CM_AUDIT_GUEST_LINK_REFUSED = 31, /* camera, account: the link, cause, count, since, private */
+    CM_AUDIT_GRANT_PUT = 16,     /* camera, account, other: to whom, value: rights */
+    CM_AUDIT_GRANT_REMOVED = 17, /* camera, account, other: from whom */
+    CM_AUDIT_TOKEN_MADE = 18,    /* camera, account, other: the token, value: rights */
+    CM_AUDIT_TOKEN_REVOKED = 19, /* account, other: the token */
+    CM_AUDIT_CUT = 20,           /* camera if one, other: whose if one's, count: epochs raised */
+    CM_AUDIT_GROUP_MADE = 21,    /* account, group */
+    CM_AUDIT_GROUP_CHANGED = 22, /* its name, or its cameras */
+    CM_AUDIT_GROUP_DELETED = 23,
+    CM_AUDIT_GROUP_GRANT_PUT = 24,     /* account, other: to whom, value: rights, group */
+    CM_AUDIT_GROUP_GRANT_REMOVED = 25, /* account, other: from whom, group */
+    CM_AUDIT_INVITATION_MADE = 26,     /* account, other: the invitation, value: cm_role */
+    CM_AUDIT_INVITATION_TAKEN = 27,    /* account: who joined, other, value, private */
+    CM_AUDIT_GUEST_LINK_MADE = 28,     /* camera, account, other: the link */
+    CM_AUDIT_GUEST_LINK_REVOKED = 29,  /* account, other: the link */
+    CM_AUDIT_GUEST_LINK_OPENED = 30,   /* camera, other: the link, private */
+    CM_AUDIT_GUEST_LINK_REFUSED = 31,  /* camera, account: the link, cause, count, since, private */
     /* cameras */
     CM_AUDIT_CAMERA_ADDED = 32, /* camera, account */
     CM_AUDIT_CAMERA_CHANGED = 33,
@@ -59,12 +72,26 @@ typedef enum cm_audit_kind {
     CM_AUDIT_GAP = 68,           /* count: entries that there was no room for */
     CM_AUDIT_LOG_REPAIRED = 69,  /* count: bytes of an unfinished batch, cut off at the start */
     CM_AUDIT_LOG_SHORTENED = 70, /* count: entries that there were once */
-    CM_AUDIT_KINDS = 71,
+    /* homes and sessions */
+    CM_AUDIT_HOME_CHANGED = 80,       /* account; its name or time zone */
+    CM_AUDIT_HOME_SUSPENDED = 81,     /* account: the operator */
+    CM_AUDIT_HOME_RESUMED = 82,       /* the same */
+    CM_AUDIT_HOME_HANDED_OVER = 83,   /* account, other: the owner now, value: cm_role, 0: left */
+    CM_AUDIT_MOVED_OUT = 84,          /* account, other: who moved, value: the cm_role he had */
+    CM_AUDIT_SESSION_ENDED = 85,      /* account, other: one session, by its name */
+    CM_AUDIT_SESSIONS_ENDED = 86,     /* account: all of his but the one he asks by */
+    CM_AUDIT_ACCOUNT_ADDED = 87,      /* account, other: whose; of no home */
+    CM_AUDIT_ACCOUNT_REMOVED = 88,    /* the same */
+    CM_AUDIT_PASSWORD_RESET = 89,     /* other: whose */
+    CM_AUDIT_INVITATION_ENDED = 90,   /* account, other: the invitation, taken back */
+    CM_AUDIT_INVITATION_REFUSED = 91, /* account if one is named, cause, count, private */
+    CM_AUDIT_KINDS = 92,
 } cm_audit_kind;
 
 /* "view-begin"; NULL: there is no such kind. */
 const char *cm_audit_kind_name(cm_audit_kind kind);
 cm_status cm_audit_kind_parse(cm_slice text, cm_audit_kind *out);
+bool cm_audit_kind_has_private(cm_audit_kind kind);
 
 typedef enum cm_audit_cause {
     CM_AUDIT_CAUSE_NONE = 0,
@@ -73,6 +100,14 @@ typedef enum cm_audit_cause {
     CM_AUDIT_CAUSE_WRONG_PASSWORD = 2,
     CM_AUDIT_CAUSE_TOO_MANY_TRIES = 3,
     CM_AUDIT_CAUSE_NO_SUCH_TOKEN = 4,
+    CM_AUDIT_CAUSE_WRONG_CODE = 5,   /* of recovery */
+    CM_AUDIT_CAUSE_NO_CHALLENGE = 6, /* of passkeys: made for something else, or over */
+    CM_AUDIT_CAUSE_NO_PASSKEY = 7,   /* none of ours, or another account's */
+    CM_AUDIT_CAUSE_SIGNATURE = 8,
+    CM_AUDIT_CAUSE_COUNTER_WENT_BACK = 9,   /* the passkey may have been copied */
+    CM_AUDIT_CAUSE_NO_SUCH_INVITATION = 10, /* used, taken back, over, or never made */
+    CM_AUDIT_CAUSE_ALREADY_MEMBER = 11,
+    CM_AUDIT_CAUSE_NAME_TAKEN = 12,
     /* of grants */
     CM_AUDIT_CAUSE_SESSION_OVER = 16,
     CM_AUDIT_CAUSE_ACCOUNT_HELD_OFF = 17,
@@ -154,6 +189,12 @@ typedef struct cm_audit_entry {
     uint32_t streams; /* bit 1 << stream */
     cm_audit_frames frames[CM_AUDIT_STREAMS_MAX];
     size_t frame_count;
+    char group[CM_ID_SIZE]; /* of cameras */
+    /* Of what was granted: by the clock of the home, and from and until (0: none). */
+    cm_hours hours;
+    cm_wall not_before, not_after;
+    /* A command on the server's own machine did it, whoever sat there: account is empty. */
+    bool is_command;
     bool has_private;
     uint8_t commitment[CM_AUDIT_LINK_SIZE];
 } cm_audit_entry;

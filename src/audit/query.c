@@ -115,7 +115,7 @@ static bool may_be_told(const cm_audit_query *query, const cm_audit_entry *entry
     if (entry->home.text[0] != '\0')
         return false;
     for (size_t i = 0; i < query->account_count; i++)
-        if (cm_account_id_equal(&entry->account, &query->accounts[i]))
+        if (is_of_account(entry, &query->accounts[i]))
             return true;
     return false;
 }

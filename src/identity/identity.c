@@ -84,13 +84,12 @@ void cm_identity_use_audit(cm_identity *identity, cm_audit *audit)
 
 /* ---- account ---- */
 
-/* Where from is kept apart, so that it can be erased: network and device, a line each. */
-static cm_slice private_of(const cm_identity_call *call, char storage[CM_AUDIT_PRIVATE_MAX])
+cm_slice cm_identity_private(const cm_session_origin *origin, char storage[CM_AUDIT_PRIVATE_MAX])
 {
     cm_writer w = cm_writer_over(storage, CM_AUDIT_PRIVATE_MAX);
-    cm_write_text(&w, call->origin.network);
+    cm_write_text(&w, origin->network);
     cm_write_text(&w, "\n");
-    cm_write_text(&w, call->origin.device);
+    cm_write_text(&w, origin->device);
     return cm_writer_done(&w);
 }
 
@@ -100,8 +99,9 @@ static void record(const cm_identity_call *call, const cm_audit_entry *what)
     char storage[CM_AUDIT_PRIVATE_MAX];
     cm_audit_entry entry = *what;
     entry.when = call->now;
-    CM_IGNORE(cm_audit_keep(call->identity->audit, &entry, private_of(call, storage)),
-              "it has happened: the audit says in the log that it fails");
+    CM_IGNORE(
+        cm_audit_keep(call->identity->audit, &entry, cm_identity_private(&call->origin, storage)),
+        "it has happened: the audit says in the log that it fails");
 }
 
 /* On any thread. Those of a minute become one entry. */
@@ -112,7 +112,29 @@ static void record_refusal(const cm_identity_call *call, cm_audit_cause cause)
                                   .when = call->now,
                                   .account = call->account.id,
                                   .cause = cause};
-    cm_audit_repeat(call->identity->audit, &entry, private_of(call, storage));
+    cm_audit_repeat(call->identity->audit, &entry, cm_identity_private(&call->origin, storage));
+}
+
+/* Likewise; of which home only if the secret leads to one. */
+static void record_refused_join(const cm_identity_call *call)
+{
+    char storage[CM_AUDIT_PRIVATE_MAX];
+    const cm_audit_entry entry = {.kind = CM_AUDIT_INVITATION_REFUSED,
+                                  .when = call->now,
+                                  .home = call->invitation.home,
+                                  .account = call->account.id,
+                                  .cause = cm_audit_cause_of(call->answer.cause)};
+    cm_audit_repeat(call->identity->audit, &entry, cm_identity_private(&call->origin, storage));
+}
+
+static void record_join(const cm_identity_call *call)
+{
+    cm_audit_entry entry = {.kind = CM_AUDIT_INVITATION_TAKEN,
+                            .home = call->invitation.home,
+                            .account = call->account.id,
+                            .value = call->invitation.role};
+    cm_slice_copy(cm_slice_over(call->invitation.id, CM_ID_SIZE), entry.other, sizeof entry.other);
+    record(call, &entry);
 }
 
 /* ---- the chain of steps ---- */
@@ -540,6 +562,7 @@ static cm_status no_such_invitation(cm_identity_call *call)
 {
     fail(call, CM_ABSENT, "no-such-invitation",
          "This invitation was used already, was taken back, or is over.");
+    record_refused_join(call);
     return CM_ABSENT;
 }
 
@@ -566,6 +589,7 @@ static void explain_refused_join(cm_identity_call *call, bool is_fresh)
         fail(call, CM_REFUSE, "name-taken", "Somebody on this server has this name already.");
     else
         fail(call, CM_REFUSE, "bad-name", "This name can't be used.");
+    record_refused_join(call);
 }
 
 static cm_status write_join(cm_identity_call *call)
@@ -585,6 +609,7 @@ static cm_status write_join(cm_identity_call *call)
     if (status == CM_REFUSE)
         explain_refused_join(call, is_fresh);
     CM_TRY(status);
+    record_join(call);
     call->answer.account = &call->account;
     call->answer.token = is_fresh ? &call->token : NULL;
     return CM_OK;

@@ -20,4 +20,7 @@ struct cm_identity {
     size_t allowed_count;
 };
 
+/* What the audit keeps of it apart, so that it can be erased: network and device, a line each. */
+cm_slice cm_identity_private(const cm_session_origin *origin, char storage[CM_AUDIT_PRIVATE_MAX]);
+
 void cm_identity_clear_allowed(cm_identity *identity);

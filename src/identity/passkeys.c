@@ -2,6 +2,7 @@
 #include "identity/passkeys.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/writer.h"
@@ -165,6 +166,35 @@ static cm_webauthn_want want_of(const cm_passkey_site *site,
                               .origin = cm_slice_of(site->origin)};
 }
 
+/* ---- account ---- */
+
+static cm_slice private_of(const cm_session_origin *origin, char storage[CM_AUDIT_PRIVATE_MAX])
+{
+    return origin != NULL ? cm_identity_private(origin, storage) : (cm_slice){.size = 0};
+}
+
+void cm_passkeys_record(const cm_passkeys *passkeys, const cm_audit_entry *what,
+                        const cm_session_origin *origin)
+{
+    char storage[CM_AUDIT_PRIVATE_MAX];
+    CM_IGNORE(cm_audit_keep(passkeys->identity->audit, what, private_of(origin, storage)),
+              "it has happened: the audit says in the log that it fails");
+}
+
+void cm_passkeys_record_refusal(const cm_passkeys *passkeys, const cm_audit_entry *what,
+                                const cm_session_origin *origin)
+{
+    char storage[CM_AUDIT_PRIVATE_MAX];
+    cm_audit_repeat(passkeys->identity->audit, what, private_of(origin, storage));
+}
+
+/* The log of the server has the cause to the letter. */
+static cm_audit_cause audit_cause_of(const char *cause)
+{
+    return strcmp(cause, "another-account") == 0 ? CM_AUDIT_CAUSE_NO_PASSKEY
+                                                 : cm_audit_cause_of(cause);
+}
+
 /* ---- making one ---- */
 
 static cm_status store_made(cm_passkeys *passkeys, const cm_passkey_making *making,
@@ -187,8 +217,8 @@ static cm_status store_made(cm_passkeys *passkeys, const cm_passkey_making *maki
     return status == CM_REFUSE ? refuse(cause, "bad-name") : status;
 }
 
-cm_status cm_passkeys_make(cm_passkeys *passkeys, const cm_passkey_making *making,
-                           cm_stored_passkey *out, const char **cause)
+static cm_status make(cm_passkeys *passkeys, const cm_passkey_making *making,
+                      cm_stored_passkey *out, const char **cause)
 {
     uint8_t challenge[CM_WEBAUTHN_CHALLENGE_SIZE];
     if (take_challenge(passkeys, &making->purpose, making->client_data, making->now, challenge) !=
@@ -198,6 +228,23 @@ cm_status cm_passkeys_make(cm_passkeys *passkeys, const cm_passkey_making *makin
     cm_webauthn_made made;
     CM_TRY(cm_webauthn_check_made(&want, making->client_data, making->attestation, &made, cause));
     return store_made(passkeys, making, &made, out, cause);
+}
+
+cm_status cm_passkeys_make(cm_passkeys *passkeys, const cm_passkey_making *making,
+                           cm_stored_passkey *out, const char **cause)
+{
+    const cm_status status = make(passkeys, making, out, cause);
+    cm_audit_entry entry = {
+        .kind = CM_AUDIT_PASSKEY_ADDED, .when = making->today, .account = making->account};
+    if (status == CM_OK) {
+        cm_slice_copy(cm_slice_over(out->id, CM_ID_SIZE), entry.other, sizeof entry.other);
+        cm_passkeys_record(passkeys, &entry, NULL);
+    } else if (status == CM_REFUSE) {
+        entry.kind = CM_AUDIT_PASSKEY_REFUSED;
+        entry.cause = audit_cause_of(*cause);
+        cm_passkeys_record_refusal(passkeys, &entry, NULL);
+    }
+    return status;
 }
 
 /* ---- signing in ---- */
@@ -265,8 +312,21 @@ cm_status cm_passkeys_sign_in(cm_passkeys *passkeys, const cm_passkey_showing *s
     *out = (cm_passkey_session){.change = {.raised_count = 0}};
     *cause = "server";
     const cm_status status = sign_in(passkeys, showing, &passkey, out, cause);
+    if (status == CM_OK)
+        cm_passkeys_record(passkeys,
+                           &(cm_audit_entry){.kind = CM_AUDIT_SIGN_IN,
+                                             .when = showing->today,
+                                             .account = out->account.id,
+                                             .value = showing->origin.method},
+                           &showing->origin);
     if (status != CM_REFUSE)
         return status;
+    cm_passkeys_record_refusal(passkeys,
+                               &(cm_audit_entry){.kind = CM_AUDIT_PASSKEY_REFUSED,
+                                                 .when = showing->today,
+                                                 .account = passkey.account,
+                                                 .cause = audit_cause_of(*cause)},
+                               &showing->origin);
     const bool is_copied = cm_slice_equal(cm_slice_of(*cause), CM_TEXT("counter-went-back"));
     cm_log(is_copied ? CM_LOG_ERROR : CM_LOG_WARN, "identity",
            "event=%s cause=%s account=%s passkey=%s",

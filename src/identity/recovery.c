@@ -74,7 +74,14 @@ cm_status cm_passkeys_make_codes(cm_passkeys *passkeys, const cm_account_id *acc
         cm_secret_wipe(bytes, sizeof bytes);
         cm_secret_wipe(plain, sizeof plain);
     }
-    return cm_store_recovery_set(identity->config.store, account, hashes, now, change);
+    CM_TRY(cm_store_recovery_set(identity->config.store, account, hashes, now, change));
+    cm_passkeys_record(passkeys,
+                       &(cm_audit_entry){.kind = CM_AUDIT_RECOVERY_MADE,
+                                         .when = now,
+                                         .account = *account,
+                                         .count = CM_RECOVERY_CODES},
+                       NULL);
+    return CM_OK;
 }
 
 cm_status cm_passkeys_prepare_recovery(cm_passkeys *passkeys, const cm_recovery_ask *ask,
@@ -99,6 +106,22 @@ cm_status cm_passkeys_prepare_recovery(cm_passkeys *passkeys, const cm_recovery_
     return CM_OK;
 }
 
+static void record_use(const cm_passkeys *passkeys, const cm_recovery_use *use, cm_wall now,
+                       cm_status status)
+{
+    cm_audit_entry entry = {.kind = CM_AUDIT_RECOVERY_USED, .when = now, .account = use->account};
+    if (status == CM_OK) {
+        cm_passkeys_record(passkeys, &entry, &use->origin);
+        entry.kind = CM_AUDIT_SIGN_IN;
+        entry.value = use->origin.method;
+        cm_passkeys_record(passkeys, &entry, &use->origin);
+    } else if (status == CM_ABSENT || status == CM_REFUSE) {
+        entry.kind = CM_AUDIT_SIGN_IN_REFUSED;
+        entry.cause = CM_AUDIT_CAUSE_WRONG_CODE;
+        cm_passkeys_record_refusal(passkeys, &entry, &use->origin);
+    }
+}
+
 cm_status cm_passkeys_recover(cm_passkeys *passkeys, cm_recovery_use *use, cm_wall now,
                               cm_passkey_session *out)
 {
@@ -108,5 +131,6 @@ cm_status cm_passkeys_recover(cm_passkeys *passkeys, cm_recovery_use *use, cm_wa
                   CM_MAC_SIZE);
     const cm_status status = cm_store_recovery_sign_in(passkeys->identity->config.store, use, now,
                                                        &out->account, &out->change);
+    record_use(passkeys, use, now, status);
     return status == CM_ABSENT ? CM_REFUSE : status;
 }

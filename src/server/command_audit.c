@@ -170,6 +170,24 @@ static const char *time_text(cm_wall when, char out[TIME_SIZE])
     return out;
 }
 
+/* When what was granted holds; at all times says nothing. */
+static void print_terms(const cm_audit_entry *e)
+{
+    char when[TIME_SIZE];
+    if (e->hours.days != 0)
+        printf(" days=");
+    for (unsigned day = 0, said = 0; day < CM_HOURS_DAYS; day++)
+        if ((e->hours.days >> day & 1) != 0)
+            printf("%s%s", said++ > 0 ? "," : "", cm_hours_day_name(day));
+    if (e->hours.from != 0 || e->hours.to != 0)
+        printf(" hours=%02u:%02u-%02u:%02u", e->hours.from / 60u, e->hours.from % 60u,
+               e->hours.to / 60u, e->hours.to % 60u);
+    if (e->not_before.us != 0)
+        printf(" from=%s", time_text(e->not_before, when));
+    if (e->not_after.us != 0)
+        printf(" until=%s", time_text(e->not_after, when));
+}
+
 /* key=value, as the server's log has it. */
 static void print_entry(const cm_audit_entry *e)
 {
@@ -184,6 +202,11 @@ static void print_entry(const cm_audit_entry *e)
         printf(" account=%s", e->account.text);
     if (e->other[0] != '\0')
         printf(" other=%s", e->other);
+    if (e->group[0] != '\0')
+        printf(" group=%s", e->group);
+    if (e->is_command)
+        printf(" by=command");
+    print_terms(e);
     if (e->cause != CM_AUDIT_CAUSE_NONE)
         printf(" cause=%s", cm_audit_cause_name(e->cause));
     if (e->count != 0)

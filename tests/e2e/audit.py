@@ -175,7 +175,7 @@ def killed(server):
     server.end(signal.SIGKILL)
     shown = casement("show", "--data", server.data, "-n", "500").stdout
     last = [line.split()[2] for line in shown.splitlines()][-3:]
-    check("killed behind an answer, the entry is there", done.status == 204 and "sign-out" in last, shown[-600:])
+    check("killed behind an answer, the entry is there", done.status == 204 and "sessions-ended" in last, shown[-600:])
     verdict = casement("verify", "--data", server.data)
     check("and the log is sound", verdict.returncode == 0 and verdict.stdout.startswith("Sound"), verdict)
     return Server(CONFIG, place=server.place, data=server.data)

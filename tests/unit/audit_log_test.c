@@ -132,6 +132,95 @@ static void every_kind_reads_as_it_was_written(void **state)
     }
 }
 
+static cm_audit_entry granted(void)
+{
+    cm_audit_entry entry = make(CM_AUDIT_GROUP_GRANT_PUT, "verdi", NULL, "anna");
+    set_id(entry.other, "bruno");
+    set_id(entry.group, "outside");
+    entry.value = 5;
+    entry.hours = (cm_hours){.days = 0x1f, .from = 8 * 60, .to = 18 * 60 + 30};
+    entry.not_before = at_s(1);
+    entry.not_after = at_s(99);
+    return entry;
+}
+
+static cm_slice written(const cm_audit_entry *entry, uint8_t storage[CM_AUDIT_ENTRY_SIZE_MAX])
+{
+    cm_writer w = cm_writer_over(storage, CM_AUDIT_ENTRY_SIZE_MAX);
+    cm_audit_entry_write(&w, entry);
+    assert_false(w.failed);
+    return cm_writer_done(&w);
+}
+
+static void what_was_granted_keeps_its_hours(void **state)
+{
+    (void)state;
+    uint8_t storage[CM_AUDIT_ENTRY_SIZE_MAX];
+    const cm_audit_entry entry = granted();
+    cm_audit_entry back;
+    assert_int_equal(cm_audit_entry_parse(written(&entry, storage), &back), CM_OK);
+    assert_string_equal(back.group, "outside");
+    assert_string_equal(back.other, "bruno");
+    assert_int_equal(back.hours.days, 0x1f);
+    assert_int_equal(back.hours.from, 480);
+    assert_int_equal(back.hours.to, 1110);
+    assert_int_equal(back.not_before.us, at_s(1).us);
+    assert_int_equal(back.not_after.us, at_s(99).us);
+    assert_false(back.is_command);
+}
+
+/* A kind without terms writes none of them, and a command says so whatever the kind. */
+static void a_command_is_told_from_a_person(void **state)
+{
+    (void)state;
+    uint8_t storage[CM_AUDIT_ENTRY_SIZE_MAX];
+    cm_audit_entry back, entry = granted();
+    entry.kind = CM_AUDIT_HOME_ADDED;
+    const size_t without = written(&entry, storage).size;
+    entry.is_command = true;
+    const cm_slice with = written(&entry, storage);
+    assert_int_equal(with.size, without + 1);
+    assert_int_equal(cm_audit_entry_parse(with, &back), CM_OK);
+    assert_true(back.is_command);
+    assert_int_equal(back.hours.days, 0);
+}
+
+/* As they were written before there were terms: nothing behind the last field. */
+static void an_entry_without_more_is_as_it_was(void **state)
+{
+    (void)state;
+    uint8_t storage[CM_AUDIT_ENTRY_SIZE_MAX];
+    cm_audit_entry back, entry = make(CM_AUDIT_GRANT_PUT, "verdi", "door", "anna");
+    set_id(entry.other, "bruno");
+    entry.value = 1;
+    const cm_slice bytes = written(&entry, storage);
+    /* number, home, when, kind, camera, account, other, value */
+    assert_int_equal(bytes.size, 8 + 6 + 8 + 1 + 5 + 5 + 6 + 4);
+    assert_int_equal(cm_audit_entry_parse(bytes, &back), CM_OK);
+    assert_int_equal(back.hours.days, 0);
+}
+
+static void more_that_cannot_be_is_no_entry(void **state)
+{
+    (void)state;
+    uint8_t storage[CM_AUDIT_ENTRY_SIZE_MAX];
+    cm_audit_entry back, entry = granted();
+    const cm_slice bytes = written(&entry, storage);
+    const size_t more = bytes.size - 22; /* what is there, 1; terms, 21 */
+    const uint8_t was = storage[more];
+    for (unsigned value = 0; value < 256; value++) {
+        storage[more] = (uint8_t)value;
+        const bool is_fine = value == was || value == (was | 1u);
+        assert_int_equal(cm_audit_entry_parse(bytes, &back), is_fine ? CM_OK : CM_CLOSE);
+    }
+    storage[more] = was;
+    storage[more + 1] = 0x80; /* an eighth day */
+    assert_int_equal(cm_audit_entry_parse(bytes, &back), CM_CLOSE);
+    for (size_t i = more + 1; i < bytes.size; i++)
+        storage[i] = 0; /* terms that say nothing are not written */
+    assert_int_equal(cm_audit_entry_parse(bytes, &back), CM_CLOSE);
+}
+
 static void an_unknown_cause_is_called_other(void **state)
 {
     (void)state;
@@ -1109,6 +1198,31 @@ static void what_identifies_is_erased_and_the_log_still_verifies(void **state)
     world_close(&w);
 }
 
+/* Whoever puts it beside every entry: it is kept of those kinds that commit to it. */
+static void a_kind_without_a_private_part_keeps_none(void **state)
+{
+    (void)state;
+    world w;
+    world_open(&w);
+    for (unsigned kind = 1; kind < CM_AUDIT_KINDS; kind++) {
+        if (cm_audit_kind_name((cm_audit_kind)kind) == NULL)
+            continue;
+        const cm_audit_entry entry = make((cm_audit_kind)kind, NULL, NULL, "anna");
+        assert_int_equal(cm_audit_keep(w.audit, &entry, CM_TEXT("192.0.2.1")), CM_OK);
+    }
+    assert_sound(&w);
+    cm_audit_page page = ask_home(&w, NULL, 200);
+    size_t kept = 0;
+    for (size_t i = 0; i < page.count; i++) {
+        assert_true(page.items[i].has_private == cm_audit_kind_has_private(page.items[i].kind));
+        kept += page.items[i].has_private ? 1 : 0;
+    }
+    assert_int_equal(verify(&w, NULL).kept, kept);
+    assert_true(kept > 3 && kept < page.count / 2);
+    cm_audit_page_clear(&page);
+    world_close(&w);
+}
+
 static void a_changed_private_part_is_found(void **state)
 {
     (void)state;
@@ -1157,6 +1271,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_reads_as_it_was_written),
+        cmocka_unit_test(what_was_granted_keeps_its_hours),
+        cmocka_unit_test(a_command_is_told_from_a_person),
+        cmocka_unit_test(an_entry_without_more_is_as_it_was),
+        cmocka_unit_test(more_that_cannot_be_is_no_entry),
         cmocka_unit_test(an_unknown_cause_is_called_other),
         cmocka_unit_test(what_was_recorded_is_there_and_verifies),
         cmocka_unit_test(the_log_goes_on_after_a_restart),
@@ -1185,6 +1303,7 @@ int main(void)
         cmocka_unit_test(a_server_that_died_ends_its_viewings),
         cmocka_unit_test(a_long_viewing_is_found_in_its_middle),
         cmocka_unit_test(what_identifies_is_erased_and_the_log_still_verifies),
+        cmocka_unit_test(a_kind_without_a_private_part_keeps_none),
         cmocka_unit_test(a_changed_private_part_is_found),
         cmocka_unit_test(heads_are_told_and_read),
     };
