@@ -46,6 +46,12 @@ static int check_addition(const char *command, const addition *a, cm_home_id *ho
     return CM_EXIT_OK;
 }
 
+static void tell(const cm_desk *desk, cm_audit_kind kind, const cm_camera_key *key)
+{
+    cm_desk_tell(desk, &(cm_audit_entry){.kind = kind, .home = key->home, .camera = key->camera},
+                 1);
+}
+
 static int store_addition(const cm_desk *desk, const cm_home_id *home, const cm_new_camera *camera)
 {
     cm_stored_camera stored;
@@ -54,6 +60,7 @@ static int store_addition(const cm_desk *desk, const cm_home_id *home, const cm_
         return cm_desk_failed(desk->command, status, "there is no such home",
                               "the id is taken in this home, or the name, address or login can't "
                               "be used");
+    tell(desk, CM_AUDIT_CAMERA_ADDED, &stored.key);
     printf("%s\n", stored.key.camera.text);
     return cm_desk_end_output(desk->command);
 }
@@ -181,6 +188,8 @@ static int remove_camera(const cm_desk *desk, const cm_camera_key *key)
     CM_AUTO(cm_change_clear) cm_change change = {.raised_count = 0};
     if (status == CM_OK)
         status = cm_store_camera_delete(desk->store, key, &change);
+    if (status == CM_OK)
+        tell(desk, CM_AUDIT_CAMERA_REMOVED, key);
     return status == CM_OK ? CM_EXIT_OK : cm_desk_failed(desk->command, status, ABSENT, ABSENT);
 }
 

@@ -10,6 +10,7 @@ static int add_home(const cm_desk *desk, cm_stored_home *home)
     if (status != CM_OK)
         return cm_desk_failed(desk->command, status, "",
                               "the id is taken, or the name can't be used");
+    cm_desk_tell_one(desk, CM_AUDIT_HOME_ADDED, &home->id, NULL);
     printf("%s\n", home->id.text);
     return cm_desk_end_output(desk->command);
 }
@@ -100,6 +101,8 @@ static int remove_home(const cm_desk *desk, const cm_home_id *id, bool is_with_c
     CM_AUTO(cm_change_clear) cm_change change = {.raised_count = 0};
     if (status == CM_OK)
         status = cm_store_home_delete(desk->store, id, &change);
+    if (status == CM_OK)
+        cm_desk_tell_one(desk, CM_AUDIT_HOME_REMOVED, id, NULL);
     if (status == CM_OK)
         status = cm_desk_forget(desk, id, NULL);
     return status == CM_OK ? CM_EXIT_OK : cm_desk_failed(desk->command, status, ABSENT, ABSENT);

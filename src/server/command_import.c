@@ -121,6 +121,20 @@ static int keep_links(const import *m)
 
 /* ---- making them ---- */
 
+/* Each home, and the invitation of its first owner; what cameras it began with is in the store. */
+static void tell_made(const cm_desk *desk, const cm_stored_invitation *made, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        cm_audit_entry entries[] = {
+            {.kind = CM_AUDIT_HOME_ADDED, .home = made[i].home},
+            {.kind = CM_AUDIT_INVITATION_MADE, .home = made[i].home, .value = made[i].role},
+        };
+        cm_slice_copy(cm_slice_over(made[i].id, CM_ID_SIZE), entries[1].other,
+                      sizeof entries[1].other);
+        cm_desk_tell(desk, entries, CM_COUNT(entries));
+    }
+}
+
 static cm_status make(const cm_desk *desk, const import *m)
 {
     cm_import all = {.expires = {.us = desk->now.us + CM_SECONDS(86400) * (int64_t)m->days.value}};
@@ -128,6 +142,8 @@ static cm_status make(const cm_desk *desk, const import *m)
     cm_stored_invitation *made = calloc(all.count, sizeof *made);
     CM_ENSURE(made != NULL, CM_BROKEN);
     const cm_status status = cm_store_homes_import(desk->store, &all, desk->now, made);
+    if (status == CM_OK)
+        tell_made(desk, made, all.count);
     free(made);
     return status;
 }

@@ -16,6 +16,12 @@ static int create_token(const cm_desk *desk, const cm_identity_new_token *ask)
         return cm_desk_failed(desk->command, status,
                               "there is no such account in this home, or no such camera",
                               "this account can't have tokens");
+    cm_audit_entry made = {.kind = CM_AUDIT_TOKEN_MADE,
+                           .home = ask->camera.home,
+                           .camera = ask->camera.camera,
+                           .value = ask->rights};
+    cm_slice_copy(cm_slice_over(stored.id, CM_ID_SIZE), made.other, sizeof made.other);
+    cm_desk_tell(desk, &made, 1);
     printf("%s\n", token.text);
     cm_secret_wipe(&token, sizeof token);
     return cm_desk_end_output(desk->command);
@@ -153,6 +159,11 @@ static cm_status revoke_anywhere(const cm_desk *desk, cm_slice id)
         CM_AUTO(cm_change_clear) cm_change change = {.raised_count = 0};
         const cm_status status =
             cm_store_token_revoke(desk->store, &homes.items[i].id, id, &change);
+        if (status == CM_OK) {
+            char known[CM_ID_SIZE];
+            CM_TRY(cm_id_parse(id, known));
+            cm_desk_tell_one(desk, CM_AUDIT_TOKEN_REVOKED, &homes.items[i].id, known);
+        }
         if (status != CM_ABSENT)
             return status;
     }

@@ -30,6 +30,15 @@ static int check_addition(addition *a)
     return cm_desk_parse_home(a->command, a->home, &a->home_id);
 }
 
+static void tell_joined(const cm_desk *desk, const addition *a, const cm_stored_account *account)
+{
+    cm_audit_entry entry = {.kind = a->is_operator ? CM_AUDIT_ACCOUNT_ADDED : CM_AUDIT_MEMBER_ADDED,
+                            .home = a->home_id,
+                            .value = a->role_id};
+    cm_slice_copy(cm_slice_over(account->id.text, CM_ID_SIZE), entry.other, sizeof entry.other);
+    cm_desk_tell(desk, &entry, 1);
+}
+
 /* Somebody who has an account joins one more home. */
 static int join(const cm_desk *desk, const addition *a, const cm_stored_account *account)
 {
@@ -40,6 +49,8 @@ static int join(const cm_desk *desk, const addition *a, const cm_stored_account 
                                           "password: leave --password-file out to let it join");
     const cm_status status =
         cm_store_member_add(desk->store, &a->home_id, &account->id, a->role_id, false, desk->now);
+    if (status == CM_OK)
+        tell_joined(desk, a, account);
     return status == CM_OK ? CM_EXIT_OK
                            : cm_desk_failed(a->command, status, "there is no such home",
                                             "the account is a member already, or an operator");
@@ -79,6 +90,8 @@ static int create(const cm_desk *desk, addition *a)
                                  ? cm_store_account_create(desk->store, &fresh, desk->now, &stored)
                                  : cm_store_member_create(desk->store, &a->home_id, &fresh,
                                                           a->role_id, desk->now, &stored);
+    if (status == CM_OK)
+        tell_joined(desk, a, &stored);
     return status == CM_OK ? CM_EXIT_OK
                            : cm_desk_failed(a->command, status, "there is no such home",
                                             "the name can't be used");
@@ -243,6 +256,9 @@ static int reset(const cm_desk *desk, const char *name)
     if (status != CM_OK)
         return cm_desk_failed(desk->command, status, "there is no account of this name",
                               "there is no account of this name");
+    cm_stored_account account;
+    if (cm_store_account_find_name(desk->store, cm_slice_of(name), &account, NULL) == CM_OK)
+        cm_desk_tell_one(desk, CM_AUDIT_PASSWORD_RESET, NULL, account.id.text);
     printf("%s\n", password);
     cm_secret_wipe(password, sizeof password);
     return cm_desk_end_output(desk->command);
@@ -284,6 +300,9 @@ static int remove_account(const cm_desk *desk, const char *name, const cm_home_i
     if (status == CM_OK)
         status = home != NULL ? cm_store_member_remove(desk->store, home, &account.id, &change)
                               : cm_store_account_delete(desk->store, &account.id, &change);
+    if (status == CM_OK)
+        cm_desk_tell_one(desk, home != NULL ? CM_AUDIT_MEMBER_REMOVED : CM_AUDIT_ACCOUNT_REMOVED,
+                         home, account.id.text);
     if (status == CM_OK && home == NULL)
         status = cm_desk_forget(desk, NULL, &account.id);
     return status == CM_OK

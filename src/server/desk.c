@@ -15,6 +15,7 @@
 #include "server/declare.h"
 #include "server/witness.h"
 #include "store/everyone.h"
+#include "store/told.h"
 
 bool cm_desk_read_options(const cm_usage *usage, int argc, char **argv, int *exit_status)
 {
@@ -73,6 +74,44 @@ void cm_desk_close(cm_desk *desk)
     cm_identity_destroy(desk->identity);
     cm_store_close(desk->store);
     cm_config_destroy(desk->config);
+}
+
+static cm_status tell_audit(const cm_desk *desk, const cm_audit_entry *entries, size_t count)
+{
+    enum { AT_ONCE = 64 };
+    uint8_t storage[AT_ONCE][CM_AUDIT_ENTRY_SIZE_MAX];
+    cm_slice items[AT_ONCE];
+    for (size_t done = 0; done < count;) { /* AT_ONCE of them in a transaction */
+        size_t n = 0;
+        for (; n < AT_ONCE && done < count; n++, done++) {
+            cm_audit_entry entry = entries[done];
+            cm_writer w = cm_writer_over(storage[n], sizeof storage[n]);
+            entry.when = desk->now;
+            entry.is_command = true;
+            cm_audit_entry_write(&w, &entry);
+            CM_TRY(cm_writer_finish(&w, &items[n]));
+        }
+        CM_TRY(cm_store_told_put(desk->store, items, n));
+    }
+    return CM_OK;
+}
+
+void cm_desk_tell(const cm_desk *desk, const cm_audit_entry *entries, size_t count)
+{
+    if (tell_audit(desk, entries, count) != CM_OK)
+        fprintf(stderr, "casement %s: done; but the audit will only say that something changed\n",
+                desk->command);
+}
+
+void cm_desk_tell_one(const cm_desk *desk, cm_audit_kind kind, const cm_home_id *home,
+                      const char *other)
+{
+    cm_audit_entry entry = {.kind = kind};
+    if (home != NULL)
+        entry.home = *home;
+    if (other != NULL)
+        cm_slice_copy(cm_slice_of(other), entry.other, sizeof entry.other - 1);
+    cm_desk_tell(desk, &entry, 1);
 }
 
 cm_status cm_desk_forget(const cm_desk *desk, const cm_home_id *home, const cm_account_id *account)

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "audit/entry.h"
 #include "identity/identity.h"
 #include "server/command.h"
 #include "server/config.h"
@@ -61,6 +62,12 @@ void cm_desk_close(cm_desk *desk);
 /* `home log-out HOME` and `user log-out --everyone` (home NULL: of the whole server): says what
  * ended, in a line for people. */
 int cm_desk_log_out(const cm_desk *desk, const cm_home_id *home, bool with_programs);
+
+/* Leaves for the audit what the command did (store/told.h); who and when is not the caller's to
+ * say. The change stands already: what fails is said on standard error. */
+void cm_desk_tell(const cm_desk *desk, const cm_audit_entry *entries, size_t count);
+void cm_desk_tell_one(const cm_desk *desk, cm_audit_kind kind, const cm_home_id *home,
+                      const char *other); /* home, other: NULL is fine */
 
 /* Somebody is gone: what the audit keeps that tells who he was is erased (NULL: of none). */
 cm_status cm_desk_forget(const cm_desk *desk, const cm_home_id *home, const cm_account_id *account);

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "server/server_priv.h"
+#include "store/told.h"
 
 /* The newest head goes into the store, so that a log that is cut back is found out. */
 #define HEAD_SETTING "audit-head"
@@ -20,6 +21,9 @@ struct cm_witness {
     int64_t wall_ahead_us; /* of the clock since boot, when it was looked at last */
     cm_job head_job;
     bool is_writing_head;
+    cm_job told_job; /* takes what commands left */
+    bool is_asking, asks_again;
+    size_t told_count;
 };
 
 static const cm_slice NOTHING = {.size = 0};
@@ -128,10 +132,68 @@ void cm_witness_cut(const cm_server *server, const cm_change *change)
     }
 }
 
-void cm_witness_outside(const cm_server *server)
+/* ---- commands ---- */
+
+/* Whatever a command says: it was a command that did it, and no account. */
+static cm_status put_told(const cm_server *server, const cm_told *told)
 {
-    put(server,
-        &(cm_audit_entry){.kind = CM_AUDIT_OUTSIDE, .when = cm_loop_wall(server->loops[0])});
+    cm_audit_entry entry;
+    if (cm_audit_entry_parse(cm_slice_over(told->bytes, told->size), &entry) != CM_OK) {
+        entry = (cm_audit_entry){.kind = CM_AUDIT_OUTSIDE, .when = cm_loop_wall(server->loops[0])};
+    }
+    entry.is_command = true;
+    entry.account = (cm_account_id){.text = ""};
+    cm_status status = cm_audit_put(server->audit, &entry, NOTHING);
+    if (status != CM_FULL)
+        return status;
+    CM_TRY(cm_audit_flush(server->audit));
+    return cm_audit_put(server->audit, &entry, NOTHING);
+}
+
+/* Takes what commands left into the log. It is forgotten only when it is durable there: what
+ * failed is taken with what comes next, or at the next start. */
+static cm_status take_told(const cm_server *server, size_t *count)
+{
+    CM_AUTO(cm_told_list_clear) cm_told_list list = {.count = 0};
+    CM_TRY(cm_store_told(server->store, &list));
+    *count = list.count;
+    if (list.count == 0)
+        return CM_OK;
+    for (size_t i = 0; i < list.count; i++)
+        CM_TRY(put_told(server, &list.items[i]));
+    CM_TRY(cm_audit_flush(server->audit));
+    return cm_store_told_forget(server->store, &list);
+}
+
+static void work_told(cm_job *job)
+{
+    struct cm_witness *witness = CM_HOLDER(job, struct cm_witness, told_job);
+    witness->told_count = 0;
+    if (take_told(witness->server, &witness->told_count) != CM_OK)
+        cm_log(CM_LOG_ERROR, "audit", "event=command-not-told effect=\"tried again later\"");
+}
+
+static void done_told(cm_job *job)
+{
+    struct cm_witness *witness = CM_HOLDER(job, struct cm_witness, told_job);
+    const cm_server *server = witness->server;
+    witness->is_asking = false;
+    if (witness->told_count == 0)
+        put(server,
+            &(cm_audit_entry){.kind = CM_AUDIT_OUTSIDE, .when = cm_loop_wall(server->loops[0])});
+    if (witness->asks_again)
+        cm_witness_outside(witness->server);
+}
+
+void cm_witness_outside(cm_server *server)
+{
+    struct cm_witness *witness = server->witness;
+    witness->asks_again = witness->is_asking;
+    if (witness->is_asking)
+        return;
+    witness->told_job = (cm_job){.work = work_told, .done = done_told};
+    witness->is_asking =
+        cm_loop_submit_lane(server->loops[0], CM_STORE_LANE, &witness->told_job) == CM_OK;
 }
 
 /* ---- time ---- */
@@ -248,6 +310,8 @@ cm_status cm_witness_open(cm_server *server)
     CM_TRY(open_audit(server, now));
     cm_identity_use_audit(server->identity, server->audit);
     put(server, &(cm_audit_entry){.kind = CM_AUDIT_SERVER_START, .when = now});
+    size_t told;
+    CM_TRY(take_told(server, &told));
     witness->wall_ahead_us = wall_ahead_us(server);
     cm_timer_start(&witness->timer, CM_MS(TICK_MS));
     return CM_OK;

@@ -26,8 +26,9 @@ void cm_witness_refusal(const cm_server *server, cm_wall now, const cm_camera_ke
 void cm_witness_alarm(const cm_server *server, const cm_camera_key *asked); /* control loop */
 /* Any thread, behind the commit and what grants make of it. Never waits. */
 void cm_witness_cut(const cm_server *server, const cm_change *change);
-/* Another process changed the store. */
-void cm_witness_outside(const cm_server *server);
+/* Another process changed the store: what it left for the log (store/told.h), or, if it left
+ * nothing, only that it did. Control loop. */
+void cm_witness_outside(cm_server *server);
 
 /* For commands too: where a data directory has its log, by which key, up to which head. */
 enum { CM_WITNESS_PATH_SIZE = 4096 };

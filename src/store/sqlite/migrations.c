@@ -133,6 +133,9 @@ static const char *const STEPS[] = {
     " FOREIGN KEY (home, link) REFERENCES guest_links (home, id)) STRICT;"
     "CREATE INDEX guest_looks_link ON guest_looks (home, link);"
     "CREATE INDEX guest_looks_camera ON guest_looks (home, camera);",
+
+    "CREATE TABLE told (id TEXT NOT NULL PRIMARY KEY, entry BLOB NOT NULL, mac BLOB NOT NULL)"
+    " STRICT;",
 };
 
 #ifdef CM_FURTHER_STEP /* stands for a later version, in tests of the upgrade */

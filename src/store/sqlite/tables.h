@@ -195,6 +195,11 @@
     X(FROM_MINUTE, from_minute, INTEGER)                                                           \
     X(TO_MINUTE, to_minute, INTEGER)
 
+/* Entries of the audit, left by commands (store/told.h). */
+#define CM_TABLE_TOLD(X)                                                                           \
+    X(ID, id, TEXT)                                                                                \
+    X(ENTRY, entry, BLOB)
+
 /* X(CONSTANT, table, whose key and generation vouch for its rows) */
 #define CM_TABLES(X)                                                                               \
     X(META, meta, SERVER)                                                                          \
@@ -215,7 +220,8 @@
     X(GROUP_GRANTS, group_grants, HOME)                                                            \
     X(INVITATIONS, invitations, HOME)                                                              \
     X(GUEST_LINKS, guest_links, HOME)                                                              \
-    X(GUEST_LOOKS, guest_looks, HOME)
+    X(GUEST_LOOKS, guest_looks, HOME)                                                              \
+    X(TOLD, told, SERVER)
 
 typedef enum cm_scope {
     CM_SCOPE_SERVER,   /* the server's key, no generation */
@@ -247,6 +253,7 @@ typedef enum cm_table_id { CM_TABLES(CM_TABLE_CONSTANT) CM_TABLE_COUNT } cm_tabl
 #define CM_INVITATIONS_COLUMN(constant, name, kind)   CM_INVITATIONS_##constant,
 #define CM_GUEST_LINKS_COLUMN(constant, name, kind)   CM_GUEST_LINKS_##constant,
 #define CM_GUEST_LOOKS_COLUMN(constant, name, kind)   CM_GUEST_LOOKS_##constant,
+#define CM_TOLD_COLUMN(constant, name, kind)          CM_TOLD_##constant,
 enum { CM_TABLE_META(CM_META_COLUMN) CM_META_COLUMNS };
 enum { CM_TABLE_HOMES(CM_HOMES_COLUMN) CM_HOMES_COLUMNS };
 enum { CM_TABLE_ACCOUNTS(CM_ACCOUNTS_COLUMN) CM_ACCOUNTS_COLUMNS };
@@ -266,6 +273,7 @@ enum { CM_TABLE_TOTP(CM_TOTP_COLUMN) CM_TOTP_COLUMNS };
 enum { CM_TABLE_CAMERA_GROUPS(CM_CAMERA_GROUPS_COLUMN) CM_CAMERA_GROUPS_COLUMNS };
 enum { CM_TABLE_GROUP_CAMERAS(CM_GROUP_CAMERAS_COLUMN) CM_GROUP_CAMERAS_COLUMNS };
 enum { CM_TABLE_GROUP_GRANTS(CM_GROUP_GRANTS_COLUMN) CM_GROUP_GRANTS_COLUMNS };
+enum { CM_TABLE_TOLD(CM_TOLD_COLUMN) CM_TOLD_COLUMNS };
 
 typedef enum cm_column_kind {
     CM_COLUMN_TEXT = 1,
