@@ -105,18 +105,20 @@ void cm_follow_store(cm_server *server, bool is_wanted)
     cm_store_follow(server->store, is_wanted ? on_taken : NULL, server);
 }
 
-void cm_follow_change(void *owner, const cm_change *change)
+/* A home that is held off is not connected to. What cannot be read is no reason to let go of a
+ * camera: nobody gets a lease by it either. */
+static bool is_held_off(const cm_server *server, const cm_home_id *id)
 {
-    cm_server *server = owner;
-    if (server->grants == NULL)
-        return; /* what the YAML takes away at the start: nobody has a lease yet */
-    if (change->raised_count == 0)
-        cm_grants_changed(server->grants, change, NULL);
-    tell_home(server, &change->home);
+    cm_stored_home home;
+    return cm_store_home_find(server->store, id, &home) == CM_OK && home.suspension.since.us != 0;
 }
 
 static void put_camera(cm_server *server, const cm_stored_camera *camera)
 {
+    if (is_held_off(server, &camera->key.home)) {
+        cm_fleet_remove(server->fleet, &camera->key);
+        return;
+    }
     char password[CM_CAMERA_LOGIN_SIZE] = "";
     const cm_status status = cm_store_camera_password(server->store, &camera->key, password);
     if (status == CM_FOREIGN || status == CM_BROKEN)
@@ -125,6 +127,68 @@ static void put_camera(cm_server *server, const cm_stored_camera *camera)
     if (cm_fleet_put(server->fleet, camera, password) != CM_OK)
         cm_log_camera(CM_LOG_ERROR, "server", &camera->key, "event=camera-not-started");
     cm_secret_wipe(password, sizeof password);
+}
+
+/* What a change of a home as a whole does to its cameras, on the control loop. */
+typedef struct regard {
+    cm_task task;
+    cm_server *server;
+    cm_change change;
+} regard;
+
+/* Held off or let go on, its cameras are taken from the fleet or given to it. */
+static void regard_home(cm_server *server, const cm_home_id *home)
+{
+    CM_AUTO(cm_stored_cameras_clear) cm_stored_cameras cameras = {.count = 0};
+    if (cm_store_cameras(server->store, home, &cameras) != CM_OK)
+        return;
+    for (size_t i = 0; i < cameras.count; i++)
+        put_camera(server, &cameras.items[i]);
+}
+
+/* Gone with their home, unless one of the same name came since. */
+static void regard_gone(cm_server *server, const cm_change *change)
+{
+    for (size_t i = 0; i < change->raised_count; i++) {
+        const cm_epoch_raise *raise = &change->raised[i];
+        cm_stored_camera camera;
+        if (raise->min_epoch == UINT64_MAX &&
+            cm_store_camera_find(server->store, &raise->camera, &camera) == CM_ABSENT)
+            cm_fleet_remove(server->fleet, &raise->camera);
+    }
+}
+
+static void run_regard(cm_task *task)
+{
+    regard *r = CM_HOLDER(task, regard, task);
+    const cm_change *change = &r->change;
+    if (change->home.text[0] != '\0' && change->account.text[0] == '\0' &&
+        change->camera.text[0] == '\0')
+        regard_home(r->server, &change->home);
+    regard_gone(r->server, change);
+    cm_change_clear(&r->change);
+    free(r);
+}
+
+static void post_regard(cm_server *server, const cm_change *change)
+{
+    regard *r = calloc(1, sizeof *r);
+    if (r == NULL || cm_change_copy(change, &r->change) != CM_OK)
+        abort(); /* a fixed-size control object */
+    r->task.run = run_regard;
+    r->server = server;
+    cm_loop_post(server->loops[0], &r->task);
+}
+
+void cm_follow_change(void *owner, const cm_change *change)
+{
+    cm_server *server = owner;
+    if (server->grants == NULL)
+        return; /* what the YAML takes away at the start: nobody has a lease yet */
+    if (change->raised_count == 0)
+        cm_grants_changed(server->grants, change, NULL);
+    post_regard(server, change);
+    tell_home(server, &change->home);
 }
 
 void cm_follow_camera_saved(void *owner, const cm_stored_camera *camera)

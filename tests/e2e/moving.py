@@ -82,9 +82,23 @@ class World:
         return joined
 
 
+def connections(w):
+    """How many connections to the simulated cameras stand."""
+    port = f":{int(w.cameras.address.rpartition(':')[2]):04X}"
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        return sum(line.split()[2].endswith(port) and line.split()[3] == "01" for line in table)
+
+
+def is_at_work(w, home):
+    """Does the server speak of cameras of this home?"""
+    return f'home="{home}"' in w.server.ask("GET", "/metrics").body.decode()
+
+
 def held_off(w):
     mine, others = Live(w, "anna", "entrance"), Live(w, "carla", "flat")
     check("two homes watch", mine.is_there and others.is_there)
+    both = until(lambda: connections(w) >= 2 and is_at_work(w, "entrance") and connections(w))
+    check("both homes' cameras are connected to", both and both % 2 == 0, both)
     check("nobody but an operator holds a home off", w.ask("anna", "PUT", "homes/flat/suspension", {"why": "x"}).status == 403)
     check("and he says why", w.ask("olga", "PUT", "homes/entrance/suspension", {"why": ""}).problem == "not-acceptable" and
           w.ask("olga", "PUT", "homes/entrance/suspension", {}).problem == "missing-field")
@@ -92,7 +106,11 @@ def held_off(w):
     done = w.ask("olga", "PUT", "homes/entrance/suspension", {"why": "The contract has ended"})
     check("a home is held off", done.status == 204, done)
     check("its pictures stop", mine.is_over())
+    check("its cameras are not connected to any more", until(lambda: connections(w) == both // 2 and not is_at_work(w, "entrance"), 60),
+          (both, connections(w)))
     check("another's go on", others.moves())
+    changed = w.ask("anna", "PATCH", "cameras/door?home=entrance", {"name": "The door"})
+    check("not by a change of one either", not is_at_work(w, "entrance"), changed)
     for path in ("cameras?home=entrance", "cameras/door/still.jpg?home=entrance", "cameras/door/live.mp4?home=entrance"):
         told = w.ask("anna", "GET", path)
         check(f"{path} says who and why", told.status == 403 and told.problem == "home-suspended" and
@@ -106,6 +124,7 @@ def held_off(w):
     check("he lets go of it", w.ask("olga", "DELETE", "homes/entrance/suspension").status == 204)
     again = Live(w, "anna", "entrance")
     check("then there are pictures again", again.is_there and again.moves())
+    check("of its cameras, connected to again", until(lambda: connections(w) == both and is_at_work(w, "entrance"), 60), (both, connections(w)))
     for live in (mine, others, again):
         live.stream.close()
 
@@ -137,7 +156,7 @@ def a_tenant(w):
     w.join("marco", "anna", "invitations?home=entrance", role="guest", cameras=[{"camera": "door", "rights": ["view"]}])
     # A flat that came by the API reaches no address of this machine: its camera is brought its pictures.
     made = w.ask("tina", "POST", "cameras?home=flat12", {"name": "Hall", "id": "hall", "kind": "whip"})
-    check("she adds a camera", made.status == 201, made)
+    check("she adds a camera", made.status == 201 and until(lambda: is_at_work(w, "flat12")), made)
     told = command(w.server, "token", "create", "--home", "entrance", "--account", "tina", "--camera", "door", "--rights", "view", "--days", "1")
     w.tokens["frigate"] = told.stdout.strip()
 
@@ -168,6 +187,7 @@ def moves_out(w):
     check("she has no home", w.ask("tina", "GET", "session").json["homes"] == [])
     check("nor her program a token", w.ask("frigate", "GET", "cameras").status == 401)
     check("what she sent is worth nothing", w.ask(None, "POST", "invitations/look", {"token": invitation}).status == 404)
+    check("nor are its cameras at work", until(lambda: not is_at_work(w, "flat12")), w.server.ask("GET", "/metrics").body[:500])
     check("the flat is not among the homes", "flat12" not in [one["id"] for one in w.ask("olga", "GET", "homes").json["homes"]])
     database = sqlite3.connect(f"file:{w.server.data}/casement.db?mode=ro", uri=True)
     left = [table for (table,) in database.execute("SELECT name FROM sqlite_schema WHERE type='table'")
