@@ -25,6 +25,10 @@
     X(STORE_CACHE_FOREIGN, "store.cache.foreign") /* a row read before, of another home */         \
     X(STORE_ROW_STALE, "store.row.stale")         /* a row as it was before it was taken away,     \
                                                      kept over restarts */                         \
+    /* wrong rows: src/store, at every other look-up, while a server follows the store */          \
+    X(STORE_FIND_SWAP, "store.find.swap")   /* another row of the table */                         \
+    X(STORE_FIND_STALE, "store.find.stale") /* one from before it was changed or taken away */     \
+    X(STORE_LIST_SWAP, "store.list.swap")   /* another row of the table in a list */               \
     /* lost messages: src/grants */                                                                \
     X(GRANTS_DROP_SOURCE, "grants.drop.source") /* sealers to the source's loop */                 \
     X(GRANTS_DROP_VIEWER, "grants.drop.viewer") /* a lease or an end to the viewer's loop */       \

@@ -154,32 +154,26 @@ static const char *step_at(size_t index)
 }
 
 #ifdef CM_FAULT_INJECTION
-/* What was taken away or changed is kept here, so that store.row.stale can serve it again, also
- * after a restart. */
-static const char *const STALE_TABLES[] = {
-    "sessions", "memberships",   "grants",       "cameras", "api_tokens",  "passkeys",
-    "recovery", "group_cameras", "group_grants", "totp",    "guest_links", "guest_looks"};
-
 /* A table's columns are in the order in which they came, which is not that of tables.h. */
-static void write_columns(const char *table, const char *prefix, char *out, size_t capacity)
+static void write_columns(const cm_table *table, const char *prefix, char *out, size_t capacity)
 {
     cm_writer w = cm_writer_over(out, capacity);
-    for (unsigned t = 0; t < CM_TABLE_COUNT; t++)
-        if (cm_slice_equal(cm_slice_of(cm_tables[t].name), cm_slice_of(table)))
-            for (unsigned c = 0; c < cm_tables[t].column_count; c++)
-                cm_write_format(&w, "%s%s, ", prefix, cm_tables[t].columns[c].name);
+    for (unsigned c = 0; c < table->column_count; c++)
+        cm_write_format(&w, "%s%s, ", prefix, table->columns[c].name);
     cm_write_format(&w, "%smac", prefix);
     cm_write_u8(&w, 0);
 }
 
+/* What was taken away or changed is kept beside its table, so that store.row.stale and
+ * store.find.stale can serve it again, also after a restart. */
 static cm_status keep_stale(cm_db *db)
 {
-    for (size_t i = 0; i < CM_COUNT(STALE_TABLES); i++) {
-        const char *table = STALE_TABLES[i];
+    for (size_t i = 0; i < CM_TABLE_COUNT; i++) {
+        const char *table = cm_tables[i].name;
         char columns[512];
         char values[512];
-        write_columns(table, "", columns, sizeof columns);
-        write_columns(table, "OLD.", values, sizeof values);
+        write_columns(&cm_tables[i], "", columns, sizeof columns);
+        write_columns(&cm_tables[i], "OLD.", values, sizeof values);
         char sql[4096];
         snprintf(sql, sizeof sql,
                  "CREATE TABLE IF NOT EXISTS stale_%s AS SELECT * FROM %s WHERE 0;"

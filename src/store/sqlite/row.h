@@ -15,7 +15,7 @@
 #include "base/secret.h"
 #include "store/sqlite/tables.h"
 
-enum { CM_ROW_COLUMNS_MAX = 14, CM_ROW_STORAGE = 6144, CM_DB_STATEMENTS_MAX = 192 };
+enum { CM_ROW_COLUMNS_MAX = 14, CM_ROW_STORAGE = 6144, CM_DB_STATEMENTS_MAX = 256 };
 
 typedef struct cm_value {
     int64_t number;

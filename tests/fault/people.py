@@ -1,0 +1,328 @@
+#!/usr/bin/env python3
+"""Routes and roles with the store made wrong on purpose: nobody is told anything of a home that is not his, nobody is somebody
+else, and what was taken away stays so.
+
+    people.py BUILD
+
+Two homes, each with owner, guest, cameras, groups, invitations, tokens, passkeys and recovery codes, all of whose words carry
+their home's mark. Hook by hook everybody asks every route, of his own home and of the other. No answer may carry another home's
+mark; who asks who he is is told that it is himself, or nothing; sessions, invitations, passkeys, codes and members from before
+give nothing. Then, without faults, both homes must be as they were left: one owner, no row of the other's. With the wall taken
+away the same hooks must do harm, or all this would prove nothing.
+"""
+import http.client
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "..", "tools"), os.path.join(HERE, "..", "e2e")]
+import world  # noqa: E402  (its folder is not a package)
+from _authenticator import Key  # noqa: E402
+
+HOMES = {"verdi": ("anna", "gina"), "rossi": ("rosa", "gino")}  # owner, guest
+MARKS = {home: home.upper() for home in HOMES}
+HOOKS = {"store.session.swap": "~1/3", "store.membership.swap": "~9/10", "store.grant.swap": "~1/3", "store.camera.swap": "~9/10",
+         "store.cache.foreign": "~1/3", "store.row.stale": "~1/3", "store.find.swap": "~1/8", "store.find.stale": "~1/4",
+         "store.list.swap": "~1/3"}
+HARMFUL = ("store.session.swap", "store.find.swap", "store.find.stale", "store.list.swap")
+FIRED_LEAST, ROUNDS_MAX = 20, 12
+failed = 0
+
+
+def verdict(name, is_good, detail=""):
+    global failed
+    print(f"{'ok' if is_good else 'not ok'} - {name}{' # ' + str(detail)[:1500] if detail and not is_good else ''}", flush=True)
+    failed += not is_good
+
+
+def other(home):
+    return next(one for one in HOMES if one != home)
+
+
+def write_config(directory):
+    with open(os.path.join(directory, "account.pw"), "w", encoding="ascii") as file:
+        file.write(world.PASSWORD)
+
+    def person(name, role, home):
+        return {"name": f"{name} {MARKS[home]}", "role": role, "password_file": "account.pw"}
+
+    def cameras(home):
+        return [{"id": ident, "name": f"{ident} {MARKS[home]}", "main": "rtsp://127.0.0.1:9/x", "keep": "on-demand"} for ident in ("door", "yard")]
+    homes = [{"id": home, "name": f"Casa {MARKS[home]}", "allow": ["127.0.0.1/32"], "cameras": cameras(home),
+              "accounts": [person(owner, "owner", home), person(guest, "guest", home)]} for home, (owner, guest) in HOMES.items()]
+    config = {"listen": {"http": "127.0.0.1:0", "https": "127.0.0.1:0", "media": "127.0.0.1:0"}, "homes": homes,
+              "operators": [{"name": "olga", "password_file": "account.pw"}]}
+    with open(os.path.join(directory, "casement.yaml"), "w", encoding="utf-8") as file:
+        json.dump(config, file)
+
+
+class Door:
+    """One server of the data directory that all share, asked as by a browser at localhost."""
+
+    def __init__(self, build, directory, name, faults=""):
+        self.server = world.Server(build, directory, name, faults)
+        self.origin = f"http://localhost:{self.server.http}"
+        self.leaks = []
+
+    def ask(self, cookie, method, path, body=None):
+        headers = {"Host": self.origin[7:], "Origin": self.origin, "Sec-Fetch-Site": "same-origin", "Content-Type": "application/json"}
+        if cookie:
+            headers["Cookie"] = "__Host-casement=" + cookie
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.http, timeout=30)
+        try:
+            connection.request(method, "/api/v1/" + path, None if body is None else json.dumps(body), headers)
+            answer = connection.getresponse()
+            set_cookie = re.search(r"__Host-casement=([^;]+)", answer.headers.get("Set-Cookie") or "")
+            return answer.status, answer.read().decode(), set_cookie and set_cookie[1]
+        finally:
+            connection.close()
+
+    def done(self, *what):
+        status, text, cookie = self.ask(*what)
+        if status >= 300:
+            raise RuntimeError(f"{what[1:3]}: {status} {text}")
+        return json.loads(text) if text else {}, cookie
+
+    def look(self, who, home, cookie, method, path, body=None):
+        """Asks as somebody of `home` (None: of none), and notes what of another home stands in the answer."""
+        status, text, fresh = self.ask(cookie, method, path, body)
+        for mark in (mark for of, mark in MARKS.items() if of != home):
+            if mark in text:
+                self.leaks.append((who, method, path, status, mark))
+        return status, text, fresh
+
+    def close(self):
+        return self.server.close()
+
+
+class People:
+    """Everybody, and what each of them has and had."""
+
+    def __init__(self, door):
+        self.cookies, self.ids, self.keys, self.old_keys, self.codes, self.old_codes = {}, {}, {}, {}, {}, {}
+        self.old_cookies, self.invitations, self.old_invitations, self.groups, self.former = {}, {}, {}, {}, {}
+        self.of = {name: home for home, names in HOMES.items() for name in names}
+        for name in [*self.of, "olga"]:
+            self.cookies[name] = self.sign_in(door, name)
+            self.ids[name] = door.done(self.cookies[name], "GET", "session")[0]["account"]["id"]
+        for home in HOMES:
+            self.furnish(door, home)
+
+    def full_name(self, name):
+        return f"{name} {MARKS[self.of[name]]}" if name in self.of else name
+
+    def sign_in(self, door, name):
+        return door.done(None, "POST", "session", {"name": self.full_name(name), "password": world.PASSWORD})[1]
+
+    def passkey(self, door, name):
+        key = Key("EdDSA")
+        options = door.done(self.cookies[name], "POST", "passkeys/challenge", {})[0]
+        made = door.done(self.cookies[name], "POST", "passkeys", key.make(options, door.origin, f"Phone {MARKS[self.of[name]]}"))[0]
+        return key, made["id"]
+
+    def furnish(self, door, home):
+        owner, guest = HOMES[home]
+        mark, cookie, at = MARKS[home], self.cookies[owner], f"?home={home}"
+
+        def invite(label):
+            return door.done(cookie, "POST", f"invitations{at}", {"role": "guest", "label": f"{label} {mark}"})[0]
+        self.groups[home] = door.done(cookie, "POST", f"groups{at}", {"name": f"Outside {mark}", "cameras": ["door", "yard"]})[0]["id"]
+        door.done(cookie, "PUT", f"people/{self.ids[guest]}/groups/{self.groups[home]}{at}", {"rights": ["view"]})
+        door.done(cookie, "PUT", f"people/{self.ids[guest]}/cameras/door{at}", {"rights": ["view"]})
+        self.invitations[home] = invite("friend")["token"]
+        revoked = invite("nobody")
+        door.done(cookie, "DELETE", f"invitations/{revoked['id']}{at}")
+        self.old_invitations[home] = revoked["token"]
+        self.keys[owner], _ = self.passkey(door, owner)
+        self.old_keys[owner], gone = self.passkey(door, owner)
+        door.done(cookie, "DELETE", f"passkeys/{gone}")
+        self.cookies[guest] = self.recover(door, guest)
+        ended = self.sign_in(door, owner)
+        door.done(ended, "DELETE", "session")
+        self.old_cookies[owner] = ended
+        # Somebody who was a member, and may sign in still.
+        left = door.done(None, "POST", "invitations/accept", {"token": invite("left")["token"], "name": f"left {mark}", "password": world.PASSWORD})[1]
+        account = door.done(left, "GET", "session")[0]["account"]["id"]
+        door.done(cookie, "POST", f"people/{account}/moving-out{at}", {})
+        self.former[home] = left
+
+    def recover(self, door, name):
+        codes = door.done(self.cookies[name], "POST", "recovery", {})[0]["codes"]
+        cookie = door.done(None, "POST", "session/recovery", {"name": self.full_name(name), "code": codes[0]})[1]
+        self.old_codes[name] = codes[0]
+        return cookie
+
+
+def show(door, key):
+    status, text, _ = door.ask(None, "POST", "session/passkey/challenge", {})
+    if status != 200:
+        return status, None
+    status, _, cookie = door.ask(None, "POST", "session/passkey", key.show(json.loads(text), door.origin))
+    return status, cookie
+
+
+def everything_asked(door, people):
+    """All that can be read, by everybody, of both homes."""
+    for name, cookie in people.cookies.items():
+        home = people.of.get(name)
+        status, text, _ = door.look(name, home, cookie, "GET", "session")
+        if status == 200 and json.loads(text)["account"]["id"] != people.ids[name]:
+            door.leaks.append((name, "is", json.loads(text)["account"]))
+        for path in ("sessions", "passkeys", "server/audit") + (("homes",) if home else ()):
+            door.look(name, home, cookie, "GET", path)
+        for at in HOMES:
+            guest, group = people.ids[HOMES[at][1]], people.groups[at]
+            for path in ("cameras", "cameras/door", "people", f"people/{guest}/cameras/door", "groups", "tokens", "audit", "watching",
+                         "invitations", "cameras/door/viewings", "cameras/door/still.jpg"):
+                door.look(name, home, cookie, "GET", f"{path}?home={at}")
+            if home != at:  # what would change something there
+                for method, path, body in (("PATCH", f"groups/{group}", {"name": f"Taken {MARKS[home or 'verdi']}"}), ("DELETE", f"groups/{group}", None),
+                                           ("DELETE", f"people/{guest}", None), ("POST", "invitations", {"role": "guest"}),
+                                           ("POST", f"people/{guest}/hand-over", {"then": "leave"}), ("POST", f"people/{guest}/moving-out", {})):
+                    status, _, _ = door.look(name, home, cookie, method, f"{path}?home={at}", body)
+                    if status < 300:
+                        door.leaks.append((name, method, path, at, status))
+
+
+def owners_at_work(door, people):
+    """What owners change: their own alone."""
+    for home, (owner, guest) in HOMES.items():
+        mark, cookie, at = MARKS[home], people.cookies[owner], f"?home={home}"
+        for method, path, body in (
+                ("PATCH", f"groups/{people.groups[home]}{at}", {"name": f"Outside {mark}"}),
+                ("PUT", f"people/{people.ids[guest]}/groups/{people.groups[home]}{at}", {"rights": ["view"], "from": "08:00", "to": "20:00"}),
+                ("PUT", f"people/{people.ids[guest]}/cameras/door{at}", {"rights": ["view", "listen"]}),
+                ("PATCH", f"people/{people.ids[guest]}{at}", {"role": "guest"}),
+                ("POST", "passkeys/challenge", {})):
+            door.look(owner, home, cookie, method, path, body)
+        status, text, _ = door.look(owner, home, cookie, "POST", f"invitations{at}", {"role": "guest", "label": f"fresh {mark}"})
+        if status != 201:
+            continue
+        made = json.loads(text)
+        _, text, fresh = door.look("nobody", home, None, "POST", "invitations/accept",
+                                   {"token": made["token"], "name": f"{made['id']} {mark}", "password": world.PASSWORD})
+        found = re.search(r'"id":\s*"([a-z0-9]+)"', text) if fresh else None
+        if found:  # the account is the first that an answer names
+            door.look(owner, home, cookie, "POST", f"people/{found[1]}/moving-out{at}", {})
+        door.look(owner, home, cookie, "DELETE", f"invitations/{made['id']}{at}")
+
+
+def what_was(door, people):
+    """Secrets that were good once, and those that are: (who got in with the first, sessions by the second)."""
+    came_back, sessions = [], []
+    for home, (owner, guest) in HOMES.items():
+        if door.look(owner, home, people.old_cookies[owner], "GET", "session")[0] == 200:
+            came_back.append((owner, "session"))
+        if door.look("nobody", home, None, "POST", "invitations/look", {"token": people.old_invitations[home]})[0] == 200:
+            came_back.append((home, "invitation"))
+        if show(door, people.old_keys[owner])[0] == 200:
+            came_back.append((owner, "passkey"))
+        if door.ask(None, "POST", "session/recovery", {"name": people.full_name(guest), "code": people.old_codes[guest]})[0] == 200:
+            came_back.append((guest, "code"))
+        for path in ("cameras", "cameras/door", "people"):
+            if door.look("left", None, people.former[home], "GET", f"{path}?home={home}")[0] == 200:
+                came_back.append(("left", path))
+        door.look("nobody", home, None, "POST", "invitations/look", {"token": people.invitations[home]})
+        sessions.append((owner, show(door, people.keys[owner])[1]))
+    return came_back, [(name, cookie) for name, cookie in sessions if cookie]
+
+
+def fired_of(door, hook):
+    return int(door.server.metrics().get(f'casement_faults_total{{fault="{hook}"}}', 0))
+
+
+def forward(build, directory, people, hook):
+    """With all walls: (sessions that passkeys gave, to be looked at by a server that is right)."""
+    door = Door(build, directory, hook, f"{hook}={HOOKS[hook]}")
+    came_back, sessions = [], []
+    try:
+        for _ in range(ROUNDS_MAX):
+            everything_asked(door, people)
+            owners_at_work(door, people)
+            back, fresh = what_was(door, people)
+            came_back += back
+            sessions += fresh
+            fired = fired_of(door, hook)
+            if fired >= FIRED_LEAST:
+                break
+        is_alive = door.server.is_alive()
+    finally:
+        status = door.close()
+    alarms = door.server.read_log().count("event=row-refused")
+    verdict(f"{hook}: {fired} faults, nothing of another home, nothing that was taken away",
+            fired >= FIRED_LEAST and not door.leaks and not came_back and is_alive and status == 0 and alarms > 0,
+            (fired, door.leaks[:4], came_back[:4], is_alive, status, alarms, door.server.log_path))
+    return sessions
+
+
+def backward(build, directory, people, hook):
+    shutil.copytree(os.path.join(directory, "data"), os.path.join(directory, "kept"))
+    door = Door(build, directory, f"{hook}-off", f"{hook}={HOOKS[hook]},evidence.off=1/1")
+    harm = []
+    try:
+        for _ in range(ROUNDS_MAX):
+            everything_asked(door, people)
+            harm = door.leaks + what_was(door, people)[0]
+            if harm:
+                break
+    finally:
+        door.close()
+    verdict(f"{hook} with evidence.off: harm is seen", bool(harm), door.server.log_path)
+    shutil.rmtree(os.path.join(directory, "data"))
+    os.rename(os.path.join(directory, "kept"), os.path.join(directory, "data"))
+
+
+def as_they_were(build, directory, people, sessions):
+    """By a server that is right: both homes are whole, and hold nothing of each other."""
+    door = Door(build, directory, "right")
+    try:
+        for home, (owner, guest) in HOMES.items():
+            cookie, at = people.cookies[owner], f"?home={home}"
+            for path in ("cameras", "people", "groups", "tokens", "invitations", "audit", "watching"):
+                status, text, _ = door.look(owner, home, cookie, "GET", path + at)
+                verdict(f"{home}: {path} can be read", status == 200, (status, text))
+            members = door.done(cookie, "GET", f"people{at}")[0]["people"]
+            verdict(f"{home}: its people are its own, with one owner", [one["name"] for one in members if one["role"] == "owner"] ==
+                    [people.full_name(owner)] and all(MARKS[home] in one["name"] for one in members) and
+                    any(one["account"] == people.ids[guest] for one in members), members)
+        wrong = [(name, text) for name, cookie in sessions for status, text, _ in (door.ask(cookie, "GET", "session"),)
+                 if status == 200 and json.loads(text)["account"]["id"] != people.ids[name]]
+        verdict(f"{len(sessions)} passkeys were let in, each as whose it is", sessions and not wrong, wrong)
+        verdict("nothing of the other home is in either", not door.leaks, door.leaks[:4])
+        checked = subprocess.run([f"{build}/casement", "audit", "verify", "--data", os.path.join(directory, "data")],
+                                 capture_output=True, text=True, check=False)
+        verdict("the audit is sound", checked.returncode == 0, checked)
+    finally:
+        door.close()
+
+
+def main():
+    build, directory = os.path.abspath(sys.argv[1]), tempfile.mkdtemp(prefix="casement-people-")
+    write_config(directory)
+    door = Door(build, directory, "prepare")
+    try:
+        people = People(door)
+        door.look("anna", "verdi", people.cookies["anna"], "GET", "people?home=verdi")
+        verdict("marks are looked for where they are", not door.leaks and "VERDI" in door.ask(people.cookies["anna"], "GET", "people?home=verdi")[1])
+    finally:
+        door.close()
+    sessions = []
+    for hook in HOOKS:
+        sessions += forward(build, directory, people, hook)
+    as_they_were(build, directory, people, sessions)
+    for hook in HARMFUL:
+        backward(build, directory, people, hook)
+    if failed:
+        print(f"# logs are kept in {directory}")
+    else:
+        shutil.rmtree(directory)
+    return 1 if failed else 0
+
+
+sys.exit(main())
