@@ -551,6 +551,9 @@ export class Mock {
       ['rights', { kind: 'grant-removed', camera: 'garden', account: 'anna', other: 'zia' }],
       ['people', { kind: 'member-added', account: 'anna', other: 'nobody-any-more', role: 'guest' }],
       ['cameras', { kind: 'camera-added', camera: 'a-camera-that-was', account: 'anna' }],
+      ['rights', { kind: 'group-grant-put', group: 'outside', account: 'anna', other: 'zia', rights: ['view'], days: ['mon', 'tue', 'wed'], from: '18:00', to: '22:00', not_before: null, not_after: null }],
+      ['people', { kind: 'invitation-taken', account: 'marco', other: 'k3m2', role: 'guest' }],
+      ['people', { kind: 'password-reset', other: 'zia', command: true }],
       ['people', { kind: 'something-of-next-year' }],
     ].map(([group, entry], index) => [group, names({ number: 60 - index, time: iso(this.now() - (index + 1) * 50 * 60_000), ...entry })]);
     const found = happened.filter(([group, entry]) => entry.number < before && (!groups || groups.includes(group))).map(([, entry]) => entry);

@@ -190,8 +190,12 @@ export interface SignedInAt {
 /* What the audit tells of (docs/api.md, ENTRY). */
 export const AUDIT_KINDS = [
   'sign-in', 'sign-in-refused', 'sign-out', 'password-changed', 'setup', 'home-added', 'home-removed', 'member-added', 'member-role',
-  'member-removed', 'everyone-out', 'person-signed-out', 'grant-put', 'grant-removed', 'token-made', 'token-revoked', 'cut', 'camera-added', 'camera-changed', 'camera-removed',
+  'member-removed', 'grant-put', 'grant-removed', 'token-made', 'token-revoked', 'cut', 'camera-added', 'camera-changed', 'camera-removed',
   'view-begin', 'view-end', 'view-refused', 'opening-refused', 'evidence-alarm',
+  'passkey-added', 'passkey-removed', 'passkey-refused', 'recovery-made', 'recovery-used', 'group-made', 'group-changed', 'group-deleted',
+  'group-grant-put', 'group-grant-removed', 'invitation-made', 'invitation-taken', 'invitation-ended', 'invitation-refused', 'home-changed',
+  'home-suspended', 'home-resumed', 'home-handed-over', 'moved-out', 'session-ended', 'sessions-ended', 'password-reset', 'account-added',
+  'account-removed', 'everyone-out', 'person-signed-out', 'guest-link-made', 'guest-link-revoked', 'guest-link-opened', 'guest-link-refused',
 ] as const;
 export type AuditKind = (typeof AUDIT_KINDS)[number];
 export type AuditGroup = 'people' | 'rights' | 'cameras' | 'views' | 'refusals' | 'server';
@@ -203,7 +207,8 @@ export interface SeenFrames {
   frames: number;
 }
 
-export interface AuditEntry {
+/* Rights and when they hold: of what was granted. */
+export interface AuditEntry extends Partial<Terms> {
   number: number;
   time: string;
   kind: string; // AuditKind, or one of a later server
@@ -216,7 +221,8 @@ export interface AuditEntry {
   count?: number;
   since?: string;
   role?: Role;
-  rights?: Right[];
+  group?: string;
+  command?: true; // a command on the server's machine did it
   path?: string;
   frames?: SeenFrames[];
   network?: string;

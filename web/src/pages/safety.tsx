@@ -10,6 +10,7 @@ import { Alert, Choices, sentenceFor, useSubmit } from '../ui/form';
 import { Icon, type IconName } from '../ui/icons';
 import { Page } from '../ui/page';
 import { LogEveryoneOut } from './everyone';
+import { inWords, isAlways } from './terms';
 import { EndSheet, useWatching, WatcherRow, wayOf } from './watchers';
 
 const HOUR_MS = 3_600_000;
@@ -24,9 +25,13 @@ const namesOf = (cameras: Camera[]): NameOf => (id) => cameras.find((one) => one
 const who = (name: string | null, account: string | null): string => name ?? (account === null ? t('safety.stranger') : t('safety.gone'));
 
 
+/* Who did it: a command that was given at the server is nobody of the home. */
+const doer = (entry: AuditEntry): string => (entry.command ? t('safety.command') : who(entry.name, entry.account));
+
 const CAUSES = [
   'wrong-name-or-password', 'too-many-tries', 'no-grant', 'no-member', 'session-over', 'account-held-off', 'too-many', 'left',
-  'not-yet', 'over', 'not-these-hours', 'home-suspended',
+  'not-yet', 'over', 'not-these-hours', 'home-suspended', 'wrong-name-or-code', 'no-challenge', 'no-such-passkey', 'bad-signature',
+  'counter-went-back', 'no-such-invitation', 'already-member', 'name-taken',
 ] as const;
 const causeOf = (cause: string | undefined): string => t(`safety.cause.${CAUSES.find((one) => one === cause) ?? 'other'}`);
 
@@ -128,9 +133,15 @@ function WhoSaw({ home, cameras }: { home: Home; cameras: Camera[] }) {
 /* ---- what happened ---- */
 
 const ICONS: Partial<Record<AuditKind, IconName>> = {
-  'sign-in': 'key', 'sign-in-refused': 'warn', 'sign-out': 'out', 'password-changed': 'key', setup: 'home', 'everyone-out': 'out', 'person-signed-out': 'out', 'member-added': 'people',
+  'sign-in': 'key', 'sign-in-refused': 'warn', 'sign-out': 'out', 'password-changed': 'key', setup: 'home', 'member-added': 'people',
   'member-role': 'people', 'member-removed': 'people', 'grant-put': 'check', 'grant-removed': 'lock', 'token-revoked': 'lock', cut: 'lock',
   'view-refused': 'warn', 'opening-refused': 'warn', 'evidence-alarm': 'warn', 'view-begin': 'eye', 'view-end': 'eye',
+  'passkey-added': 'key', 'passkey-removed': 'key', 'passkey-refused': 'warn', 'recovery-made': 'key', 'recovery-used': 'key',
+  'password-reset': 'key', 'group-grant-put': 'check', 'group-grant-removed': 'lock', 'group-deleted': 'lock', 'invitation-made': 'people',
+  'invitation-taken': 'people', 'invitation-ended': 'lock', 'invitation-refused': 'warn', 'home-changed': 'home', 'home-suspended': 'lock',
+  'home-resumed': 'check', 'home-handed-over': 'people', 'moved-out': 'out', 'session-ended': 'out', 'sessions-ended': 'out',
+  'everyone-out': 'out', 'person-signed-out': 'out', 'guest-link-made': 'check', 'guest-link-revoked': 'lock', 'guest-link-opened': 'eye',
+  'guest-link-refused': 'warn',
 };
 
 const isKind = (kind: string): kind is AuditKind => (AUDIT_KINDS as readonly string[]).includes(kind);
@@ -139,14 +150,16 @@ function sentence(entry: AuditEntry, nameOf: NameOf): string {
   if (!isKind(entry.kind)) return t('audit.other');
   const rights = (entry.rights ?? []).map((right) => t(`safety.right.${right}` as Key));
   return t(`audit.${entry.kind}`, {
-    who: who(entry.name, entry.account), whom: who(entry.other_name, entry.other), camera: nameOf(entry.camera),
+    who: doer(entry), whom: who(entry.other_name, entry.other), camera: nameOf(entry.camera),
     way: wayOf(entry.path), cause: causeOf(entry.cause), rights: list(rights), role: entry.role ? t(`role.${entry.role}`) : '',
     count: entry.count ?? 1,
   });
 }
 
-function details(entry: AuditEntry): string {
+function details(entry: AuditEntry, zone: string | undefined): string {
   const parts: string[] = [];
+  const terms = { ...entry, rights: entry.rights ?? [] };
+  if (!isAlways(terms)) parts.push(inWords(terms, zone));
   if (entry.count !== undefined && entry.since !== undefined && entry.count > 1) parts.push(t('safety.times', { count: entry.count }));
   if (entry.kind === 'view-end' && entry.since) parts.push(duration(Math.max(0, Date.parse(entry.time) - Date.parse(entry.since))));
   for (const stream of entry.frames ?? []) parts.push(t('safety.pictures', { count: stream.frames }));
@@ -155,9 +168,13 @@ function details(entry: AuditEntry): string {
   return parts.join(' · ');
 }
 
-function Happened({ entry, nameOf }: { entry: AuditEntry; nameOf: NameOf }) {
-  const isBad = ['sign-in-refused', 'view-refused', 'opening-refused', 'evidence-alarm'].includes(entry.kind);
-  const more = details(entry);
+const BAD: readonly string[] = [
+  'sign-in-refused', 'view-refused', 'opening-refused', 'evidence-alarm', 'passkey-refused', 'invitation-refused', 'guest-link-refused',
+];
+
+function Happened({ entry, nameOf, zone }: { entry: AuditEntry; nameOf: NameOf; zone: string | undefined }) {
+  const isBad = BAD.includes(entry.kind);
+  const more = details(entry, zone);
   return (
     <li class="row">
       <span class={`row-icon${isBad ? ' is-late' : ''}`}><Icon name={(isKind(entry.kind) && ICONS[entry.kind]) || 'info'} /></span>
@@ -192,7 +209,7 @@ function What({ home, nameOf }: { home: Home; nameOf: NameOf }) {
         choices={(Object.keys(FILTERS) as Filter[]).map((value) => ({ value, label: t(`safety.filter.${value}`) }))} />
       {error !== null && <Alert>{sentenceFor(error)}</Alert>}
       {entries && entries.length === 0 && <p class="quiet">{t('safety.nothing')}</p>}
-      {entries && entries.length > 0 && <ul class="rows">{entries.map((entry) => <Happened key={entry.number} entry={entry} nameOf={nameOf} />)}</ul>}
+      {entries && entries.length > 0 && <ul class="rows">{entries.map((entry) => <Happened key={entry.number} entry={entry} nameOf={nameOf} zone={home.time_zone} />)}</ul>}
       {hasMore && last && <button type="button" class="button" disabled={isBusy} onClick={() => load(last.number)}>{t('safety.more')}</button>}
     </section>
   );
