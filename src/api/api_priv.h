@@ -161,6 +161,8 @@ bool cm_call_may_try(cm_call *call, const cm_address *from, cm_slice name);
 /* Was our page opened under a name that passkeys can be made for? */
 bool cm_passkeys_are_here(const cm_call *call, cm_passkey_site *out);
 json_t *cm_passkeys_names_json(const cm_call *call);
+/* Showing again who one is, when the body holds what a passkey said. */
+void cm_passkey_again(cm_call *call);
 /* Sends an answer of identity's that is a failure. */
 void cm_call_identity_failed(cm_call *call, const cm_identity_answer *answer);
 

@@ -186,8 +186,8 @@ static json_t *kinds_json(void)
     return list;
 }
 
-/* What the account has under this name already: an authenticator makes no second one. */
-static json_t *excluded_json(const passkey_call *p)
+/* What the account has under this name. */
+static json_t *own_json(const passkey_call *p)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < p->list.count; i++) {
@@ -224,7 +224,7 @@ static void answer_options(cm_call *call)
                   "id", p->site.rp, "name", "casement", "user", "id",
                   bytes_json(cm_slice_of(call->who.account.text)), "name", call->who.name,
                   "displayName", call->who.name, "pubKeyCredParams", kinds_json(), "timeout",
-                  (int)(CM_CHALLENGE_US / 1000), "excludeCredentials", excluded_json(p),
+                  (int)(CM_CHALLENGE_US / 1000), "excludeCredentials", own_json(p),
                   "authenticatorSelection", "residentKey", "required", "requireResidentKey", 1,
                   "userVerification", "required", "attestation", "none"));
 }
@@ -327,29 +327,60 @@ void cm_route_passkey_delete(cm_call *call)
     cm_call_write(call, remove_it, answer_removed);
 }
 
-/* ---- signing in ---- */
+/* ---- signing in, and showing it again ---- */
+
+/* Of a route for who is signed in the challenge belongs to his session. */
+static cm_passkey_purpose purpose_of(const cm_call *call)
+{
+    const passkey_call *p = call->data;
+    const bool is_again = call->route->permission == CM_PERMISSION_SESSION;
+    return (cm_passkey_purpose){.site = &p->site,
+                                .session = is_again ? call->asker.token_hash : NULL,
+                                .is_again = is_again};
+}
+
+/* PublicKeyCredentialRequestOptionsJSON. `allowed`: taken; empty: whoever has one of ours, by its
+ * own list. */
+static void answer_ask(cm_call *call, json_t *allowed)
+{
+    passkey_call *p = call->data;
+    const cm_passkey_purpose purpose = purpose_of(call);
+    cm_passkeys_challenge(call->api->config.passkeys, &purpose, &p->from, now_of(call),
+                          p->challenge);
+    cm_call_json(call, 200,
+                 json_pack("{s:o, s:s, s:i, s:s, s:o}", "challenge",
+                           bytes_json(cm_slice_over(p->challenge, sizeof p->challenge)), "rpId",
+                           p->site.rp, "timeout", (int)(CM_CHALLENGE_US / 1000), "userVerification",
+                           "required", "allowCredentials", allowed));
+}
 
 void cm_route_passkey_ask(cm_call *call)
 {
     passkey_call *p = make_data(call);
-    if (p == NULL || !find_site(call, &p->site))
-        return;
-    const cm_passkey_purpose purpose = {.site = &p->site};
-    cm_passkeys_challenge(call->api->config.passkeys, &purpose, &p->from, now_of(call),
-                          p->challenge);
-    /* PublicKeyCredentialRequestOptionsJSON: whoever has one of ours, by its own list. */
-    cm_call_json(call, 200,
-                 json_pack("{s:o, s:s, s:i, s:s, s:[]}", "challenge",
-                           bytes_json(cm_slice_over(p->challenge, sizeof p->challenge)), "rpId",
-                           p->site.rp, "timeout", (int)(CM_CHALLENGE_US / 1000), "userVerification",
-                           "required", "allowCredentials"));
+    if (p != NULL && find_site(call, &p->site))
+        answer_ask(call, json_array());
+}
+
+static void answer_again_ask(cm_call *call)
+{
+    if (call->status == CM_OK)
+        answer_ask(call, own_json(call->data));
+    else
+        cm_call_fail(call, call->status, "absent");
+}
+
+void cm_route_passkey_again_ask(cm_call *call)
+{
+    passkey_call *p = make_data(call);
+    if (p != NULL && find_site(call, &p->site))
+        cm_call_read(call, read_list, answer_again_ask);
 }
 
 static void show(cm_call *call)
 {
     passkey_call *p = call->data;
     const cm_passkey_showing showing = {
-        .purpose = {.site = &p->site},
+        .purpose = purpose_of(call),
         .credential = slice_of(&p->credential),
         .user_handle = slice_of(&p->user_handle),
         .answer = {.client_data = slice_of(&p->client_data),
@@ -394,7 +425,7 @@ bool cm_call_may_try(cm_call *call, const cm_address *from, cm_slice name)
     return false;
 }
 
-void cm_route_passkey_sign_in(cm_call *call)
+static void take_shown(cm_call *call)
 {
     passkey_call *p = make_data(call);
     if (p != NULL && find_site(call, &p->site) &&
@@ -406,4 +437,14 @@ void cm_route_passkey_sign_in(cm_call *call)
         read_bytes(call, "signature", CM_WEBAUTHN_SIGNATURE_MAX, &p->signature) &&
         cm_call_may_try(call, &p->from, slice_of(&p->credential)))
         cm_call_write(call, show, answer_shown);
+}
+
+void cm_route_passkey_sign_in(cm_call *call)
+{
+    take_shown(call);
+}
+
+void cm_passkey_again(cm_call *call)
+{
+    take_shown(call);
 }

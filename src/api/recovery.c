@@ -130,6 +130,7 @@ void cm_route_recovery_sign_in(cm_call *call)
         cm_call_text(call, "code", true, &r->ask.code) &&
         read_flag(call, "end_sessions", &r->ask.ends_sessions) &&
         read_flag(call, "remove_passkeys", &r->ask.removes_passkeys) &&
+        read_flag(call, "remove_totp", &r->ask.removes_totp) &&
         cm_call_may_try(call, &r->from, r->ask.name))
         cm_call_read(call, prepare, on_prepared);
 }

@@ -153,6 +153,14 @@ void cm_call_identity_failed(cm_call *call, const cm_identity_answer *answer)
                                                   : "The server did not accept this.",
                            NULL,
                            0};
+    static const struct {
+        const char *cause;
+        unsigned status;
+    } REFUSALS[] = {
+        {"wrong-name-or-password", 401}, {"wrong-password-or-code", 401}, {"wrong-code", 401},
+        {"code-held-off", 401},          {"sign-in-over", 401},           {"name-taken", 409},
+        {"already-member", 409},
+    };
     switch (answer->status) {
     case CM_RETRY:
         fault.status = 429;
@@ -163,13 +171,9 @@ void cm_call_identity_failed(cm_call *call, const cm_identity_answer *answer)
         fault.status = 404;
         break;
     case CM_REFUSE:
-        if (is_known_cause &&
-            cm_slice_equal(cm_slice_of(answer->cause), CM_TEXT("wrong-name-or-password")))
-            fault.status = 401;
-        else if (is_known_cause &&
-                 (cm_slice_equal(cm_slice_of(answer->cause), CM_TEXT("name-taken")) ||
-                  cm_slice_equal(cm_slice_of(answer->cause), CM_TEXT("already-member"))))
-            fault.status = 409;
+        for (size_t i = 0; is_known_cause && i < CM_COUNT(REFUSALS); i++)
+            if (strcmp(answer->cause, REFUSALS[i].cause) == 0)
+                fault.status = REFUSALS[i].status;
         break;
     default:
         cm_call_fail(call, answer->status, "absent");

@@ -24,8 +24,12 @@ CM_ROUTE(sign_in, POST, "/api/v1/session", ANYONE, JSON, 2048, "Sign in")
 CM_ROUTE(session, GET, "/api/v1/session", SESSION, NONE, 0, "Who am I?")
 CM_ROUTE(sign_out, DELETE, "/api/v1/session", SESSION, NONE, 0,
          "Sign out; live pictures of this session end")
-CM_ROUTE(sign_in_again, POST, "/api/v1/session/again", SESSION, JSON, 2048,
+CM_ROUTE(code_sign_in, POST, "/api/v1/session/code", ANYONE, JSON, 1024,
+         "The second step of a sign-in: a code")
+CM_ROUTE(sign_in_again, POST, "/api/v1/session/again", SESSION, JSON, 12288,
          "Show again who one is: a fresh token for this session")
+CM_ROUTE(passkey_again_ask, POST, "/api/v1/session/again/challenge", SESSION, JSON, 256,
+         "What an own passkey must answer to show again who one is")
 CM_ROUTE(password, POST, "/api/v1/session/password", SESSION, JSON, 2048, "Change the own password")
 CM_ROUTE(sessions, GET, "/api/v1/sessions", SESSION, NONE, 0, "Where the asker is signed in")
 CM_ROUTE_FRESH(sessions_end, DELETE, "/api/v1/sessions", SESSION, NONE, 0,
@@ -46,6 +50,12 @@ CM_ROUTE(passkey_create, POST, "/api/v1/passkeys", SESSION, JSON, 16384, "Keep a
 CM_ROUTE(passkey_update, PATCH, "/api/v1/passkeys/{passkey}", SESSION, JSON, 1024, "Name a passkey")
 CM_ROUTE_FRESH(passkey_delete, DELETE, "/api/v1/passkeys/{passkey}", SESSION, NONE, 0,
                "Remove a passkey")
+CM_ROUTE(totp, GET, "/api/v1/totp", SESSION, NONE, 0, "Is the asker asked for a code?")
+CM_ROUTE_FRESH(totp_begin, POST, "/api/v1/totp", SESSION, JSON, 256,
+               "A secret for an authenticator app, told once")
+CM_ROUTE(totp_confirm, POST, "/api/v1/totp/confirm", SESSION, JSON, 256,
+         "The app's first code: from here on one is asked for")
+CM_ROUTE_FRESH(totp_delete, DELETE, "/api/v1/totp", SESSION, NONE, 0, "Ask for no code any more")
 CM_ROUTE_FRESH(recovery_create, POST, "/api/v1/recovery", SESSION, JSON, 256,
                "Make recovery codes; earlier ones are void")
 CM_ROUTE(homes, GET, "/api/v1/homes", SESSION, NONE, 0, "Homes of the asker; all for an operator")

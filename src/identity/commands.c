@@ -1,6 +1,7 @@
 /* Blocking calls: the start and the command line. */
 #include "base/text.h"
 #include "identity/identity_priv.h"
+#include "store/totp.h"
 
 cm_status cm_identity_judge_password(const cm_identity *identity, cm_slice password, cm_slice name,
                                      cm_password_fault *out)
@@ -28,8 +29,11 @@ cm_status cm_identity_reset_password(cm_identity *identity, cm_slice name,
     cm_secret_wipe(bytes, sizeof bytes);
     char hash[CM_PASSWORD_HASH_SIZE];
     CM_TRY(cm_password_hash(cm_slice_of(out), &identity->config.cost, hash));
-    return cm_store_account_set_password(identity->config.store, &account.id, cm_slice_of(hash),
-                                         NULL, change);
+    CM_TRY(cm_store_account_set_password(identity->config.store, &account.id, cm_slice_of(hash),
+                                         NULL, change));
+    CM_AUTO(cm_change_clear) cm_change none = {.raised_count = 0}; /* `change` says it all */
+    const cm_status removed = cm_store_totp_remove(identity->config.store, &account.id, &none);
+    return removed == CM_ABSENT ? CM_OK : removed;
 }
 
 cm_status cm_identity_make_api_token(cm_identity *identity, const cm_identity_new_token *ask,

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/writer.h"
+#include "identity/factors.h"
 #include "identity/identity_priv.h"
 
 enum { TEXT_MAX = 512 };
@@ -34,7 +35,11 @@ struct cm_identity_call {
     cm_wall now;
     call_text name, password, other; /* other: new password, home's name */
     call_text key;                   /* stands for the name in the limits, unless it is empty */
-    cm_session_origin origin;        /* of the session to be made */
+    call_text code;                  /* of the second factor */
+    bool is_password_right;
+    uint8_t pending_hash[CM_MAC_SIZE];
+    cm_pending_sign_in pending; /* of that token */
+    cm_session_origin origin;   /* of the session to be made */
     cm_asker asker;
     cm_home_id home_id;
     cm_role role;
@@ -59,8 +64,11 @@ cm_status cm_identity_create(const cm_identity_config *config, cm_identity **out
     identity->config = *config;
     identity->system = cm_random_system();
     identity->random = config->random != NULL ? config->random : &identity->system;
-    const cm_status status = cm_limits_create(&config->limits, &identity->limits);
+    cm_status status = cm_limits_create(&config->limits, &identity->limits);
+    if (status == CM_OK)
+        status = cm_pending_create(0, &identity->pending);
     if (status != CM_OK) {
+        cm_limits_destroy(identity->limits);
         free(identity);
         return status;
     }
@@ -72,6 +80,7 @@ void cm_identity_destroy(cm_identity *identity)
 {
     if (identity == NULL)
         return;
+    cm_pending_destroy(identity->pending);
     cm_limits_destroy(identity->limits);
     cm_identity_clear_allowed(identity);
     free(identity);
@@ -323,12 +332,16 @@ static cm_status check_password(cm_identity_call *call, const call_text *passwor
 }
 
 /* In the pool: a generator of the test's is one for all threads, the system's is this thread's. */
-static void make_session_token(cm_identity_call *call)
+static void make_token(cm_identity_call *call, cm_token_kind kind)
 {
     const cm_identity *identity = call->identity;
     cm_random random = cm_random_system();
-    cm_token_make(identity->config.random != NULL ? identity->random : &random, CM_TOKEN_SESSION,
-                  &call->token);
+    cm_token_make(identity->config.random != NULL ? identity->random : &random, kind, &call->token);
+}
+
+static void make_session_token(cm_identity_call *call)
+{
+    make_token(call, CM_TOKEN_SESSION);
 }
 
 static cm_status prepare_sign_in(cm_identity_call *call)
@@ -341,7 +354,7 @@ static cm_status prepare_sign_in(cm_identity_call *call)
     if (found == CM_ABSENT || !call->account.is_active)
         call->hash[0] = '\0'; /* costs as much, and is refused */
     CM_TRY(check_password(call, &call->password));
-    make_session_token(call);
+    make_token(call, call->account.has_totp ? CM_TOKEN_PENDING : CM_TOKEN_SESSION);
     return CM_OK;
 }
 
@@ -357,10 +370,24 @@ static void rehash(cm_identity_call *call)
                   "the old hash is still right");
 }
 
+/* Neither a wrong guess nor a sign-in: whoever has the password alone gets no tries back by it. */
+static cm_status write_pending(cm_identity_call *call)
+{
+    cm_pending_sign_in sign_in = {.account = call->account.id};
+    cm_slice_copy(cm_slice_of(call->account.name), sign_in.name, sizeof sign_in.name);
+    cm_secret_hash(cm_slice_of(call->hash), sign_in.password);
+    cm_pending_begin(call->identity->pending, call->token.hash, &sign_in, cm_loop_now(call->loop));
+    call->counts = false;
+    call->answer.pending = &call->token;
+    return CM_OK;
+}
+
 static cm_status write_sign_in(cm_identity_call *call)
 {
     cm_store *store = call->identity->config.store;
     rehash(call);
+    if (call->account.has_totp)
+        return write_pending(call);
     CM_TRY(cm_store_session_create(store, &call->account.id, call->token.hash, &call->origin,
                                    call->now, &call->change));
     call->has_change = call->change.raised_count > 0;
@@ -386,6 +413,103 @@ cm_status cm_identity_begin_sign_in(cm_identity *identity, cm_loop *loop,
     return begin(call, out);
 }
 
+/* ---- the second step ---- */
+
+static cm_status refuse_code(cm_identity_call *call, const char *cause)
+{
+    static const struct {
+        const char *cause, *detail;
+    } DETAILS[] = {
+        {"wrong-code", "The code is wrong, or was used already: wait for the next one."},
+        {"wrong-password-or-code", "The password or the code is wrong."},
+        {"code-wanted", "This account wants a code of its authenticator app beside the password."},
+        {"code-held-off", "Too many codes were wrong: use a recovery code or a passkey."},
+        {"sign-in-over", "This took too long, or too many codes were wrong: begin again."},
+    };
+    record_refusal(call, cm_audit_cause_of(cause));
+    const char *detail = NULL;
+    for (size_t i = 0; i < CM_COUNT(DETAILS); i++)
+        if (cm_slice_equal(cm_slice_of(DETAILS[i].cause), cm_slice_of(cause)))
+            detail = DETAILS[i].detail;
+    fail(call, CM_REFUSE, cause, detail);
+    return CM_REFUSE;
+}
+
+/* The password that was right in the first step is the account's still. */
+static cm_status check_pending(cm_identity_call *call)
+{
+    uint8_t digest[CM_MAC_SIZE];
+    const cm_status status = cm_store_account_password_hash(call->identity->config.store,
+                                                            &call->pending.account, call->hash);
+    CM_ENSURE(status == CM_OK || status == CM_ABSENT, status);
+    cm_secret_hash(cm_slice_of(status == CM_OK ? call->hash : ""), digest);
+    if (cm_secret_equal(cm_slice_over(digest, sizeof digest),
+                        cm_slice_over(call->pending.password, sizeof call->pending.password)))
+        return CM_OK;
+    return refuse_code(call, "sign-in-over");
+}
+
+/* In the store's lane. Judges the code and uses it up for a session, fresh or (`former`) renewed;
+ * CM_REFUSE with *cause. */
+static cm_status use_code(cm_identity_call *call, const uint8_t *former, const char **cause)
+{
+    const cm_factor_shown shown = {
+        .account = call->account.id, .code = text_of(&call->code), .now = call->now};
+    cm_factor_use use = {.former = former, .origin = call->origin};
+    cm_slice_copy(cm_slice_over(call->token.hash, CM_MAC_SIZE), use.session_token_hash,
+                  CM_MAC_SIZE);
+    CM_TRY(cm_factor_judge(call->identity, &shown, &use, cause));
+    call->origin.method = use.origin.method;
+    if (!call->is_password_right) {
+        *cause = "wrong-code";
+        return CM_REFUSE;
+    }
+    const cm_status status = cm_store_factor_sign_in(call->identity->config.store, &use, call->now,
+                                                     &call->account, &call->change);
+    *cause = "wrong-code";
+    return status == CM_ABSENT ? CM_REFUSE : status;
+}
+
+static cm_status write_code(cm_identity_call *call)
+{
+    call->account.id = call->pending.account;
+    CM_TRY(check_pending(call));
+    make_session_token(call);
+    const char *cause = NULL;
+    call->is_password_right = true;
+    const cm_status status = use_code(call, NULL, &cause);
+    if (status == CM_REFUSE)
+        return refuse_code(call, cause);
+    CM_TRY(status);
+    cm_pending_end(call->identity->pending, call->pending_hash);
+    call->has_change = call->change.raised_count > 0;
+    record(call, &(cm_audit_entry){.kind = CM_AUDIT_SIGN_IN,
+                                   .account = call->account.id,
+                                   .value = call->origin.method});
+    answer_session(call);
+    return CM_OK;
+}
+
+cm_status cm_identity_begin_code(cm_identity *identity, cm_loop *loop, const cm_identity_code *ask,
+                                 cm_identity_done *done, void *owner, cm_identity_call **out)
+{
+    cm_identity_call *call;
+    CM_TRY(make_call(identity, loop, done, owner, &call));
+    keep(&call->code, ask->code);
+    cm_origin_make(CM_METHOD_CODE, ask->user_agent, &ask->from, &call->origin);
+    call->write = write_code;
+    const cm_instant now = cm_loop_now(loop);
+    const bool is_known =
+        cm_token_read(ask->token, CM_TOKEN_PENDING, call->pending_hash) == CM_OK &&
+        cm_pending_find(identity->pending, call->pending_hash, now, &call->pending) == CM_OK;
+    keep(&call->name, is_known ? cm_slice_of(call->pending.name) : ask->token);
+    ask_limits(call, &ask->from);
+    if (call->answer.status == CM_OK &&
+        (!is_known || cm_pending_try(identity->pending, call->pending_hash, now) != CM_OK))
+        CM_IGNORE(refuse_code(call, "sign-in-over"), "answered in a later turn");
+    return begin(call, out);
+}
+
 /* ---- again ---- */
 
 /* The account is the session's, not the name's. */
@@ -400,22 +524,43 @@ static cm_status look_up_asker(cm_identity_call *call)
     CM_TRY(status);
     CM_ENSURE(!who.is_token, CM_REFUSE);
     call->account.id = who.account;
+    call->account.has_totp = who.has_totp;
     return cm_store_account_password_hash(store, &who.account, call->hash);
 }
 
 static cm_status prepare_again(cm_identity_call *call)
 {
     CM_TRY(look_up_asker(call));
-    CM_TRY(check_password(call, &call->password));
     make_session_token(call);
+    if (!call->account.has_totp)
+        return check_password(call, &call->password);
+    if (call->code.size == 0) {
+        call->counts = false; /* not a guess */
+        return refuse_code(call, "code-wanted");
+    }
+    /* Judged together with the code: which of the two was wrong is not said, nor told by time. */
+    call->is_password_right = cm_password_verify(text_of(&call->password), call->hash,
+                                                 &call->identity->config.cost) == CM_OK;
     return CM_OK;
+}
+
+static cm_status renew(cm_identity_call *call)
+{
+    if (!call->account.has_totp)
+        return cm_store_session_renew(call->identity->config.store, call->asker.token_hash,
+                                      call->token.hash, &call->origin, call->now, &call->change);
+    const char *cause = NULL;
+    call->origin.method = CM_METHOD_CODE;
+    const cm_status status = use_code(call, call->asker.token_hash, &cause);
+    if (status != CM_REFUSE)
+        return status;
+    const bool is_held_off = cm_slice_equal(cm_slice_of(cause), CM_TEXT("code-held-off"));
+    return refuse_code(call, is_held_off ? cause : "wrong-password-or-code");
 }
 
 static cm_status write_again(cm_identity_call *call)
 {
-    const cm_status status =
-        cm_store_session_renew(call->identity->config.store, call->asker.token_hash,
-                               call->token.hash, &call->origin, call->now, &call->change);
+    const cm_status status = renew(call);
     if (status == CM_ABSENT)
         fail(call, status, "no-such-session", "This session has ended.");
     CM_TRY(status);
@@ -433,6 +578,7 @@ cm_status cm_identity_begin_again(cm_identity *identity, cm_loop *loop,
     call->asker = ask->asker;
     keep(&call->name, ask->name);
     keep(&call->password, ask->password);
+    keep(&call->code, ask->code);
     cm_origin_make(CM_METHOD_PASSWORD, ask->user_agent, &ask->from, &call->origin);
     call->prepare = prepare_again;
     call->write = write_again;
@@ -472,16 +618,24 @@ static cm_status prepare_new_password(cm_identity_call *call)
 {
     CM_TRY(look_up_asker(call));
     CM_TRY(check_password(call, &call->password));
+    make_session_token(call);
     return hash_password(call, &call->other);
 }
 
 static cm_status write_new_password(cm_identity_call *call)
 {
-    CM_TRY(cm_store_account_set_password(call->identity->config.store, &call->account.id,
-                                         cm_slice_of(call->hash), call->asker.token_hash,
-                                         &call->change));
+    const cm_password_change change = {.account = call->account.id,
+                                       .password_hash = cm_slice_of(call->hash),
+                                       .former = call->asker.token_hash,
+                                       .fresh = call->token.hash};
+    const cm_status status = cm_store_account_change_password(
+        call->identity->config.store, &change, call->now, &call->account, &call->change);
+    if (status == CM_ABSENT)
+        fail(call, status, "no-such-session", "This session has ended.");
+    CM_TRY(status);
     record(call, &(cm_audit_entry){.kind = CM_AUDIT_PASSWORD_CHANGED, .account = call->account.id});
     call->has_change = true;
+    answer_session(call);
     return CM_OK;
 }
 

@@ -53,6 +53,8 @@ typedef struct cm_identity_answer {
     const char *detail; /* a sentence for people, or NULL; static */
     int64_t wait_us;    /* with CM_RETRY: until the next try */
     const cm_token *token;                  /* a fresh session: for the cookie; else NULL */
+    const cm_token *pending;                /* the password was right, and cm_identity_begin_code()
+                                               wants this and a code; else NULL */
     const cm_stored_account *account;       /* else NULL */
     const cm_stored_home *home;             /* of setup; else NULL */
     const cm_stored_invitation *invitation; /* of joining; else NULL */
@@ -65,10 +67,23 @@ typedef struct cm_identity_sign_in {
     cm_address from;
     cm_slice user_agent; /* for the list of sessions */
 } cm_identity_sign_in;
-/* CM_REFUSE wrong-name-or-password (equal for unknown names, in time as well); CM_RETRY. */
+/* CM_REFUSE wrong-name-or-password (equal for unknown names, in time as well); CM_RETRY. An account
+ * with a second factor gets `pending` instead of a session, and its guesses stay counted. */
 cm_status cm_identity_begin_sign_in(cm_identity *identity, cm_loop *loop,
                                     const cm_identity_sign_in *ask, cm_identity_done *done,
                                     void *owner, cm_identity_call **out);
+
+/* The second step of a sign-in. */
+typedef struct cm_identity_code {
+    cm_slice token; /* of the first */
+    cm_slice code;  /* an authenticator's, or a recovery code, which is used up */
+    cm_address from;
+    cm_slice user_agent;
+} cm_identity_code;
+/* CM_REFUSE wrong-code, code-held-off (see store/totp.h), sign-in-over (begin again with the
+ * password: see identity/pending.h); CM_RETRY: counted with the passwords. */
+cm_status cm_identity_begin_code(cm_identity *identity, cm_loop *loop, const cm_identity_code *ask,
+                                 cm_identity_done *done, void *owner, cm_identity_call **out);
 
 /* Somebody who is signed in shows again who he is: a token of its own for the session, which is
  * fresh from then on; the former one ends, and the live pictures it opened. */
@@ -76,10 +91,13 @@ typedef struct cm_identity_again {
     cm_asker asker;
     cm_slice name; /* of the asker's account: guesses count with those of the sign-in */
     cm_slice password;
+    cm_slice code; /* as above, of an account with a second factor; else ignored */
     cm_address from;
     cm_slice user_agent;
 } cm_identity_again;
-/* CM_REFUSE wrong-name-or-password; CM_RETRY; CM_ABSENT: the session has ended meanwhile. */
+/* CM_REFUSE wrong-name-or-password, code-wanted, code-held-off, wrong-password-or-code (of an
+ * account with a second factor: which of the two is not said); CM_RETRY; CM_ABSENT: the session has
+ * ended meanwhile. */
 cm_status cm_identity_begin_again(cm_identity *identity, cm_loop *loop,
                                   const cm_identity_again *ask, cm_identity_done *done, void *owner,
                                   cm_identity_call **out);
@@ -89,7 +107,8 @@ cm_status cm_identity_begin_sign_out(cm_identity *identity, cm_loop *loop,
                                      void *owner, cm_identity_call **out);
 
 typedef struct cm_identity_new_password {
-    cm_asker asker; /* its session stays, all others of the account end */
+    cm_asker asker; /* its session goes on under the token of the answer, all others of the account
+                       end */
     cm_slice old_password, new_password;
     cm_address from; /* the old password is guessable too: same limits */
 } cm_identity_new_password;
@@ -143,7 +162,8 @@ cm_status cm_identity_judge_password(const cm_identity *identity, cm_slice passw
  * there are accounts. */
 cm_status cm_identity_make_setup_token(cm_identity *identity, cm_wall now, cm_token *out);
 
-/* `casement user reset`: a random new password for the account, all its sessions end. CM_ABSENT. */
+/* `casement user reset`: a random new password for the account, all its sessions end, and no second
+ * factor is asked for any more. CM_ABSENT. */
 enum { CM_RESET_PASSWORD_SIZE = 32 };
 cm_status cm_identity_reset_password(cm_identity *identity, cm_slice name,
                                      char out[CM_RESET_PASSWORD_SIZE], cm_change *change);

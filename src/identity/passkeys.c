@@ -121,7 +121,7 @@ static void digest_purpose(const cm_passkey_purpose *purpose, uint8_t out[CM_MAC
 {
     uint8_t bytes[sizeof(cm_passkey_site) + CM_MAC_SIZE + 16];
     cm_writer w = cm_writer_over(bytes, sizeof bytes);
-    cm_write_u8(&w, purpose->session != NULL ? 1 : 2);
+    cm_write_u8(&w, purpose->is_again ? 3 : purpose->session != NULL ? 1 : 2);
     if (purpose->session != NULL)
         cm_write_slice(&w, cm_slice_over(purpose->session, CM_MAC_SIZE));
     cm_write_text(&w, purpose->site->rp);
@@ -280,12 +280,15 @@ static cm_status begin_session(cm_passkeys *passkeys, const cm_passkey_showing *
     cm_passkey_use use = {.credential = showing->credential,
                           .sign_count = shown->sign_count,
                           .is_backed_up = shown->is_backed_up,
+                          .former = showing->purpose.session,
                           .origin = showing->origin};
     cm_passkeys_token(passkeys, &out->token);
     cm_slice_copy(cm_slice_over(out->token.hash, CM_MAC_SIZE), use.session_token_hash, CM_MAC_SIZE);
     const cm_status status = cm_store_passkey_sign_in(passkeys->identity->config.store, &use,
                                                       showing->today, &out->account, &out->change);
-    return status == CM_REFUSE ? refuse(cause, "not-active") : status;
+    if (status == CM_REFUSE)
+        return refuse(cause, use.former != NULL ? "another-account" : "not-active");
+    return status;
 }
 
 static cm_status sign_in(cm_passkeys *passkeys, const cm_passkey_showing *showing,

@@ -50,11 +50,12 @@ cm_status cm_passkeys_site(const cm_passkeys *passkeys, cm_slice host, bool is_s
 
 /* ---- challenges ---- */
 
-/* What a challenge is for. `session`: whose session it is that asks for a further passkey; NULL:
- * somebody wants to sign in. */
+/* What a challenge is for. `session`: whose session it is that asks for a further passkey, or shows
+ * one again; NULL: somebody wants to sign in. */
 typedef struct cm_passkey_purpose {
     const cm_passkey_site *site;
     const uint8_t *session; /* its token's hash, CM_MAC_SIZE bytes */
+    bool is_again;          /* who is signed in shows again who he is */
 } cm_passkey_purpose;
 void cm_passkeys_challenge(cm_passkeys *passkeys, const cm_passkey_purpose *purpose,
                            const cm_address *from, cm_instant now,
@@ -90,8 +91,9 @@ typedef struct cm_passkey_session {
     cm_stored_account account;
     cm_change change;
 } cm_passkey_session;
-/* Blocks, in the lane. CM_REFUSE with *cause: of webauthn.h, or "no-challenge" "no-such-passkey"
- * "another-account" "not-active"; logged here. */
+/* Blocks, in the lane. With is_again the session goes on under the new token, in the transaction
+ * that notes the passkey's use; CM_ABSENT: it has ended. CM_REFUSE with *cause: of webauthn.h, or
+ * "no-challenge" "no-such-passkey" "another-account" "not-active"; logged here. */
 cm_status cm_passkeys_sign_in(cm_passkeys *passkeys, const cm_passkey_showing *showing,
                               cm_passkey_session *out, const char **cause);
 
@@ -112,7 +114,7 @@ cm_status cm_passkeys_make_codes(cm_passkeys *passkeys, const cm_account_id *acc
 
 typedef struct cm_recovery_ask {
     cm_slice name, code;
-    bool ends_sessions, removes_passkeys;
+    bool ends_sessions, removes_passkeys, removes_totp;
     cm_session_origin origin;
 } cm_recovery_ask;
 /* Blocks, in the pool, for as long as a password takes, whether there is such a name or not. What

@@ -130,6 +130,8 @@ static const char *prefix_of(cm_token_kind kind)
         return "cmu_";
     case CM_TOKEN_INVITATION:
         return "cmi_";
+    case CM_TOKEN_PENDING:
+        return "cmp_";
     }
     return "";
 }

@@ -48,6 +48,7 @@ typedef enum cm_token_kind {
     CM_TOKEN_API,        /* "cmt_" */
     CM_TOKEN_SETUP,      /* "cmu_" */
     CM_TOKEN_INVITATION, /* "cmi_" */
+    CM_TOKEN_PENDING,    /* "cmp_": see identity/pending.h */
 } cm_token_kind;
 
 typedef struct cm_token {

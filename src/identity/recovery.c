@@ -44,17 +44,19 @@ static cm_slice normalize(cm_slice typed, char out[CM_RECOVERY_CODE_SIZE])
     return w.failed ? (cm_slice){0} : cm_writer_done(&w);
 }
 
-static void digest(const cm_passkeys *passkeys, const cm_account_id *account, cm_slice code,
-                   uint8_t out[CM_MAC_SIZE])
+void cm_recovery_digest(const cm_store *store, const cm_account_id *account, cm_slice typed,
+                        uint8_t out[CM_MAC_SIZE])
 {
+    char plain[CM_RECOVERY_CODE_SIZE];
     uint8_t bytes[16 + CM_ID_SIZE + CM_RECOVERY_CODE_SIZE];
     cm_writer w = cm_writer_over(bytes, sizeof bytes);
     cm_write_text(&w, "recovery code");
     cm_write_u8(&w, 0);
     cm_write_slice(&w, cm_slice_over(account->text, CM_ID_SIZE));
-    cm_write_slice(&w, code);
-    cm_store_fingerprint(passkeys->identity->config.store, cm_writer_done(&w), out);
+    cm_write_slice(&w, normalize(typed, plain));
+    cm_store_fingerprint(store, cm_writer_done(&w), out);
     cm_secret_wipe(bytes, sizeof bytes);
+    cm_secret_wipe(plain, sizeof plain);
 }
 
 cm_status cm_passkeys_make_codes(cm_passkeys *passkeys, const cm_account_id *account, cm_wall now,
@@ -67,12 +69,10 @@ cm_status cm_passkeys_make_codes(cm_passkeys *passkeys, const cm_account_id *acc
     uint8_t hashes[CM_RECOVERY_CODES][CM_MAC_SIZE];
     for (size_t i = 0; i < CM_RECOVERY_CODES; i++) {
         uint8_t bytes[CODE_BYTES];
-        char plain[CM_RECOVERY_CODE_SIZE];
         cm_random_fill(random, bytes, sizeof bytes);
         write_code(bytes, out[i]);
-        digest(passkeys, account, normalize(cm_slice_of(out[i]), plain), hashes[i]);
+        cm_recovery_digest(identity->config.store, account, cm_slice_of(out[i]), hashes[i]);
         cm_secret_wipe(bytes, sizeof bytes);
-        cm_secret_wipe(plain, sizeof plain);
     }
     CM_TRY(cm_store_recovery_set(identity->config.store, account, hashes, now, change));
     cm_passkeys_record(passkeys,
@@ -90,6 +90,7 @@ cm_status cm_passkeys_prepare_recovery(cm_passkeys *passkeys, const cm_recovery_
     const cm_identity *identity = passkeys->identity;
     *out = (cm_recovery_use){.ends_sessions = ask->ends_sessions,
                              .removes_passkeys = ask->removes_passkeys,
+                             .removes_totp = ask->removes_totp,
                              .origin = ask->origin};
     cm_stored_account account;
     const cm_status found =
@@ -97,9 +98,7 @@ cm_status cm_passkeys_prepare_recovery(cm_passkeys *passkeys, const cm_recovery_
     CM_ENSURE(found == CM_OK || found == CM_ABSENT, found);
     if (found == CM_OK)
         out->account = account.id;
-    char plain[CM_RECOVERY_CODE_SIZE];
-    digest(passkeys, &out->account, normalize(ask->code, plain), out->code_hash);
-    cm_secret_wipe(plain, sizeof plain);
+    cm_recovery_digest(identity->config.store, &out->account, ask->code, out->code_hash);
     /* What there is and what is not take the same long step; a guess costs as much as one of a
      * password. */
     CM_IGNORE(cm_password_verify(ask->code, "", &identity->config.cost), "always refused");

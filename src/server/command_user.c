@@ -273,8 +273,8 @@ static int run_reset(int argc, char **argv)
         {"NAME", CM_OPTION_OPERAND, &name, "the account's name", NULL, true, '\0'},
     };
     const cm_usage usage = {"user reset",
-                            "Gives an account a random password, prints it this once, and ends "
-                            "the account's sessions.",
+                            "Gives an account a random password, prints it this once, ends the "
+                            "account's sessions, and takes its authenticator app away.",
                             options, CM_COUNT(options)};
     int code;
     if (!cm_desk_read_options(&usage, argc, argv, &code))

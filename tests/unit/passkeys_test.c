@@ -169,17 +169,18 @@ static void a_flood_ends_its_own_challenges(void **state)
  * unless somebody cheats. */
 static cm_status make_for(rig *r, size_t who, size_t asker, size_t user, const char **cause)
 {
-    const cm_passkey_purpose asked = {&r->site, r->w.sessions[asker].token_hash};
+    const cm_passkey_purpose asked = {.site = &r->site, .session = r->w.sessions[asker].token_hash};
     ceremony c = ceremony_of("webauthn.create");
     cm_passkeys_challenge(r->passkeys, &asked, &r->from, SOON, c.challenge);
     say_made(&c, &r->key);
-    const cm_passkey_making making = {.purpose = {&r->site, r->w.sessions[user].token_hash},
-                                      .account = r->w.people[who].id,
-                                      .name = CM_TEXT("Phone"),
-                                      .client_data = said_client_data(&c),
-                                      .attestation = said_attestation(&c),
-                                      .now = SOON,
-                                      .today = NOW};
+    const cm_passkey_making making = {
+        .purpose = {.site = &r->site, .session = r->w.sessions[user].token_hash},
+        .account = r->w.people[who].id,
+        .name = CM_TEXT("Phone"),
+        .client_data = said_client_data(&c),
+        .attestation = said_attestation(&c),
+        .now = SOON,
+        .today = NOW};
     cm_stored_passkey out;
     *cause = "none";
     const cm_status status = cm_passkeys_make(r->passkeys, &making, &out, cause);
@@ -269,13 +270,14 @@ static void a_challenge_is_its_sessions_alone(void **state)
     ceremony c = ceremony_of("webauthn.create");
     cm_passkeys_challenge(r.passkeys, &purpose, &r.from, SOON, c.challenge);
     say_made(&c, &r.key);
-    const cm_passkey_making making = {.purpose = {&r.site, r.w.sessions[ANNA].token_hash},
-                                      .account = r.w.people[ANNA].id,
-                                      .name = CM_TEXT("Phone"),
-                                      .client_data = said_client_data(&c),
-                                      .attestation = said_attestation(&c),
-                                      .now = SOON,
-                                      .today = NOW};
+    const cm_passkey_making making = {
+        .purpose = {.site = &r.site, .session = r.w.sessions[ANNA].token_hash},
+        .account = r.w.people[ANNA].id,
+        .name = CM_TEXT("Phone"),
+        .client_data = said_client_data(&c),
+        .attestation = said_attestation(&c),
+        .now = SOON,
+        .today = NOW};
     cm_stored_passkey out;
     assert_int_equal(cm_passkeys_make(r.passkeys, &making, &out, &cause), CM_REFUSE);
     assert_string_equal(cause, "no-challenge");
@@ -288,6 +290,61 @@ static void a_challenge_is_its_sessions_alone(void **state)
     prepare(&r, ANNA, 1, &s);
     s.showing.purpose.site = &other;
     assert_refused(&r, &s, "no-challenge");
+    rig_close(&r);
+}
+
+/* Who is signed in shows again who he is: `asker` asked for the challenge, `user` answers it, both
+ * that of `who`, unless somebody cheats. */
+static cm_status show_again(rig *r, size_t who, size_t asker, size_t user, uint32_t count,
+                            const char **cause)
+{
+    shown s;
+    prepare(r, who, count, &s);
+    const cm_passkey_purpose asked = {&r->site, r->w.sessions[asker].token_hash, true};
+    cm_passkeys_challenge(r->passkeys, &asked, &r->from, SOON, s.c.challenge);
+    say_shown(&s.c, &r->key);
+    s.showing.purpose = (cm_passkey_purpose){&r->site, r->w.sessions[user].token_hash, true};
+    s.showing.answer = (cm_webauthn_answer){said_client_data(&s.c), said_authenticator_data(&s.c),
+                                            said_signature(&s.c)};
+    return sign_in(r, &s, cause);
+}
+
+static bool is_signed_in(rig *r, size_t who)
+{
+    CM_AUTO(cm_who_clear) cm_who w = {.home_count = 0};
+    const char *unused;
+    return cm_store_who(r->w.store, &r->w.sessions[who], NOW, &w, &unused) == CM_OK;
+}
+
+static void one_shows_again_who_has_the_session(void **state)
+{
+    (void)state;
+    rig r;
+    rig_open(&r);
+    const char *cause;
+    assert_int_equal(make_for(&r, ANNA, ANNA, ANNA, &cause), CM_OK);
+    /* The challenge of another's session, and another's session by one's own passkey. */
+    assert_int_equal(show_again(&r, ANNA, BRUNO, ANNA, 1, &cause), CM_REFUSE);
+    assert_string_equal(cause, "no-challenge");
+    assert_int_equal(show_again(&r, ANNA, CARLA, CARLA, 1, &cause), CM_REFUSE);
+    assert_string_equal(cause, "another-account");
+    assert_true(is_signed_in(&r, ANNA) && is_signed_in(&r, CARLA));
+    /* One for signing in, or for a further passkey, shows nothing again. */
+    shown s;
+    prepare(&r, ANNA, 1, &s);
+    s.showing.purpose = (cm_passkey_purpose){&r.site, r.w.sessions[ANNA].token_hash, true};
+    assert_refused(&r, &s, "no-challenge");
+    prepare(&r, ANNA, 1, &s);
+    const cm_passkey_purpose further = {&r.site, r.w.sessions[ANNA].token_hash, false};
+    cm_passkeys_challenge(r.passkeys, &further, &r.from, SOON, s.c.challenge);
+    say_shown(&s.c, &r.key);
+    s.showing.purpose = (cm_passkey_purpose){&r.site, r.w.sessions[ANNA].token_hash, true};
+    s.showing.answer = (cm_webauthn_answer){said_client_data(&s.c), said_authenticator_data(&s.c),
+                                            said_signature(&s.c)};
+    assert_refused(&r, &s, "no-challenge");
+    assert_int_equal(show_again(&r, ANNA, ANNA, ANNA, 1, &cause), CM_OK);
+    assert_false(is_signed_in(&r, ANNA)); /* under another token */
+    assert_int_equal(show_again(&r, ANNA, ANNA, ANNA, 2, &cause), CM_ABSENT);
     rig_close(&r);
 }
 
@@ -489,6 +546,7 @@ int main(void)
         cmocka_unit_test(a_flood_ends_its_own_challenges),
         cmocka_unit_test(one_is_made_and_signs_in),
         cmocka_unit_test(a_challenge_is_its_sessions_alone),
+        cmocka_unit_test(one_shows_again_who_has_the_session),
         cmocka_unit_test(each_lie_is_refused),
         cmocka_unit_test(a_passkey_is_of_the_name_it_was_made_under),
         cmocka_unit_test(their_number_is_bounded),

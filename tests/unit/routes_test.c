@@ -49,7 +49,7 @@ static void test_table(void **state)
 static bool is_sign_in(const char *id)
 {
     static const char *const SIGN_INS[] = {"sign_in", "passkey_ask", "passkey_sign_in",
-                                           "recovery_sign_in"};
+                                           "recovery_sign_in", "code_sign_in"};
     for (size_t i = 0; i < CM_COUNT(SIGN_INS); i++)
         if (strcmp(id, SIGN_INS[i]) == 0)
             return true;
