@@ -276,10 +276,16 @@ export class Mock {
     if (path === 'session/password') {
       if (body.old_password !== account.password) throw new Refusal(403, 'wrong-password', 'The password until now is wrong.');
       account.password = body.new_password;
-      return this.json(response, 204);
+      world.sessions.delete(session.token);
+      return this.signIn(response, 200, account);
     }
     if (path === 'sessions' || path.startsWith('sessions/')) return this.sessions(response, method, session, path.slice('sessions/'.length));
     if (path === 'passkeys' && method === 'GET') return this.json(response, 200, { passkeys: world.keys, recovery: world.codes });
+    if (path === 'totp' && method === 'GET') return this.json(response, 200, { state: 'off', since: null });
+    if (path === 'totp' && method === 'POST') {
+      const secret = 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP';
+      return this.json(response, 201, { secret, uri: `otpauth://totp/casement:Anna?secret=${secret}&issuer=casement&algorithm=SHA1&digits=6&period=30`, expires_in_s: 900 });
+    }
     if (path === 'recovery') return this.recovery(response);
     if (path === 'session/moving-out') return this.movingOut(response, account, body);
     if (path.startsWith('homes/') && method === 'PATCH') {

@@ -231,6 +231,12 @@ describe('pages', { skip: isReal }, () => {
       await page.getByRole('button', { name: words['codes.make'] }).click();
       await page.getByText(words['codes.once']).waitFor();
       await look(page, 'passkeys-codes', how);
+      await page.getByLabel(words['codes.saved'], { exact: true }).check();
+      await page.getByRole('button', { name: words['codes.done'] }).click();
+      await page.getByRole('button', { name: words['totp.setUp'] }).click();
+      await page.getByLabel(words['totp.first']).waitFor();
+      await look(page, 'totp-setup', how);
+      await page.keyboard.press('Escape');
       await visit('#/wall/lago', 'wall-empty', () => page.getByText(words['wall.empty']).waitFor());
       await page.context().close();
     });

@@ -3,9 +3,9 @@
 import { ways } from '../player/ways';
 import { clock } from '../state/clock';
 import type {
-  AuditEntry, AuditGroup, Camera, CameraInput, Everyone, EveryoneReceipt, Group, Home, Passkey, PasskeyAsk, PasskeyList, PasskeyMade, PasskeyOptions,
-  PasskeyShown, Person, Probe, Receipt, Role, ServerInfo, Session, SignedInAt, StreamName, Terms, Viewing, Watching, Why,
-  Invitation, Right, Token, TokenMade, TokenPorts, Welcome,
+  AuditEntry, AuditGroup, Camera, CameraInput, Everyone, EveryoneReceipt, Group, Home, Passkey, PasskeyAsk, PasskeyList, PasskeyMade,
+  PasskeyOptions, PasskeyShown, Person, Probe, Receipt, Role, ServerInfo, Session, SignedInAt, StreamName, Terms, Viewing, Watching, Why,
+  Invitation, Right, Token, TokenMade, TokenPorts, Welcome, CodeWanted, TotpState, TotpTold,
 } from './types';
 
 /* What the server refused, or `offline` when it was not reached at all. */
@@ -50,6 +50,9 @@ export function whenSignedOut(listener: () => void): void {
   onSignedOut = listener;
 }
 
+/* Somebody who is signed in showed something wrong: he is signed in all the same. */
+const WRONG = ['wrong-name-or-password', 'wrong-password-or-code', 'code-held-off', 'passkey-refused'];
+
 let askAgain: (() => Promise<void>) | null = null;
 
 /* `ask` runs when the server wants to know again who asks: the request waits, and is then repeated. */
@@ -76,8 +79,8 @@ async function send<T>(method: string, path: string, body?: unknown): Promise<T>
   const response = await fetch(path, init);
   if (!response.ok) {
     const problem = await problemOf(response);
-    const isSignIn = method === 'POST' && /^\/api\/v1\/session(\/(passkey|recovery).*)?$/.test(path);
-    if (problem.status === 401 && !isSignIn && problem.name_ !== 'wrong-name-or-password') onSignedOut();
+    const isSignIn = method === 'POST' && /^\/api\/v1\/session(\/(passkey|recovery|code).*)?$/.test(path);
+    if (problem.status === 401 && !isSignIn && !WRONG.includes(problem.name_)) onSignedOut();
     throw problem;
   }
   if (response.status === 204) return undefined as T;
@@ -105,12 +108,16 @@ export const api = {
   setup: (token: string, name: string, password: string, homeName: string) =>
     request<Session>('POST', '/api/v1/setup', { token, name, password, home_name: homeName }),
   signIn: (name: string, password: string) =>
-    request<Session>('POST', '/api/v1/session', { name, password }),
+    request<Session | CodeWanted>('POST', '/api/v1/session', { name, password }),
+  signInWithCode: (pending: string, code: string) => request<Session>('POST', '/api/v1/session/code', { pending, code }),
   session: () => request<Session>('GET', '/api/v1/session'),
   signOut: () => request<void>('DELETE', '/api/v1/session'),
-  signInAgain: (password: string) => send<Session>('POST', '/api/v1/session/again', { password }),
+  signInAgain: (password: string, code: string | null) =>
+    send<Session>('POST', '/api/v1/session/again', code === null ? { password } : { password, code }),
+  passkeyAgainAsk: () => send<PasskeyAsk>('POST', '/api/v1/session/again/challenge', {}),
+  showPasskeyAgain: (shown: PasskeyShown) => send<Session>('POST', '/api/v1/session/again', shown),
   changePassword: (oldPassword: string, newPassword: string) =>
-    request<void>('POST', '/api/v1/session/password', {
+    request<Session>('POST', '/api/v1/session/password', {
       old_password: oldPassword, new_password: newPassword,
     }),
   sessions: async () => (await request<{ sessions: SignedInAt[] }>('GET', '/api/v1/sessions')).sessions,
@@ -120,13 +127,17 @@ export const api = {
   signInWithPasskey: (shown: PasskeyShown) => request<Session>('POST', '/api/v1/session/passkey', shown),
   recover: (name: string, code: string, endsSessions: boolean, removesPasskeys: boolean) =>
     request<Session>('POST', '/api/v1/session/recovery', {
-      name, code, end_sessions: endsSessions, remove_passkeys: removesPasskeys,
+      name, code, end_sessions: endsSessions, remove_passkeys: removesPasskeys, remove_totp: removesPasskeys,
     }),
   passkeys: () => request<PasskeyList>('GET', '/api/v1/passkeys'),
   passkeyOptions: () => request<PasskeyOptions>('POST', '/api/v1/passkeys/challenge', {}),
   addPasskey: (made: PasskeyMade) => request<Passkey>('POST', '/api/v1/passkeys', made),
   renamePasskey: (id: string, name: string) => request<Passkey>('PATCH', `/api/v1/passkeys/${part(id)}`, { name }),
   removePasskey: (id: string) => request<void>('DELETE', `/api/v1/passkeys/${part(id)}`),
+  totp: () => request<TotpState>('GET', '/api/v1/totp'),
+  beginTotp: () => request<TotpTold>('POST', '/api/v1/totp', {}),
+  confirmTotp: (code: string) => request<void>('POST', '/api/v1/totp/confirm', { code }),
+  removeTotp: () => request<void>('DELETE', '/api/v1/totp'),
   makeRecoveryCodes: async () => (await request<{ codes: string[] }>('POST', '/api/v1/recovery', {})).codes,
   watching: async (home: string) =>
     (await request<{ watching: Watching[] }>('GET', `/api/v1/watching?${ofHome(home)}`)).watching,

@@ -169,9 +169,28 @@ export interface Welcome {
 }
 
 export interface Session {
-  account: { id: string; name: string; is_operator: boolean };
+  account: { id: string; name: string; is_operator: boolean; has_totp?: boolean };
   homes: Home[];
   expires: string;
+}
+
+/* The password was right, and a code is wanted. */
+export interface CodeWanted {
+  factor: 'totp';
+  pending: string;
+  expires_in_s: number;
+}
+
+export interface TotpState {
+  state: 'off' | 'on' | 'held-off';
+  since: string | null;
+}
+
+/* Told once: in base32, and as what a QR code holds. */
+export interface TotpTold {
+  secret: string;
+  uri: string;
+  expires_in_s: number;
 }
 
 /* One of one's own sessions. `device` is what the browser says of itself. */

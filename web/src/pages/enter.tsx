@@ -10,6 +10,7 @@ import { server, signedIn } from '../state/session';
 import { useStore } from '../state/store';
 import { Alert, Field, MIN_PASSWORD, Note, sentenceFor, Tick, useSubmit } from '../ui/form';
 import { Icon, Mark } from '../ui/icons';
+import { CodeField } from '../ui/code';
 import { LanguagePicker } from '../ui/language';
 
 export function Door({ title, about, children }: { title: string; about?: string; children: ComponentChildren }) {
@@ -149,6 +150,35 @@ function PasskeyDoor({ onProblem }: { onProblem(error: unknown): void }) {
   );
 }
 
+/* The second step: the code of the authenticator app. */
+function CodeDoor({ pending, onOver }: { pending: string; onOver(error: unknown): void }) {
+  const [code, setCode] = useState('');
+  const { isBusy, error, run } = useSubmit();
+  const submit = (event: Event) => {
+    event.preventDefault();
+    if (code.trim() === '') return;
+    void run(async () => {
+      try {
+        signedIn(await api.signInWithCode(pending, code.trim()));
+      } catch (problem) {
+        if (asProblem(problem).name_ === 'sign-in-over') onOver(problem);
+        setCode('');
+        throw problem;
+      }
+    });
+  };
+  return (
+    <Door title={t('code.title')} about={t('code.about')}>
+      <form class="form" onSubmit={submit} noValidate>
+        {error !== null && <Alert>{sentenceFor(error)}</Alert>}
+        <CodeField value={code} onInput={setCode} isFocused />
+        <button class="button is-primary is-wide" aria-disabled={isBusy}>{t('signin.do')}</button>
+        <button type="button" class="button is-wide" onClick={() => onOver(null)}>{t('do.back')}</button>
+      </form>
+    </Door>
+  );
+}
+
 export function SignIn({ hasEnded }: { hasEnded: boolean }) {
   const info = useStore(server);
   const hasPasskeys = arePasskeysHere(info);
@@ -156,12 +186,15 @@ export function SignIn({ hasEnded }: { hasEnded: boolean }) {
   const [name, setName] = useState('');
   const [password, setPassword] = useState('');
   const { isBusy, error, setError, run } = useSubmit();
+  const [pending, setPending] = useState<string | null>(null);
   if (isLost) return <Recover onBack={() => setIsLost(false)} />;
+  if (pending !== null) return <CodeDoor pending={pending} onOver={(why) => { setPending(null); setPassword(''); setError(why); }} />;
   const submit = (event: Event) => {
     event.preventDefault();
     void run(async () => {
-      const session = await api.signIn(name.trim(), password);
-      signedIn(session);
+      const answer = await api.signIn(name.trim(), password);
+      if ('factor' in answer) setPending(answer.pending);
+      else signedIn(answer);
     });
   };
   const isWrong = error !== null && asProblem(error).name_ === 'wrong-name-or-password';

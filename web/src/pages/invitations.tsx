@@ -10,23 +10,11 @@ import { notify } from '../ui/announce';
 import { Alert, Choices, Field, sentenceFor, useSubmit } from '../ui/form';
 import { Icon } from '../ui/icons';
 import { Page } from '../ui/page';
-import { qrOf, qrPath } from '../ui/qr';
+import { QrCode } from '../ui/qr-code';
 import { Sheet } from '../ui/sheet';
 import { Ticks } from '../ui/ticks';
 
 const DAYS = ['1', '7', '30'] as const;
-
-function QrCode({ text, label }: { text: string; label: string }) {
-  const square = qrOf(text);
-  if (!square) return null;
-  const side = square.length + 8;
-  return (
-    <svg class="qr" viewBox={`0 0 ${side} ${side}`} role="img" aria-label={label} shape-rendering="crispEdges">
-      <path class="qr-paper" d={`M0 0h${side}v${side}h-${side}z`} />
-      <path d={qrPath(square)} />
-    </svg>
-  );
-}
 
 function LinkSheet({ link, expires, onClose }: { link: string; expires: string; onClose(): void }) {
   const copy = () => void navigator.clipboard.writeText(link).then(() => notify(t('invite.copied')), () => undefined);

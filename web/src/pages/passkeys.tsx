@@ -13,6 +13,8 @@ import { Alert, Field, Note, sentenceFor, Tick, useSubmit } from '../ui/form';
 import { Icon } from '../ui/icons';
 import { Page } from '../ui/page';
 import { HoldButton, Sheet } from '../ui/sheet';
+import { EndOthers } from '../ui/end-others';
+import { Totp } from './totp';
 
 const when = (time: string) => shortTime(Date.parse(time));
 
@@ -182,9 +184,11 @@ export function Passkeys({ isFirst = false }: { isFirst?: boolean }) {
   const [error, setError] = useState<unknown>(null);
   const [doing, setDoing] = useState<Doing | null>(null);
   const [codes, setCodes] = useState<string[] | null>(null);
+  const [changes, setChanges] = useState(0);
   const load = () => void api.passkeys().then((found) => { setAll(found); setError(null); }, setError);
   useEffect(load, []);
   const close = () => setDoing(null);
+  const changed = () => { setChanges(changes + 1); load(); };
   const isDone = (all?.passkeys.length ?? 0) > 0;
   return (
     <Page title={t(isFirst ? 'passkeys.first' : 'passkeys.title')} about={codes ? undefined : t('passkeys.about')} {...(isFirst ? {} : { back: '#/settings' })}>
@@ -192,6 +196,7 @@ export function Passkeys({ isFirst = false }: { isFirst?: boolean }) {
       {codes && <Codes codes={codes} onClose={() => { setCodes(null); load(); }} />}
       {all && !codes && (
         <>
+          {changes > 0 && !isFirst && <EndOthers key={changes} />}
           {isDone && (
             <ul class="rows card">
               {all.passkeys.map((passkey) => (
@@ -202,14 +207,15 @@ export function Passkeys({ isFirst = false }: { isFirst?: boolean }) {
           )}
           {!isDone && !isFirst && <p class="quiet">{t('passkeys.none')}</p>}
           {arePasskeysHere(info)
-            ? <div><MakeForm isOpen={doing?.what === 'make'} onOpen={() => setDoing({ what: 'make' })} onClose={close} onDone={() => { close(); load(); }} /></div>
+            ? <div><MakeForm isOpen={doing?.what === 'make'} onOpen={() => setDoing({ what: 'make' })} onClose={close} onDone={() => { close(); changed(); }} /></div>
             : <NotHere />}
           <Recovery recovery={all.recovery} onCodes={setCodes} />
+          {!isFirst && <Totp codesLeft={all.recovery.left} onChanged={changed} />}
           {isFirst && <a class="button" href={hrefOf({ page: 'start' })}>{t(isDone ? 'passkeys.goOn' : 'passkeys.later')}</a>}
         </>
       )}
       {doing?.what === 'rename' && <RenameSheet passkey={doing.passkey} onClose={close} onDone={load} />}
-      {doing?.what === 'remove' && <RemoveSheet passkey={doing.passkey} onClose={close} onDone={load} />}
+      {doing?.what === 'remove' && <RemoveSheet passkey={doing.passkey} onClose={close} onDone={changed} />}
     </Page>
   );
 }

@@ -1,7 +1,7 @@
 /* Passkeys as the browser has them: asked for and used, in the words of docs/api.md. */
 
 import { api, asProblem, Problem } from '../api/client';
-import type { Passkey, PasskeyAsk, PasskeyOptions, ServerInfo, Session } from '../api/types';
+import type { Passkey, PasskeyAsk, PasskeyOptions, PasskeyShown, ServerInfo, Session } from '../api/types';
 
 /* Browsers have them where the connection is secure: over https, and on this machine. */
 export const hasPasskeys = (): boolean => typeof PublicKeyCredential === 'function';
@@ -63,14 +63,16 @@ export async function makePasskey(name: string): Promise<Passkey> {
   }
 }
 
-async function show(ask: PasskeyAsk, how: Omit<CredentialRequestOptions, 'publicKey'>): Promise<Session> {
+async function show(
+  ask: PasskeyAsk, how: Omit<CredentialRequestOptions, 'publicKey'>, send: (shown: PasskeyShown) => Promise<Session> = api.signInWithPasskey,
+): Promise<Session> {
   const shown = await navigator.credentials.get({
     ...how,
     publicKey: { ...ask, challenge: bytesOf(ask.challenge), allowCredentials: named(ask.allowCredentials) },
   });
   const { rawId, response } = shown as PublicKeyCredential;
   const { clientDataJSON, authenticatorData, signature, userHandle } = response as AuthenticatorAssertionResponse;
-  return api.signInWithPasskey({
+  return send({
     credential: textOf(rawId),
     user_handle: userHandle ? textOf(userHandle) : '',
     client_data: textOf(clientDataJSON),
@@ -82,6 +84,15 @@ async function show(ask: PasskeyAsk, how: Omit<CredentialRequestOptions, 'public
 export async function signInWithPasskey(): Promise<Session> {
   try {
     return await show(await api.passkeyAsk(), {});
+  } catch (error) {
+    throw problemOf(error);
+  }
+}
+
+/* Who is signed in shows again who he is: the session goes on under another token. */
+export async function showPasskeyAgain(): Promise<Session> {
+  try {
+    return await show(await api.passkeyAgainAsk(), {}, api.showPasskeyAgain);
   } catch (error) {
     throw problemOf(error);
   }

@@ -17,6 +17,7 @@ interface FieldProps {
   placeholder?: string;
   isFocused?: boolean;
   isAddress?: boolean;
+  isCode?: boolean; // digits that an app shows for a moment
   isMadeUp?: boolean; // a password to be read and told to somebody
 }
 
@@ -39,7 +40,7 @@ export function Field(props: FieldProps) {
           type={isSecret && !isShown ? 'password' : 'text'}
           value={props.value}
           onInput={(event) => props.onInput(event.currentTarget.value)}
-          autocomplete={(props.autocomplete ?? 'off') as 'off'}
+          autocomplete={(props.autocomplete ?? (props.isCode ? 'one-time-code' : 'off')) as 'off'}
           placeholder={props.placeholder ?? ''}
           aria-describedby={about || undefined}
           aria-invalid={props.error ? true : undefined}
@@ -48,6 +49,7 @@ export function Field(props: FieldProps) {
           {...(isSecret || props.isAddress
             ? { autocapitalize: 'none', autocorrect: 'off', spellcheck: false } : {})}
           {...(props.isAddress ? { inputMode: 'url' as const, dir: 'ltr' as const } : {})}
+          {...(props.isCode ? { inputMode: 'numeric' as const, dir: 'ltr' as const } : {})}
         />
         {isSecret && (
           <button type="button" class="field-show" aria-pressed={isShown} onClick={() => setIsShown(!isShown)}>
@@ -122,7 +124,7 @@ export function Note({ children }: { children: ComponentChildren }) {
 
 const SENTENCES = [
   'bad-address', 'bad-name', 'passkey-cancelled', 'passkey-refused', 'passkey-there', 'passkeys-need-a-name', 'too-many-passkeys',
-  'wrong-name-or-code', 'bad-password', 'not-acceptable', 'not-allowed', 'probe-under-way', 'server-busy', 'server-fault', 'sign-in-again',
+  'wrong-name-or-code', 'wrong-code', 'wrong-password-or-code', 'code-held-off', 'code-wanted', 'sign-in-over', 'totp-there', 'totp-not-begun', 'bad-password', 'not-acceptable', 'not-allowed', 'probe-under-way', 'server-busy', 'server-fault', 'sign-in-again',
 ] as const;
 
 /* The server speaks English, and may know more than the sentence that is translated here. */
