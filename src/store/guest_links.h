@@ -11,8 +11,8 @@
  * the chain goes token -> look -> link -> maker -> membership -> camera: an owner who is not one
  * any more, who left, is held off or became an operator shows nothing through his links, nor does a
  * home that is suspended. With the owner's role (or the membership) his links end in the same
- * transaction, and do not come back with it. With a camera go all links to it. They do not survive
- * a restored backup.
+ * transaction, and do not come back with it. With a camera go all links to it. They end when
+ * everyone of the home is logged out, and do not survive a restored backup.
  *
  * Revoking raises the camera's epoch and the home's generation: live pictures end, and the row from
  * before does not fit any more. So does an opening of a link that counts them.

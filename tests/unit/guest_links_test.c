@@ -4,6 +4,7 @@
 
 #include "grants/grants.h"
 #include "grants/rights.h"
+#include "store/everyone.h"
 #include "store/guest_links.h"
 #include "store_world.h"
 
@@ -449,6 +450,24 @@ static void nothing_is_shown_while_its_maker_or_its_home_is_held_off(void **stat
     store_world_close(&w);
 }
 
+static void logging_everyone_out_revokes_them(void **state)
+{
+    (void)state;
+    store_world w;
+    open_world(&w);
+    const cm_everyone what = {.home = w.verdi};
+    cm_everyone_count count;
+    cm_change change;
+    assert_int_equal(cm_store_everyone_out(w.store, &what, NOW, &count, &change), CM_OK);
+    assert_raised(&change, "verdi", "door");
+    cm_change_clear(&change);
+    assert_shows(&w, "look", CM_GRANT_DENIED_LINK);
+    assert_int_equal(try_open(&w, "secret", "other", NOW), CM_REFUSE);
+    const cm_stored_guest_link link = only_link(&w);
+    assert_int_equal(cm_stored_guest_link_state(&link, NOW), CM_GUEST_LINK_IS_REVOKED);
+    store_world_close(&w);
+}
+
 /* By the rows alone, whatever the transaction that took the role away forgot. */
 static void the_decision_asks_for_its_makers_role_itself(void **state)
 {
@@ -769,6 +788,7 @@ int main(void)
         cmocka_unit_test(it_ends_with_its_makers_role_and_does_not_come_back_with_it),
         cmocka_unit_test(it_ends_when_its_maker_leaves_or_his_account_does),
         cmocka_unit_test(nothing_is_shown_while_its_maker_or_its_home_is_held_off),
+        cmocka_unit_test(logging_everyone_out_revokes_them),
         cmocka_unit_test(the_decision_asks_for_its_makers_role_itself),
         cmocka_unit_test(links_go_with_their_camera_and_with_their_home),
         cmocka_unit_test(a_hand_in_the_database_changes_none),
