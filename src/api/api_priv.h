@@ -154,6 +154,9 @@ cm_address cm_call_peer(const cm_call *call);
 cm_slice cm_call_user_agent(const cm_call *call); /* "" without */
 /* __Host-casement with a token, or (NULL) its end. Added to the answer. */
 void cm_call_set_cookie(cm_call *call, const char *token);
+/* The token of a look that the browser has. False: none. */
+bool cm_call_look(const cm_call *call, uint8_t token_hash[CM_MAC_SIZE]);
+void cm_call_set_look_cookie(cm_call *call, const char *token, int64_t lasts_us);
 /* Finishes the call as a sign-in: the cookie, and what GET /session says. Wipe the token after. */
 void cm_call_begin_session(cm_call *call, const cm_token *token);
 /* False: too many tries, and answered so. */

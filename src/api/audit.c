@@ -5,6 +5,7 @@
 
 #include "api/api_priv.h"
 #include "audit/query.h"
+#include "store/guest_links.h"
 
 /* ---- what happened here ---- */
 
@@ -50,6 +51,7 @@ typedef struct question {
     cm_camera_key camera;
     cm_audit_source source;
     cm_stored_members members;
+    cm_stored_guest_links links; /* who looked by one stands in entries as its id */
     cm_audit_page page;
     cm_audit_viewings viewings;
     json_t *list;
@@ -59,6 +61,7 @@ static void free_question(void *data)
 {
     question *q = data;
     cm_stored_members_clear(&q->members);
+    cm_stored_guest_links_clear(&q->links);
     cm_audit_page_clear(&q->page);
     cm_audit_viewings_clear(&q->viewings);
     free((void *)(uintptr_t)q->query.accounts);
@@ -181,7 +184,18 @@ static json_t *name_json(const question *q, const char id[CM_ID_SIZE])
     for (size_t i = 0; i < q->members.count; i++)
         if (cm_slice_equal(cm_slice_of(q->members.items[i].account.text), cm_slice_of(id)))
             return json_string(q->members.items[i].name);
+    for (size_t i = 0; i < q->links.count; i++)
+        if (cm_slice_equal(cm_slice_of(q->links.items[i].id), cm_slice_of(id)))
+            return json_string(q->links.items[i].label);
     return json_null();
+}
+
+static bool is_link(const question *q, const char id[CM_ID_SIZE])
+{
+    for (size_t i = 0; i < q->links.count; i++)
+        if (cm_slice_equal(cm_slice_of(q->links.items[i].id), cm_slice_of(id)))
+            return true;
+    return false;
 }
 
 static const char *stream_name(unsigned stream)
@@ -296,6 +310,7 @@ static cm_status read_members(cm_call *call, question *q)
 {
     CM_TRY(cm_store_members(call->api->config.store, &call->home,
                             cm_loop_wall(call->api->config.loop), &q->members));
+    CM_TRY(cm_store_guest_links(call->api->config.store, &call->home, &q->links));
     cm_account_id *accounts = calloc(q->members.count + 1, sizeof *accounts);
     CM_ENSURE(accounts != NULL, CM_BROKEN);
     for (size_t i = 0; i < q->members.count; i++)
@@ -351,12 +366,13 @@ void cm_route_server_audit(cm_call *call)
 
 static json_t *viewing_json(const question *q, const cm_audit_viewing *v)
 {
-    return json_pack(
-        "{s:I, s:s, s:o, s:s, s:o, s:o, s:o, s:b, s:s, s:o}", "entry", (json_int_t)v->entry,
-        "account", v->account.text, "name", name_json(q, v->account.text), "path",
-        cm_audit_path_name(v->path), "streams", cm_streams_json(v->streams), "begin",
-        cm_time_json(v->begin), "end", cm_time_json(v->end), "is_over", v->is_over, "cause",
-        cm_audit_cause_name(v->cause), "frames", frames_json(v->frames, v->frame_count));
+    return json_pack("{s:I, s:s, s:o, s:b, s:s, s:o, s:o, s:o, s:b, s:s, s:o}", "entry",
+                     (json_int_t)v->entry, "account", v->account.text, "name",
+                     name_json(q, v->account.text), "by_link", (int)is_link(q, v->account.text),
+                     "path", cm_audit_path_name(v->path), "streams", cm_streams_json(v->streams),
+                     "begin", cm_time_json(v->begin), "end", cm_time_json(v->end), "is_over",
+                     v->is_over, "cause", cm_audit_cause_name(v->cause), "frames",
+                     frames_json(v->frames, v->frame_count));
 }
 
 static void read_viewings(cm_call *call)
@@ -364,6 +380,8 @@ static void read_viewings(cm_call *call)
     question *q = call->data;
     call->status = cm_store_members(call->api->config.store, &call->home,
                                     cm_loop_wall(call->api->config.loop), &q->members);
+    if (call->status == CM_OK)
+        call->status = cm_store_guest_links(call->api->config.store, &call->home, &q->links);
     if (call->status != CM_OK)
         return;
     cm_audit_source_of(call->api->config.audit, &q->source);

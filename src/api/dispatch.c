@@ -84,11 +84,30 @@ static const cm_route *find_route(const cm_http_request *request, cm_route_param
 /* ---- who asks ---- */
 
 static const cm_slice COOKIE = {.bytes = (const uint8_t *)"__Host-casement", .size = 15};
+static const cm_slice LOOK_COOKIE = {.bytes = (const uint8_t *)"__Host-casement-look", .size = 20};
+
+bool cm_call_look(const cm_call *call, uint8_t token_hash[CM_MAC_SIZE])
+{
+    cm_slice value;
+    return cm_http_cookie(call->request, LOOK_COOKIE, &value) == CM_OK &&
+           cm_token_read(value, CM_TOKEN_GUEST_LOOK, token_hash) == CM_OK;
+}
+
+/* The only routes that look at a guest's token; there nobody else's counts. */
+static void read_guest(cm_call *call)
+{
+    call->asker.kind = CM_ASKER_GUEST;
+    call->has_asker = cm_call_look(call, call->asker.token_hash);
+}
 
 /* Reads the one credential of the request. CM_REFUSE: there are two, or it is no token of ours. */
 static cm_status read_asker(cm_call *call)
 {
     cm_slice value;
+    if (call->route->permission == CM_PERMISSION_GUEST) {
+        read_guest(call);
+        return CM_OK;
+    }
     const cm_status bearer = cm_http_header(call->request, CM_TEXT("authorization"), &value);
     if (bearer == CM_OK) {
         CM_ENSURE(cm_slice_starts_nocase(value, CM_TEXT("bearer ")), CM_REFUSE);
@@ -141,6 +160,10 @@ static void refuse(cm_call *call, cm_permission_verdict verdict)
                                         "home", 0},
         [CM_PERMISSION_NOT_ALLOWED] = {403, "not-allowed", "Not allowed",
                                        "Your role in this home does not include this.", NULL, 0},
+        [CM_PERMISSION_LINK_OVER] = {401, "link-over", "Over",
+                                     "This look has ended: open the link once more, or ask whoever "
+                                     "sent it for another.",
+                                     NULL, 0},
     };
     cm_call_problem(call, &FAULTS[verdict]);
 }
@@ -246,6 +269,8 @@ static bool is_use_worth_remembering(cm_api *api, const cm_asker *asker)
 
 void cm_api_note_use(cm_api *api, const cm_asker *asker)
 {
+    if (asker->kind == CM_ASKER_GUEST)
+        return; /* what a look is used for is in the account */
     touch *t = is_use_worth_remembering(api, asker) ? calloc(1, sizeof *t) : NULL;
     if (t == NULL)
         return;
@@ -272,7 +297,8 @@ static void on_who(cm_call *call)
     case CM_FOREIGN:
         cm_log(CM_LOG_ERROR, "api", "event=evidence-alarm cause=%s",
                call->cause != NULL ? call->cause : "unknown");
-        refuse(call, CM_PERMISSION_SIGN_IN);
+        refuse(call, call->asker.kind == CM_ASKER_GUEST ? CM_PERMISSION_LINK_OVER
+                                                        : CM_PERMISSION_SIGN_IN);
         return;
     default:
         cm_call_fail(call, call->status, "absent");
@@ -393,7 +419,7 @@ static void start(cm_call *call, cm_slice body)
         cm_call_problem(call, &TWO);
         return;
     }
-    const bool by_cookie = !call->has_asker || call->asker.kind == CM_ASKER_SESSION;
+    const bool by_cookie = !call->has_asker || call->asker.kind != CM_ASKER_API_TOKEN;
     cm_slice site;
     const bool is_browser =
         cm_http_header(call->request, CM_TEXT("sec-fetch-site"), &site) != CM_ABSENT ||

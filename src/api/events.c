@@ -385,10 +385,11 @@ static json_t *viewers_json(const cm_camera_key *camera, const cm_watching *view
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
         const bool hears = (viewers[i].streams >> CM_STREAM_SOUND & 1) == 1;
-        json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s, s:b, s:o}", "account", viewers[i].account.text, "name",
-                            viewers[i].account_name, "stream", stream_name(viewers[i].streams),
-                            "sound", hears, "since", cm_time_json(viewers[i].since)));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:b, s:o}", "account",
+                                              viewers[i].account.text, "link", viewers[i].link,
+                                              "name", viewers[i].account_name, "stream",
+                                              stream_name(viewers[i].streams), "sound", hears,
+                                              "since", cm_time_json(viewers[i].since)));
     }
     return json_pack("{s:s, s:s, s:o}", "home", camera->home.text, "id", camera->camera.text,
                      "viewers", list);

@@ -40,7 +40,7 @@ static json_t *security_json(const cm_route *route)
         return json_array();
     if (route->permission == CM_PERMISSION_VIEW || route->permission == CM_PERMISSION_PUBLISH)
         return json_pack("[{s:[]}, {s:[]}]", "session", "token");
-    return json_pack("[{s:[]}]", "session");
+    return json_pack("[{s:[]}]", route->permission == CM_PERMISSION_GUEST ? "look" : "session");
 }
 
 static json_t *operation_json(const cm_route *route)
@@ -98,9 +98,10 @@ json_t *cm_openapi_json(void)
         json_pack("{s:s, s:{s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}}}", "type", "object",
                   "properties", "type", "type", "string", "title", "type", "string", "status",
                   "type", "integer", "detail", "type", "string", "field", "type", "string");
-    json_t *schemes =
-        json_pack("{s:{s:s, s:s, s:s}, s:{s:s, s:s}}", "session", "type", "apiKey", "in", "cookie",
-                  "name", "__Host-casement", "token", "type", "http", "scheme", "bearer");
+    json_t *schemes = json_pack("{s:{s:s, s:s, s:s}, s:{s:s, s:s, s:s}, s:{s:s, s:s}}", "session",
+                                "type", "apiKey", "in", "cookie", "name", "__Host-casement", "look",
+                                "type", "apiKey", "in", "cookie", "name", "__Host-casement-look",
+                                "token", "type", "http", "scheme", "bearer");
     return json_pack("{s:s, s:{s:s, s:s}, s:o, s:{s:o, s:{s:o}}}", "openapi", "3.1.0", "info",
                      "title", "casement", "version", CM_VERSION, "paths", paths, "components",
                      "securitySchemes", schemes, "schemas", "problem", problem);

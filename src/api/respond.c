@@ -361,6 +361,16 @@ void cm_call_set_cookie(cm_call *call, const char *token)
     call->fields[call->field_count++] = (cm_http_field){CM_TEXT("set-cookie"), cm_writer_done(&w)};
 }
 
+void cm_call_set_look_cookie(cm_call *call, const char *token, int64_t lasts_us)
+{
+    cm_writer w = cm_writer_over(call->cookie, sizeof call->cookie);
+    cm_write_format(&w,
+                    "__Host-casement-look=%s; Path=/; Secure; HttpOnly; SameSite=Strict; "
+                    "Max-Age=%lld",
+                    token, (long long)(lasts_us / CM_SECONDS(1)));
+    call->fields[call->field_count++] = (cm_http_field){CM_TEXT("set-cookie"), cm_writer_done(&w)};
+}
+
 /* ---- output ---- */
 
 const char *cm_time_text(cm_wall wall, char out[CM_TIME_TEXT_SIZE])

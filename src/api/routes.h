@@ -135,6 +135,23 @@ CM_ROUTE(invitation_look, POST, "/api/v1/invitations/look", INVITATION, JSON, 10
          "What an invitation leads to")
 CM_ROUTE(invitation_accept, POST, "/api/v1/invitations/accept", INVITATION, JSON, 2048,
          "Join a home by an invitation")
+CM_ROUTE(links, GET, "/api/v1/links", OWNER, NONE, 0, "Guest links to the home's cameras")
+CM_ROUTE_FRESH(link_create, POST, "/api/v1/cameras/{camera}/links", OWNER, JSON, 1024,
+               "Make a guest link: a look through one camera; the secret is told once")
+CM_ROUTE(link_delete, DELETE, "/api/v1/links/{link}", OWNER, NONE, 0,
+         "Revoke a guest link: the cut")
+CM_ROUTE(look_open, POST, "/api/v1/look", ANYONE, JSON, 256, "Open a guest link")
+CM_ROUTE(look, GET, "/api/v1/look", GUEST, NONE, 0, "What a guest link shows, and until when")
+CM_ROUTE(look_live, GET, "/api/v1/look/live.mp4", GUEST, NONE, 0,
+         "Its camera's live pictures as fragmented MP4")
+CM_ROUTE(look_still, GET, "/api/v1/look/still.jpg", GUEST, NONE, 0,
+         "Its camera's newest keyframe as JPEG")
+CM_ROUTE(look_whep, POST, "/api/v1/look/whep", GUEST, SDP, 65536,
+         "Its camera's live pictures by WebRTC: offer in, answer out")
+CM_ROUTE(look_whep_change, PATCH, "/api/v1/look/whep/{viewer}", GUEST, SDP_FRAGMENT, 16384,
+         "Candidates, or an ICE restart, of a guest's WebRTC viewer")
+CM_ROUTE(look_whep_end, DELETE, "/api/v1/look/whep/{viewer}", GUEST, NONE, 0,
+         "End a guest's WebRTC viewer")
 CM_ROUTE_FRESH(home_invitation, POST, "/api/v1/homes/{home}/invitation", OPERATOR, JSON, 1024,
                "Invite the first owner of a home without members")
 CM_ROUTE(home_suspend, PUT, "/api/v1/homes/{home}/suspension", OPERATOR, JSON, 1024,

@@ -242,8 +242,11 @@ void cm_rtc_place_respond(const cm_rtc_place *place, const char *kind, cm_http_r
     char location[256], etag[CM_ID_SIZE + 2];
     cm_writer l = cm_writer_over(location, sizeof location);
     cm_writer e = cm_writer_over(etag, sizeof etag);
-    cm_write_format(&l, "/api/v1/cameras/%s/%s/%s?home=%s", place->camera.camera.text, kind,
-                    place->id, place->camera.home.text);
+    if (place->asker.kind == CM_ASKER_GUEST)
+        cm_write_format(&l, "/api/v1/look/%s/%s", kind, place->id);
+    else
+        cm_write_format(&l, "/api/v1/cameras/%s/%s/%s?home=%s", place->camera.camera.text, kind,
+                        place->id, place->camera.home.text);
     cm_write_format(&e, "\"%s\"", place->etag);
     const cm_http_field fields[] = {
         {CM_TEXT("content-type"), CM_TEXT("application/sdp")},

@@ -3,16 +3,18 @@
  *
  * A view that is ended alone would ask again at once: what ends is what it was asked for by, the
  * session of that device or the program's token. Grants tells the hash of that; the store leads
- * from it to the id that people see. Only who watches this home now can be ended here.
+ * from it to the id that people see. Of a guest it is his link. Only who watches this home now can
+ * be ended here.
  */
 #include <stdlib.h>
 
 #include "api/api_priv.h"
+#include "store/guest_links.h"
 
 /* One viewer, and what he watches by. */
 typedef struct watcher {
     cm_watching what;
-    char id[CM_ID_SIZE];         /* of the session or token; "" if it is over already */
+    char id[CM_ID_SIZE];         /* of session, token or link; "" if it is over already */
     char device[CM_DEVICE_SIZE]; /* words for the device of a session */
 } watcher;
 
@@ -49,7 +51,9 @@ static void note(void *owner, const cm_watching *what)
         a->items = items;
         a->capacity = capacity;
     }
-    a->items[a->count++] = (watcher){.what = *what};
+    watcher *w = &a->items[a->count++];
+    *w = (watcher){.what = *what};
+    cm_slice_copy(cm_slice_over(what->link, CM_ID_SIZE), w->id, sizeof w->id);
 }
 
 static void ask_grants(cm_call *call)
@@ -123,13 +127,13 @@ static void read_names(cm_call *call)
 static json_t *watcher_json(const cm_call *call, const watcher *w)
 {
     const bool is_program = w->what.asker.kind == CM_ASKER_API_TOKEN;
-    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:b, s:b}", "camera",
-                     w->what.camera.camera.text, "account", w->what.account.text, "name",
-                     w->what.account_name, "path", cm_audit_path_name((cm_audit_path)w->what.path),
-                     "streams", cm_streams_json(w->what.streams), "since",
-                     cm_time_json(w->what.since), "session", w->id, "device", w->device,
-                     "is_program", (int)is_program, "is_this",
-                     (int)is_by(w, call->asker.token_hash));
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:b, s:b}", "camera",
+                     w->what.camera.camera.text, "account", w->what.account.text, "link",
+                     w->what.link, "name", w->what.account_name, "path",
+                     cm_audit_path_name((cm_audit_path)w->what.path), "streams",
+                     cm_streams_json(w->what.streams), "since", cm_time_json(w->what.since),
+                     "session", w->id, "device", w->device, "is_program", (int)is_program,
+                     "is_this", (int)is_by(w, call->asker.token_hash));
 }
 
 static void answer_watching(cm_call *call)
@@ -158,20 +162,26 @@ void cm_route_watching(cm_call *call)
 
 /* ---- ending ---- */
 
-static cm_status end_it(cm_call *call, const watcher *w)
+/* What was ended, as the account names it. */
+static cm_status end_it(cm_call *call, const watcher *w, cm_audit_entry *entry)
 {
     cm_store *store = call->api->config.store;
-    const bool is_program = w->what.asker.kind == CM_ASKER_API_TOKEN;
-    if (is_program)
-        CM_TRY(cm_store_token_revoke(store, &call->home, cm_slice_of(w->id), &call->change));
-    else
-        CM_TRY(cm_store_session_end(store, w->what.asker.token_hash, &call->change));
-    cm_audit_entry entry = {.kind =
-                                is_program ? CM_AUDIT_TOKEN_REVOKED : CM_AUDIT_PERSON_SIGNED_OUT};
-    cm_slice_copy(cm_slice_over(is_program ? w->id : w->what.account.text, CM_ID_SIZE), entry.other,
-                  sizeof entry.other);
-    cm_call_record(call, &entry);
-    return CM_OK;
+    const cm_slice id = cm_slice_of(w->id);
+    cm_slice_copy(cm_slice_over(w->id, CM_ID_SIZE), entry->other, sizeof entry->other);
+    switch (w->what.asker.kind) {
+    case CM_ASKER_API_TOKEN:
+        entry->kind = CM_AUDIT_TOKEN_REVOKED;
+        return cm_store_token_revoke(store, &call->home, id, &call->change);
+    case CM_ASKER_GUEST:
+        entry->kind = CM_AUDIT_GUEST_LINK_REVOKED;
+        return cm_store_guest_link_revoke(store, &call->home, id, &call->change);
+    case CM_ASKER_SESSION:
+        break;
+    }
+    entry->kind = CM_AUDIT_PERSON_SIGNED_OUT;
+    cm_slice_copy(cm_slice_over(w->what.account.text, CM_ID_SIZE), entry->other,
+                  sizeof entry->other);
+    return cm_store_session_end(store, w->what.asker.token_hash, &call->change);
 }
 
 static void find_and_end(cm_call *call)
@@ -181,10 +191,13 @@ static void find_and_end(cm_call *call)
     if (call->status != CM_OK)
         return;
     const cm_slice id = cm_slice_of(call->parameters.ids[0]);
+    cm_audit_entry entry = {.kind = CM_AUDIT_NONE};
     call->status = CM_ABSENT;
     for (size_t i = 0; i < a->count && call->status == CM_ABSENT; i++)
         if (cm_slice_equal(cm_slice_of(a->items[i].id), id))
-            call->status = end_it(call, &a->items[i]);
+            call->status = end_it(call, &a->items[i], &entry);
+    if (call->status == CM_OK)
+        cm_call_record(call, &entry);
 }
 
 static void answer_ended(cm_call *call)

@@ -16,6 +16,7 @@ static const rule RULES[CM_PERMISSIONS] = {
     [CM_PERMISSION_ANYONE] = {"anyone", 0},
     [CM_PERMISSION_SETUP_TOKEN] = {"setup-token", 0},
     [CM_PERMISSION_INVITATION] = {"invitation", 0},
+    [CM_PERMISSION_GUEST] = {"guest-link", 0},
     [CM_PERMISSION_SESSION] = {"session", 0},
     [CM_PERMISSION_VIEW] = {"view", ANY_MEMBER},
     [CM_PERMISSION_PUBLISH] = {"publish", ANY_MEMBER},
@@ -60,7 +61,7 @@ static cm_permission_verdict decide_in_home(const cm_permission_ask *ask, cm_hom
 {
     if (ask->who == NULL)
         return CM_PERMISSION_SIGN_IN;
-    if (ask->who->is_operator)
+    if (ask->who->is_operator || cm_who_is_guest(ask->who))
         return CM_PERMISSION_NOT_ALLOWED;
     /* An API token only views and publishes. */
     if (ask->who->is_token && ask->permission != CM_PERMISSION_VIEW &&
@@ -83,7 +84,8 @@ static cm_permission_verdict decide_person(const cm_permission_ask *ask, bool ne
 {
     if (ask->who == NULL)
         return CM_PERMISSION_SIGN_IN;
-    if (ask->who->is_token || (needs_operator && !ask->who->is_operator))
+    if (ask->who->is_token || cm_who_is_guest(ask->who) ||
+        (needs_operator && !ask->who->is_operator))
         return CM_PERMISSION_NOT_ALLOWED;
     return CM_PERMISSION_GIVEN;
 }
@@ -95,9 +97,13 @@ cm_permission_verdict cm_permission_decide(const cm_permission_ask *ask, cm_home
     case CM_PERMISSION_SETUP_TOKEN:
         return CM_PERMISSION_GIVEN;
     case CM_PERMISSION_INVITATION:
-        return ask->who != NULL && (ask->who->is_token || ask->who->is_operator)
+        return ask->who != NULL &&
+                       (ask->who->is_token || ask->who->is_operator || cm_who_is_guest(ask->who))
                    ? CM_PERMISSION_NOT_ALLOWED
                    : CM_PERMISSION_GIVEN;
+    case CM_PERMISSION_GUEST:
+        return ask->who != NULL && cm_who_is_guest(ask->who) ? CM_PERMISSION_GIVEN
+                                                             : CM_PERMISSION_LINK_OVER;
     case CM_PERMISSION_SESSION:
         return decide_person(ask, false);
     case CM_PERMISSION_OPERATOR:

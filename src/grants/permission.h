@@ -3,7 +3,7 @@
  *
  * With cm_grant_decide() this is the only place that reads a role. The dispatcher of src/api calls
  * cm_permission_decide() for each request; handlers never look at roles. Rows of one camera (VIEW
- * with a camera in the path) are decided by cm_grant_decide on top.
+ * with a camera in the path, and GUEST) are decided by cm_grant_decide on top.
  */
 #pragma once
 
@@ -14,9 +14,10 @@ typedef enum cm_permission {
     CM_PERMISSION_ANYONE,
     CM_PERMISSION_SETUP_TOKEN, /* the handler's one-time token is the proof */
     CM_PERMISSION_INVITATION,  /* the same; no operator may join a home, and no API token */
-    CM_PERMISSION_SESSION,     /* somebody who signed in; no API tokens */
-    CM_PERMISSION_VIEW,        /* a member of the home, or an API token of it */
-    CM_PERMISSION_PUBLISH,     /* the same: who may bring pictures is decided for each camera */
+    CM_PERMISSION_GUEST,   /* whoever looks by a guest link; nobody else, and he at nothing else */
+    CM_PERMISSION_SESSION, /* somebody who signed in; no API tokens */
+    CM_PERMISSION_VIEW,    /* a member of the home, or an API token of it */
+    CM_PERMISSION_PUBLISH, /* the same: who may bring pictures is decided for each camera */
     CM_PERMISSION_OWNER,
     CM_PERMISSION_OPERATOR,
     CM_PERMISSION_OPERATOR_OR_LOOPBACK, /* an operator, or a direct request over loopback */
@@ -34,6 +35,7 @@ typedef enum cm_permission_verdict {
     CM_PERMISSION_NO_SUCH_HOME, /* not a member: for him the home does not exist: 404 */
     CM_PERMISSION_NOT_ALLOWED,  /* 403 */
     CM_PERMISSION_SUSPENDED,    /* 403 home-suspended: an operator holds the home off */
+    CM_PERMISSION_LINK_OVER,    /* 401 link-over: nobody looks by a link, or it has ended */
 } cm_permission_verdict;
 
 typedef struct cm_permission_ask {

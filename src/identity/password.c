@@ -132,6 +132,10 @@ static const char *prefix_of(cm_token_kind kind)
         return "cmi_";
     case CM_TOKEN_PENDING:
         return "cmp_";
+    case CM_TOKEN_GUEST_LINK:
+        return "cmg_";
+    case CM_TOKEN_GUEST_LOOK:
+        return "cml_";
     }
     return "";
 }

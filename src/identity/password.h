@@ -49,6 +49,8 @@ typedef enum cm_token_kind {
     CM_TOKEN_SETUP,      /* "cmu_" */
     CM_TOKEN_INVITATION, /* "cmi_" */
     CM_TOKEN_PENDING,    /* "cmp_": see identity/pending.h */
+    CM_TOKEN_GUEST_LINK, /* "cmg_": the secret of a guest link */
+    CM_TOKEN_GUEST_LOOK, /* "cml_": what a browser that opened one has */
 } cm_token_kind;
 
 typedef struct cm_token {

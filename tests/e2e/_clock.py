@@ -1,4 +1,4 @@
-"""The wall clock of a server, as a test sets it while it runs."""
+"""A wall clock that a test sets, for a server that it starts."""
 
 import os
 import shutil
@@ -18,11 +18,13 @@ class Clock:
         self.set(0)
 
     def set(self, seconds):
+        """So far ahead of the machine's."""
         with open(self.file + ".new", "w", encoding="ascii") as file:
             file.write(str(seconds))
         os.rename(self.file + ".new", self.file)
 
     def start(self, make):
+        """What `make` returns; the processes that it starts go by this clock."""
         os.environ.update({"LD_PRELOAD": self.library, "CASEMENT_CLOCK": self.file})
         try:
             return make()

@@ -152,6 +152,7 @@ static char letter(cm_permission_verdict verdict)
         [CM_PERMISSION_GIVEN] = 'g',       [CM_PERMISSION_SIGN_IN] = 's',
         [CM_PERMISSION_WHICH_HOME] = 'w',  [CM_PERMISSION_NO_SUCH_HOME] = 'n',
         [CM_PERMISSION_NOT_ALLOWED] = 'd', [CM_PERMISSION_SUSPENDED] = 'h',
+        [CM_PERMISSION_LINK_OVER] = 'l',
     };
     return LETTERS[verdict];
 }
@@ -167,12 +168,16 @@ static void every_permission_is_decided_for_everybody(void **state)
     const cm_who nowhere = {.home_count = 0};
     const cm_who token = {.homes = homes, .home_count = 1, .is_token = true};
     const cm_who oper = {.homes = homes, .home_count = 1, .is_operator = true};
-    const cm_who *const WHO[] = {NULL, &owner, &guest, &both, &nowhere, &token, &oper};
-    /* unset anyone setup invitation session view publish owner operator operator-or-loopback */
-    static const char *const UNNAMED[] = {"dgggssssss", "dgggggggdd", "dggggggddd", "dggggwwwdd",
-                                          "dggggnnndd", "dggddggddd", "dggdgdddgg"};
-    static const char *const ROSSI[] = {"dgggssssss", "dggggnnndd", "dggggggddd", "dggggggddd",
-                                        "dggggnnndd", "dggddnnddd", "dggdgdddgg"};
+    /* By a guest link; that rows claim an owner's membership as well is of no use to him. */
+    const cm_who link = {.homes = homes, .home_count = 1, .guest = {.link = "l"}};
+    const cm_who *const WHO[] = {NULL, &owner, &guest, &both, &nowhere, &token, &oper, &link};
+    /* unset anyone setup invitation guest session view publish owner operator operator-or-loopback
+     */
+    static const char *const UNNAMED[] = {"dggglssssss", "dggglggggdd", "dggglgggddd",
+                                          "dggglgwwwdd", "dggglgnnndd", "dggdldggddd",
+                                          "dggdlgdddgg", "dggdgdddddd"};
+    static const char *const ROSSI[] = {"dggglssssss", "dggglgnnndd", "dggglgggddd", "dggglgggddd",
+                                        "dggglgnnndd", "dggdldnnddd", "dggdlgdddgg", "dggdgdddddd"};
     const cm_home_id rossi = home_id("rossi");
     for (size_t i = 0; i < CM_COUNT(WHO); i++)
         for (int p = 0; p < CM_PERMISSIONS; p++) {

@@ -32,7 +32,8 @@ static const struct row {
 typedef struct person {
     const char *name;
     bool is_somebody, is_operator, is_token, is_on_loopback, has_two_homes, is_held_off;
-    cm_role role; /* in the home "own" */
+    bool is_by_link; /* of one that `role`, in the home "own", has made */
+    cm_role role;    /* in the home "own" */
 } person;
 
 static const person PEOPLE[] = {
@@ -51,6 +52,8 @@ static const person PEOPLE[] = {
     {.name = "operator as owner", .is_somebody = true, .is_operator = true, .role = CM_ROLE_OWNER},
     {.name = "owner's API token", .is_somebody = true, .is_token = true, .role = CM_ROLE_OWNER},
     {.name = "guest's API token", .is_somebody = true, .is_token = true, .role = CM_ROLE_GUEST},
+    {.name = "guest link", .is_somebody = true, .is_by_link = true, .role = CM_ROLE_OWNER},
+    {.name = "link, maker lost", .is_somebody = true, .is_by_link = true, .role = CM_ROLE_ADULT},
 };
 
 static cm_home_id home_named(const char *text)
@@ -75,6 +78,8 @@ static const char *verdict_name(cm_permission_verdict verdict)
         return "403";
     case CM_PERMISSION_SUSPENDED:
         return "held off";
+    case CM_PERMISSION_LINK_OVER:
+        return "401 link over";
     }
     return "?";
 }
@@ -85,7 +90,9 @@ static const char *ask_permission(const struct row *row, const person *p, const 
     cm_identity_home homes[2] = {{.home = home_named("own"), .role = p->role},
                                  {.home = home_named("second"), .role = p->role}};
     homes[0].suspension.since.us = p->is_held_off ? 1 : 0;
+    /* Rows that claim a membership of a guest's, too: refused all the same. */
     const cm_who who = {
+        .guest = {.link = {p->is_by_link ? 'l' : '\0'}},
         .is_operator = p->is_operator,
         .is_token = p->is_token,
         .homes = homes,
@@ -130,20 +137,31 @@ static const ownership OWNERSHIPS[] = {
     {"not the token's", true, true, true, false},
 };
 
-static const char *ask_picture(const person *p, const ownership *o)
+/* As the rows say it; what a guest link gives of it is the code's to say. */
+static cm_evidence evidence_of(const person *p, const ownership *o)
 {
-    const cm_grant_facts facts = {
+    const bool is_limited = p->is_token || p->is_by_link;
+    return (cm_evidence){
         .session_is_live = p->is_somebody,
         .account_is_active = p->is_somebody,
         .is_operator = p->is_operator,
         .role = o->is_own_home ? p->role : CM_ROLE_NONE,
         .granted = {.count = o->is_granted, .items = {{.rights = CM_RIGHT_VIEW}}},
-        .token_limit = !p->is_token          ? ~(cm_rights)0
+        .token_limit = !is_limited           ? ~(cm_rights)0
                        : o->is_tokens_camera ? CM_RIGHT_VIEW
                                              : 0,
         .camera_exists = o->is_there,
         .home_is_suspended = p->is_held_off && o->is_own_home,
+        .guest = {.link = {p->is_by_link ? 'l' : '\0'},
+                  .until = {.us = INT64_MAX},
+                  .has_ended = !o->is_granted},
     };
+}
+
+static const char *ask_picture(const person *p, const ownership *o)
+{
+    const cm_evidence evidence = evidence_of(p, o);
+    const cm_grant_facts facts = cm_grant_facts_of(&evidence);
     const cm_grant_decision decision =
         cm_grant_decide(&facts, &(cm_moment){.is_known = false}, CM_RIGHT_VIEW);
     assert_int_equal(decision.is_allowed, decision.rights != 0);
@@ -162,7 +180,8 @@ static void add(cm_buffer *out, const char *text)
 
 static bool shows_a_camera(const struct row *row)
 {
-    return row->permission == CM_PERMISSION_VIEW && strstr(row->path, "{camera}") != NULL;
+    return row->permission == CM_PERMISSION_GUEST ||
+           (row->permission == CM_PERMISSION_VIEW && strstr(row->path, "{camera}") != NULL);
 }
 
 static void write_route(const struct row *row, cm_buffer *out)
@@ -184,7 +203,9 @@ static void write_route(const struct row *row, cm_buffer *out)
 static void write_pictures(cm_buffer *out)
 {
     char line[256];
-    add(out, "\nThe camera of a [view] route with {camera}\n");
+    add(out, "\nThe camera of a [view] route with {camera}, and of a [guest-link] route; of a "
+             "guest link "
+             "\"granted\" is\none that has not ended, \"the token's\" camera the link's\n");
     for (size_t o = 0; o < CM_COUNT(OWNERSHIPS); o++) {
         snprintf(line, sizeof line, "  %s\n", OWNERSHIPS[o].name);
         add(out, line);

@@ -48,8 +48,8 @@ static void test_table(void **state)
 
 static bool is_sign_in(const char *id)
 {
-    static const char *const SIGN_INS[] = {"sign_in", "passkey_ask", "passkey_sign_in",
-                                           "recovery_sign_in", "code_sign_in"};
+    static const char *const SIGN_INS[] = {"sign_in",          "passkey_ask",  "passkey_sign_in",
+                                           "recovery_sign_in", "code_sign_in", "look_open"};
     for (size_t i = 0; i < CM_COUNT(SIGN_INS); i++)
         if (strcmp(id, SIGN_INS[i]) == 0)
             return true;
@@ -97,6 +97,12 @@ static void test_permissions_make_sense(void **state)
         /* What a viewer may do besides looking: open and end a WebRTC session of his own. */
         if (permission == CM_PERMISSION_VIEW)
             assert_true(strcmp(ROWS[i].method, "GET") == 0 || strstr(ROWS[i].path, "/whep"));
+        /* A guest's routes name no camera: his link does. */
+        if (permission == CM_PERMISSION_GUEST) {
+            assert_non_null(strstr(ROWS[i].path, "/api/v1/look"));
+            assert_true(strcmp(ROWS[i].method, "GET") == 0 || strstr(ROWS[i].path, "/whep"));
+            assert_false(CM_ROUTES[i].needs_fresh);
+        }
         if (permission == CM_PERMISSION_PUBLISH)
             assert_non_null(strstr(ROWS[i].path, "/whip"));
     }
