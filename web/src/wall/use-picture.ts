@@ -4,7 +4,7 @@
  */
 
 import type { RefObject } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { StreamName } from '../api/types';
 import { Picture, type PictureStatus } from '../player/picture';
 
@@ -19,7 +19,8 @@ export function usePicture(home: string, camera: string, stream: StreamName, sti
   const picture = useRef<Picture | null>(null);
   const [status, setStatus] = useState<PictureStatus>({ kind: 'idle', takenMs: null });
 
-  useEffect(() => {
+  /* Of the layout: a picture that nobody may see any more goes before what says so is on screen, however busy the machine. */
+  useLayoutEffect(() => {
     const element = host.current;
     if (!element || !isWanted) return undefined;
     const mine = new Picture(element, home, camera, stream, stillWidth, setStatus);
