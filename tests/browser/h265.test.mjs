@@ -57,7 +57,7 @@ describe('H.265', () => {
   test('on the wall the small stream plays, which is H.264', async () => {
     const page = await openPage(browser, {});
     await signIn(page, server.plain, ANNA);
-    await until(async () => await page.locator('.tile[data-state="live"]').count() === 1, 'a live tile', 20_000);
+    await until(async () => await page.locator('.tile[data-state="live"]').count() === 1, 'a live tile');
     assert.equal((await codesOf(page, '.tile video'))[0]?.camera, 1);
   });
 
@@ -82,16 +82,16 @@ describe('H.265', () => {
     const canPlay = await page.evaluate(() => MediaSource.isTypeSupported('video/mp4; codecs="hvc1.1.6.L93.90"'));
     await page.locator('.tile').first().click();
     if (canPlay) { // a Chromium with a decoder: then it plays
-      await until(async () => await page.locator('.stage[data-state="live"]').count() === 1, 'it plays', 30_000);
+      await until(async () => await page.locator('.stage[data-state="live"]').count() === 1, 'it plays');
       return;
     }
     const said = en['camera.cannotPlay'].replace('{codec}', 'H.265');
-    await page.getByText(said).waitFor({ timeout: 30_000 });
-    await until(async () => (await codesOf(page, 'main .picture img'))[0]?.camera === 1, 'a still of the camera', 30_000);
+    await page.getByText(said).waitFor();
+    await until(async () => (await codesOf(page, 'main .picture img'))[0]?.camera === 1, 'a still of the camera');
     await page.getByRole('button', { name: en['camera.details'] }).click();
-    await until(async () => words(en['details.why.codec']).test(await page.locator('dl.facts').innerText()), 'why not WebRTC', 10_000);
+    await until(async () => words(en['details.why.codec']).test(await page.locator('dl.facts').innerText()), 'why not WebRTC');
     await page.getByRole('button', { name: en['camera.playSub'] }).click();
-    await until(async () => await page.locator('.stage[data-state="live"]').count() === 1, 'the small one is live', 30_000);
+    await until(async () => await page.locator('.stage[data-state="live"]').count() === 1, 'the small one is live');
     assert.equal(await page.getByText(said).count(), 0);
     assert.equal((await codesOf(page, 'main video'))[0]?.camera, 1);
   });

@@ -21,6 +21,11 @@ const required = createRequire(join(WEB, 'package.json'));
 const { chromium } = required('playwright-core');
 const AXE = readFileSync(required.resolve('axe-core/axe.min.js'), 'utf8');
 
+/* For what must happen: a machine that is busy takes long, and no test is about that. */
+export const PATIENCE_MS = 60_000;
+/* For the end of what was ended: sooner than a server finds that nobody renews it (20 s), or that nobody is there (30 s). */
+export const END_MS = 15_000;
+
 export const SIZES = { phone: { width: 390, height: 844 }, desk: { width: 1440, height: 900 } };
 export const THEMES = ['light', 'dark'];
 export const LANGUAGES = ['en', 'hi', 'it'];
@@ -62,7 +67,7 @@ export async function openPage(browser, { size = 'desk', theme = 'light', langua
     if (message.type() === 'error' && !/Failed to load resource/.test(message.text())) page.faults.push(message.text());
   });
   page.on('pageerror', (error) => page.faults.push(String(error)));
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(PATIENCE_MS);
   return page;
 }
 
@@ -139,7 +144,7 @@ export async function shot(page, name) {
 
 export const tile = (page, name) => page.locator('.tile').filter({ has: page.getByRole('heading', { name, exact: true }) });
 
-export async function until(check, what, ms = 10_000) {
+export async function until(check, what, ms = PATIENCE_MS) {
   const end = Date.now() + ms;
   for (;;) {
     const value = await check();
@@ -149,7 +154,7 @@ export async function until(check, what, ms = 10_000) {
   }
 }
 
-export const waitForState = (page, name, state, ms = 10_000) =>
+export const waitForState = (page, name, state, ms = PATIENCE_MS) =>
   until(async () => (await tile(page, name).getAttribute('data-state').catch(() => null)) === state, `${name} to be ${state}`, ms);
 
 /* Builds the gallery of tile states from the app's own sources. */
@@ -158,10 +163,24 @@ export async function buildGallery() {
   await build(GALLERY);
 }
 
+/* Presses a button that wants to be held until it has been held long enough by the page's own clock. */
 export async function hold(page, locator) {
   await locator.scrollIntoViewIfNeeded();
   await locator.hover();
+  await locator.evaluate((button) => {
+    globalThis.isHeldEnough = new Promise((done) => {
+      let wasHeld = false;
+      new MutationObserver((_, observer) => {
+        const isHeld = button.isConnected && button.classList.contains('is-held');
+        if (wasHeld && !isHeld) {
+          observer.disconnect();
+          done();
+        }
+        wasHeld ||= isHeld;
+      }).observe(document, { subtree: true, childList: true, attributes: true });
+    });
+  });
   await page.mouse.down();
-  await page.waitForTimeout(1_250);
+  await page.evaluate(() => globalThis.isHeldEnough);
   await page.mouse.up();
 }

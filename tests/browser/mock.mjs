@@ -640,13 +640,14 @@ export class Mock {
     const captureOf = (index) => camera.startedAt + (index * 1000) / FPS;
     const newest = () => Math.floor(((Math.min(Date.now(), camera.stalledAt ?? Infinity) - camera.delayMs - camera.startedAt) * FPS) / 1000);
     let next = newest() - (newest() % GOP);
+    const keyframeMs = captureOf(next + GOP); // when the one after that which it begins with is there
     const sendDue = () => {
       const due = [];
       for (; next <= newest(); next++)
         if (!(camera.leftOut?.(captureOf(next)) ?? false)) due.push(frameAt(media, next, captureOf(next) + this.world.clockSkewMs, { hasPrft: camera.hasPrft }));
       if (due.length > 0) response.write(Buffer.concat(due));
     };
-    const stream = { camera, account: account.id, stream: name, since: this.now(), timer: setInterval(sendDue, 10) };
+    const stream = { camera, account: account.id, stream: name, since: this.now(), keyframeMs, timer: setInterval(sendDue, 10) };
     stream.end = () => (response.stream ? response.stream.close(8) : response.destroy());
     const over = () => {
       clearInterval(stream.timer);

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import {
-  axe, bigTargets, catalogue, en, noOverflow, nothingClipped, openPage, shot, signIn, until, WEB,
+  axe, bigTargets, catalogue, en, END_MS, noOverflow, nothingClipped, openPage, shot, signIn, until, WEB,
 } from './helper.mjs';
 import { startCameras, startServer } from './_real.mjs';
 
@@ -68,14 +68,15 @@ function piecesOfTone(camera, begin) {
   return count;
 }
 
-const hears = async (camera, begin, what) => until(() => piecesOfTone(camera, begin) > 25, `the camera to hear ${what}`, 30_000);
+const hears = async (camera, begin, what) => until(() => piecesOfTone(camera, begin) > 25, `the camera to hear ${what}`);
 
 /* What was on its way may still come, nothing after that. */
 async function isSilent(camera) {
-  await new Promise((done) => { setTimeout(done, 1_000); });
-  const size = sizeOf(camera);
-  await new Promise((done) => { setTimeout(done, 1_500); });
-  assert.equal(sizeOf(camera), size, 'nothing more is heard');
+  await until(async () => {
+    const size = sizeOf(camera);
+    await new Promise((done) => { setTimeout(done, 1_500); });
+    return sizeOf(camera) === size;
+  }, 'silence', END_MS);
 }
 
 /* ---- the stage ---- */
@@ -136,14 +137,14 @@ async function open(who, camera, { prepare, words = en, ...how } = {}) {
   if (prepare) await page.addInitScript(prepare);
   await signIn(page, server.plain, { ...who, words });
   await page.goto(`${server.plain}/#/camera/verdi/${camera}`);
-  await page.locator('.stage[data-state=live]').waitFor({ timeout: 30_000 });
+  await page.locator('.stage[data-state=live]').waitFor();
   return page;
 }
 
 const button = (page, words = en) => page.getByRole('button', { name: words['talk.do'], exact: true });
 const phase = (page) => page.locator('.talk').getAttribute('data-phase');
-const isPhase = (page, wanted) => until(async () => await phase(page) === wanted, `the phase ${wanted}`, 20_000);
-const says = (page, key, words = en) => page.locator('.talk-status').getByText(words[key]).waitFor({ timeout: 20_000 });
+const isPhase = (page, wanted) => until(async () => await phase(page) === wanted, `the phase ${wanted}`);
+const says = (page, key, words = en) => page.locator('.talk-status').getByText(words[key]).waitFor();
 
 async function press(page) {
   await button(page).scrollIntoViewIfNeeded();
@@ -163,7 +164,7 @@ describe('push to talk', () => {
     assert.equal(await button(page).getAttribute('aria-pressed'), 'true');
     await says(page, 'talk.on');
     await hears(1, 0, 'her');
-    await until(async () => page.locator('.talk-do').evaluate((one) => Number(one.style.getPropertyValue('--level')) > 0.2), 'the level to show', 10_000);
+    await until(async () => page.locator('.talk-do').evaluate((one) => Number(one.style.getPropertyValue('--level')) > 0.2), 'the level to show');
     assert.equal(await page.locator('.stage video').first().evaluate((video) => video.volume < 0.5), true, 'the camera is lowered');
     await axe(page, 'the camera page while speaking');
     await page.mouse.up();
@@ -259,10 +260,10 @@ describe('push to talk', () => {
     await hears(1, begin, 'her');
     assert.equal(await give(['view']), 200);
     await isSilent(1);
-    await until(async () => await button(page).count() === 0, 'the button to go', 20_000);
-    await page.locator('.stage[data-state=live]').waitFor({ timeout: 20_000 });
+    await until(async () => await button(page).count() === 0, 'the button to go');
+    await page.locator('.stage[data-state=live]').waitFor();
     assert.equal(await give(['view', 'talk']), 200);
-    await button(page).waitFor({ timeout: 20_000 });
+    await button(page).waitFor();
   });
 
   test('is not there without the right, nor at a camera that takes no talk', async () => {
