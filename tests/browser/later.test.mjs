@@ -79,7 +79,7 @@ describe('pages that come later', { skip: isReal }, () => {
   test('at a quiet moment the pages of the bar come by themselves', async () => {
     const page = await enter({ savesData: false });
     await onWall(page);
-    await until(() => ['people', 'safety', 'camera-form', 'invitations', 'settings', 'sessions', 'passkeys'].every(wasAsked), 'the pages', 30_000);
+    await until(() => ['people', 'safety', 'camera-form', 'invitations', 'settings', 'sessions', 'passkeys'].every(wasAsked), 'the pages');
     assert.ok(!wasAsked('publish') && !wasAsked('homes') && !wasAsked('hi'));
   });
 

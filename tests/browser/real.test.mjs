@@ -73,7 +73,7 @@ async function moves(page, cameraOf, count) {
       if (!code) continue;
       assert.equal(code.camera, cameraOf(name), `${name} shows its own picture`);
       const seen = counters.get(name) ?? { first: code.counter };
-      counters.set(name, { ...seen, isMoving: code.counter !== seen.first && ageMs(code) < 3_000 });
+      counters.set(name, { ...seen, isMoving: seen.isMoving || (code.counter !== seen.first && ageMs(code) < 3_000) });
     }
     return shown.length === count && shown.every(({ name }) => counters.get(name)?.isMoving);
   }, () => `${count} to move: ${JSON.stringify([...counters])}`);

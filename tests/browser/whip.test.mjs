@@ -286,7 +286,7 @@ describe('this device as a camera', () => {
     const shows = (what, is) => until(async () => {
       const seen = await edges(viewer);
       return seen && is(seen);
-    }, what, 30_000);
+    }, what);
     const isUpright = (seen) => seen.width < seen.height && seen.top > 180 && seen.bottom < 80;
     const isLying = (seen) => seen.width > seen.height && seen.left > 180 && seen.right < 80;
     await shows('an upright picture', isUpright);

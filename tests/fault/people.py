@@ -74,7 +74,7 @@ class Door:
         headers = {"Host": self.origin[7:], "Origin": self.origin, "Sec-Fetch-Site": "same-origin", "Content-Type": "application/json"}
         if cookie:
             headers["Cookie"] = "__Host-casement=" + cookie
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.http, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.http, timeout=60)
         try:
             connection.request(method, "/api/v1/" + path, None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()
