@@ -44,7 +44,7 @@ def post(url, token, offer):
     who = {"Cookie": token, "Sec-Fetch-Site": "same-origin"} if "=" in token else {"Authorization": "Bearer " + token}  # a guest has a cookie
     request = urllib.request.Request(url, offer.encode(), {"Content-Type": "application/sdp", **who})
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             say("session", answer.headers["Location"])
             return answer.read().decode()
     except urllib.error.HTTPError as problem:

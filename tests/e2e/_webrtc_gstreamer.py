@@ -41,7 +41,7 @@ def on_gathered(webrtc, _):
     offer = webrtc.get_property("local-description").sdp.as_text()
     request = urllib.request.Request(URL, offer.encode(), {
         "Content-Type": "application/sdp", "Authorization": "Bearer " + TOKEN})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         _, message = GstSdp.SDPMessage.new_from_text(answer.read().decode())
     answer = GstWebRTC.WebRTCSessionDescription.new(GstWebRTC.WebRTCSDPType.ANSWER, message)
     webrtc.emit("set-remote-description", answer, Gst.Promise.new())

@@ -38,7 +38,7 @@ def say(*words):
 def request(method, url, token, body=None):
     sent = urllib.request.Request(url, body, {"Content-Type": "application/sdp",
                                               "Authorization": "Bearer " + token}, method=method)
-    return urllib.request.urlopen(sent, timeout=20)
+    return urllib.request.urlopen(sent, timeout=60)
 
 
 def bits_of(value, count):

@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 
 import urllib.error  # noqa: E402
@@ -253,10 +254,11 @@ def type_password(words, lines):
         os.execv(PROGRAM, [PROGRAM, *words])
     shown = b""
     for line in lines:
-        until = time.time() + 20
+        until = time.time() + 60
         while not shown.endswith(b": ") and time.time() < until:
             shown += os.read(terminal, 1024)
-        time.sleep(0.1)  # the prompt stands; the line is read with echo off
+        while termios.tcgetattr(terminal)[3] & termios.ECHO and time.time() < until:
+            time.sleep(0.01)  # the prompt stands; the line is read with echo off
         os.write(terminal, line.encode() + b"\n")
         shown += b"|"
     try:
@@ -385,7 +387,7 @@ def test_doctor_and_store(config, data, http):
 
 
 def wait_for(port, process):
-    until = time.time() + 30
+    until = time.time() + 60
     while time.time() < until and process.poll() is None:
         with socket.socket() as s:
             if s.connect_ex(("127.0.0.1", port)) == 0:
@@ -398,7 +400,7 @@ def http_get(port, path, token):
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}",
                                      headers={"authorization": f"Bearer {token}"})
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, ""
@@ -428,7 +430,7 @@ def test_beside_a_server(config, data, port):
     finally:
         server.send_signal(signal.SIGTERM)
         try:
-            status = server.wait(timeout=20)
+            status = server.wait(timeout=60)
         except subprocess.TimeoutExpired:
             server.kill()
             status = server.wait()
