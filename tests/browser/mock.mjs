@@ -52,7 +52,7 @@ const FRESH = [/^\w+ people(?!.*\/cameras\/)/, /^PUT people/, /^DELETE cameras/,
 
 export function makeWorld({ cameras = 4, isNew = false, isDemo = false } = {}) {
   const world = {
-    accounts: new Map(), sessions: new Map(), devices: new Map(), stale: new Set(), homes: new Map(), invitations: new Map(), tokens: [], rtsp: { port: null, tls_port: null }, setupToken: isNew ? 'first-light' : null,
+    accounts: new Map(), sessions: new Map(), devices: new Map(), stale: new Set(), homes: new Map(), invitations: new Map(), links: new Map(), tokens: [], rtsp: { port: null, tls_port: null }, setupToken: isNew ? 'first-light' : null,
     isDemo, passkeys: { here: false, names: ['casement.local', 'localhost'] }, keys: [], codes: { left: 0, made: null }, tries: 0, probes: [], streams: new Set(), events: new Set(), requests: [], ca: true, clockSkewMs: 0,
   };
   const account = (id, name, isOperator = false) =>
@@ -174,11 +174,15 @@ export class Mock {
   }
 
   tellViewers(camera) {
-    const viewers = this.streamsOf(camera.id).map(({ account, stream, since }) => ({
-      account, name: this.world.accounts.get(account).name, stream, since: iso(since),
-    }));
+    const viewers = this.streamsOf(camera.id).map(({ account, stream, since }) => ({ ...this.whoIs(account), stream, since: iso(since) }));
     this.tell((who) => maySee(this.world.homes.get(camera.home), who, camera.id), 'viewers',
       { home: camera.home, id: camera.id, viewers: [...viewers, ...(camera.guests ?? [])] });
+  }
+
+  /* A member, or a guest by the id of his link. */
+  whoIs(id) {
+    const link = this.world.links.get(id);
+    return link ? { account: '', link: id, name: link.label } : { account: id, link: '', name: this.world.accounts.get(id).name };
   }
 
   /* ---- HTTP ---- */
@@ -256,6 +260,7 @@ export class Mock {
     if (path === 'setup') return this.setup(response, body);
     if (path === 'session' && method === 'POST') return this.newSession(response, body);
     if (path === 'invitations/look' || path === 'invitations/accept') return this.join(request, response, path, body);
+    if (path === 'look' || path.startsWith('look/')) return this.look(request, response, url, path.slice('look/'.length), body);
     if (path === 'session/passkey/challenge') return this.json(response, 200, { challenge: 'A'.repeat(43), rpId: 'localhost', timeout: 300_000, userVerification: 'required', allowCredentials: [] });
     const session = this.sessionOf(request);
     if (!session) throw new Refusal(401, 'sign-in', 'Please sign in.');
@@ -395,6 +400,54 @@ export class Mock {
     return this.json(response, 200, group);
   }
 
+  linkObject({ secret, home: _, token: __, ...link }) {
+    const isOver = Date.parse(link.until) <= this.now();
+    return { ...link, state: link.state === 'open' && isOver ? 'over' : link.state };
+  }
+
+  /* Guest links of a home. */
+  links(response, method, home, account, camera, id, body) {
+    const { links } = this.world;
+    if (method === 'GET') return this.json(response, 200, { links: [...links.values()].filter((one) => one.home === home.id).map((one) => this.linkObject(one)).reverse() });
+    if (method === 'DELETE') {
+      const one = links.get(id);
+      if (!one) throw new Refusal(404, 'no-such-link', 'No such link.');
+      one.state = 'revoked';
+      for (const stream of [...this.world.streams]) if (stream.account === id) stream.end();
+      return this.json(response, 204);
+    }
+    const one = {
+      id: `l${links.size}`, home: home.id, camera, secret: `cmg_${randomBytes(32).toString('base64url')}`, token: null, label: body.label, state: 'open', made_by: account.name, created: iso(this.now()),
+      from: iso(this.now() + (body.begins_in_s ?? 0) * 1000), until: iso(this.now() + body.lasts_s * 1000), opened: 0, opened_max: body.opened_max ?? null, last_opened: null, looks: [],
+    };
+    links.set(one.id, one);
+    const { secret } = one;
+    return this.json(response, 201, { ...this.linkObject(one), secret });
+  }
+
+  /* Whoever looks by one: by a cookie of its own. */
+  look(request, response, url, what, body) {
+    const links = [...this.world.links.values()];
+    const camera = (one) => this.world.homes.get(one.home).cameras.get(one.camera);
+    const told = (one) => ({ camera: camera(one).name, has_sub: true, from: one.from, until: one.lookMs ? iso(this.now() + one.lookMs) : one.until, now: iso(this.now()) });
+    if (request.method === 'POST') {
+      const one = links.find(({ secret }) => secret === body.secret);
+      if (!one || this.linkObject(one).state !== 'open') throw new Refusal(404, 'no-such-link', 'This link is over.');
+      if (Date.parse(one.from) > this.now()) return this.json(response, 200, { ...told(one), is_open: false });
+      one.token = randomBytes(16).toString('hex');
+      one.opened++;
+      one.looks.push({ opened: iso(this.now()), device: 'Chrome on Linux', network: '192.0.2.7', may_look: true });
+      response.setHeader('set-cookie', `__Host-casement-look=${one.token}; HttpOnly; Secure; SameSite=Strict; Path=/`);
+      return this.json(response, 201, { ...told(one), is_open: true });
+    }
+    const token = /__Host-casement-look=([^;]+)/.exec(request.headers.cookie ?? '')?.[1];
+    const one = links.find((link) => token && link.token === token);
+    if (!one || this.linkObject(one).state !== 'open') throw new Refusal(401, 'link-over', 'This look has ended.');
+    if (what === 'live.mp4') return this.live(request, response, url, camera(one), { id: one.id });
+    if (what === 'still.jpg') return this.still(response, camera(one));
+    return this.json(response, 200, told(one));
+  }
+
   join(request, response, path, body) {
     const one = [...this.world.invitations.values()].find(({ token, state }) => token === body.token && state === 'open');
     if (!one) throw new Refusal(404, 'no-such-invitation', 'This invitation is over.');
@@ -461,6 +514,8 @@ export class Mock {
     if (thing === 'groups') return this.groups(response, method, home, id, body);
     if (more === 'groups') return this.groupRights(response, method, home, id, last, body);
     if (thing === 'tokens') return this.tokens(response, method, home, account, id, body);
+    if (thing === 'links') return this.links(response, method, home, account, null, id, body);
+    if (more === 'links') return this.links(response, method, home, account, id, null, body);
     if (thing === 'cameras') return this.changeCamera(response, method, home, account, id, body);
     return this.people(response, method, home, account, [id, more, last], body);
   }
@@ -504,11 +559,10 @@ export class Mock {
   }
 
   watching(home) {
-    const named = (account) => this.world.accounts.get(account).name;
     const ended = this.world.endedWatching ?? [];
     return [...home.cameras.values()].flatMap((camera) => [
       ...this.streamsOf(camera.id).map(({ account, since }) => ({
-        camera: camera.id, path: 'mp4', account, name: named(account), since: iso(since), session: `of-${account}`, device: 'Firefox on Linux',
+        camera: camera.id, path: 'mp4', ...this.whoIs(account), since: iso(since), session: `of-${account}`, device: 'Firefox on Linux',
         is_program: false, is_this: account === 'anna',
       })),
       ...(camera.guests ?? []).map(({ account, name, since }) => ({

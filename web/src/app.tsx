@@ -28,6 +28,7 @@ const Homes = later(async () => (await import('./pages/homes')).Homes);
 const House = later(async () => (await import('./pages/house')).House);
 const Invitations = later(async () => (await import('./pages/invitations')).Invitations);
 const Join = later(async () => (await import('./pages/join')).Join);
+const Look = later(async () => (await import('./pages/look')).Look);
 const Passkeys = later(async () => (await import('./pages/passkeys')).Passkeys);
 const People = later(async () => (await import('./pages/people')).People);
 const Programs = later(async () => (await import('./pages/programs')).Programs);
@@ -201,6 +202,7 @@ function App() {
   const info = useStore(server);
   const [signsIn, setSignsIn] = useState(false); // for an invitation that is looked at again then
   const body = () => {
+    if (at.page === 'look') return <Look key={at.secret} secret={at.secret} />;
     if (state.kind === 'loading') return <main id="content" class="door" aria-busy="true"><p class="unseen">{t('app.loading')}</p></main>;
     if (state.kind === 'offline')
       return <main id="content" class="door"><div class="door-card"><Mark size={56} /><p role="status">{t('app.offline')}</p></div></main>;

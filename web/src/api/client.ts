@@ -5,7 +5,7 @@ import { clock } from '../state/clock';
 import type {
   AuditEntry, AuditGroup, Camera, CameraInput, Everyone, EveryoneReceipt, Group, Home, Passkey, PasskeyAsk, PasskeyList, PasskeyMade,
   PasskeyOptions, PasskeyShown, Person, Probe, Receipt, Role, ServerInfo, Session, SignedInAt, StreamName, Terms, Viewing, Watching, Why,
-  Invitation, Right, Token, TokenMade, TokenPorts, Welcome, CodeWanted, TotpState, TotpTold,
+  GuestLink, Invitation, Look, Right, Token, TokenMade, TokenPorts, Welcome, CodeWanted, TotpState, TotpTold,
 } from './types';
 
 /* What the server refused, or `offline` when it was not reached at all. */
@@ -79,7 +79,7 @@ async function send<T>(method: string, path: string, body?: unknown): Promise<T>
   const response = await fetch(path, init);
   if (!response.ok) {
     const problem = await problemOf(response);
-    const isSignIn = method === 'POST' && /^\/api\/v1\/session(\/(passkey|recovery|code).*)?$/.test(path);
+    const isSignIn = (method === 'POST' && /^\/api\/v1\/session(\/(passkey|recovery|code).*)?$/.test(path)) || path === '/api/v1/look';
     if (problem.status === 401 && !isSignIn && !WRONG.includes(problem.name_)) onSignedOut();
     throw problem;
   }
@@ -182,6 +182,12 @@ export const api = {
   lookAtInvitation: (token: string) => request<Welcome>('POST', '/api/v1/invitations/look', { token }),
   acceptInvitation: (token: string, fresh: { name: string; password: string } | null) =>
     request<Session>('POST', '/api/v1/invitations/accept', { token, ...fresh }),
+  links: async (home: string) => (await request<{ links: GuestLink[] }>('GET', `/api/v1/links?${ofHome(home)}`)).links,
+  makeLink: (home: string, camera: string, wish: { label: string; lasts_s: number; opened_max?: number }) =>
+    request<GuestLink & { secret: string }>('POST', `/api/v1/cameras/${part(camera)}/links?${ofHome(home)}`, wish),
+  revokeLink: (home: string, id: string) => request<void>('DELETE', `/api/v1/links/${part(id)}?${ofHome(home)}`),
+  openLook: (secret: string) => request<Look & { is_open: boolean }>('POST', '/api/v1/look', { secret }),
+  look: () => request<Look>('GET', '/api/v1/look'),
   addPerson: (home: string, name: string, password: string, role: Role) =>
     request<Person>('POST', `/api/v1/people?${ofHome(home)}`, { name, password, role }),
   setRole: (home: string, account: string, role: Role) =>
@@ -205,13 +211,17 @@ export const api = {
     request<void>('DELETE', rightPath(home, account, camera)),
 };
 
-export const livePath = (home: string, id: string, stream: StreamName) =>
-  `/api/v1/cameras/${part(id)}/live.mp4?${ofHome(home)}&stream=${stream}`;
-export const whepPath = (home: string, id: string, stream: StreamName) =>
-  `/api/v1/cameras/${part(id)}/whep?${ofHome(home)}&stream=${stream}`;
+/* Stands for the home of a picture that is looked at by a guest link: which camera that is, the server knows. */
+export const GUEST = '';
+
+const mediaPath = (home: string, id: string, what: string, query: string) =>
+  (home === GUEST ? `/api/v1/look/${what}?${query}` : `/api/v1/cameras/${part(id)}/${what}?${ofHome(home)}&${query}`);
+
+export const livePath = (home: string, id: string, stream: StreamName) => mediaPath(home, id, 'live.mp4', `stream=${stream}`);
+export const whepPath = (home: string, id: string, stream: StreamName) => mediaPath(home, id, 'whep', `stream=${stream}`);
 export const soundPath = (home: string, id: string) =>
   `/api/v1/cameras/${part(id)}/sound.mp4?${ofHome(home)}`;
 export const whipPath = (home: string, id: string) => `/api/v1/cameras/${part(id)}/whip?${ofHome(home)}`;
 export const stillPath = (home: string, id: string, width: number | null) =>
-  `/api/v1/cameras/${part(id)}/still.jpg?${ofHome(home)}${width ? `&width=${width}` : ''}`;
+  (width ? mediaPath(home, id, 'still.jpg', `width=${width}`) : mediaPath(home, id, 'still.jpg', '').slice(0, -1));
 export const eventsPath = (home: string) => `/api/v1/events?${ofHome(home)}`;

@@ -134,6 +134,31 @@ export interface Home {
 }
 
 /* An invitation to a home, as its owners see it. */
+/* A look through one camera for somebody without an account, as its owners see it. */
+export interface GuestLink {
+  id: string;
+  camera: string;
+  label: string;
+  state: 'open' | 'not-yet' | 'used-up' | 'over' | 'revoked' | 'without-maker';
+  made_by: string;
+  created: string;
+  from: string;
+  until: string;
+  opened: number;
+  opened_max: number | null;
+  last_opened: string | null;
+  looks: { opened: string; device: string; network: string; may_look: boolean }[];
+}
+
+/* And as whoever opened it does. */
+export interface Look {
+  camera: string; // its name
+  has_sub: boolean;
+  from: string;
+  until: string;
+  now: string;
+}
+
 export interface Invitation {
   id: string;
   role: Role;
@@ -337,6 +362,7 @@ export interface Why {
 
 export interface Viewer {
   account: string;
+  link?: string; // of a guest; his account is empty
   name: string;
   stream: StreamName | 'sound';
   sound?: boolean; // hears it too

@@ -2,6 +2,7 @@
 
 import type { RefObject } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { api } from '../api/client';
 import type { Camera, Home, StreamName, TalkInfo, Viewer } from '../api/types';
 import { duration, number, shortTime, t } from '../i18n';
 import { codecFamily } from '../player/codec';
@@ -12,7 +13,7 @@ import { inOrder, storedOrder } from '../state/prefs';
 import { go, hrefOf } from '../state/route';
 import { createStore, useStore, useTick } from '../state/store';
 import { notify } from '../ui/announce';
-import { Choices } from '../ui/form';
+import { Choices, sentenceFor } from '../ui/form';
 import { Icon, type IconName } from '../ui/icons';
 import { later } from '../ui/later';
 import { Page } from '../ui/page';
@@ -25,6 +26,7 @@ import { useZoom } from './zoom';
 
 const STILL_WIDTH = 1280;
 
+const ShareSheet = later(async () => (await import('./share')).ShareSheet);
 const WatchersSheet = later(async () => (await import('./watchers')).WatchersSheet);
 
 const SOUND_NAMES = { pcmu: 'G.711', pcma: 'G.711', aac: 'AAC', opus: 'Opus' };
@@ -195,6 +197,7 @@ function Watching({ viewers, account, camera, home, data }: {
   const isOwner = home.role === 'owner';
   const [isAsked, setIsAsked] = useState(false);
   const [cutting, setCutting] = useState<Viewer | null>(null);
+  const revoke = (link: string) => void api.revokeLink(camera.home, link).catch((error: unknown) => notify(sentenceFor(error)));
   const listeners = new Set(viewers.filter((viewer) => viewer.sound).map((viewer) => viewer.account));
   const others = viewers.filter((viewer) => viewer.account !== account && (viewer.stream !== 'sound'
     || !viewers.some((one) => one.account === viewer.account && one.stream !== 'sound')));
@@ -212,7 +215,9 @@ function Watching({ viewers, account, camera, home, data }: {
               {listeners.has(viewer.account) && <span class="quiet"> · {t('camera.listening')}</span>}
             </span>
             {isOwner && (
-              <button type="button" class="button is-small" onClick={() => setCutting(viewer)}>{t('cut.do')}</button>
+              <button type="button" class="button is-small" onClick={() => (viewer.link ? revoke(viewer.link) : setCutting(viewer))}>
+                {t(viewer.link ? 'share.revoke' : 'cut.do')}
+              </button>
             )}
           </li>
         ))}
@@ -332,6 +337,8 @@ export function CameraPage({ data, camera, home, account }: CameraProps) {
     save: () => void saveStill(picture.current, camera),
     leave: () => { if (!document.fullscreenElement) go({ page: 'wall', home: home.id }); },
   });
+  const [isShared, setIsShared] = useState(false);
+  const share = () => void ShareSheet.fetch().then(() => setIsShared(true), () => notify(t('later.why')));
   const isHidden = hidesPicture(state);
   const hasPicture = !isVeiled(state) || (state.kind === 'unreachable' && state.takenMs !== null);
   const edit = hrefOf({ page: 'edit', home: home.id, camera: camera.id });
@@ -343,6 +350,9 @@ export function CameraPage({ data, camera, home, account }: CameraProps) {
             <a class="button is-compact" href={hrefOf({ page: 'publish', home: home.id, camera: camera.id })}>
               <Icon name="phone" /> <span>{t('publish.link')}</span>
             </a>
+          )}
+          {isOwner && (
+            <button type="button" class="button is-compact" onClick={share} aria-haspopup="dialog"><Icon name="key" /> <span>{t('share.do')}</span></button>
           )}
           {isOwner && <a class="button is-compact" href={edit}><Icon name="edit" /> <span>{t('camera.edit')}</span></a>}
         </>
@@ -406,6 +416,7 @@ export function CameraPage({ data, camera, home, account }: CameraProps) {
           </aside>
         )}
       </div>
+      {isShared && <ShareSheet camera={camera} onClose={() => setIsShared(false)} />}
     </Page>
   );
 }

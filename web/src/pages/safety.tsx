@@ -32,6 +32,7 @@ const CAUSES = [
   'wrong-name-or-password', 'too-many-tries', 'no-grant', 'no-member', 'session-over', 'account-held-off', 'too-many', 'left',
   'not-yet', 'over', 'not-these-hours', 'home-suspended', 'wrong-name-or-code', 'no-challenge', 'no-such-passkey', 'bad-signature',
   'counter-went-back', 'no-such-invitation', 'already-member', 'name-taken',
+  'link-ended', 'link-maker',
 ] as const;
 const causeOf = (cause: string | undefined): string => t(`safety.cause.${CAUSES.find((one) => one === cause) ?? 'other'}`);
 

@@ -6,7 +6,7 @@
  * One Picture belongs to one camera for life. destroy() and a refusal take every pixel off the page.
  */
 
-import { api, livePath, soundPath, stillPath, whepPath } from '../api/client';
+import { api, GUEST, livePath, soundPath, stillPath, whepPath } from '../api/client';
 import type { SoundInfo, Speech, StreamName } from '../api/types';
 import { clock } from '../state/clock';
 import { mediaSourceClass, Run, type RunEnd, type RunStats, type Shown } from './run';
@@ -395,12 +395,12 @@ export class Picture {
     this.keepLast();
     this.run = null;
     this.shown = null;
-    if (end.kind === 'refused' && end.status === 401) {
+    if (end.kind === 'refused' && end.status === 401 && this.home !== GUEST) {
       void api.session().catch(() => undefined); // tells the app, if we are signed out
       this.retryLater(STRANGER_MS);
       return;
     }
-    if (end.kind === 'refused' && [403, 404].includes(end.status)) {
+    if (end.kind === 'refused' && this.isRefusal(end.status)) {
       this.refuse();
       return;
     }
@@ -410,6 +410,11 @@ export class Picture {
     }
     const asked = end.kind === 'refused' ? end.retryAfterS : null;
     this.retryLater(asked === null ? null : Math.min(30, Math.max(0.5, asked)) * 1000);
+  }
+
+  /* A guest has nobody to sign in as: his look is over. */
+  private isRefusal(status: number): boolean {
+    return [403, 404].includes(status) || (status === 401 && this.home === GUEST);
   }
 
   /* No way plays what this camera sends: single pictures, and another try now and then. */
@@ -502,7 +507,7 @@ export class Picture {
       const response = await fetch(stillPath(this.home, this.camera, this.stillWidth), {
         signal: abort.signal, cache: 'no-store', credentials: 'same-origin',
       });
-      if ([403, 404].includes(response.status)) {
+      if (this.isRefusal(response.status)) {
         this.refuse();
         return;
       }
