@@ -181,7 +181,7 @@ void cm_grants_changed(cm_grants *grants, const cm_change *change, cm_task *done
     cm_loop_post(grants->config.control, &w->task);
 }
 
-static uint64_t first_undecided(const cm_grants *grants)
+uint64_t cm_grants_first_undecided(const cm_grants *grants)
 {
     if (cm_list_is_empty(&grants->undecided))
         return UINT64_MAX;
@@ -190,7 +190,7 @@ static uint64_t first_undecided(const cm_grants *grants)
 
 void cm_grants_settle(cm_grants *grants)
 {
-    const uint64_t first = first_undecided(grants);
+    const uint64_t first = cm_grants_first_undecided(grants);
     CM_LIST_EACH(&grants->changes, node, next)
     {
         waiting *w = CM_HOLDER(node, waiting, node);

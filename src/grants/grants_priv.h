@@ -11,9 +11,10 @@
 #include "media/seal_mint.h"
 
 enum {
-    CM_GRANTS_HISTORY = 8,  /* epochs' keys kept for what is still cached */
-    CM_GRANTS_BATCH = 16,   /* chains read by one job */
-    CM_GRANTS_JOBS_MAX = 2, /* jobs at once: the store's readers */
+    CM_GRANTS_HISTORY = 8,    /* epochs' keys kept for what is still cached */
+    CM_GRANTS_BATCH = 16,     /* chains read by one job */
+    CM_GRANTS_JOBS_MAX = 2,   /* jobs at once: the store's readers */
+    CM_GRANTS_SAME_MAX = 512, /* of the queue, looked through for others of a dead token */
 };
 
 #define CM_GRANTS_COALESCE_US   CM_MS(20)
@@ -64,6 +65,7 @@ struct cm_grants {
     cm_timer decide_timer;  /* coalesces turns; also waits for room in the pool */
     cm_timer ask_timer;     /* those who ask for the first time: in the turn they come */
     cm_instant decided;     /* when a round was begun last */
+    uint64_t round_until;   /* who was in the queue by then belongs to it: no further wait */
     cm_timer outside_timer; /* looks for changes by other processes */
     bool is_looking_outside;
     int64_t wall_ahead_us;     /* of CLOCK_BOOTTIME, when last looked at */
@@ -149,3 +151,5 @@ void cm_grants_doubt_camera(cm_grants *grants, const cm_camera_key *key);
 
 /* Runs `done` of the changes whose sessions have all been decided. */
 void cm_grants_settle(cm_grants *grants);
+/* Its number; UINT64_MAX: the queue is empty. */
+uint64_t cm_grants_first_undecided(const cm_grants *grants);

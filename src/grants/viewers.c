@@ -333,6 +333,31 @@ static void catch_up(cm_grants *grants, const cm_evidence *e)
     cm_grants_make_sets(grants, camera);
 }
 
+static bool is_by_same(const cm_viewer_session *a, const cm_viewer_session *b)
+{
+    return a->ask.asker.kind == b->ask.asker.kind &&
+           cm_secret_equal(cm_slice_over(a->ask.asker.token_hash, sizeof a->ask.asker.token_hash),
+                           cm_slice_over(b->ask.asker.token_hash, sizeof b->ask.asker.token_hash));
+}
+
+/* A token that is worth nothing is so for every camera: who waits to hear it of the same one need
+ * not be read. Of all that could be said at once only this is, for it gives nothing to anybody. */
+static void end_all_of(cm_grants *grants, const cm_viewer_session *session)
+{
+    size_t looked_at = 0;
+    CM_LIST_EACH(&grants->undecided, node, next)
+    {
+        cm_viewer_session *other = CM_HOLDER(node, cm_viewer_session, queue_node);
+        if (++looked_at > CM_GRANTS_SAME_MAX)
+            return;
+        if (!other->is_allowed || !is_by_same(other, session))
+            continue;
+        other->serial++;
+        cm_list_remove(&other->queue_node);
+        end(other, CM_GRANT_DENIED_SESSION);
+    }
+}
+
 static void apply(cm_grants *grants, const round_item *item)
 {
     cm_viewer_session *session = item->session;
@@ -348,6 +373,8 @@ static void apply(cm_grants *grants, const round_item *item)
         catch_up(grants, &item->evidence);
         take_facts(session, &item->evidence);
         decide(session, false);
+        if (session->is_ended && session->reason == CM_GRANT_DENIED_SESSION)
+            end_all_of(grants, session);
     } else if (item->status == CM_FOREIGN) {
         alarm_of(grants, session, item->cause);
         end(session, CM_GRANT_DENIED_EVIDENCE);
@@ -356,6 +383,8 @@ static void apply(cm_grants *grants, const round_item *item)
         cm_timer_start(&session->renewal, CM_GRANTS_RETRY_US);
     }
 }
+
+static void run_round(cm_grants *grants);
 
 static void round_done(cm_job *job)
 {
@@ -374,7 +403,9 @@ static void round_done(cm_job *job)
         return;
     grants->jobs--;
     cm_grants_settle(grants);
-    if (!cm_list_is_empty(&grants->undecided))
+    if (cm_grants_first_undecided(grants) <= grants->round_until)
+        run_round(grants);
+    else if (!cm_list_is_empty(&grants->undecided))
         cm_grants_schedule(grants);
 }
 
@@ -423,12 +454,19 @@ static bool begin_job(cm_grants *grants, bool is_asking_only)
     return false;
 }
 
-void cm_grants_decide_due(cm_timer *timer)
+/* Only its beginning is waited for: what it has not room for in one go follows at once. */
+static void run_round(cm_grants *grants)
 {
-    cm_grants *grants = CM_HOLDER(timer, cm_grants, decide_timer);
     while (begin_job(grants, false))
         grants->decided = cm_loop_now(grants->config.control);
     cm_grants_settle(grants);
+}
+
+void cm_grants_decide_due(cm_timer *timer)
+{
+    cm_grants *grants = CM_HOLDER(timer, cm_grants, decide_timer);
+    grants->round_until = grants->last_number;
+    run_round(grants);
 }
 
 /* Only turns are worth waiting for: they come in numbers. What is not begun here the round that is

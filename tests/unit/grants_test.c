@@ -754,6 +754,85 @@ static void turns_within_20_ms_coalesce(void **state)
     server_close(&s);
 }
 
+/* ---- cuts of many ---- */
+
+enum { CROWD = 200 };
+
+static void open_crowd(server *s, viewer crowd[CROWD], size_t who)
+{
+    for (size_t i = 0; i < CROWD; i++)
+        start_watching(s, &crowd[i], who, 0);
+    cm_sim_run_for(s->sim, CM_MS(200));
+    for (size_t i = 0; i < CROWD; i++)
+        assert_true(is_live(s, &crowd[i]));
+}
+
+static void close_crowd(server *s, viewer crowd[CROWD])
+{
+    for (size_t i = 0; i < CROWD; i++)
+        stop_watching(&crowd[i]);
+    server_close(s);
+}
+
+static uint64_t reads_of(const server *s)
+{
+    cm_store_counters counters;
+    cm_store_read_counters(s->w.store, &counters);
+    return counters.evidence_reads;
+}
+
+/* What is not begun at once is not waited for again, batch by batch. */
+static void a_round_is_waited_for_once_however_many_it_has(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, &(cm_grants_config){.viewer_sessions_per_account = CROWD});
+    viewer crowd[CROWD];
+    open_crowd(&s, crowd, BRUNO);
+    const cm_camera_key door = camera_key("verdi", "door");
+    cm_change change;
+    assert_int_equal(cm_store_grant_remove(s.w.store, &door, &s.w.people[BRUNO].id, &change),
+                     CM_OK);
+    cm_grants_changed(s.grants, &change, NULL);
+    cm_change_clear(&change);
+    cm_sim_run_for(s.sim, CM_GRANTS_COALESCE_US + CM_MS(1));
+    for (size_t i = 0; i < CROWD; i++)
+        assert_true(crowd[i].has_ended);
+    close_crowd(&s, crowd);
+}
+
+/* That a token is worth nothing is read a few times, not once for each who watches by it; who
+ * watches by another token of the same account watches on. */
+static void a_dead_token_is_read_for_some_and_ends_all(void **state)
+{
+    (void)state;
+    server s;
+    server_open(&s, &(cm_grants_config){.viewer_sessions_per_account = CROWD + 1});
+    viewer crowd[CROWD];
+    viewer elsewhere;
+    open_crowd(&s, crowd, ANNA);
+    const cm_asker other = asker_of(CM_ASKER_SESSION, "elsewhere");
+    cm_change change;
+    assert_int_equal(cm_store_session_create(s.w.store, &s.w.people[ANNA].id, other.token_hash,
+                                             &WORLD_ORIGIN, NOW, &change),
+                     CM_OK);
+    cm_change_clear(&change);
+    watch_as(&s, &elsewhere, &other, 0);
+    cm_sim_run_for(s.sim, CM_MS(50));
+    const uint64_t before = reads_of(&s);
+    assert_int_equal(cm_store_session_end(s.w.store, s.w.sessions[ANNA].token_hash, &change),
+                     CM_OK);
+    cm_grants_changed(s.grants, &change, NULL);
+    cm_change_clear(&change);
+    cm_sim_run_for(s.sim, CM_GRANTS_COALESCE_US + CM_MS(1));
+    for (size_t i = 0; i < CROWD; i++)
+        assert_true(crowd[i].has_ended && crowd[i].reason == CM_GRANT_DENIED_SESSION);
+    assert_true(is_live(&s, &elsewhere) && !elsewhere.has_ended);
+    assert_true(reads_of(&s) - before <= CM_GRANTS_BATCH * CM_GRANTS_JOBS_MAX * 2);
+    stop_watching(&elsewhere);
+    close_crowd(&s, crowd);
+}
+
 static void a_sign_out_cuts_all_that_token_watches(void **state)
 {
     (void)state;
@@ -1070,6 +1149,8 @@ int main(void)
         cmocka_unit_test(a_chain_read_before_the_change_is_not_believed_after_it),
         cmocka_unit_test(who_asks_waits_for_no_coalescing),
         cmocka_unit_test(turns_within_20_ms_coalesce),
+        cmocka_unit_test(a_round_is_waited_for_once_however_many_it_has),
+        cmocka_unit_test(a_dead_token_is_read_for_some_and_ends_all),
         cmocka_unit_test(a_sign_out_cuts_all_that_token_watches),
         cmocka_unit_test(a_removed_camera_is_dark_for_ever),
         cmocka_unit_test(rows_that_do_not_fit_are_an_alarm_and_no_lease),
