@@ -237,7 +237,7 @@ export class Mock {
 
   sessionObject(account) {
     const homes = [...this.world.homes.values()].filter((home) => home.members.has(account.id))
-      .map((home) => ({ id: home.id, name: home.name, time_zone: home.zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone, role: home.members.get(account.id) }));
+      .map((home) => ({ id: home.id, name: home.name, time_zone: home.zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone, role: home.members.get(account.id), suspended: home.suspended ?? null }));
     return { account: { id: account.id, name: account.name, is_operator: account.isOperator }, homes, expires: iso(this.now() + 86_400_000) };
   }
 
@@ -299,6 +299,7 @@ export class Mock {
       if (body.time_zone) home.zone = body.time_zone;
       return this.json(response, 200, { id: home.id, name: home.name, time_zone: home.zone, role: home.members.get(account.id) });
     }
+    if (/^homes\/(import|[^/]+\/suspension)$/.test(path)) return this.operate(response, method, account, path, url, body);
     if (path === 'homes') return this.homes(response, method, account, body);
     return this.inHome(request, response, url, path.split('/').map(decodeURIComponent), account, body);
   }
@@ -347,6 +348,27 @@ export class Mock {
     });
     const who = { id: account.id, name: account.name };
     return this.json(response, 200, { account: who, by: who, at: iso(this.now()), homes });
+  }
+
+  /* Holding a home off, and many from a file: every line that holds "wrong" is. */
+  operate(response, method, account, path, url, body) {
+    if (!account.isOperator) throw new Refusal(403, 'not-allowed', 'Only for operators.');
+    const [, id, isHeld] = path.split('/');
+    if (isHeld) {
+      this.world.homes.get(id).suspended = method === 'PUT' ? { since: iso(this.now()), by: account.name, why: body.why } : null;
+      if (method === 'PUT') for (const camera of this.world.homes.get(id).cameras.keys()) {
+        for (const stream of this.streamsOf(camera)) stream.end();
+        this.tell(() => true, 'camera-gone', { home: id, id: camera });
+      }
+      return this.json(response, 204);
+    }
+    const lines = body.split(/\r?\n/).slice(1).filter(Boolean);
+    const faults = lines.flatMap((line, n) => (line.includes('wrong') ? [{ line: n + 2, column: 1, name: 'home', cause: 'there is a home of this name on the server' }] : []));
+    if (faults.length > 0) throw new Refusal(400, 'bad-homes-file', 'Nothing was made.', { faults: faults.slice(0, 20), fault_count: faults.length });
+    const isCheck = url.searchParams.get('check') === '1';
+    const homes = lines.map((line) => line.split(',')).map(([name, owner], n) => ({ name, owner, cameras: 1, ...(isCheck ? {} : { id: `i${n}`, token: `cmi_${n}` }) }));
+    if (!isCheck) for (const { id: one, name } of homes) this.world.homes.set(one, { id: one, name, members: new Map(), rights: new Map(), cameras: new Map() });
+    return this.json(response, isCheck ? 200 : 201, { homes });
   }
 
   /* What the owners of a home see of its invitations; `world.invitations` is made with the first. */
@@ -478,7 +500,7 @@ export class Mock {
       return this.json(response, 201, { id, name: body.name, role: null });
     }
     const homes = account.isOperator
-      ? [...this.world.homes.values()].map(({ id, name, cameras }) => ({ id, name, cameras: cameras.size, role: null }))
+      ? [...this.world.homes.values()].map(({ id, name, cameras, suspended }) => ({ id, name, cameras: cameras.size, role: null, suspended: suspended ?? null }))
       : this.sessionObject(account).homes;
     return this.json(response, 200, { homes });
   }
@@ -490,6 +512,7 @@ export class Mock {
     const [thing, id, more, last] = parts;
     const { method } = request;
     if (thing === 'events') return this.events(request, response, home, account);
+    if (thing === 'cameras' && home.suspended) throw new Refusal(403, 'home-suspended', 'It is held off.');
     if (thing === 'cameras' && !id && method === 'GET')
       return this.json(response, 200, { cameras: [...home.cameras.values()].filter((camera) => maySee(home, account.id, camera.id)).map((camera) => cameraObject(camera, home, account.id, this.streamsOf(camera.id).length)) });
     if (thing === 'watching' || thing === 'audit' || more === 'viewings') {
@@ -729,5 +752,7 @@ export class Mock {
 async function bodyOf(request) {
   const chunks = [];
   for await (const chunk of request) chunks.push(chunk);
-  return chunks.length > 0 ? JSON.parse(Buffer.concat(chunks).toString()) : {};
+  const text = Buffer.concat(chunks).toString();
+  if (request.headers['content-type'] === 'text/csv') return text;
+  return text.length > 0 ? JSON.parse(text) : {};
 }

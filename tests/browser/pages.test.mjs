@@ -241,10 +241,26 @@ describe('pages', { skip: isReal }, () => {
       await page.context().close();
     });
 
+    test(`held off: ${title}`, async () => {
+      server.mock.world.homes.get('verdi').suspended = { since: new Date(server.mock.now() - 600_000).toISOString(), by: 'Olga', why: 'A court asked for it' };
+      const page = await openSignedIn(browser, server.url, how);
+      await page.getByText(words['held.title']).waitFor();
+      server.mock.world.homes.get('verdi').suspended = null;
+      await look(page, 'held-off', how);
+      await page.context().close();
+    });
+
     test(`operator: ${title}`, async () => {
       const page = await openSignedIn(browser, server.url, { ...how, name: 'Olga' });
-      await page.getByText('Casa Verdi').waitFor();
+      await page.getByText('Casa Verdi').first().waitFor();
       await look(page, 'homes', how);
+      await page.locator('.row button').first().click();
+      await page.getByText(words['held.told']).waitFor();
+      await look(page, 'hold-off', how);
+      await page.keyboard.press('Escape');
+      await page.getByLabel(words['import.file'], { exact: true }).setInputFiles({ name: 'homes.csv', mimeType: 'text/csv', buffer: Buffer.from('home\nwrong\nwrong\n') });
+      await page.getByText(words['import.faults']).waitFor();
+      await look(page, 'import-faults', how);
       assert.equal(await page.locator('video, img').count(), 0);
       await page.context().close();
     });

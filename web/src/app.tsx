@@ -16,6 +16,7 @@ import { Icon, Mark, type IconName } from './ui/icons';
 import { HomePicker } from './ui/home-picker';
 import { early, later, whenIdle, whenNear } from './ui/later';
 import { Page } from './ui/page';
+import { HeldOff } from './wall/held-off';
 import { Wall } from './wall/wall';
 
 const HIDDEN_MS = 30_000;
@@ -137,6 +138,8 @@ function HomePage({ at, home, homes, data, account }: { at: Route; home: Home; h
   const cameras = useStore(data.cameras);
   const isOwner = home.role === 'owner';
   const wall: Route = { page: 'wall', home: home.id };
+  const isOfPeople = ['people', 'invitations', 'programs', 'groups', 'safety'].includes(at.page);
+  if (home.suspended && !(isOwner && isOfPeople)) return <HeldOff home={home} held={home.suspended} />;
   if (at.page === 'camera' || at.page === 'edit' || at.page === 'publish') {
     const camera = cameras?.find((one) => one.id === at.camera);
     if (!cameras) return <Page title={home.name} isWide />;

@@ -3,7 +3,7 @@
 import { ways } from '../player/ways';
 import { clock } from '../state/clock';
 import type {
-  AuditEntry, AuditGroup, Camera, CameraInput, Everyone, EveryoneReceipt, Group, Home, Passkey, PasskeyAsk, PasskeyList, PasskeyMade,
+  AuditEntry, AuditGroup, Camera, CameraInput, Everyone, EveryoneReceipt, Group, Home, ImportedHome, Passkey, PasskeyAsk, PasskeyList, PasskeyMade,
   PasskeyOptions, PasskeyShown, Person, Probe, Receipt, Role, ServerInfo, Session, SignedInAt, StreamName, Terms, Viewing, Watching, Why,
   GuestLink, Invitation, Look, Right, Token, TokenMade, TokenPorts, Welcome, CodeWanted, TotpState, TotpTold,
 } from './types';
@@ -16,6 +16,7 @@ export class Problem extends Error {
     readonly detail: string,
     readonly field: string | null = null,
     readonly retryAfterS: number | null = null,
+    readonly more: Record<string, unknown> = {}, // what the problem says besides
   ) {
     super(detail || name_);
   }
@@ -40,6 +41,7 @@ export async function problemOf(response: Response): Promise<Problem> {
     typeof body.detail === 'string' ? body.detail : '',
     typeof body.field === 'string' ? body.field : null,
     typeof body.retry_after_s === 'number' ? body.retry_after_s : null,
+    body,
   );
 }
 
@@ -73,8 +75,9 @@ async function request<T>(method: string, path: string, body?: unknown): Promise
 async function send<T>(method: string, path: string, body?: unknown): Promise<T> {
   const init: RequestInit = { method, credentials: 'same-origin', cache: 'no-store' };
   if (body !== undefined) {
-    init.headers = { 'Content-Type': 'application/json' };
-    init.body = JSON.stringify(body);
+    const isFile = body instanceof Blob; // with a media type of its own
+    init.headers = { 'Content-Type': isFile ? body.type : 'application/json' };
+    init.body = isFile ? body : JSON.stringify(body);
   }
   const response = await fetch(path, init);
   if (!response.ok) {
@@ -157,6 +160,10 @@ export const api = {
   handOver: (home: string, account: string, then: 'adult' | 'child' | 'guest' | 'leave') =>
     request<void>('POST', `/api/v1/people/${part(account)}/hand-over?${ofHome(home)}`, { then }),
   moveOut: (homes: string[]) => request<Receipt>('POST', '/api/v1/session/moving-out', { homes }),
+  holdOff: (home: string, why: string) => request<void>('PUT', `/api/v1/homes/${part(home)}/suspension`, { why }),
+  letGo: (home: string) => request<void>('DELETE', `/api/v1/homes/${part(home)}/suspension`),
+  importHomes: async (text: string, onlyChecks: boolean) => (await request<{ homes: ImportedHome[] }>(
+    'POST', `/api/v1/homes/import${onlyChecks ? '?check=1' : ''}`, new Blob([text], { type: 'text/csv' }))).homes,
   addHome: (name: string) => request<Home>('POST', '/api/v1/homes', { name }),
   cameras: async (home: string) =>
     (await request<{ cameras: Camera[] }>('GET', `/api/v1/cameras?${ofHome(home)}`)).cameras,

@@ -131,6 +131,21 @@ export interface Home {
   time_zone?: string; // whose clock its hours are of; absent: an older server
   role: Role | null;
   cameras?: number;
+  suspended?: { since: string; by: string; why: string } | null; // its pictures have been stopped
+}
+
+/* Of a file of homes: what was made, or is wrong with it. */
+export interface ImportedHome {
+  name: string;
+  owner: string;
+  cameras: number;
+  token?: string; // of its first owner's invitation
+}
+export interface HomesFault {
+  line: number;
+  column: number;
+  name: string | null;
+  cause: string;
 }
 
 /* An invitation to a home, as its owners see it. */

@@ -3,11 +3,11 @@
  * has no connection left for events (HTTP/1.1, several tabs), the cameras are asked for instead.
  */
 
-import { api, eventsPath } from '../api/client';
+import { api, asProblem, eventsPath } from '../api/client';
 import type { Camera, Viewer } from '../api/types';
 import { waitForPlace, type Release } from '../player/slots';
 import { clock } from './clock';
-import { doubt } from './session';
+import { doubt, lookAgain } from './session';
 import { createStore } from './store';
 
 const POLL_MS = 5_000;
@@ -51,8 +51,10 @@ export class HomeData {
       const kept = (this.cameras.get() ?? []).filter((camera) => this.gone.get().has(camera.id));
       this.cameras.set([...cameras, ...kept]);
       this.isReachable.set(true);
-    } catch {
-      this.isReachable.set(false);
+    } catch (error) {
+      const isHeldOff = asProblem(error).name_ === 'home-suspended';
+      this.isReachable.set(isHeldOff);
+      if (isHeldOff) void lookAgain();
     }
   }
 
@@ -130,7 +132,11 @@ export class HomeData {
       this.toldAt.set(camera.id, performance.now());
       this.put(camera);
     });
-    on<{ home: string; id: string }>('camera-gone', ({ home, id }) => home === this.home && this.noteGone(id));
+    on<{ home: string; id: string }>('camera-gone', ({ home, id }) => {
+      if (home !== this.home) return;
+      this.noteGone(id);
+      void this.load(); // one of them, or the whole home is held off
+    });
     on<{ home: string; id: string; viewers: Viewer[] }>('viewers', ({ home, id, viewers }) => {
       if (home === this.home) this.viewers.update((map) => new Map(map).set(id, viewers));
     });

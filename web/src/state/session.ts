@@ -26,6 +26,12 @@ export function signedOut(): void {
   session.set({ kind: 'signed-out', hasEnded: was === 'signed-in' });
 }
 
+/* Homes, roles and what holds a home off may be others than a moment ago. */
+export async function lookAgain(): Promise<void> {
+  const found = await api.session().catch(() => null);
+  if (found && session.get().kind === 'signed-in') signedIn(found);
+}
+
 const DOUBT_MS = 800;
 let isDoubted = false;
 
