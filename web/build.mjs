@@ -13,7 +13,7 @@ import { build } from 'esbuild';
 const HERE = dirname(fileURLToPath(import.meta.url));
 const DIST = join(HERE, 'dist');
 const ASSETS = join(DIST, 'assets');
-const FIRST_LOAD_BYTES = 72 * 1024; // gzipped, with the largest language: what was reached and some room, below app.md's 90 KB
+const FIRST_LOAD_BYTES = 76 * 1024; // gzipped, with the largest language: what was reached and some room, below app.md's 90 KB
 const PAGE_BYTES = 12 * 1024; // what comes with one page beyond the first load
 const LANGUAGES = ['en', 'hi', 'it'];
 

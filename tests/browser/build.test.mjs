@@ -22,10 +22,10 @@ describe('the built app', () => {
   const scripts = () => readdirSync(join(DIST, 'assets')).filter((name) => name.endsWith('.js'));
   const isLanguage = (name) => /^(en|hi|it)\./.test(name);
 
-  test('the first load is at most 72 KB with any language, and holds the words of none', () => {
+  test('the first load is at most 76 KB with any language, and holds the words of none', () => {
     assert.ok(!first().some((name) => isLanguage(name.slice('assets/'.length))));
     const sizes = first().map(sizeOf).reduce((a, b) => a + b);
-    for (const name of scripts().filter(isLanguage)) assert.ok(sizes + sizeOf(join('assets', name)) <= 72 * 1024, name);
+    for (const name of scripts().filter(isLanguage)) assert.ok(sizes + sizeOf(join('assets', name)) <= 76 * 1024, name);
   });
 
   test('what comes later is small, and has its hash in its name', () => {

@@ -356,10 +356,7 @@ export class Mock {
     const [, id, isHeld] = path.split('/');
     if (isHeld) {
       this.world.homes.get(id).suspended = method === 'PUT' ? { since: iso(this.now()), by: account.name, why: body.why } : null;
-      if (method === 'PUT') for (const camera of this.world.homes.get(id).cameras.keys()) {
-        for (const stream of this.streamsOf(camera)) stream.end();
-        this.tell(() => true, 'camera-gone', { home: id, id: camera });
-      }
+      if (method === 'PUT') for (const camera of this.world.homes.get(id).cameras.keys()) for (const stream of this.streamsOf(camera)) stream.end();
       return this.json(response, 204);
     }
     const lines = body.split(/\r?\n/).slice(1).filter(Boolean);

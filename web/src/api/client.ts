@@ -27,6 +27,13 @@ export function asProblem(error: unknown): Problem {
   return new Problem('offline', 0, '');
 }
 
+let onHeldOff: () => void = () => undefined;
+
+/* `listener` runs when any request, also one for pictures, finds its home held off. */
+export function whenHeldOff(listener: () => void): void {
+  onHeldOff = listener;
+}
+
 export async function problemOf(response: Response): Promise<Problem> {
   let body: Record<string, unknown> = {};
   try {
@@ -35,6 +42,7 @@ export async function problemOf(response: Response): Promise<Problem> {
     /* A proxy's own page, or nothing: the status is all we know. */
   }
   const type = typeof body.type === 'string' ? body.type : '';
+  if (type === '/problems/home-suspended') onHeldOff();
   return new Problem(
     type.split('/').pop() || `status-${response.status}`,
     response.status,

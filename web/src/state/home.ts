@@ -7,7 +7,7 @@ import { api, asProblem, eventsPath } from '../api/client';
 import type { Camera, Viewer } from '../api/types';
 import { waitForPlace, type Release } from '../player/slots';
 import { clock } from './clock';
-import { doubt, lookAgain } from './session';
+import { doubt } from './session';
 import { createStore } from './store';
 
 const POLL_MS = 5_000;
@@ -52,9 +52,7 @@ export class HomeData {
       this.cameras.set([...cameras, ...kept]);
       this.isReachable.set(true);
     } catch (error) {
-      const isHeldOff = asProblem(error).name_ === 'home-suspended';
-      this.isReachable.set(isHeldOff);
-      if (isHeldOff) void lookAgain();
+      this.isReachable.set(asProblem(error).name_ === 'home-suspended');
     }
   }
 
@@ -132,11 +130,7 @@ export class HomeData {
       this.toldAt.set(camera.id, performance.now());
       this.put(camera);
     });
-    on<{ home: string; id: string }>('camera-gone', ({ home, id }) => {
-      if (home !== this.home) return;
-      this.noteGone(id);
-      void this.load(); // one of them, or the whole home is held off
-    });
+    on<{ home: string; id: string }>('camera-gone', ({ home, id }) => home === this.home && this.noteGone(id));
     on<{ home: string; id: string; viewers: Viewer[] }>('viewers', ({ home, id, viewers }) => {
       if (home === this.home) this.viewers.update((map) => new Map(map).set(id, viewers));
     });

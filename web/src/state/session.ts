@@ -1,6 +1,6 @@
 /* Who is signed in, and what the server says of itself. */
 
-import { api, asProblem, Problem, whenSignedOut } from '../api/client';
+import { api, asProblem, Problem, whenHeldOff, whenSignedOut } from '../api/client';
 import type { Home, ServerInfo, Session } from '../api/types';
 import { clock } from './clock';
 import { createStore } from './store';
@@ -26,9 +26,14 @@ export function signedOut(): void {
   session.set({ kind: 'signed-out', hasEnded: was === 'signed-in' });
 }
 
+let isLooking = false;
+
 /* Homes, roles and what holds a home off may be others than a moment ago. */
 export async function lookAgain(): Promise<void> {
+  if (isLooking) return;
+  isLooking = true;
   const found = await api.session().catch(() => null);
+  isLooking = false;
   if (found && session.get().kind === 'signed-in') signedIn(found);
 }
 
@@ -49,6 +54,7 @@ export async function doubt(): Promise<void> {
 /* Asks the server who we are; while it can't be reached, again every few seconds. */
 export async function begin(): Promise<void> {
   whenSignedOut(() => void doubt());
+  whenHeldOff(() => void lookAgain());
   try {
     const [info, found] = await Promise.all([
       api.server(),
