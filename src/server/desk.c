@@ -190,6 +190,9 @@ int cm_desk_log_out(const cm_desk *desk, const cm_home_id *home, bool with_progr
     const cm_status status = cm_store_everyone_out(desk->store, &what, desk->now, &count, &change);
     if (status != CM_OK)
         return cm_desk_failed(desk->command, status, "there is no such home", "refused");
+    const cm_audit_entry entry = {
+        .kind = CM_AUDIT_EVERYONE_OUT, .home = what.home, .count = count.sessions};
+    cm_desk_tell(desk, &entry, 1);
     printf("people %zu sessions %zu programs %zu invitations %zu links %zu cameras %zu\n",
            count.people, count.sessions, with_programs ? count.programs : 0, count.invitations,
            count.links, count.cameras);

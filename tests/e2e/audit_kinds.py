@@ -218,6 +218,8 @@ def commands(w):
     is_once(w.server, "camera-removed", home="cellar", camera="stairs", by="command")
     w.run("home", "remove", "cellar")
     is_once(w.server, "home-removed", home="cellar", by="command")
+    w.run("home", "log-out", "rossi")
+    is_once(w.server, "everyone-out", home="rossi", by="command", count="1")
     w.run("user", "remove", "gino")
     is_once(w.server, "account-removed", other=gino, by="command")
     check("no command says who gave it", all("account" not in one for one in lines(w.server) if one.get("by") == "command"))
