@@ -4,10 +4,10 @@
  *
  * Logging everyone out ends, in one transaction: every session of every member, wherever he is
  * signed in and whatever else he is a member of (a session is a device, not a home: half of one
- * can't be ended); open invitations and guest links; API tokens if that is wanted; and every epoch that any of them
- * had a lease for rises, so that pictures that run end whether or not a message arrives. Rows that
- * do not fit are deleted with the rest. Passwords, passkeys, memberships and grants stay: who
- * belongs here signs in again.
+ * can't be ended); open invitations and guest links; API tokens if that is wanted; and every epoch
+ * that any of them had a lease for rises, so that pictures that run end whether or not a message
+ * arrives. Rows that do not fit are deleted with the rest. Passwords, passkeys, memberships and
+ * grants stay: who belongs here signs in again.
  */
 #pragma once
 

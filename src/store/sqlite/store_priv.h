@@ -188,8 +188,8 @@ cm_status cm_tx_void_invitations(cm_tx *tx, const cm_home_id *home, const cm_acc
 cm_status cm_tx_ensure_owner(cm_tx *tx, const cm_home_id *home, const cm_account_id *by);
 /* Of one who owns the home no more: his links that are not over end. */
 cm_status cm_tx_void_guest_links(cm_tx *tx, const cm_home_id *home, const cm_account_id *by);
-/* Adds to *count_out those of a home that are not over; if `ends` they are revoked (whose epochs the
- * caller raises). */
+/* Adds to *count_out those of a home that are not over; if `ends` they are revoked (whose epochs
+ * the caller raises). */
 cm_status cm_tx_count_guest_links(cm_tx *tx, const cm_home_id *home, cm_wall now, bool ends,
                                   size_t *count_out);
 /* The camera goes, and with it every link to it. */
