@@ -10,7 +10,7 @@ import sys
 import time
 
 from _clock import Clock
-from _server import Cameras, Program, Server, check, decode, finish, until, whole_boxes
+from _server import CUT_S, PATIENCE_S, Cameras, Program, Server, check, decode, finish, record, until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PASSWORDS = {name: f"{name} looks out of the window" for name in ("anna", "bruno", "carla")}
@@ -80,7 +80,7 @@ class Watching:
             if status != 200:
                 self.stream.close()
             return status == 200
-        self.is_there = until(begin, 60, 0.5)
+        self.is_there = until(begin, every=0.5)
         self.stream.settimeout(0.5)
 
     def read(self):
@@ -94,7 +94,7 @@ class Watching:
 
     def moves(self):
         """Pictures come, more than wait in the sockets."""
-        read, end = 0, time.monotonic() + 30
+        read, end = 0, time.monotonic() + PATIENCE_S
         while read < 200_000 and time.monotonic() < end:
             part = self.read()
             if part == b"":
@@ -102,7 +102,7 @@ class Watching:
             read += len(part or b"")
         return read >= 200_000
 
-    def is_over(self, seconds=30):
+    def is_over(self, seconds=CUT_S):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.read() == b"":
@@ -122,7 +122,7 @@ class Viewer(Program):
         return [line.split()[1] for line in self.output.splitlines() if line.startswith("frame ")]
 
     def is_over(self):
-        return until(lambda: re.search(r"^(ended|state closed|state failed)", self.output, re.M) or self.process.poll() is not None, 30)
+        return until(lambda: re.search(r"^(ended|state closed|state failed)", self.output, re.M) or self.process.poll() is not None, CUT_S)
 
 
 # ---- stories ----
@@ -171,42 +171,17 @@ def watched(w, cookie):
     names = [(one["name"], one["account"], bool(one["link"])) for one in w.ask("anna", "GET", "watching?home=verdi").json["watching"]]
     check("who watches is said by the link's label", names == [("Mr Neri", "", True)], names)
     live.stream.close()
-    still = until(lambda: (got := w.server.ask("GET", "/api/v1/look/still.jpg?stream=sub", cookie=cookie)).status == 200 and got, 30)
+    still = until(lambda: (got := w.server.ask("GET", "/api/v1/look/still.jpg?stream=sub", cookie=cookie)).status == 200 and got)
     check("and stills", still and still.headers["Content-Type"] == "image/jpeg", still)
-    codes = until(lambda: codes_of(w.server, cookie), 60, 0.5)
-    check("all of them of that camera", codes and set(codes) == {1}, codes)
-
-
-def codes_of(server, cookie):
-    """Whose the pictures are of two seconds' live answer."""
-    stream, status = server.open(LIVE, cookie=cookie)
-    body, end = b"", time.monotonic() + 3
-    stream.settimeout(0.5)
-    while status == 200 and time.monotonic() < end and len(body) < 400_000:
-        try:
-            body += stream.recv(65536)
-        except TimeoutError:
-            continue
-    stream.close()
-    return [code[0] for code in decode(whole_boxes(unchunked(body)), SUB)[0] if code]
-
-
-def unchunked(body):
-    out = b""
-    while b"\r\n" in body:
-        size, _, body = body.partition(b"\r\n")
-        length = int(size or b"0", 16)
-        if length == 0 or len(body) < length:
-            return out + body[:length]
-        out, body = out + body[:length], body[length + 2:]
-    return out
+    codes = [code and code[0] for code in decode(record(w.server, LIVE, 40, cookie), SUB)[0]]
+    check("all of them of that camera", len(codes) >= 40 and set(codes) == {1}, codes)
 
 
 def watched_by_webrtc(w):
     link, cookie = w.guest(label="By WebRTC")
     viewer = Viewer(w.server, cookie)
     try:
-        check("he sees pictures by WebRTC", until(lambda: len(viewer.codes) >= 20 or viewer.process.poll() is not None, 60) and
+        check("he sees pictures by WebRTC", until(lambda: len(viewer.codes) >= 20 or viewer.process.poll() is not None) and
               set(viewer.codes) - {"none"} == {"1"}, viewer.output[-500:] + viewer.log[-800:])
         place = re.search(r"^session (\S+)", viewer.output, re.M)
         check("at an address that names neither home nor camera", place and re.fullmatch(r"/api/v1/look/whep/\w+", place[1]), place)
@@ -227,16 +202,15 @@ def nothing_else(w, cookie):
     # What is anybody's, and those that show their own secret in the body.
     anybodys = {"anyone", "setup-token", "invitation", "operator-or-loopback"}
     paths = w.server.ask("GET", "/openapi.json").json["paths"]
-    routes = [(method.upper(), path, operation["x-permission"]) for path, of in paths.items() for method, operation in of.items()]
+    routes = [(method.upper(), path, operation) for path, of in paths.items() for method, operation in of.items()]
     asked, given = 0, []
     names = {"camera": "garden", "home": "verdi", "account": "anna"}
-    for method, path, permission in routes:
-        if (method, path) in own or permission in anybodys:
+    for method, path, operation in routes:
+        if (method, path) in own or operation["x-permission"] in anybodys:
             continue
         asked += 1
         real = re.sub(r"\{(\w+)\}", lambda m: names.get(m[1], "x1"), path)
-        kind = {"Content-Type": "application/sdp" if real.endswith("whep") or real.endswith("whip") else
-                "application/trickle-ice-sdpfrag" if "/whep/" in real or "/whip/" in real else "application/json"}
+        kind = {"Content-Type": next(iter(operation.get("requestBody", {}).get("content", ["application/json"])))}
         headers = {"Origin": w.server.origin, "Sec-Fetch-Site": "same-origin", **kind}
         body = b"{}" if method in ("POST", "PUT", "PATCH") else None
         for sent in ({"cookie": cookie}, {"cookie": "__Host-casement=" + token}, {"bearer": token}):
@@ -244,7 +218,7 @@ def nothing_else(w, cookie):
             if answer.status not in (401, 403, 404) and not (answer.status == 400 and "bearer" in sent):
                 given.append((method, real, sent, answer))
     check(f"none of the {asked} other routes does anything for him", asked > 60 and not given, given[:3])
-    check("the guest's routes are all that the table has", {(m, p) for m, p, permission in routes if permission == "guest-link"} == own)
+    check("the guest's routes are all that the table has", {(m, p) for m, p, operation in routes if operation["x-permission"] == "guest-link"} == own)
     for who in ("anna", None):
         answer = w.server.ask("GET", "/api/v1/look", cookie=w.cookies.get(who))
         check(f"{who or 'nobody'} without a link is no guest", answer.status == 401 and answer.problem == "link-over", answer)
@@ -297,7 +271,7 @@ def ended_by_the_clock(w):
     check("for him", w.look(cookie).problem == "link-over")
     check("and for the next", w.open(link["secret"])[0].problem == "no-such-link")
     w.clock.set(0)
-    check("the list knew", until(lambda: w.links()[link["id"]]["state"] == "open", 10))  # by a clock that was put right
+    check("the list knew", until(lambda: w.links()[link["id"]]["state"] == "open"))  # by a clock that was put right
 
 
 def maker_lost_his_say(w):
