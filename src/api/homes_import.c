@@ -74,7 +74,12 @@ static void record(const cm_call *call, import *m)
 {
     for (size_t i = 0; i < m->count; i++) {
         const cm_home_id *home = &m->made[i].home;
+        cm_audit_entry invited = {
+            .kind = CM_AUDIT_INVITATION_MADE, .home = *home, .value = m->made[i].role};
+        cm_slice_copy(cm_slice_over(m->made[i].id, CM_ID_SIZE), invited.other,
+                      sizeof invited.other);
         put_entry(call, &(cm_audit_entry){.kind = CM_AUDIT_HOME_ADDED, .home = *home});
+        put_entry(call, &invited);
         CM_IGNORE(cm_store_cameras(call->api->config.store, home, &m->cameras[i]),
                   "the homes are made: their cameras are connected to at the next start");
         for (size_t c = 0; c < m->cameras[i].count; c++)

@@ -109,6 +109,8 @@ static void confirm(cm_call *call)
     totp_call *t = call->data;
     call->status = cm_factor_confirm(call->api->config.identity, &call->who.account, t->code,
                                      today_of(call), &call->change, &t->refused);
+    if (call->status == CM_OK)
+        cm_call_record(call, &(cm_audit_entry){.kind = CM_AUDIT_TOTP_ADDED});
 }
 
 static void answer_confirmed(cm_call *call)
@@ -145,6 +147,8 @@ void cm_route_totp_confirm(cm_call *call)
 static void remove_it(cm_call *call)
 {
     call->status = cm_store_totp_remove(call->api->config.store, &call->who.account, &call->change);
+    if (call->status == CM_OK)
+        cm_call_record(call, &(cm_audit_entry){.kind = CM_AUDIT_TOTP_REMOVED});
 }
 
 static void answer_removed(cm_call *call)

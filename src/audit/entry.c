@@ -127,6 +127,8 @@ static const schema SCHEMAS[CM_AUDIT_KINDS] = {
     [CM_AUDIT_ACCOUNT_ADDED] = {"account-added", HAS_ACCOUNT | HAS_OTHER, CM_AUDIT_GROUP_PEOPLE},
     [CM_AUDIT_ACCOUNT_REMOVED] = {"account-removed", HAS_ACCOUNT | HAS_OTHER,
                                   CM_AUDIT_GROUP_PEOPLE},
+    [CM_AUDIT_TOTP_ADDED] = {"totp-added", HAS_ACCOUNT, CM_AUDIT_GROUP_PEOPLE},
+    [CM_AUDIT_TOTP_REMOVED] = {"totp-removed", HAS_ACCOUNT, CM_AUDIT_GROUP_PEOPLE},
     [CM_AUDIT_PASSWORD_RESET] = {"password-reset", HAS_OTHER, CM_AUDIT_GROUP_PEOPLE},
 };
 
@@ -144,6 +146,8 @@ static const char *const CAUSES[CM_AUDIT_CAUSES] = {
     [CM_AUDIT_CAUSE_NO_SUCH_INVITATION] = "no-such-invitation",
     [CM_AUDIT_CAUSE_ALREADY_MEMBER] = "already-member",
     [CM_AUDIT_CAUSE_NAME_TAKEN] = "name-taken",
+    [CM_AUDIT_CAUSE_WRONG_APP_CODE] = "wrong-code",
+    [CM_AUDIT_CAUSE_CODE_HELD_OFF] = "code-held-off",
     [CM_AUDIT_CAUSE_SESSION_OVER] = "session-over",
     [CM_AUDIT_CAUSE_ACCOUNT_HELD_OFF] = "account-held-off",
     [CM_AUDIT_CAUSE_OPERATOR] = "operator",

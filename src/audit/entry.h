@@ -85,7 +85,9 @@ typedef enum cm_audit_kind {
     CM_AUDIT_PASSWORD_RESET = 89,     /* other: whose */
     CM_AUDIT_INVITATION_ENDED = 90,   /* account, other: the invitation, taken back */
     CM_AUDIT_INVITATION_REFUSED = 91, /* account if one is named, cause, count, private */
-    CM_AUDIT_KINDS = 92,
+    CM_AUDIT_TOTP_ADDED = 92,         /* account: it asks for an app's codes from here on */
+    CM_AUDIT_TOTP_REMOVED = 93,       /* the same */
+    CM_AUDIT_KINDS = 94,
 } cm_audit_kind;
 
 /* "view-begin"; NULL: there is no such kind. */
@@ -108,6 +110,8 @@ typedef enum cm_audit_cause {
     CM_AUDIT_CAUSE_NO_SUCH_INVITATION = 10, /* used, taken back, over, or never made */
     CM_AUDIT_CAUSE_ALREADY_MEMBER = 11,
     CM_AUDIT_CAUSE_NAME_TAKEN = 12,
+    CM_AUDIT_CAUSE_WRONG_APP_CODE = 13, /* of an authenticator app */
+    CM_AUDIT_CAUSE_CODE_HELD_OFF = 14,  /* too many of them were wrong */
     /* of grants */
     CM_AUDIT_CAUSE_SESSION_OVER = 16,
     CM_AUDIT_CAUSE_ACCOUNT_HELD_OFF = 17,

@@ -31,7 +31,7 @@ const doer = (entry: AuditEntry): string => (entry.command ? t('safety.command')
 const CAUSES = [
   'wrong-name-or-password', 'too-many-tries', 'no-grant', 'no-member', 'session-over', 'account-held-off', 'too-many', 'left',
   'not-yet', 'over', 'not-these-hours', 'home-suspended', 'wrong-name-or-code', 'no-challenge', 'no-such-passkey', 'bad-signature',
-  'counter-went-back', 'no-such-invitation', 'already-member', 'name-taken',
+  'counter-went-back', 'no-such-invitation', 'already-member', 'name-taken', 'wrong-code', 'code-held-off',
   'link-ended', 'link-maker',
 ] as const;
 const causeOf = (cause: string | undefined): string => t(`safety.cause.${CAUSES.find((one) => one === cause) ?? 'other'}`);
@@ -138,7 +138,7 @@ const ICONS: Partial<Record<AuditKind, IconName>> = {
   'member-role': 'people', 'member-removed': 'people', 'grant-put': 'check', 'grant-removed': 'lock', 'token-revoked': 'lock', cut: 'lock',
   'view-refused': 'warn', 'opening-refused': 'warn', 'evidence-alarm': 'warn', 'view-begin': 'eye', 'view-end': 'eye',
   'passkey-added': 'key', 'passkey-removed': 'key', 'passkey-refused': 'warn', 'recovery-made': 'key', 'recovery-used': 'key',
-  'password-reset': 'key', 'group-grant-put': 'check', 'group-grant-removed': 'lock', 'group-deleted': 'lock', 'invitation-made': 'people',
+  'password-reset': 'key', 'totp-added': 'key', 'totp-removed': 'key', 'group-grant-put': 'check', 'group-grant-removed': 'lock', 'group-deleted': 'lock', 'invitation-made': 'people',
   'invitation-taken': 'people', 'invitation-ended': 'lock', 'invitation-refused': 'warn', 'home-changed': 'home', 'home-suspended': 'lock',
   'home-resumed': 'check', 'home-handed-over': 'people', 'moved-out': 'out', 'session-ended': 'out', 'sessions-ended': 'out',
   'everyone-out': 'out', 'person-signed-out': 'out', 'guest-link-made': 'check', 'guest-link-revoked': 'lock', 'guest-link-opened': 'eye',
