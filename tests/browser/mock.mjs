@@ -596,7 +596,7 @@ export class Mock {
 
   /* Marco on two devices, Elena on one, who belongs to another home too; two programs. */
   everyone(response, method, home, account, body) {
-    const count = { people: 2, elsewhere: 1, sessions: 3, programs: 2, invitations: 1, watching: 4, programs_watching: 2 };
+    const count = { people: 2, elsewhere: 1, sessions: 3, programs: 2, invitations: 1, links: 1, watching: 4, programs_watching: 2 };
     if (method === 'GET') return this.json(response, 200, count);
     this.world.loggedOut = body;
     return this.json(response, 200, {

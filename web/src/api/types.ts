@@ -308,6 +308,7 @@ export interface Everyone {
   sessions: number;
   programs: number;
   invitations: number;
+  links: number; // of guests
   watching: number; // by people
   programs_watching: number;
 }

@@ -23,6 +23,7 @@ function Parts({ count, isDone, withPrograms }: { count: Everyone; isDone: boole
       {count.elsewhere > 0 && <li>{t('everyone.elsewhere', { count: count.elsewhere })}</li>}
       {watching > 0 && <li>{t('everyone.watching', { count: watching })}</li>}
       {count.invitations > 0 && <li>{t('everyone.invitations', { count: count.invitations })}</li>}
+      {count.links > 0 && <li>{t('everyone.links', { count: count.links })}</li>}
       {isDone && count.programs > 0 && <li>{t('everyone.programsEnded', { count: count.programs })}</li>}
     </>
   );
