@@ -1,6 +1,6 @@
 """`./bench access`: what deciding and keeping account cost. Decisions with a million accounts and ten
 million grants in the database (a hundredth with --quick). Of the audit: entries a second in durable
-batches, and how long questions take over ten million of them (a million with --quick)."""
+batches, and how long questions take over ten million of them (a million with --quick). And cuts of many (cuts.py)."""
 
 import json
 import os
@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 
+import cuts
 import rig
 from report import Figures, machine, say
 
@@ -46,8 +47,13 @@ def main():
     shutil.rmtree(rig.SCRATCH, ignore_errors=True)
     os.makedirs(rig.SCRATCH)
     figures, about = Figures(), machine()
+    if "cuts" in sys.argv:
+        cuts.measure(figures, QUICK)
+        figures.report("access", about, is_quick=QUICK)
+        return
     if "audit" not in sys.argv:
         decisions(figures)
+        cuts.measure(figures, QUICK)
     say("8 threads, of whose entries each 50th is waited for")
     waited = audit_write("--entries", 200_000, "--writers", 8, "--every", 50)
     figures.add("audit: entries durable, with waiters", "/s", [waited["per_second"]],

@@ -129,7 +129,8 @@ class Server:
     ACCOUNTS, PASSWORD = 5, "correct horse battery"
     STARTS_S = 40  # and a tenth of a second for each camera
 
-    def __init__(self, cameras, camera_port, accounts=ACCOUNTS):
+    def __init__(self, cameras, camera_port, accounts=ACCOUNTS, pictures=64):
+        """`pictures`: how many each person may have open."""
         self.cameras, self.accounts = cameras, accounts
         self.folder = os.path.join(SCRATCH, f"server-{cameras}")
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -144,7 +145,7 @@ class Server:
         with open(os.path.join(self.folder, "casement.yaml"), "w", encoding="ascii") as file:
             file.write(f"listen: {{http: \"127.0.0.1:{self.HTTP}\", "
                        f"https: \"127.0.0.1:{self.HTTPS}\", media: \"127.0.0.1:{self.MEDIA}\"}}\n"
-                       f"rtsp: {{listen: \"127.0.0.1:{self.RTSP}\"}}\n"
+                       f"rtsp: {{listen: \"127.0.0.1:{self.RTSP}\"}}\npictures_at_once: {pictures}\n"
                        f"homes:\n  - id: bench\n    name: Bench\n    allow: [\"127.0.0.0/8\"]\n"
                        f"    accounts:\n{accounts}    cameras:\n{rows}")
         self.process = None
