@@ -426,7 +426,8 @@ static cm_status refuse_code(cm_identity_call *call, const char *cause)
         {"code-held-off", "Too many codes were wrong: use a recovery code or a passkey."},
         {"sign-in-over", "This took too long, or too many codes were wrong: begin again."},
     };
-    record_refusal(call, cm_audit_cause_of(cause));
+    const bool is_either = cm_slice_equal(cm_slice_of(cause), CM_TEXT("wrong-password-or-code"));
+    record_refusal(call, is_either ? CM_AUDIT_CAUSE_WRONG_APP_CODE : cm_audit_cause_of(cause));
     const char *detail = NULL;
     for (size_t i = 0; i < CM_COUNT(DETAILS); i++)
         if (cm_slice_equal(cm_slice_of(DETAILS[i].cause), cm_slice_of(cause)))
@@ -482,6 +483,9 @@ static cm_status write_code(cm_identity_call *call)
         return refuse_code(call, cause);
     CM_TRY(status);
     cm_pending_end(call->identity->pending, call->pending_hash);
+    if (call->origin.method == CM_METHOD_RECOVERY)
+        record(call,
+               &(cm_audit_entry){.kind = CM_AUDIT_RECOVERY_USED, .account = call->account.id});
     call->has_change = call->change.raised_count > 0;
     record(call, &(cm_audit_entry){.kind = CM_AUDIT_SIGN_IN,
                                    .account = call->account.id,

@@ -236,6 +236,11 @@ def removed(stage, anna):
     check("it is removed", done.status == 204 and stage.ask("GET", "totp", cookie=anna).json["state"] == "off", done)
     check("once", stage.ask("DELETE", "totp", cookie=anna).problem == "no-totp")
     check("and the password alone signs in", bool(cookie_of(stage.first("a door that leads home"))))
+    entries = stage.ask("GET", "audit?home=verdi&limit=200", cookie=anna).json["entries"]
+    told = [(one["kind"], one.get("method") or one.get("cause")) for one in entries]
+    check("all of it is accounted for", {("totp-added", None), ("totp-removed", None), ("recovery-used", None), ("password-changed", None),
+          ("sign-in", "password-and-code"), ("sign-in", "recovery"), ("sign-in-refused", "wrong-code")} <= set(told), told)
+    check("showing again who one is is no sign-in", told.count(("sign-in", "passkey")) == 1, told)
 
 
 def kept_quiet(stage):
