@@ -1,6 +1,7 @@
 """`./bench access`: what deciding and keeping account cost. Decisions with a million accounts and ten
 million grants in the database (a hundredth with --quick). Of the audit: entries a second in durable
-batches, and how long questions take over ten million of them (a million with --quick). And cuts of many (cuts.py)."""
+batches, and how long questions take over ten million of them (a million with --quick). And cuts of many (cuts.py), and a
+storm of sign-ins beside live pictures (storm.py)."""
 
 import json
 import os
@@ -10,6 +11,7 @@ import sys
 
 import cuts
 import rig
+import storm
 from report import Figures, machine, say
 
 QUICK = "--quick" in sys.argv
@@ -51,9 +53,14 @@ def main():
         cuts.measure(figures, QUICK)
         figures.report("access", about, is_quick=QUICK)
         return
+    if "storm" in sys.argv:
+        storm.measure(figures)
+        figures.report("access", about, is_quick=QUICK)
+        return
     if "audit" not in sys.argv:
         decisions(figures)
         cuts.measure(figures, QUICK)
+        storm.measure(figures)
     say("8 threads, of whose entries each 50th is waited for")
     waited = audit_write("--entries", 200_000, "--writers", 8, "--every", 50)
     figures.add("audit: entries durable, with waiters", "/s", [waited["per_second"]],
