@@ -161,7 +161,7 @@ describe('pages', { skip: isReal }, () => {
       await page.getByText(words['audit.other']).waitFor();
       await look(page, 'safety-saw', how);
       await page.getByLabel(words['safety.filter.refusals']).check({ force: true });
-      await until(async () => await page.getByText('Chrome on Android').count() === 0, 'refusals alone');
+      await until(async () => await page.locator('[aria-labelledby=safety-what]').getByText('Chrome on Android').count() === 0, 'refusals alone');
       await look(page, 'safety-refused', how);
       await page.getByRole('button', { name: words['everyone.open'] }).click();
       await page.getByText(words['everyone.this']).waitFor();

@@ -1159,7 +1159,7 @@ static void a_full_disk_breaks_the_write_and_nothing_else(void **state)
     store_world w;
     store_world_open(&w);
     cm_store_close(w.store);
-    const cm_store_config bounded = {.size_bytes_max = 256 * 1024};
+    const cm_store_config bounded = {.size_bytes_max = 320 * 1024};
     assert_int_equal(world_try_open(&w, &bounded), CM_OK);
     char value[1500];
     memset(value, 'v', sizeof value);

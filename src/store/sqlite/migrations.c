@@ -134,7 +134,8 @@ static const char *const STEPS[] = {
     "CREATE INDEX guest_looks_link ON guest_looks (home, link);"
     "CREATE INDEX guest_looks_camera ON guest_looks (home, camera);",
 
-    "CREATE TABLE told (id TEXT NOT NULL PRIMARY KEY, entry BLOB NOT NULL, mac BLOB NOT NULL)"
+    "CREATE TABLE told (id TEXT NOT NULL PRIMARY KEY,"
+    " entry BLOB NOT NULL, mac BLOB NOT NULL)"
     " STRICT;",
 };
 
