@@ -105,7 +105,7 @@ describe('guest links', { skip: isReal }, () => {
         await bigTargets(page, what);
       }
     };
-    const hows = [['phone', 'light', 'en'], ['phone', 'dark', 'en'], ['desk', 'light', 'en'], ['desk', 'dark', 'en'], ['phone', 'light', 'hi'], ['phone', 'dark', 'it']];
+    const hows = [['phone', 'light', 'en'], ['desk', 'dark', 'en'], ['desk', 'light', 'hi'], ['phone', 'dark', 'it']];
     for (const [size, theme, language] of hows) {
       const how = { size, theme, language };
       const words = catalogue(language);
