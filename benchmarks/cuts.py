@@ -17,6 +17,7 @@ CAMERAS, FPS, GOP = 4, 2, 20
 EACH = 1000        # viewers of an account
 A_CONNECTION = 100
 A_PROCESS = 2500   # viewers.c has room for 4,096
+AT_ONCE = 200      # the pool's queue is bounded: more are told that the server is busy
 STEADY_S, END_S = 120, 60
 
 
@@ -62,6 +63,8 @@ class Crowd:
             camera = i % CAMERAS + 1
             self.say(self.processes[i // A_PROCESS], f"open v{i} h2 {server.HTTPS} l{i // A_CONNECTION} 0 {camera} 0 -1 c:{cookie} "
                      f"/api/v1/cameras/cam{camera}/live.mp4?home=bench&stream=main")
+            if (i + 1) % AT_ONCE == 0:
+                rig.wait_for(f"{i + 1} viewers", lambda: self.server.metrics()["casement_viewers"] > i or self.ends, STEADY_S)  # pylint: disable=cell-var-from-loop
 
     @staticmethod
     def say(process, line):
