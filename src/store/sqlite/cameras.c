@@ -1,15 +1,9 @@
 #include "base/text.h"
+#include "store/sqlite/box.h"
 #include "store/sqlite/store_priv.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-    NONCE_SIZE = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
-    TAG_SIZE = crypto_aead_xchacha20poly1305_ietf_ABYTES,
-    BOX_SIZE_MAX = NONCE_SIZE + CM_CAMERA_LOGIN_SIZE + TAG_SIZE,
-};
 
 cm_status cm_store_read_camera(const cm_row *row, cm_stored_camera *out)
 {
@@ -31,8 +25,7 @@ cm_status cm_store_read_camera(const cm_row *row, cm_stored_camera *out)
     return CM_OK;
 }
 
-/* ---- the password's box: nonce, ciphertext and tag; home and camera in the associated data ----
- */
+/* ---- the password, boxed as its camera's ---- */
 
 static void password_key(const cm_tx *tx, cm_secret *out)
 {
@@ -50,29 +43,22 @@ static cm_status seal_password(cm_tx *tx, const cm_camera_key *key, cm_slice pas
     }
     CM_AUTO(cm_secret_clear) cm_secret secret;
     password_key(tx, &secret);
-    uint8_t box[BOX_SIZE_MAX];
-    cm_random_fill(tx->store->random_given, box, NONCE_SIZE);
-    unsigned long long size = 0;
-    crypto_aead_xchacha20poly1305_ietf_encrypt(&box[NONCE_SIZE], &size, password.bytes,
-                                               password.size, (const uint8_t *)key, sizeof *key,
-                                               NULL, box, secret.bytes);
-    cm_row_set_bytes(row, CM_CAMERAS_PASSWORD_BOX, cm_slice_over(box, NONCE_SIZE + (size_t)size));
+    uint8_t box[CM_CAMERA_LOGIN_SIZE + CM_BOX_EXTRA];
+    cm_box_seal(&secret, cm_slice_over(key, sizeof *key), password, tx->store->random_given, box);
+    cm_row_set_bytes(row, CM_CAMERAS_PASSWORD_BOX,
+                     cm_slice_over(box, password.size + CM_BOX_EXTRA));
     return CM_OK;
 }
 
 static cm_status open_password(const cm_tx *tx, const cm_camera_key *key, cm_slice box,
                                char out[CM_CAMERA_LOGIN_SIZE])
 {
-    CM_ENSURE(box.size > NONCE_SIZE + TAG_SIZE && box.size < BOX_SIZE_MAX, CM_FOREIGN);
+    CM_ENSURE(box.size > CM_BOX_EXTRA && box.size < CM_CAMERA_LOGIN_SIZE + CM_BOX_EXTRA,
+              CM_FOREIGN);
     CM_AUTO(cm_secret_clear) cm_secret secret;
     password_key(tx, &secret);
-    const cm_slice sealed = cm_slice_from(box, NONCE_SIZE);
-    unsigned long long size = 0;
-    CM_ENSURE(crypto_aead_xchacha20poly1305_ietf_decrypt((uint8_t *)out, &size, NULL, sealed.bytes,
-                                                         sealed.size, (const uint8_t *)key,
-                                                         sizeof *key, box.bytes, secret.bytes) == 0,
-              CM_FOREIGN);
-    out[size] = '\0';
+    CM_TRY(cm_box_open(&secret, cm_slice_over(key, sizeof *key), box, (uint8_t *)out));
+    out[box.size - CM_BOX_EXTRA] = '\0';
     return CM_OK;
 }
 

@@ -2,17 +2,12 @@
  * for it. */
 #include "store/totp.h"
 
-#include <sodium.h>
-
+#include "store/sqlite/box.h"
 #include "store/sqlite/store_priv.h"
 
-enum {
-    NONCE_SIZE = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
-    TAG_SIZE = crypto_aead_xchacha20poly1305_ietf_ABYTES,
-    BOX_SIZE = NONCE_SIZE + CM_TOTP_SECRET_SIZE + TAG_SIZE,
-};
+enum { BOX_SIZE = CM_TOTP_SECRET_SIZE + CM_BOX_EXTRA };
 
-/* ---- the box: nonce, ciphertext and tag; the account in the associated data ---- */
+/* ---- the secret, boxed as its account's ---- */
 
 static void box_key(const cm_store *store, cm_secret *out)
 {
@@ -26,10 +21,8 @@ static void seal_secret(const cm_store *store, const cm_account_id *account,
     CM_AUTO(cm_secret_clear) cm_secret key;
     box_key(store, &key);
     uint8_t box[BOX_SIZE];
-    cm_random_fill(store->random_given, box, NONCE_SIZE);
-    crypto_aead_xchacha20poly1305_ietf_encrypt(&box[NONCE_SIZE], NULL, secret, CM_TOTP_SECRET_SIZE,
-                                               (const uint8_t *)account->text, sizeof account->text,
-                                               NULL, box, key.bytes);
+    cm_box_seal(&key, cm_slice_over(account->text, sizeof account->text),
+                cm_slice_over(secret, CM_TOTP_SECRET_SIZE), store->random_given, box);
     cm_row_set_bytes(row, CM_TOTP_SECRET_BOX, cm_slice_over(box, sizeof box));
 }
 
@@ -39,12 +32,7 @@ static cm_status open_secret(const cm_store *store, const cm_account_id *account
     CM_ENSURE(box.size == BOX_SIZE, CM_FOREIGN);
     CM_AUTO(cm_secret_clear) cm_secret key;
     box_key(store, &key);
-    const cm_slice sealed = cm_slice_from(box, NONCE_SIZE);
-    const int opened = crypto_aead_xchacha20poly1305_ietf_decrypt(
-        out, NULL, NULL, sealed.bytes, sealed.size, (const uint8_t *)account->text,
-        sizeof account->text, box.bytes, key.bytes);
-    CM_ENSURE(opened == 0, CM_FOREIGN);
-    return CM_OK;
+    return cm_box_open(&key, cm_slice_over(account->text, sizeof account->text), box, out);
 }
 
 /* ---- rows ---- */
