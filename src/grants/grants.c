@@ -102,7 +102,7 @@ static bool was_raised(const cm_change *change, const cm_camera_key *key)
  * turned needs a new lease in any case. */
 static bool concerns(const cm_change *change, const cm_viewer_session *session)
 {
-    if (change->is_everyone || was_raised(change, &session->ask.camera))
+    if (was_raised(change, &session->ask.camera))
         return true;
     if (!is_any(change->home.text) && !cm_home_id_equal(&change->home, &session->ask.camera.home))
         return false;

@@ -23,7 +23,7 @@ typedef struct cm_change {
     cm_camera_id camera;
     bool has_token; /* only the sessions of this token: a sign-out, a revoked API token */
     uint8_t token_hash[CM_MAC_SIZE];
-    bool is_everyone;       /* sessions of many accounts ended: whoever there is, is asked again */
+    bool is_everyone; /* no home, camera or account is named: whoever there is, is asked again */
     cm_epoch_raise *raised; /* the cameras whose epochs rose: something was taken away */
     size_t raised_count;
 } cm_change;
