@@ -480,6 +480,9 @@ static void the_decision_asks_for_its_makers_role_itself(void **state)
                      .granted = {.count = 1, .items = {{.rights = CM_RIGHTS_ALL}}},
                      .guest = {.link = "l", .from = NOW, .until = TWO_HOURS}};
     const cm_moment now = {.now = NOW};
+    /* Either alone narrows him to looking. */
+    assert_int_equal(cm_grant_facts_of(&e).token_limit, CM_RIGHT_VIEW);
+    assert_int_equal(cm_grant_facts_of(&e).granted.items[0].rights, CM_RIGHT_VIEW);
     for (unsigned role = CM_ROLE_NONE; role < CM_ROLES; role++) {
         e.role = (cm_role)role;
         const cm_grant_facts facts = cm_grant_facts_of(&e);
