@@ -153,6 +153,7 @@ describe('the second factor', () => {
     await field('field.name', elsewhere).waitFor();
     await elsewhere.context().close();
     await button('codes.make').click();
+    await page.locator('.code-list code').first().waitFor();
     recovery = await page.locator('.code-list code').allTextContents();
     assert.equal(recovery.length, 10);
   });

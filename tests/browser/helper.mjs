@@ -54,6 +54,18 @@ export const openBrowser = () => chromium.launch({
   args: ['--no-sandbox', '--autoplay-policy=no-user-gesture-required', '--disable-dev-shm-usage'],
 });
 
+/*
+ * CASEMENT_SLOW=6 makes every page that much slower at computing and each answer late by 50 ms times
+ * it: what a test only passes by luck then fails at once, which else a busy machine finds out some day.
+ */
+const SLOW = Number(process.env.CASEMENT_SLOW ?? 1);
+
+async function slowDown(page) {
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send('Emulation.setCPUThrottlingRate', { rate: SLOW });
+  await cdp.send('Network.emulateNetworkConditions', { offline: false, latency: 50 * SLOW, downloadThroughput: -1, uploadThroughput: -1 });
+}
+
 /* A page of its own person: cookies, storage and console are nobody else's. */
 export async function openPage(browser, { size = 'desk', theme = 'light', language = 'en', ...rest } = {}) {
   const context = await browser.newContext({
@@ -68,6 +80,7 @@ export async function openPage(browser, { size = 'desk', theme = 'light', langua
   });
   page.on('pageerror', (error) => page.faults.push(String(error)));
   page.setDefaultTimeout(PATIENCE_MS);
+  if (SLOW > 1) await slowDown(page);
   return page;
 }
 
