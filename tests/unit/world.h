@@ -64,7 +64,7 @@ static inline bool world_run(world *w, bool (*is_done)(void *owner), void *owner
     w->is_done = is_done;
     w->owner = owner;
     w->has_failed = false;
-    cm_timer_start(&w->limit, CM_SECONDS(w->sim != NULL ? 10 : 60));
+    cm_timer_start(&w->limit, CM_SECONDS(w->sim != NULL ? 10 : 180));
     cm_timer_start(&w->look, 0);
     cm_loop_run(w->loop);
     cm_timer_stop(&w->limit);

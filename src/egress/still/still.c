@@ -10,6 +10,7 @@
 enum {
     PROCESSES_DEFAULT = 16,
     CACHE_BYTES_DEFAULT = 32 * 1024 * 1024,
+    JOB_S = 3,
     QUEUE_PATIENCE_S = 10, /* longer than any start and job; shorter than a person waits */
 };
 
@@ -34,6 +35,10 @@ static cm_status configure(cm_still_service *service, const cm_still_config *con
     service->config = *config;
     if (config->processes_max == 0)
         service->config.processes_max = PROCESSES_DEFAULT;
+    if (config->patience_us == 0)
+        service->config.patience_us = CM_SECONDS(QUEUE_PATIENCE_S);
+    if (config->job_us == 0)
+        service->config.job_us = CM_SECONDS(JOB_S);
     service->loop_index = cm_loop_index(config->loop);
     still_cache_init(&service->cache,
                      config->cache_bytes_max > 0 ? config->cache_bytes_max : CACHE_BYTES_DEFAULT,
@@ -330,7 +335,7 @@ static cm_status make_job(still_worker *worker, const admission *a, still_job **
     cm_list_init(&job->node);
     cm_list_init(&job->requests);
     cm_timer_init(&job->patience, service->config.loop, out_of_patience);
-    cm_timer_start(&job->patience, CM_SECONDS(QUEUE_PATIENCE_S));
+    cm_timer_start(&job->patience, service->config.patience_us);
     *out = job;
     return CM_OK;
 }

@@ -26,6 +26,8 @@ typedef struct cm_still_config {
     const char *helper_path; /* NULL: casement-helper beside this executable */
     size_t processes_max;    /* 0 means 16; more homes than that wait */
     size_t cache_bytes_max;  /* 0 means 32 MiB */
+    int64_t patience_us;     /* how long a request may wait for its turn; 0 means 10 s */
+    int64_t job_us;          /* how long a process may take for a job; 0 means 3 s */
     void (*on_alarm)(void *owner, const cm_camera_key *camera,
                      cm_refusal refusal); /* may be NULL */
     void *owner;

@@ -7,7 +7,6 @@
 
 enum {
     IDLE_S = 60,
-    JOB_S = 3,
     START_S = 2, /* what a process may take to begin, on top of its first job */
     END_S = 1,   /* between being told to end and being killed */
     TURN_S = 2,  /* a process serves at least so long before another home gets its place */
@@ -218,8 +217,8 @@ static void on_clock(cm_timer *timer)
 static void watch_time(still_worker *worker)
 {
     const bool is_first = worker->used.us == worker->started.us;
-    const int64_t job_s = is_first ? JOB_S + START_S : JOB_S;
-    cm_timer_start(&worker->clock, CM_SECONDS(worker->in_flight > 0 ? job_s : IDLE_S));
+    const int64_t job_us = worker->service->config.job_us + (is_first ? CM_SECONDS(START_S) : 0);
+    cm_timer_start(&worker->clock, worker->in_flight > 0 ? job_us : CM_SECONDS(IDLE_S));
 }
 
 /* Answers come in the order of the jobs; CM_CLOSE: it does not keep to that. */
