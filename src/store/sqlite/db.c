@@ -18,6 +18,10 @@ typedef enum statement_kind {
     ROWIDS,
     FIND_ANY,
     FIND_STALE,
+    BEGIN_READING, /* these are of no table */
+    BEGIN_WRITING,
+    COMMIT,
+    ROLLBACK,
 } statement_kind;
 
 /* What SQLite's answer means to our caller; logged here, once. Its message holds no values. */
@@ -57,7 +61,8 @@ cm_status cm_db_open(const char *path, cm_db *out)
                                 "PRAGMA trusted_schema=OFF;"
                                 "PRAGMA cell_size_check=ON;"
                                 "PRAGMA secure_delete=ON;"
-                                "PRAGMA temp_store=MEMORY;");
+                                "PRAGMA temp_store=MEMORY;"
+                                "PRAGMA cache_size=-65536;"); /* KiB, if there is as much */
     }
     if (status != CM_OK)
         cm_db_close(out);
@@ -173,8 +178,26 @@ static void write_sql(cm_writer *w, const cm_table *table, statement_kind kind, 
         write_where(w, table, where);
         cm_write_text(w, " ORDER BY rowid DESC LIMIT 1");
         break;
+    case BEGIN_READING:
+        cm_write_text(w, "BEGIN");
+        break;
+    case BEGIN_WRITING:
+        cm_write_text(w, "BEGIN IMMEDIATE");
+        break;
+    case COMMIT:
+        cm_write_text(w, "COMMIT");
+        break;
+    case ROLLBACK:
+        cm_write_text(w, "ROLLBACK");
+        break;
     }
     cm_write_u8(w, 0);
+}
+
+/* For the log. */
+static const char *name_of(const cm_table *table)
+{
+    return table != NULL ? table->name : "transaction";
 }
 
 static cm_status prepare(cm_db *db, const cm_table *table, statement_kind kind, uint32_t where,
@@ -195,7 +218,7 @@ static cm_status prepare(cm_db *db, const cm_table *table, statement_kind kind, 
     *s = (cm_statement){.table = table, .kind = kind, .where = where};
     const int code =
         sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->handle, NULL);
-    CM_TRY(judge(db, code, table->name));
+    CM_TRY(judge(db, code, name_of(table)));
     db->statement_count++;
     *out = s->handle;
     return CM_OK;
@@ -203,13 +226,15 @@ static cm_status prepare(cm_db *db, const cm_table *table, statement_kind kind, 
 
 /* ---- values in and out ---- */
 
+/* The bytes are borrowed until the statement is reset: rows outlive the steps they are bound for.
+ */
 static int bind_bytes(sqlite3_stmt *s, int at, cm_column_kind kind, cm_slice bytes)
 {
     /* A NULL pointer would bind NULL. */
     const void *start = bytes.size > 0 ? (const void *)bytes.bytes : "";
     if (kind == CM_COLUMN_TEXT)
-        return sqlite3_bind_text(s, at, start, (int)bytes.size, SQLITE_TRANSIENT);
-    return sqlite3_bind_blob(s, at, start, (int)bytes.size, SQLITE_TRANSIENT);
+        return sqlite3_bind_text(s, at, start, (int)bytes.size, SQLITE_STATIC);
+    return sqlite3_bind_blob(s, at, start, (int)bytes.size, SQLITE_STATIC);
 }
 
 static int bind_column(sqlite3_stmt *s, int at, const cm_row *row, unsigned column)
@@ -307,13 +332,35 @@ static cm_status step_to_row(cm_db *db, sqlite3_stmt *s, int bound, const cm_tab
 static cm_status step_to_end(cm_db *db, sqlite3_stmt *s, int bound, const cm_table *table)
 {
     const int code = bound == SQLITE_OK ? sqlite3_step(s) : bound;
-    const cm_status status = judge(db, code, table->name);
+    const cm_status status = judge(db, code, name_of(table));
     sqlite3_reset(s);
     sqlite3_clear_bindings(s);
     return status;
 }
 
 /* ---- operations ---- */
+
+static cm_status run_prepared(cm_db *db, statement_kind kind)
+{
+    sqlite3_stmt *s;
+    CM_TRY(prepare(db, NULL, kind, 0, &s));
+    return step_to_end(db, s, SQLITE_OK, NULL);
+}
+
+cm_status cm_db_begin(cm_db *db, bool writes)
+{
+    return run_prepared(db, writes ? BEGIN_WRITING : BEGIN_READING);
+}
+
+cm_status cm_db_commit(cm_db *db)
+{
+    return run_prepared(db, COMMIT);
+}
+
+cm_status cm_db_rollback(cm_db *db)
+{
+    return run_prepared(db, ROLLBACK);
+}
 
 static cm_status find(cm_db *db, statement_kind kind, const cm_row *probe, uint32_t where,
                       cm_row *out)

@@ -178,13 +178,13 @@ static cm_status look_at_steps(opening *o, bool *are_due, bool *is_empty)
 static cm_status take_steps(opening *o, bool is_empty)
 {
     cm_db *db = &o->store->writer;
-    cm_status status = cm_db_run(db, "BEGIN IMMEDIATE");
+    cm_status status = cm_db_begin(db, true);
     if (status == CM_OK)
         status = cm_migrations_run(db);
     if (status == CM_OK && is_empty)
         status = insert_meta(o->store);
     if (status == CM_OK)
-        status = cm_db_run(db, "COMMIT");
+        status = cm_db_commit(db);
     return status == CM_OK ? CM_OK : say(o, "the database can't be written; see the log");
 }
 
@@ -304,13 +304,13 @@ static cm_status compare_with_file(opening *o, uint64_t *file_out)
     const cm_status file = cm_generation_read(store->directory, &store->file_key, file_out);
     if (file == CM_BROKEN)
         return say(o, "the file `generation` beside it can't be read");
-    if (cm_db_run(&store->writer, "BEGIN") != CM_OK)
+    if (cm_db_begin(&store->writer, false) != CM_OK)
         return say(o, "the database can't be read; see the log");
     cm_row meta;
     cm_status status = read_meta(o, &meta);
     if (status == CM_OK)
         status = compare_generations(o, &meta, file, *file_out);
-    if (cm_db_run(&store->writer, "COMMIT") != CM_OK && status == CM_OK)
+    if (cm_db_commit(&store->writer) != CM_OK && status == CM_OK)
         return say(o, "the database can't be read; see the log");
     return status;
 }

@@ -68,6 +68,10 @@ void cm_db_close(cm_db *db);
 /* Statements without parameters or rows. CM_RETRY: another process has held the database for
  * longer than the busy timeout. */
 cm_status cm_db_run(cm_db *db, const char *sql);
+/* A transaction, by statements that are prepared once. Beginning to write: as cm_db_run(). */
+cm_status cm_db_begin(cm_db *db, bool writes);
+cm_status cm_db_commit(cm_db *db);
+cm_status cm_db_rollback(cm_db *db);
 /* The first column of the first row. */
 cm_status cm_db_ask_integer(cm_db *db, const char *sql, int64_t *out);
 

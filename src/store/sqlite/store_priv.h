@@ -83,6 +83,9 @@ typedef struct cm_tx {
     cm_home_id home;
     uint64_t home_generation;
     cm_secret home_key;
+    /* The account looked at last, while nothing is written: it vouches for its sessions. */
+    bool has_account;
+    cm_row account;
     cm_tx_bumped *bumped;
     size_t bumped_count;
     cm_change *change; /* of the caller, filled on the way; NULL without */

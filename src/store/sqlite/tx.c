@@ -15,7 +15,7 @@ static cm_status read_meta(cm_tx *tx)
 {
     /* Asked before the snapshot is taken: what was known then must be in it. */
     const uint64_t known = cm_known_generation(tx->store->known);
-    CM_TRY(cm_db_run(tx->db, tx->writes ? "BEGIN IMMEDIATE" : "BEGIN"));
+    CM_TRY(cm_db_begin(tx->db, tx->writes));
     tx->is_open = true;
     cm_row probe;
     cm_row_init(&probe, CM_META);
@@ -113,7 +113,7 @@ cm_status cm_tx_commit(cm_tx *tx)
         cm_row_sign(&tx->meta, &tx->store->server_key);
         CM_TRY(cm_db_update(tx->db, &tx->meta));
     }
-    CM_TRY(cm_db_run(tx->db, "COMMIT"));
+    CM_TRY(cm_db_commit(tx->db));
     tx->is_open = false;
     if (tx->writes)
         publish(tx);
@@ -126,7 +126,7 @@ void cm_tx_end(cm_tx *tx)
     if (tx->is_open) {
         /* After disk full SQLite may have rolled back by itself. */
         if (sqlite3_get_autocommit(tx->db->handle) == 0)
-            CM_IGNORE(cm_db_run(tx->db, "ROLLBACK"), "nothing was acknowledged");
+            CM_IGNORE(cm_db_rollback(tx->db), "nothing was acknowledged");
         if (tx->writes)
             atomic_fetch_add(&tx->store->write_failures, 1);
     }
@@ -409,12 +409,27 @@ cm_status cm_tx_home(cm_tx *tx, const cm_home_id *home, cm_row *out)
     return CM_OK;
 }
 
+static bool is_account_at_hand(const cm_tx *tx, const cm_account_id *account)
+{
+    return tx->has_account &&
+           cm_slice_equal(cm_row_bytes(&tx->account, CM_ACCOUNTS_ID), cm_slice_of(account->text));
+}
+
 cm_status cm_tx_account(cm_tx *tx, const cm_account_id *account, cm_row *out)
 {
+    if (is_account_at_hand(tx, account)) {
+        *out = tx->account;
+        return CM_OK;
+    }
     cm_row probe;
     cm_row_init(&probe, CM_ACCOUNTS);
     cm_row_set_id(&probe, CM_ACCOUNTS_ID, account->text);
-    return cm_tx_find(tx, &probe, CM_WHERE(CM_ACCOUNTS_ID), out);
+    CM_TRY(cm_tx_find(tx, &probe, CM_WHERE(CM_ACCOUNTS_ID), out));
+    if (!tx->writes) {
+        tx->account = *out;
+        tx->has_account = true;
+    }
+    return CM_OK;
 }
 
 cm_status cm_tx_camera(cm_tx *tx, const cm_camera_key *key, cm_row *out)
