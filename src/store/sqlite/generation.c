@@ -1,7 +1,6 @@
 /* Generations and epochs: what happens to rows and cameras when something is taken away. */
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "store/sqlite/store_priv.h"
 
@@ -36,23 +35,23 @@ static void mix(cm_tx *tx, cm_known_kind kind, const char id[CM_ID_SIZE], uint64
                         &tx->meta.storage[tx->meta.values[CM_META_DIGEST].offset]);
 }
 
-static bool was_bumped(const cm_tx *tx, cm_known_kind kind, const char id[CM_ID_SIZE])
+static cm_passed_item owner_item(cm_known_kind kind, const char id[CM_ID_SIZE])
 {
-    for (size_t i = 0; i < tx->bumped_count; i++)
-        if (tx->bumped[i].kind == kind && memcmp(tx->bumped[i].id, id, CM_ID_SIZE) == 0)
-            return true;
-    return false;
+    cm_passed_item item = {.kind = kind};
+    cm_store_copy(item.key.home.text, CM_ID_SIZE, cm_slice_over(id, CM_ID_SIZE));
+    return item;
+}
+
+bool cm_tx_was_bumped(const cm_tx *tx, cm_known_kind kind, const char id[CM_ID_SIZE])
+{
+    const cm_passed_item item = owner_item(kind, id);
+    return cm_passed_has(&tx->bumped, &item);
 }
 
 static cm_status note_bumped(cm_tx *tx, cm_known_kind kind, const char id[CM_ID_SIZE])
 {
-    if (was_bumped(tx, kind, id))
-        return CM_OK;
-    CM_TRY(cm_store_grow((void **)&tx->bumped, tx->bumped_count, sizeof *tx->bumped));
-    cm_tx_bumped *bumped = &tx->bumped[tx->bumped_count++];
-    bumped->kind = kind;
-    cm_store_copy(bumped->id, CM_ID_SIZE, cm_slice_over(id, CM_ID_SIZE));
-    return CM_OK;
+    const cm_passed_item item = owner_item(kind, id);
+    return cm_passed_add(&tx->bumped, &item);
 }
 
 /* Rows that fitted under the old generation, to be vouched for under the new one. */
@@ -139,12 +138,13 @@ static cm_status bump_account(cm_tx *tx, const cm_account_id *account)
 
 cm_status cm_tx_bump_home(cm_tx *tx, const cm_home_id *home)
 {
-    return was_bumped(tx, CM_KNOWN_HOME, home->text) ? CM_OK : bump_home(tx, home);
+    return cm_tx_was_bumped(tx, CM_KNOWN_HOME, home->text) ? CM_OK : bump_home(tx, home);
 }
 
 cm_status cm_tx_bump_account(cm_tx *tx, const cm_account_id *account)
 {
-    return was_bumped(tx, CM_KNOWN_ACCOUNT, account->text) ? CM_OK : bump_account(tx, account);
+    return cm_tx_was_bumped(tx, CM_KNOWN_ACCOUNT, account->text) ? CM_OK
+                                                                 : bump_account(tx, account);
 }
 
 cm_status cm_tx_bump_again(cm_tx *tx)
@@ -152,14 +152,13 @@ cm_status cm_tx_bump_again(cm_tx *tx)
     tx->passing_generation = tx->generation;
     tx->has_risen = false;
     rise(tx);
-    for (size_t i = 0; i < tx->bumped_count; i++) {
-        cm_home_id home;
+    /* By index: each is noted again, and is there already. */
+    for (size_t i = 0; i < tx->bumped.count; i++) {
+        const cm_passed_item item = tx->bumped.items[i];
         cm_account_id account;
-        const cm_slice id = cm_slice_over(tx->bumped[i].id, CM_ID_SIZE);
-        cm_store_copy(home.text, CM_ID_SIZE, id);
-        cm_store_copy(account.text, CM_ID_SIZE, id);
+        cm_store_copy(account.text, CM_ID_SIZE, cm_slice_over(item.key.home.text, CM_ID_SIZE));
         const cm_status status =
-            tx->bumped[i].kind == CM_KNOWN_HOME ? bump_home(tx, &home) : bump_account(tx, &account);
+            item.kind == CM_KNOWN_HOME ? bump_home(tx, &item.key.home) : bump_account(tx, &account);
         /* The owner itself may be what was taken. */
         CM_ENSURE(status == CM_OK || status == CM_ABSENT, status);
     }
@@ -199,7 +198,9 @@ cm_status cm_tx_remove_owner(cm_tx *tx, const cm_row *row)
 
 static cm_status note_raise(cm_tx *tx, const cm_camera_key *key, uint64_t min_epoch)
 {
+    const cm_passed_item item = {.kind = CM_KNOWN_HOME, .key = *key};
     cm_change *change = tx->change;
+    CM_TRY(cm_passed_add(&tx->raised, &item));
     if (change == NULL)
         return CM_OK;
     CM_TRY(cm_store_grow((void **)&change->raised, change->raised_count, sizeof *change->raised));
@@ -210,10 +211,8 @@ static cm_status note_raise(cm_tx *tx, const cm_camera_key *key, uint64_t min_ep
 
 static bool was_raised(const cm_tx *tx, const cm_camera_key *key)
 {
-    for (size_t i = 0; tx->change != NULL && i < tx->change->raised_count; i++)
-        if (cm_camera_key_equal(&tx->change->raised[i].camera, key))
-            return true;
-    return false;
+    const cm_passed_item item = {.kind = CM_KNOWN_HOME, .key = *key};
+    return cm_passed_has(&tx->raised, &item);
 }
 
 cm_status cm_tx_note_gone(cm_tx *tx, const cm_camera_key *key)

@@ -17,6 +17,7 @@
 #include "store/guest_links.h"
 #include "store/invitations.h"
 #include "store/known.h"
+#include "store/passed.h"
 #include "store/sqlite/row.h"
 #include "store/store.h"
 #include "store/zones.h"
@@ -60,12 +61,6 @@ typedef enum cm_tx_kind { CM_TX_READ, CM_TX_WRITE } cm_tx_kind;
 
 enum { CM_TX_OWNERS_MAX = 256 };
 
-/* A home or account whose generation this transaction raised. */
-typedef struct cm_tx_bumped {
-    cm_known_kind kind;
-    char id[CM_ID_SIZE];
-} cm_tx_bumped;
-
 typedef struct cm_tx {
     cm_store *store;
     cm_db *db;
@@ -86,8 +81,8 @@ typedef struct cm_tx {
     /* The account looked at last, while nothing is written: it vouches for its sessions. */
     bool has_account;
     cm_row account;
-    cm_tx_bumped *bumped;
-    size_t bumped_count;
+    cm_passed bumped;  /* homes and accounts whose generation this transaction raised */
+    cm_passed raised;  /* cameras whose epoch it did */
     cm_change *change; /* of the caller, filled on the way; NULL without */
     const char *cause; /* of CM_FOREIGN: static */
 } cm_tx;
@@ -138,6 +133,7 @@ cm_status cm_tx_membership(cm_tx *tx, const cm_home_id *home, const cm_account_i
 cm_status cm_tx_bump_again(cm_tx *tx);
 cm_status cm_tx_bump_home(cm_tx *tx, const cm_home_id *home);
 cm_status cm_tx_bump_account(cm_tx *tx, const cm_account_id *account);
+bool cm_tx_was_bumped(const cm_tx *tx, cm_known_kind kind, const char id[CM_ID_SIZE]);
 /* Inserting one, and taking one out for ever: the digest over all generations follows. */
 cm_status cm_tx_add_owner(cm_tx *tx, cm_row *row);
 cm_status cm_tx_remove_owner(cm_tx *tx, const cm_row *row);

@@ -81,10 +81,11 @@ void cm_store_follow(cm_store *store, void (*on_taken)(void *owner, const cm_cha
 static void remember(const cm_tx *tx)
 {
     const cm_store *store = tx->store;
-    for (size_t i = 0; i < tx->bumped_count; i++)
-        if (cm_known_raise(store->known, tx->bumped[i].kind, tx->bumped[i].id, tx->generation) !=
-            CM_OK)
+    for (size_t i = 0; i < tx->bumped.count; i++) {
+        const cm_passed_item *item = &tx->bumped.items[i];
+        if (cm_known_raise(store->known, item->kind, item->key.home.text, tx->generation) != CM_OK)
             cm_log(CM_LOG_ERROR, "store", "event=generation-not-remembered cause=memory");
+    }
     if (tx->has_risen)
         cm_known_raise_generation(store->known, tx->generation);
 }
@@ -132,7 +133,8 @@ void cm_tx_end(cm_tx *tx)
     }
     if (tx->change != NULL)
         cm_change_clear(tx->change);
-    free(tx->bumped);
+    cm_passed_clear(&tx->bumped);
+    cm_passed_clear(&tx->raised);
     cm_secret_clear(&tx->home_key);
     if (tx->lock != NULL)
         pthread_mutex_unlock(tx->lock);
@@ -320,7 +322,7 @@ cm_status cm_tx_insert(cm_tx *tx, cm_row *row)
 /* The form that the row had until now was vouched for by the bump. */
 static void note_taken(cm_tx *tx, const cm_table *table)
 {
-    if (tx->bumped_count > 0 && (table->scope == CM_SCOPE_HOME || table->scope == CM_SCOPE_ACCOUNT))
+    if (tx->bumped.count > 0 && (table->scope == CM_SCOPE_HOME || table->scope == CM_SCOPE_ACCOUNT))
         tx->has_taken = true;
 }
 
