@@ -169,6 +169,9 @@ static cm_status verify_owner(cm_tx *tx, const cm_row *row)
     CM_TRY(status);
     if (tx->has_risen && (generation == tx->generation || generation == tx->passing_generation))
         return CM_OK; /* ours, and not committed yet */
+    /* As it was before this transaction: the digest has taken leave of that form. */
+    if (cm_tx_was_bumped(tx, kind_of(row->table), id))
+        return cm_tx_refuse(tx, row->table, "stale");
     return cm_known_raise(tx->store->known, kind_of(row->table), id, generation);
 }
 
