@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Who publishes (WHIP) and loses the right, with every message to him lost: nobody tells his session
 that it is over, so it stays, connected, and goes on sending. From the commit on nothing that it
-sends, pictures or sound, gets into the camera: the lease is looked at before each unit.
+sends, pictures or sound, gets into the camera: the lease is looked at before each unit. By a token
+that is revoked, and by everyone being logged out. A home that is held off has no camera at work:
+his session ends with it, whatever is lost.
 
     whip_cut.py BUILD
 
@@ -16,10 +18,11 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 import _server  # noqa: E402  (its folder is not a package)
-from _server import Program, Server, check, command, finish, until  # noqa: E402
+from _server import CUT_S, Program, Server, check, command, finish, until  # noqa: E402
 
 _server.BINARY = os.path.join(os.path.abspath(sys.argv[1]), "casement")
 PUBLISHER = os.path.join(os.path.dirname(os.path.abspath(_server.__file__)), "_webrtc_publisher.py")
+PASSWORD = "correct horse battery"
 HOOK = "grants.drop.viewer"
 # Of a million messages in a row the second comes through: his lease, once he has asked again.
 RATE = "999999/1000000"
@@ -49,30 +52,64 @@ def goes_on_for_nothing(server):
     return until(is_so)
 
 
-def main():
-    os.environ["CASEMENT_FAULTS"] = f"{HOOK}={RATE}"
+def token_revoked(server, owner, _):
+    listed = server.ask("GET", "/api/v1/tokens?home=verdi", cookie=owner).json["tokens"]
+    return server.ask("DELETE", f"/api/v1/tokens/{listed[0]['id']}?home=verdi", cookie=owner)
+
+
+def home_held_off(server, _, olga):
+    return server.ask("PUT", "/api/v1/homes/verdi/suspension", {"why": "a rehearsal"}, cookie=olga)
+
+
+def everyone_logged_out(server, owner, _):
+    return server.ask("POST", "/api/v1/everyone/log-out?home=verdi", {"programs": False}, cookie=owner)
+
+
+def goes_on(name, server, publisher):
+    check(f"{name}: he goes on sending, and nothing of it gets in", goes_on_for_nothing(server), publisher.output)
+    check(f"{name}: though nobody told his session", metric(server, "rtc_sessions") == 1 and
+          "transport closed" not in publisher.output, publisher.output)
+
+
+def ends(name, server, publisher):
+    check(f"{name}: his session ends", until(lambda: metric(server, "rtc_sessions") == 0, CUT_S) and publisher.told("transport closed", 60),
+          publisher.output)
+    check(f"{name}: and no other picture gets in", until(lambda: is_still(server)), publisher.output)
+
+
+def is_still(server):
+    sealed = metric(server, "frames_in_total")
+    time.sleep(GRACE_S + 1.2)
+    return metric(server, "frames_in_total") == sealed
+
+
+def cut(name, is_program, take, then):
+    """By a program's token, or from a browser that is signed in."""
     server = Server({"homes": [{"id": "verdi", "name": "Casa Verdi", "cameras": [{"id": "phone", "whip": True}],
-                                "accounts": [{"name": "anna", "role": "owner", "password_file": "pw"}]}]},
-                    {"pw": "correct horse battery"})
-    owner = server.sign_in("anna", "correct horse battery")
-    token = command(server, "token", "create", "--home", "verdi", "--account", "anna", "--camera", "phone",
-                    "--rights", "publish", "--days", "1").stdout.strip()
-    publisher = Program("/usr/bin/python3", PUBLISHER, server.origin + "/api/v1/cameras/phone/whip", token, "77",
-                        "sound", "no-delete")
-    check("he publishes: pictures and sound are sealed", publisher.told("state connected", 60) and
+                                "accounts": [{"name": "anna", "role": "owner", "password_file": "pw"}]}],
+                     "operators": [{"name": "olga", "password_file": "pw"}]}, {"pw": PASSWORD})
+    owner, olga = server.sign_in("anna", PASSWORD), server.sign_in("olga", PASSWORD)
+    by = command(server, "token", "create", "--home", "verdi", "--account", "anna", "--camera", "phone", "--rights", "publish",
+                 "--days", "1").stdout.strip() if is_program else server.sign_in("anna", PASSWORD)
+    publisher = Program("/usr/bin/python3", PUBLISHER, server.origin + "/api/v1/cameras/phone/whip?home=verdi", by, "77", "sound", "no-delete")
+    check(f"{name}: he publishes: pictures and sound are sealed", publisher.told("state connected", 60) and
           rises(server, "frames_in_total", 60), publisher.output + publisher.log[-500:] + server.log[-800:])
 
-    listed = server.ask("GET", "/api/v1/tokens?home=verdi", cookie=owner).json["tokens"]
-    taken = server.ask("DELETE", f"/api/v1/tokens/{listed[0]['id']}?home=verdi", cookie=owner)
-    check("his token is revoked", len(listed) == 1 and taken.status == 204, f"{listed} {taken}")
-    check("he goes on sending, and nothing of it gets in", goes_on_for_nothing(server), publisher.output)
-    check("though nobody told his session", metric(server, "rtc_sessions") == 1 and
-          "transport closed" not in publisher.output, publisher.output)
+    taken = take(server, owner, olga)
+    check(f"{name}: it is done", taken.status in (200, 204), taken)
+    then(name, server, publisher)
     lost = metric(server, f'faults_total{{fault="{HOOK}"}}')
-    check("as the messages were lost", lost > 1, lost)
+    check(f"{name}: as the messages were lost", lost > 1, lost)
     publisher.end()
-    check("the server ends in order", server.end() == 0, server.log[-1500:])
+    check(f"{name}: the server ends in order", server.end() == 0, server.log[-1500:])
     server.remove()
+
+
+def main():
+    os.environ["CASEMENT_FAULTS"] = f"{HOOK}={RATE}"
+    cut("token revoked", True, token_revoked, goes_on)
+    cut("home held off", True, home_held_off, ends)
+    cut("everyone logged out", False, everyone_logged_out, goes_on)
     return finish()
 
 
