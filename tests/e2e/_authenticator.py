@@ -1,10 +1,12 @@
 """A security key in software: makes passkeys and signs with them, as a browser would hand it on.
-What it says can be bent, to see that the server notices."""
+What it says can be bent, to see that the server notices. And an authenticator app (RFC 6238)."""
 
 import base64
 import hashlib
+import hmac
 import json
 import os
+import struct
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
@@ -83,3 +85,17 @@ def client_data(kind, challenge, page, bent):
     said = {"type": bent.get("type", kind), "challenge": bent.get("challenge", challenge),
             "origin": bent.get("origin", page), "crossOrigin": bent.get("crossOrigin", False)}
     return json.dumps(said, separators=(",", ":")).encode()
+
+
+class App:
+    """What a phone does with the secret."""
+
+    STEP_S = 30
+
+    def __init__(self, secret):
+        self.key = base64.b32decode(secret)
+
+    def code(self, seconds):
+        mac = hmac.new(self.key, struct.pack(">Q", int(seconds) // self.STEP_S), hashlib.sha1).digest()
+        at = mac[-1] & 15
+        return f"{(struct.unpack('>I', mac[at:at + 4])[0] & 0x7fffffff) % 1_000_000:06d}"
