@@ -17,6 +17,7 @@ from _server import CUT_S, PATIENCE_S, Cameras, Program, Server, check, command,
 HERE = os.path.dirname(os.path.abspath(__file__))
 SYSTEM_PYTHON = "/usr/bin/python3"  # Debian's: the packages of Debian's are its own
 WIDTH = 640
+PASSWORD = "correct horse battery"
 
 
 class Publisher(Program):
@@ -231,6 +232,52 @@ def its_ends(server, owner, tokens):
     later.end()
 
 
+def cut(server, publisher):
+    """Its session ended, and it was told."""
+    return bool(publisher.says(r"transport closed")) and until(lambda: metric(server, "rtc_sessions") == 0, CUT_S)
+
+
+def the_home_is_held_off(server, owner, olga, token):
+    publisher = Publisher(server, "phone", token, 88)
+    is_in(server, owner, "live")
+    held_off = server.ask("PUT", "/api/v1/homes/verdi/suspension", {"why": "a rehearsal"}, cookie=olga)
+    check("who publishes is cut when his home is held off", held_off.status == 204 and cut(server, publisher), f"{held_off} {publisher.output}")
+    publisher.end()
+    again = Publisher(server, "phone", token, 89)
+    check("and does not come again", again.says("refused 403 home-suspended"), again.output + again.log)
+    again.end()
+    server.ask("DELETE", "/api/v1/homes/verdi/suspension", cookie=olga)
+    check("when it is held off no more, the camera waits for pictures", is_in(server, owner, "off"), camera_of(server, owner))
+
+
+def everyone_is_logged_out(server, owner, token):
+    """The owner's cookie since."""
+    def log_out(programs):
+        answer = server.ask("POST", "/api/v1/everyone/log-out?home=verdi", {"programs": programs}, cookie=owner)
+        return answer, (answer.headers["Set-Cookie"] or "").split(";")[0]
+    browser = Publisher(server, "phone", server.sign_in("anna", PASSWORD), 90)
+    check("from a browser that is signed in", is_in(server, owner, "live"), browser.output + browser.log[-500:])
+    answer, owner = log_out(False)
+    check("who publishes is cut when everyone is logged out", answer.status == 200 and cut(server, browser), f"{answer} {browser.output}")
+    check("and the camera says so", is_in(server, owner, "off", "not_allowed"), camera_of(server, owner))
+    browser.end()
+    program = Publisher(server, "phone", token, 91)
+    check("a program publishes", is_in(server, owner, "live"), program.output + program.log[-500:])
+    answer, owner = log_out(False)
+    check("it goes on when only people are logged out", answer.status == 200 and
+          record_of(server, owner, 91), f"{answer} {program.output}")
+    answer, owner = log_out(True)
+    check("and is cut with the programs", answer.status == 200 and cut(server, program), f"{answer} {program.output}")
+    program.end()
+    return owner
+
+
+def record_of(server, owner, number):
+    """Pictures of that publisher come, more than the camera had kept."""
+    codes, _ = decode(record(server, "/api/v1/cameras/phone/live.mp4?home=verdi", 60, cookie=owner), WIDTH)
+    return len(codes) >= 60 and {code and code[0] for code in codes} == {number}
+
+
 def a_lost_one_is_told_of(server, owner, token):
     publisher = Publisher(server, "phone", token, 85)
     is_in(server, owner, "live")
@@ -245,9 +292,9 @@ def main():
     server = Server({"homes": [{"id": "verdi", "name": "Casa Verdi", "allow": ["127.0.0.0/8"], "cameras": rows,
                                 "accounts": [{"name": "anna", "role": "owner", "password_file": "pw"},
                                              {"name": "bruno", "role": "adult", "password_file": "pw",
-                                              "cameras": ["phone"]}]}]},
-                    {"pw": "correct horse battery"})
-    owner = server.sign_in("anna", "correct horse battery")
+                                              "cameras": ["phone"]}]}],
+                     "operators": [{"name": "olga", "password_file": "pw"}]}, {"pw": PASSWORD})
+    owner = server.sign_in("anna", PASSWORD)
     tokens = {name: token_of(server, account, camera, rights) for name, account, camera, rights in
               (("publish", "anna", "phone", "publish"), ("other", "anna", "phone", "publish"),
                ("view", "anna", "phone", "view"), ("door", "anna", "door", "publish"),
@@ -263,6 +310,8 @@ def main():
     viewer.end()
     spoilt_packets_harm_nobody(server, owner, tokens["publish"], {"phone": tokens["view"], "door": tokens["see-door"]})
     its_ends(server, owner, tokens)
+    the_home_is_held_off(server, owner, server.sign_in("olga", PASSWORD), token_of(server, "anna", "phone", "publish"))
+    owner = everyone_is_logged_out(server, owner, token_of(server, "anna", "phone", "publish"))
     fresh = token_of(server, "anna", "phone", "publish")
     a_lost_one_is_told_of(server, owner, fresh)
     last = Publisher(server, "phone", fresh, 86)
