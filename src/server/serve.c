@@ -268,14 +268,34 @@ static cm_status open_media(cm_station *station)
     return status;
 }
 
+/* Port 0 is one that the kernel chooses, for the first loop; the others share it. */
+static cm_address shared_address(const cm_station *station, const cm_address *wanted,
+                                 cm_address (*of_first)(const cm_station *first, size_t listener),
+                                 size_t listener)
+{
+    const cm_station *first = &station->server->stations[0];
+    return station == first || wanted->port != 0 ? *wanted : of_first(first, listener);
+}
+
+static cm_address http_address(const cm_station *station, size_t listener)
+{
+    return cm_http_server_address(station->http, listener);
+}
+
+static cm_address rtsp_address(const cm_station *station, size_t listener)
+{
+    return cm_rtsp_server_address(station->rtsp, listener);
+}
+
 static cm_status listen_on(cm_station *station)
 {
     const cm_config *config = station->server->config;
     cm_http_config http = {.is_shared = station->server->count > 1,
                            .handler = cm_api_handler(station->api)};
-    http.listeners[http.listener_count++] = (cm_http_listener_config){.address = config->http};
-    http.listeners[http.listener_count++] =
-        (cm_http_listener_config){.address = config->https, .tls = station->tls};
+    http.listeners[http.listener_count++] = (cm_http_listener_config){
+        .address = shared_address(station, &config->http, http_address, 0)};
+    http.listeners[http.listener_count++] = (cm_http_listener_config){
+        .address = shared_address(station, &config->https, http_address, 1), .tls = station->tls};
     for (size_t i = 0; i < config->trusted_proxy_count && i < CM_HTTP_PROXIES_MAX; i++)
         http.proxies[http.proxy_count++] = config->trusted_proxies[i];
     http.limits.connections_max = 4096;
@@ -293,12 +313,17 @@ static cm_status listen_for_rtsp(cm_station *station)
                            .is_shared = station->server->count > 1,
                            .events = cm_api_rtsp_events(),
                            .owner = station->api};
-    if (config->rtsp.is_set)
+    size_t next = 0;
+    if (config->rtsp.is_set) {
         rtsp.listeners[rtsp.listener_count++] = (cm_rtsp_listener_config){
-            .address = config->rtsp.address, .is_plain_allowed = config->is_plain_rtsp_allowed};
-    if (config->rtsps.is_set)
-        rtsp.listeners[rtsp.listener_count++] =
-            (cm_rtsp_listener_config){.address = config->rtsps.address, .tls = station->tls};
+            .address = shared_address(station, &config->rtsp.address, rtsp_address, next++),
+            .is_plain_allowed = config->is_plain_rtsp_allowed};
+    }
+    if (config->rtsps.is_set) {
+        rtsp.listeners[rtsp.listener_count++] = (cm_rtsp_listener_config){
+            .address = shared_address(station, &config->rtsps.address, rtsp_address, next),
+            .tls = station->tls};
+    }
     if (rtsp.listener_count == 0)
         return CM_OK;
     CM_TRY(cm_rtsp_server_create(&rtsp, &station->rtsp));
