@@ -8,14 +8,14 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } fro
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { HERE, ROOT } from './helper.mjs';
+import { HERE, PATIENCE_MS, ROOT, until } from './helper.mjs';
 
 const BINARY = join(ROOT, 'build', 'release', 'casement');
 const SCENES = join(ROOT, 'build', 'scenes'); // encoding them takes seconds: kept between runs
 const START_MS = 300_000; // the first start encodes the demo's scenes
 const STOP_MS = 60_000;
 
-/* Below those that the kernel gives to others by itself, so that it is still free a moment later. */
+/* One at which nobody is: below those that the kernel gives to others, and it gives all servers here theirs. */
 export async function freePort() {
   for (;;) {
     const port = 15_000 + Math.floor(Math.random() * 17_000);
@@ -43,9 +43,11 @@ class Program {
     for (;;) {
       const found = pattern.exec(this.output);
       if (found) return found;
-      const isOver = this.process.exitCode !== null;
-      if (isOver || Date.now() > end)
+      const isOver = this.process.exitCode !== null || this.process.signalCode !== null;
+      if (isOver || Date.now() > end) {
+        await this.stop();
         assert.fail(`${this.process.spawnargs.join(' ')} ${isOver ? 'ended' : 'is silent'}:\n${this.output}${this.log}`);
+      }
       await new Promise((done) => setTimeout(done, 50));
     }
   }
@@ -71,18 +73,19 @@ export async function startServer({ isDemo = false, config = {}, secrets = {}, i
   const data = join(place, 'data');
   mkdirSync(data, { mode: 0o700 });
   if (isDemo && existsSync(SCENES)) cpSync(SCENES, join(data, 'scenes'), { recursive: true });
-  const [http, https] = [await freePort(), await freePort()];
   for (const [name, text] of Object.entries(secrets)) writeFileSync(join(place, name), `${text}\n`, { mode: 0o600 });
-  const listen = { http: `127.0.0.1:${http}`, https: `127.0.0.1:${https}`, media: "127.0.0.1:0", ...config.listen };
+  const listen = { http: '127.0.0.1:0', https: '127.0.0.1:0', media: '127.0.0.1:0', ...config.listen };
   writeFileSync(join(place, 'casement.yaml'), JSON.stringify({ ...config, listen }));
   const words = [...inside, BINARY, 'serve', '-c', join(place, 'casement.yaml'), '--data', data, ...(isDemo ? ['--demo'] : [])];
   const program = new Program(words[0], words.slice(1));
-  await program.told(/From other devices/);
+  const [, https] = await program.told(/From other devices: +https:\/\/([\d.:]+)/);
+  const [, http] = await program.told(/http:\/\/(127\.0\.0\.1:\d+)\//);
+  await program.told(/(?:[0-9A-F]{2}:){31}[0-9A-F]{2}/);
   return {
-    plain: `http://127.0.0.1:${http}`,
-    tls: `https://${listen.https}`,
+    plain: `http://${http}`,
+    tls: `https://${https}`,
     link: /http:\S+#setup=\S+/.exec(program.output)?.[0] ?? null,
-    fingerprint: (/[0-9A-F]{2}(:[0-9A-F]{2}){31}/.exec(program.output) ?? [''])[0],
+    fingerprint: /(?:[0-9A-F]{2}:){31}[0-9A-F]{2}/.exec(program.output)[0],
     get log() { return program.log; },
     async stop() {
       const status = await program.stop();
@@ -147,6 +150,23 @@ function readCodes(elements) {
     if (bits(cells, 0, 8) !== 0xa6 || bits(cells, 72, 8) !== 0x59 || bits(cells, 56, 16) !== crc(cells.slice(8, 56))) return null;
     return { camera: bits(cells, 8, 16), counter: bits(cells, 24, 32) };
   });
+}
+
+export const liveTiles = (page) => page.locator('.tile[data-state="live"]').count();
+export const isByWebrtc = (page, selector) => page.locator(selector).evaluateAll((videos) => videos.map((video) => video.srcObject !== null));
+
+/* So many tiles play, all by WebRTC. A machine that is too busy to connect within what the app allows has chosen another way,
+ * which the page keeps for minutes, and by which not all may play at once: then it is loaded anew. How often it was. */
+export async function byWebrtc(page, count) {
+  const isSettled = () => page.locator('.tile').evaluateAll((tiles, wanted) =>
+    tiles.length === wanted && tiles.every((tile) => ['live', 'stills'].includes(tile.dataset.state)), count);
+  for (let attempt = 0; ; attempt++) {
+    await until(isSettled, `${count} tiles that play`, 2 * PATIENCE_MS);
+    const ways = await isByWebrtc(page, '.tile[data-state=live] video:not([hidden])');
+    if (ways.length === count && ways.every((one) => one)) return attempt;
+    assert.ok(attempt < 4, `${ways}`);
+    await page.reload();
+  }
 }
 
 export const codesOf = (page, selector) => page.locator(selector).evaluateAll(readCodes);

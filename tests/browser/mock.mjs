@@ -25,14 +25,15 @@ export const FINGERPRINT = Array.from({ length: 32 }, (_, n) => ((n * 37 + 11) %
 
 function certificate(folder) {
   mkdirSync(folder, { recursive: true });
-  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-  if (!existsSync(cert)) {
+  const both = join(folder, 'key-and-cert.pem'); // in one: two test files may make it at once
+  if (!existsSync(both)) {
+    const part = `${both}.${process.pid}`;
     execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '30',
-      '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-keyout', `${key}.${process.pid}`, '-out', `${cert}.${process.pid}`], { stdio: 'ignore' });
-    renameSync(`${key}.${process.pid}`, key);
-    renameSync(`${cert}.${process.pid}`, cert);
+      '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-keyout', part, '-out', part], { stdio: 'ignore' });
+    renameSync(part, both);
   }
-  return { key: readFileSync(key), cert: readFileSync(cert) };
+  const pem = readFileSync(both);
+  return { key: pem, cert: pem };
 }
 
 class Refusal extends Error {

@@ -36,7 +36,7 @@ def check(name, is_good, seen=""):
 
 
 def free_port():
-    """Below those that the kernel gives to others by itself, so that it is still free a moment later."""
+    """One at which nobody is: below those that the kernel gives to others, and it gives all servers here theirs."""
     while True:
         port = random.randrange(15000, 32000)
         with socket.socket() as s:
@@ -137,21 +137,22 @@ class Server(Program):
     def __init__(self, config, secrets=None, place=None, data=None, options=()):
         self.place = place or tempfile.mkdtemp(prefix="casement-server-")
         self.data = data or os.path.join(self.place, "data")
-        self.port, self.tls_port = free_port(), free_port()
-        self.origin = f"http://127.0.0.1:{self.port}"
         self.yaml = os.path.join(self.place, "casement.yaml")
         self.unstored, self.odd_problems, self.opened = [], [], []
         self.names = {}  # who signed in, by his cookie
         for name, text in (secrets or {}).items():
             with open(os.path.join(self.place, name), "w", encoding="utf-8") as file:
                 file.write(text + "\n")
-        listen = {"http": f"127.0.0.1:{self.port}", "https": f"127.0.0.1:{self.tls_port}", "media": "127.0.0.1:0"}
+        listen = {"http": "127.0.0.1:0", "https": "127.0.0.1:0", "media": "127.0.0.1:0"}
         with open(self.yaml, "w", encoding="utf-8") as file:
             json.dump({**config, "listen": {**listen, **config.get("listen", {})}}, file)
         super().__init__(BINARY, "serve", "-c", self.yaml, "--data", self.data, *options)
-        if not self.told("From other devices|On this machine"):
+        https = self.told(r"From other devices: +https://\S+:(\d+)/")
+        http = self.told(r"http://127\.0\.0\.1:(\d+)/")
+        if not http or not https:
             sys.exit("the server did not start: " + self.output + self.log)
-        self.told("other devices")
+        self.port, self.tls_port = int(http[1]), int(https[1])
+        self.origin = f"http://127.0.0.1:{self.port}"
 
     @property
     def setup_token(self):

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-from _server import CUT_S, PATIENCE_S, Cameras, Program, Recording, Server, check, command, decode, finish, free_port, record, until
+from _server import CUT_S, PATIENCE_S, Cameras, Program, Recording, Server, check, command, decode, finish, record, until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SYSTEM_PYTHON = "/usr/bin/python3"  # Debian's: the packages of Debian's are its own
@@ -263,7 +263,7 @@ def main():
     cameras = Cameras(2, "--main-codec", "h265", "--sound", "aac")
     rows = [{"id": name, "main": cameras.url(n), "sub": cameras.url(n, "sub"), "keep": "always"} for n, name in ((1, "door"), (2, "gate"))]
     # Two loops share the ports; cameras live on either.
-    server = Server({"rtsp": {"listen": f"127.0.0.1:{free_port()}", "listen_tls": f"127.0.0.1:{free_port()}"}, "loops": 2,
+    server = Server({"rtsp": {"listen": "127.0.0.1:0", "listen_tls": "127.0.0.1:0"}, "loops": 2,
                      "homes": [{"id": "verdi", "name": "Casa Verdi", "allow": ["127.0.0.0/8"], "cameras": rows,
                                 "accounts": [{"name": "anna", "role": "owner", "password_file": "pw"}]}]}, {"pw": PASSWORD})
     anna = server.sign_in("anna", PASSWORD)

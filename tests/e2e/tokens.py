@@ -3,27 +3,27 @@
 
 import sys
 
-from _server import Cameras, Server, check, finish, free_port, record, until
+from _server import Cameras, Server, check, finish, record, until
 
 PASSWORDS = {name: f"{name} looks out of the window" for name in ("anna", "bruno", "carla", "olga")}
 MEMBERS = {"id", "account", "camera", "rights", "created", "expires", "last_used"}
 
 
-def houses(cameras, rtsp):
+def houses(cameras):
     camera = {"id": "door", "name": "Door", "main": cameras.url(1), "sub": cameras.url(1, "sub")}
 
     def owned(home, name, *more):
         people = [{"name": name, "role": "owner", "password_file": f"{name}.pw"}, *more]
         return {"id": home, "name": home, "allow": ["127.0.0.1/32"], "cameras": [camera], "accounts": people}
-    return {"rtsp": {"listen": f"127.0.0.1:{rtsp}"},
+    return {"rtsp": {"listen": "127.0.0.1:0"},
             "homes": [owned("verdi", "anna", {"name": "bruno", "role": "adult", "password_file": "bruno.pw"}), owned("neri", "carla")],
             "operators": [{"name": "olga", "password_file": "olga.pw"}]}
 
 
 class World:
     def __init__(self, cameras):
-        self.rtsp = free_port()
-        self.server = Server(houses(cameras, self.rtsp), {f"{name}.pw": password for name, password in PASSWORDS.items()})
+        self.server = Server(houses(cameras), {f"{name}.pw": password for name, password in PASSWORDS.items()})
+        self.rtsp = int(self.server.told(r"rtsp://127\.0\.0\.1:(\d+)/HOME")[1])
         self.cookies = {name: self.server.sign_in(name, password) for name, password in PASSWORDS.items()}
 
     def ask(self, who, method, path, body=None):
