@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { en, openBrowser, openPage, signIn, until, WEB } from './helper.mjs';
+import { counts, en, openBrowser, openPage, signIn, until, WEB } from './helper.mjs';
 import { codesOf, startCameras, startServer } from './_real.mjs';
 
 const ANNA = { name: 'Anna', password: 'a lamp in the window' };
@@ -51,14 +51,16 @@ async function codecOf(bytes) {
   return new Mp4Splitter().push(bytes)[0].codec;
 }
 
+const isItsOwn = (page, selector) => until(async () => (await codesOf(page, selector))[0]?.camera === 1, 'a picture of the camera');
+
 const words = (text) => new RegExp(text.replace(/[.?()]/g, '\\$&'));
 
 describe('H.265', () => {
   test('on the wall the small stream plays, which is H.264', async () => {
     const page = await openPage(browser, {});
     await signIn(page, server.plain, ANNA);
-    await until(async () => await page.locator('.tile[data-state="live"]').count() === 1, 'a live tile');
-    assert.equal((await codesOf(page, '.tile video'))[0]?.camera, 1);
+    await counts(page.locator('.tile[data-state="live"]'), 1, 'a live tile');
+    await isItsOwn(page, '.tile video');
   });
 
   test('the player reads the codec out of the boxes as the server tells it', async () => {
@@ -82,17 +84,17 @@ describe('H.265', () => {
     const canPlay = await page.evaluate(() => MediaSource.isTypeSupported('video/mp4; codecs="hvc1.1.6.L93.90"'));
     await page.locator('.tile').first().click();
     if (canPlay) { // a Chromium with a decoder: then it plays
-      await until(async () => await page.locator('.stage[data-state="live"]').count() === 1, 'it plays');
+      await counts(page.locator('.stage[data-state="live"]'), 1, 'it to play');
       return;
     }
     const said = en['camera.cannotPlay'].replace('{codec}', 'H.265');
     await page.getByText(said).waitFor();
-    await until(async () => (await codesOf(page, 'main .picture img'))[0]?.camera === 1, 'a still of the camera');
+    await isItsOwn(page, 'main .picture img');
     await page.getByRole('button', { name: en['camera.details'] }).click();
     await until(async () => words(en['details.why.codec']).test(await page.locator('dl.facts').innerText()), 'why not WebRTC');
     await page.getByRole('button', { name: en['camera.playSub'] }).click();
-    await until(async () => await page.locator('.stage[data-state="live"]').count() === 1, 'the small one is live');
-    assert.equal(await page.getByText(said).count(), 0);
-    assert.equal((await codesOf(page, 'main video'))[0]?.camera, 1);
+    await counts(page.locator('.stage[data-state="live"]'), 1, 'the small one to be live');
+    await counts(page.getByText(said), 0, 'nothing more to be said');
+    await isItsOwn(page, 'main video');
   });
 });

@@ -167,6 +167,22 @@ export async function until(check, what, ms = PATIENCE_MS) {
   }
 }
 
+/* For page.route(): the answer takes its time. */
+export async function late(route) {
+  await new Promise((done) => setTimeout(done, 700));
+  await route.continue();
+}
+
+/* So many of them, at last. */
+export const counts = (locator, wanted, what) =>
+  until(async () => await locator.count() === wanted, what ?? (() => `${wanted} of ${locator}`));
+
+/* It has the focus, which what comes to the page gets a moment after it is seen. */
+export const hasFocus = (locator) => until(() => locator.evaluate((element) => element === document.activeElement), () => `the focus on ${locator}`);
+
+/* A switch of the browser's, or of ours, once it stands so. */
+export const isTicked = (locator, wanted = true) => until(async () => await locator.isChecked() === wanted, () => `${locator} to be ${wanted}`);
+
 export const waitForState = (page, name, state, ms = PATIENCE_MS) =>
   until(async () => (await tile(page, name).getAttribute('data-state').catch(() => null)) === state, `${name} to be ${state}`, ms);
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { en, hold, isReal, openBrowser, openServer, openSignedIn, until } from './helper.mjs';
+import { counts, en, hold, isReal, openBrowser, openServer, openSignedIn } from './helper.mjs';
 
 const text = (key, values) => en[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
@@ -66,7 +66,7 @@ describe('one home', { skip: isReal }, () => {
     assert.match(receipt, /"destroyed": true/);
     await press(page, 'do.done');
     await page.getByRole('link', { name: en['nav.home'] }).waitFor();
-    await until(async () => await page.locator('.nav-home').count() === 0, 'one home to be left');
+    await counts(page.locator('.nav-home'), 0, 'one home to be left');
     assert.deepEqual(page.faults, []);
   });
 

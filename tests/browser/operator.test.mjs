@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { en, hold, isReal, openBrowser, openServer, openSignedIn, until } from './helper.mjs';
+import { counts, en, hold, isReal, openBrowser, openServer, openSignedIn } from './helper.mjs';
 
 describe('an operator', { skip: isReal }, () => {
   let browser;
@@ -49,7 +49,7 @@ describe('an operator', { skip: isReal }, () => {
     await anna.getByText(en['held.title']).waitFor();
     await row(olga).getByRole('button').click();
     await olga.locator('.notice').waitFor();
-    await until(async () => await anna.locator('.tile').count() === 2, 'the pictures to come back', 60_000);
+    await counts(anna.locator('.tile'), 2, 'the pictures to come back');
     assert.deepEqual([...olga.faults, ...anna.faults], []);
   });
 
@@ -58,11 +58,11 @@ describe('an operator', { skip: isReal }, () => {
     const choose = (text) => page.getByLabel(en['import.file'], { exact: true }).setInputFiles({ name: 'homes.csv', mimeType: 'text/csv', buffer: Buffer.from(text) });
     await choose(`home,owner\n${Array.from({ length: 22 }, (_, n) => `wrong ${n},x`).join('\n')}\n`);
     await page.getByText(en['import.faults']).waitFor();
-    assert.equal(await page.locator('.faults li').count(), 21);
+    await counts(page.locator('.faults li'), 21);
     await page.getByText('Line 2, column 1 (home): there is a home of this name').waitFor();
     await choose('home,owner,camera,address\nFlat 1,"Elena",Hall,rtsp://192.168.1.4/main\nFlat 2,Franco,Hall,rtsp://192.168.1.5/main\n');
     await page.getByText('The file is fine: 2 homes, 2 cameras.').waitFor();
-    assert.equal(await page.locator('.faults').count(), 0);
+    await counts(page.locator('.faults'), 0);
     assert.equal(server.mock.world.homes.size, 2, 'nothing is made before the button');
     await page.getByRole('button', { name: en['import.do'] }).click();
     const [saved] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: en['import.save'] }).click()]);

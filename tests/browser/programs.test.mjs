@@ -1,7 +1,7 @@
 /* Tokens of programs, as an owner makes and ends them. casement-test: quick */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { en, hold, isReal, openBrowser, openServer, openSignedIn, until } from './helper.mjs';
+import { counts, en, hold, isReal, openBrowser, openServer, openSignedIn, until } from './helper.mjs';
 
 describe('other programs', { skip: isReal }, () => {
   let browser;
@@ -41,16 +41,15 @@ describe('other programs', { skip: isReal }, () => {
     await page.getByLabel(en['programs.kind.hear'], { exact: false }).check({ force: true });
     await page.getByRole('button', { name: en['programs.do'] }).click();
     await page.getByText(en['programs.once']).waitFor();
-    const told = await page.locator('.link').allTextContents();
-    assert.equal(told.length, 6);
-    const [main, sub, token] = told;
+    await counts(page.locator('.link'), 6);
+    const [main, sub, token] = await page.locator('.link').allTextContents();
     assert.match(token, /^cma_/);
     assert.equal(main, `rtsps://program:${token}@localhost:8322/verdi/front-door`);
     assert.equal(sub, `${main}/sub`);
     assert.deepEqual(tokens().map(({ camera, rights }) => [camera, rights]), [['front-door', ['view', 'listen']], ['garden', ['view', 'listen']]]);
     await page.keyboard.press('Escape');
-    assert.equal(await page.getByText(token).count(), 0, 'the token is told once');
-    assert.equal(await page.locator('.row').filter({ hasText: en['programs.unused'] }).count(), 2);
+    await counts(page.locator('.row').filter({ hasText: en['programs.unused'] }), 2);
+    await counts(page.getByText(token), 0, 'the token is told once');
     assert.deepEqual(page.faults, []);
   });
 
@@ -58,7 +57,7 @@ describe('other programs', { skip: isReal }, () => {
     const off = await open({ port: null, tls_port: null });
     await make(off, 'Garden');
     await off.getByText(en['programs.noRtsp']).waitFor();
-    assert.equal(await off.locator('.link').count(), 1);
+    await counts(off.locator('.link'), 1);
     const plain = await open({ port: 8554, tls_port: null });
     await make(plain, 'Garden');
     assert.match(await plain.locator('.link').first().textContent(), /^rtsp:\/\/program:cma_[^@]+@localhost:8554\/verdi\/garden$/);

@@ -1,7 +1,7 @@
 /* When somebody may see a camera: hours and dates in a sheet, why, and the tile of a camera whose hours have not begun. casement-test: quick */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { en, hold, isReal, noOverflow, openBrowser, openServer, openSignedIn, until, waitForState } from './helper.mjs';
+import { counts, en, hold, isReal, noOverflow, openBrowser, openServer, openSignedIn, until, waitForState } from './helper.mjs';
 
 const text = (key, values = {}) => en[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
@@ -36,7 +36,7 @@ describe('rights with conditions', () => {
     await page.getByLabel(en['rights.to'], { exact: true }).fill('22:00');
     await page.getByLabel(en['rights.notAfter'], { exact: true }).fill('2099-12-24T18:00');
     await page.getByText(en['rights.lessNow']).waitFor();
-    assert.equal(await save.count(), 0, 'less is not saved by a tap');
+    await counts(save, 0, 'less not to be saved by a tap');
     await noOverflow(page, 'rights sheet');
     await hold(page, page.getByRole('button', { name: text('do.hold', { what: en['rights.less'] }) }));
     await until(() => terms(), 'the terms');
@@ -85,6 +85,6 @@ describe('rights with conditions', () => {
     mock.camera('garden').opens = Date.now() + 3 * 86_400_000;
     mock.tellCamera(mock.camera('garden'));
     await waitForState(page, 'Garden', 'not-now');
-    assert.ok(await page.locator('.tile[data-state=not-now] .tile-picture').isHidden(), 'no picture stays');
+    await page.locator('.tile[data-state=not-now] .tile-picture').waitFor({ state: 'hidden' }); // no picture stays
   });
 });

@@ -1,7 +1,7 @@
 /* Where one is signed in, and "Is it still you?", as people use them. casement-test: quick */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { axe, bigTargets, en, hold, isReal, openBrowser, openServer, openSignedIn, PASSWORD, shot, until } from './helper.mjs';
+import { axe, bigTargets, counts, en, hold, isReal, openBrowser, openServer, openSignedIn, PASSWORD, shot, until } from './helper.mjs';
 
 const PHONE = 'phone-of-anna-0123456789ab';
 
@@ -39,7 +39,7 @@ describe('sessions', { skip: isReal }, () => {
     await page.getByRole('link', { name: en['sessions.title'] }).click();
     const phone = page.locator('.row').filter({ hasText: 'Chrome on Android' });
     await phone.getByText('192.168.1.31').waitFor();
-    assert.equal(await page.locator('.row').filter({ hasText: en['sessions.this'] }).count(), 1);
+    await counts(page.locator('.row').filter({ hasText: en['sessions.this'] }), 1);
     await phone.getByRole('button').click();
     await hold(page, page.getByRole('dialog').getByRole('button', { name: en['sessions.end'] }));
     await phone.waitFor({ state: 'detached' });
@@ -107,12 +107,13 @@ describe('sessions', { skip: isReal }, () => {
     }), { times: 1 });
     await page.evaluate(() => { location.hash = '#/sessions'; });
     assert.equal((await asks).status(), 200);
-    await page.waitForTimeout(300);
+    await page.waitForTimeout(300); // what must not happen has had its time
     assert.ok(await page.locator('.nav').isVisible());
     world.sessions.delete(token);
     await page.evaluate(() => { location.hash = '#/settings'; });
+    await page.getByRole('heading', { level: 1, name: en['settings.title'] }).waitFor();
     await page.evaluate(() => { location.hash = '#/sessions'; });
     await page.getByText(en['signin.ended']).waitFor();
-    await until(async () => await page.locator('.nav').count() === 0, 'the door');
+    await counts(page.locator('.nav'), 0, 'the door');
   });
 });

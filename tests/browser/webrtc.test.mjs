@@ -2,8 +2,8 @@
  * done without it, and that the cut ends them. casement-test: quick */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { en, END_MS, openBrowser, openPage, signIn, until } from './helper.mjs';
-import { codesOf, freePort, startCameras, startServer } from './_real.mjs';
+import { counts, en, END_MS, openBrowser, openPage, signIn, until } from './helper.mjs';
+import { byWebrtc, codesOf, freePort, isByWebrtc, liveTiles, startCameras, startServer } from './_real.mjs';
 
 const ANNA = { name: 'Anna', password: 'a lamp in the window' };
 const BRUNO = { name: 'Bruno', password: 'the boat on the lake' };
@@ -40,21 +40,6 @@ const enter = async (who) => {
   await signIn(page, server.plain, who);
   return page;
 };
-const liveTiles = (page) => page.locator('.tile[data-state="live"]').count();
-const isByWebrtc = (page, selector) => page.locator(selector).evaluateAll((videos) => videos.map((video) => video.srcObject !== null));
-
-/* So many tiles play, all by WebRTC. A machine that is too busy to connect within what the app allows has chosen another way,
- * which the page keeps for minutes: then it is loaded anew. */
-async function byWebrtc(page, count) {
-  for (let attempt = 0; ; attempt++) {
-    await until(async () => await liveTiles(page) === count, `${count} live tiles`);
-    const ways = await isByWebrtc(page, '.tile[data-state=live] video:not([hidden])');
-    if (ways.length === count && ways.every((one) => one)) return;
-    assert.ok(attempt < 4, `${ways}`);
-    await page.reload();
-  }
-}
-
 async function openDetails(page) {
   await page.locator('.tile').first().click();
   await page.getByRole('button', { name: en['camera.details'] }).click();
@@ -87,8 +72,7 @@ describe('WebRTC', () => {
     await byWebrtc(page, 2);
     const { path, facts } = await openDetails(page);
     await until(async () => await path.innerText() === text('details.pathWebrtc', { protocol: 'UDP' }), 'WebRTC over UDP');
-    assert.match(await facts.innerText(), new RegExp(en['details.roundTrip']));
-    assert.match(await facts.innerText(), new RegExp(en['details.loss']));
+    for (const fact of ['roundTrip', 'loss']) await facts.getByText(en[`details.${fact}`], { exact: true }).waitFor();
     await moves(page, 'main video', [1]);
   });
 
@@ -106,7 +90,7 @@ describe('WebRTC', () => {
     assert.deepEqual(await isByWebrtc(page, '.tile video'), [false, false]);
     const { path, facts } = await openDetails(page);
     await until(async () => (await path.innerText()).startsWith('MSE'), 'MSE');
-    assert.match(await facts.innerText(), new RegExp(en['details.why.no-path'].slice(0, 30)));
+    await facts.getByText(en['details.why.no-path'].slice(0, 30)).waitFor();
     await moves(page, 'main video', [1]);
   });
 
@@ -168,7 +152,7 @@ describe('WebRTC', () => {
     });
     assert.equal(taken, 204);
     await until(async () => await page.locator('.tile video').count() === 0, 'no video', END_MS);
-    assert.equal(await page.locator('.tile canvas').count(), 0);
+    await counts(page.locator('.tile canvas'), 0, 'no last picture to stay');
   });
 
   test('sessions of a page that is left are ended', async () => {
