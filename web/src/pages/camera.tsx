@@ -229,7 +229,7 @@ function Watching({ viewers, account, camera, home, data }: {
       )}
       {isAsked && <WatchersSheet home={home} camera={camera} data={data} onClose={() => setIsAsked(false)} />}
       {cutting && (
-        <CutSheet home={camera.home} person={cutting} camera={camera} onClose={() => setCutting(null)} onDone={() => undefined} />
+        <CutSheet home={camera.home} person={cutting} camera={camera} onClose={() => setCutting(null)} onDone={async () => undefined} />
       )}
     </section>
   );

@@ -12,7 +12,7 @@ export function CutSheet({ home, person, camera, onClose, onDone }: {
   person: { account: string; name: string };
   camera: Camera;
   onClose(): void;
-  onDone(): void;
+  onDone(): Promise<void>;
 }) {
   const { isBusy, error, run } = useSubmit();
   const [isOwner, setIsOwner] = useState(false);
@@ -37,7 +37,7 @@ export function CutSheet({ home, person, camera, onClose, onDone }: {
       {error !== null && <Alert>{sentenceFor(error)}</Alert>}
       <HoldButton label={t('cut.do')} isBusy={isBusy} onHeld={() => void run(async () => {
         await api.cutView(home, person.account, camera.id);
-        onDone();
+        await onDone();
         onClose();
       })} />
     </Sheet>

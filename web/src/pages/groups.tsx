@@ -6,7 +6,7 @@ import type { Camera, Group, Home, Person, Terms } from '../api/types';
 import { list, t } from '../i18n';
 import type { HomeData } from '../state/home';
 import { useStore } from '../state/store';
-import { Alert, Field, sentenceFor, useSubmit } from '../ui/form';
+import { Alert, Field, sentenceFor, useAsked, useSubmit } from '../ui/form';
 import { Icon } from '../ui/icons';
 import { Page } from '../ui/page';
 import { HoldButton, Sheet } from '../ui/sheet';
@@ -26,7 +26,7 @@ function GroupSheet({ home, group, cameras, onClose, onDone, onRemove }: {
   group: Group | null;
   cameras: Camera[];
   onClose(): void;
-  onDone(): void;
+  onDone(): Promise<void>;
   onRemove?: () => void;
 }) {
   const [name, setName] = useState(group?.name ?? '');
@@ -40,7 +40,7 @@ function GroupSheet({ home, group, cameras, onClose, onDone, onRemove }: {
     void run(async () => {
       if (group) await api.changeGroup(home.id, group.id, { name: name.trim(), cameras: chosen });
       else await api.addGroup(home.id, { name: name.trim(), cameras: chosen });
-      onDone();
+      await onDone();
       onClose();
     });
   };
@@ -76,7 +76,7 @@ function EndSheet({ title, now, label, end, onClose, onDone }: {
   label: string;
   end(): Promise<void>;
   onClose(): void;
-  onDone(): void;
+  onDone(): Promise<void>;
 }) {
   const { isBusy, error, run } = useSubmit();
   return (
@@ -89,17 +89,18 @@ function EndSheet({ title, now, label, end, onClose, onDone }: {
       {error !== null && <Alert>{sentenceFor(error)}</Alert>}
       <HoldButton label={label} isBusy={isBusy} onHeld={() => void run(async () => {
         await end();
-        onDone();
+        await onDone();
         onClose();
       })} />
     </Sheet>
   );
 }
 
-function Members({ home, group, people, onAllow, onCut, onTerms }: {
+function Members({ home, group, people, isBusy, onAllow, onCut, onTerms }: {
   home: Home;
   group: Group;
   people: Person[];
+  isBusy: boolean;
   onAllow(person: Person): void;
   onCut(person: Person): void;
   onTerms(person: Person): void;
@@ -112,7 +113,7 @@ function Members({ home, group, people, onAllow, onCut, onTerms }: {
         return (
           <li key={person.account}>
             <span>{person.name}</span>
-            <button type="button" role="switch" aria-checked={terms !== undefined} class="switch" aria-label={label}
+            <button type="button" role="switch" aria-checked={terms !== undefined} aria-disabled={isBusy} class="switch" aria-label={label}
               onClick={() => (terms ? onCut(person) : onAllow(person))}>
               <Icon name="eye" size={18} />
               <span class="switch-track" aria-hidden="true"><span class="switch-knob" /></span>
@@ -134,12 +135,11 @@ type Open = { kind: 'new' } | { kind: 'edit' | 'remove'; group: string } | { kin
 
 export function Groups({ data, home }: { data: HomeData; home: Home }) {
   const cameras = useStore(data.cameras) ?? [];
-  const [groups, setGroups] = useState<Group[] | null>(null);
   const [people, setPeople] = useState<Person[]>([]);
   const [open, setOpen] = useState<Open>(null);
-  const { error, setError, run } = useSubmit();
-  const load = () => void api.groups(home.id).then(setGroups, setError);
-  useEffect(load, [home.id]);
+  const { isBusy, error, setError, run } = useSubmit();
+  const [groups, load] = useAsked<Group[]>(() => api.groups(home.id), setError);
+  useEffect(() => void load(), [home.id]);
   useEffect(() => void api.people(home.id).then(setPeople, setError), [home.id]);
   const close = () => setOpen(null);
   const others = people.filter((person) => person.role !== 'owner');
@@ -148,7 +148,7 @@ export function Groups({ data, home }: { data: HomeData; home: Home }) {
   const terms = group && person && termsOf(group, person);
   const allow = (one: Group, who: Person) => void run(async () => {
     await api.setGroupTerms(home.id, who.account, one.id, { rights: ['view'] });
-    load();
+    await load();
   });
   return (
     <Page title={t('groups.title')} about={t('groups.intro')} back={`#/people/${encodeURIComponent(home.id)}`} tools={
@@ -167,7 +167,7 @@ export function Groups({ data, home }: { data: HomeData; home: Home }) {
               onClick={() => setOpen({ kind: 'edit', group: one.id })}><Icon name="edit" /></button>
           </div>
           {others.length === 0 ? <p class="quiet">{t('groups.nobody')}</p> : (
-            <Members home={home} group={one} people={others} onAllow={(who) => allow(one, who)}
+            <Members home={home} group={one} people={others} isBusy={isBusy} onAllow={(who) => allow(one, who)}
               onCut={(who) => setOpen({ kind: 'cut', group: one.id, account: who.account })}
               onTerms={(who) => setOpen({ kind: 'terms', group: one.id, account: who.account })} />
           )}

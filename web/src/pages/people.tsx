@@ -8,7 +8,7 @@ import type { HomeData } from '../state/home';
 import { hrefOf } from '../state/route';
 import { useStore } from '../state/store';
 import { notify } from '../ui/announce';
-import { Alert, Choices, Field, MIN_PASSWORD, sentenceFor, useSubmit } from '../ui/form';
+import { Alert, Choices, Field, MIN_PASSWORD, sentenceFor, useAsked, useSubmit } from '../ui/form';
 import { Icon } from '../ui/icons';
 import { Page } from '../ui/page';
 import { HoldButton, Sheet } from '../ui/sheet';
@@ -41,7 +41,7 @@ function madeUpPassword(): string {
   return picks.join('').replace(/(.{4})(?=.)/g, '$1-');
 }
 
-function AddSheet({ home, onClose, onAdded }: { home: Home; onClose(): void; onAdded(): void }) {
+function AddSheet({ home, onClose, onAdded }: { home: Home; onClose(): void; onAdded(): Promise<void> }) {
   const [name, setName] = useState('');
   const [password, setPassword] = useState('');
   const [isMadeUp, setIsMadeUp] = useState(false);
@@ -55,7 +55,7 @@ function AddSheet({ home, onClose, onAdded }: { home: Home; onClose(): void; onA
     void run(async () => {
       await api.addPerson(home.id, name.trim(), password, role);
       notify(t('people.added', { name: name.trim() }));
-      onAdded();
+      await onAdded();
       onClose();
     });
   };
@@ -83,7 +83,7 @@ function MuteSheet({ home, person, camera, right, onClose, onDone }: {
   camera: Camera;
   right: 'listen' | 'talk';
   onClose(): void;
-  onDone(): void;
+  onDone(): Promise<void>;
 }) {
   const { isBusy, error, run } = useSubmit();
   const words = { person: person.name, camera: camera.name };
@@ -98,14 +98,14 @@ function MuteSheet({ home, person, camera, right, onClose, onDone }: {
       <HoldButton label={t('cut.do')} isBusy={isBusy} onHeld={() => void run(async () => {
         const rest = rightsOf(person, camera.id).filter((one) => one !== right);
         await api.setTerms(home, person.account, camera.id, { ...termsOf(person, camera.id), rights: rest });
-        onDone();
+        await onDone();
         onClose();
       })} />
     </Sheet>
   );
 }
 
-function RemoveSheet({ home, person, onClose, onDone }: { home: Home; person: Person; onClose(): void; onDone(): void }) {
+function RemoveSheet({ home, person, onClose, onDone }: { home: Home; person: Person; onClose(): void; onDone(): Promise<void> }) {
   const { isBusy, error, run } = useSubmit();
   return (
     <Sheet title={t('people.removeTitle', { name: person.name, home: home.name })} onClose={onClose}>
@@ -117,7 +117,7 @@ function RemoveSheet({ home, person, onClose, onDone }: { home: Home; person: Pe
       {error !== null && <Alert>{sentenceOf(error)}</Alert>}
       <HoldButton label={t('people.removeDo')} isBusy={isBusy} onHeld={() => void run(async () => {
         await api.removePerson(home.id, person.account);
-        onDone();
+        await onDone();
         onClose();
       })} />
     </Sheet>
@@ -128,13 +128,13 @@ function PersonSheet({ home, person, onClose, onChanged, onRemove }: {
   home: Home;
   person: Person;
   onClose(): void;
-  onChanged(): void;
+  onChanged(): Promise<void>;
   onRemove(): void;
 }) {
   const { error, run } = useSubmit();
   const change = (role: Role) => void run(async () => {
     await api.setRole(home.id, person.account, role);
-    onChanged();
+    await onChanged();
   });
   return (
     <Sheet title={person.name} onClose={onClose}>
@@ -157,10 +157,11 @@ const SWITCHES = {
   talk: { icon: 'mic', label: 'people.maySpeak' },
 } as const;
 
-function RightSwitch({ person, camera, right, onAllow, onCut }: {
+function RightSwitch({ person, camera, right, isBusy, onAllow, onCut }: {
   person: Person;
   camera: Camera;
   right: keyof typeof SWITCHES;
+  isBusy: boolean; // another is on its way: what is added is added to what it leaves
   onAllow(): void;
   onCut(): void;
 }) {
@@ -170,7 +171,7 @@ function RightSwitch({ person, camera, right, onAllow, onCut }: {
   const { icon, label } = SWITCHES[right];
   return (
     <button
-      type="button" role="switch" aria-checked={isOn} class="switch" disabled={!isPossible}
+      type="button" role="switch" aria-checked={isOn} aria-disabled={isBusy} class="switch" disabled={!isPossible}
       aria-label={t(label, { person: person.name, camera: camera.name })}
       onClick={isOn ? onCut : onAllow}
     >
@@ -191,12 +192,11 @@ type Open =
 export function People({ data, home, account }: { data: HomeData; home: Home; account: string }) {
   const cameras = useStore(data.cameras) ?? [];
   const viewers = useStore(data.viewers);
-  const [people, setPeople] = useState<Person[] | null>(null);
   const [groups, setGroups] = useState<Group[]>([]);
   const [open, setOpen] = useState<Open>(null);
-  const { error, setError, run } = useSubmit();
-  const load = () => void api.people(home.id).then(setPeople, setError);
-  useEffect(load, [home.id, viewers]);
+  const { isBusy, error, setError, run } = useSubmit();
+  const [people, load] = useAsked<Person[]>(() => api.people(home.id), setError);
+  useEffect(() => void load(), [home.id, viewers]);
   useEffect(() => void api.groups(home.id).then(setGroups, setError), [home.id]);
 
   const close = () => setOpen(null);
@@ -205,19 +205,19 @@ export function People({ data, home, account }: { data: HomeData; home: Home; ac
   const allow = (who: Person, camera: Camera, right: Right) => void run(async () => {
     const terms = termsOf(who, camera.id);
     await api.setTerms(home.id, who.account, camera.id, { ...terms, rights: [...terms.rights, right] });
-    load();
+    await load();
   });
   const switches = (who: Person, camera: Camera) => who.role === 'owner'
     ? <span class="always"><Icon name="check" size={16} /> {t('people.always')}</span>
     : (
       <span class="cell">
         <span class="switches">
-        <RightSwitch person={who} camera={camera} right="view" onAllow={() => allow(who, camera, 'view')}
+        <RightSwitch person={who} camera={camera} right="view" isBusy={isBusy} onAllow={() => allow(who, camera, 'view')}
           onCut={() => setOpen({ kind: 'cut', account: who.account, camera })} />
-        <RightSwitch person={who} camera={camera} right="listen" onAllow={() => allow(who, camera, 'listen')}
+        <RightSwitch person={who} camera={camera} right="listen" isBusy={isBusy} onAllow={() => allow(who, camera, 'listen')}
           onCut={() => setOpen({ kind: 'mute', account: who.account, camera })} />
         {camera.talk && (
-          <RightSwitch person={who} camera={camera} right="talk" onAllow={() => allow(who, camera, 'talk')}
+          <RightSwitch person={who} camera={camera} right="talk" isBusy={isBusy} onAllow={() => allow(who, camera, 'talk')}
             onCut={() => setOpen({ kind: 'hush', account: who.account, camera })} />
         )}
       </span>

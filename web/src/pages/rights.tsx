@@ -89,7 +89,7 @@ interface RightsProps {
   terms: Terms;
   save(terms: Terms): Promise<unknown>;
   onClose(): void;
-  onDone(): void;
+  onDone(): Promise<void>;
   children?: ComponentChildren; // above the form
 }
 
@@ -119,7 +119,7 @@ export function RightsSheet({ home, title, terms, save: put, onClose, onDone, ch
   const isLess = takesAway({ ...terms, ...was }, { ...wanted, begin, end });
   const save = () => void run(async () => {
     await put(wanted);
-    onDone();
+    await onDone();
     onClose();
   });
   return (

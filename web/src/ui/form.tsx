@@ -1,7 +1,7 @@
 /* Fields with a label, a hint and an error that a screen reader hears together. */
 
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useState } from 'preact/hooks';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import { asProblem } from '../api/client';
 import { language, t } from '../i18n';
 
@@ -161,6 +161,18 @@ export function useSubmit(): {
       }
     },
   };
+}
+
+/* What the server says, once `load` has asked, and again after each change: of answers that overtake one another the one to the
+ * last question stays. What a sheet has changed is shown before it closes, or the next one begins with what was. */
+export function useAsked<T>(ask: () => Promise<T>, onError: (error: unknown) => void): [T | null, () => Promise<void>] {
+  const [found, setFound] = useState<T | null>(null);
+  const asked = useRef(0);
+  const load = () => {
+    const mine = ++asked.current;
+    return ask().then((answer) => { if (mine === asked.current) setFound(answer); }, onError);
+  };
+  return [found, load];
 }
 
 export const MIN_PASSWORD = 10;
