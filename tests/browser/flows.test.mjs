@@ -119,6 +119,32 @@ describe('coming in', () => {
     assert.deepEqual(page.faults, []);
   });
 
+  test('what the server said before the first account, and was late, brings no setup back', { skip: isReal }, async () => {
+    const { url } = await serve({ isNew: true });
+    const page = await openPage(browser);
+    let asked = 0;
+    let go;
+    const held = new Promise((done) => { go = done; });
+    await page.route('**/api/v1/server', async (route) => {
+      const response = await route.fetch();
+      if (++asked > 1) await held;
+      await route.fulfill({ response });
+    });
+    await page.goto(`${url}/#setup=first-light`);
+    await until(() => asked > 1, 'the server to be asked again');
+    for (const [key, words] of [['you', 'Anna'], ['secret', 'a lamp in the window'], ['home', 'Casa Verdi']]) {
+      await page.getByLabel(en[`setup.${key}`]).fill(words);
+      await page.keyboard.press('Enter');
+    }
+    await page.getByRole('heading', { name: 'Casa Verdi' }).waitFor();
+    const late = page.waitForResponse('**/api/v1/server');
+    go();
+    await (await late).finished();
+    await page.getByRole('link', { name: en['nav.settings'] }).click();
+    await page.getByRole('button', { name: en['settings.signOut'] }).click();
+    await page.getByRole('heading', { name: en['signin.title'] }).waitFor();
+  });
+
   test('a wrong password says so, too many tries say how long', async () => {
     const { url } = await serve();
     const page = await openPage(browser);

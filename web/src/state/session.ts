@@ -81,7 +81,9 @@ let clockTimer: ReturnType<typeof setInterval> | undefined;
 
 function keepClock(): void {
   if (clockTimer !== undefined) return;
-  const ask = () => void api.server().then((info) => server.set(info), () => undefined);
+  /* What was asked before the first account was made may be answered after it. */
+  const ask = () => void api.server().then((info) => server.update((known) =>
+    ({ ...info, setup_needed: info.setup_needed && known?.setup_needed !== false })), () => undefined);
   clockTimer = setInterval(ask, CLOCK_EVERY_MS);
   clock.onLost = ask;
   setTimeout(ask, 1_500); // a second sample: the first one paid for the connection
