@@ -36,6 +36,9 @@ static json_t *link_json(const cm_stored_guest_link *link, cm_wall now)
 
 typedef struct making {
     cm_new_guest_link fresh; /* its label borrows from the call's body */
+    cm_slice from;           /* so does this; empty: from its making on */
+    int64_t lasts_s;
+    bool is_wrong; /* the times */
     cm_token secret;
     cm_stored_guest_link made;
 } making;
@@ -53,11 +56,35 @@ static void note(const cm_call *call, cm_audit_kind kind, const cm_camera_id *ca
     cm_call_record(call, &entry);
 }
 
+/* What begins before its making begins with it. */
+static cm_status set_times(making *m, const cm_zone *zone, cm_wall now)
+{
+    cm_wall from = now;
+    if (m->from.size > 0)
+        CM_TRY(cm_zone_parse_time(zone, m->from, &from));
+    if (from.us > now.us)
+        m->fresh.from = from;
+    else
+        from = now;
+    m->fresh.until.us = from.us + CM_SECONDS(m->lasts_s);
+    CM_ENSURE(m->fresh.until.us <= now.us + CM_GUEST_LINK_MAX_US, CM_REFUSE);
+    return CM_OK;
+}
+
 static void make(cm_call *call)
 {
     making *m = call->data;
-    call->status = cm_guests_make(call->api->config.identity, &m->fresh,
-                                  cm_loop_wall(call->api->config.loop), &m->secret, &m->made);
+    cm_store *store = call->api->config.store;
+    const cm_wall now = cm_loop_wall(call->api->config.loop);
+    cm_stored_home home;
+    call->status = cm_store_home_find(store, &call->home, &home);
+    if (call->status == CM_OK) {
+        call->status = set_times(m, cm_store_zone(store, cm_slice_of(home.time_zone)), now);
+        m->is_wrong = call->status != CM_OK;
+    }
+    if (call->status == CM_OK)
+        call->status =
+            cm_guests_make(call->api->config.identity, &m->fresh, now, &m->secret, &m->made);
     if (call->status == CM_OK)
         note(call, CM_AUDIT_GUEST_LINK_MADE, &m->made.camera.camera, cm_slice_of(m->made.id));
 }
@@ -71,8 +98,18 @@ static void answer_made(cm_call *call)
                                        "of those that nobody needs any more.",
                                        NULL,
                                        0};
+    static const cm_call_fault FAR = {
+        400,
+        "bad-time",
+        "Not such a time",
+        "from is 2026-12-24T18:00:00Z, or 2026-12-24T18:00 by the clock of the home; the link is "
+        "over within 30 days.",
+        "from",
+        0};
     const making *m = call->data;
-    if (call->status == CM_FULL) {
+    if (m->is_wrong) {
+        cm_call_problem(call, &FAR);
+    } else if (call->status == CM_FULL) {
         cm_call_problem(call, &MANY);
     } else if (call->status != CM_OK) {
         cm_call_fail(call, call->status, "no-such-camera");
@@ -104,21 +141,6 @@ static bool read_number(cm_call *call, const char *member, json_int_t least, jso
     return false;
 }
 
-/* Both by the server's clock: nobody's own is asked. False: a problem was answered. */
-static bool read_times(cm_call *call, cm_new_guest_link *fresh)
-{
-    enum { MOST_S = CM_GUEST_LINK_MAX_US / CM_SECONDS(1), LEAST_S = 60 };
-    const cm_wall now = cm_loop_wall(call->api->config.loop);
-    int64_t begins_s = 0;
-    int64_t lasts_s = CM_GUEST_LINK_US / CM_SECONDS(1);
-    if (!read_number(call, "begins_in_s", 0, MOST_S - LEAST_S, &begins_s) ||
-        !read_number(call, "lasts_s", LEAST_S, MOST_S - begins_s, &lasts_s))
-        return false;
-    fresh->from.us = begins_s != 0 ? now.us + CM_SECONDS(begins_s) : 0;
-    fresh->until.us = now.us + CM_SECONDS(begins_s + lasts_s);
-    return true;
-}
-
 void cm_route_link_create(cm_call *call)
 {
     making *m = calloc(1, sizeof *m);
@@ -128,9 +150,13 @@ void cm_route_link_create(cm_call *call)
     }
     call->data = m;
     call->free_data = free_making;
+    enum { MOST_S = CM_GUEST_LINK_MAX_US / CM_SECONDS(1), LEAST_S = 60 };
     int64_t most = 0;
+    m->lasts_s = CM_GUEST_LINK_US / CM_SECONDS(1);
     if (!cm_call_camera(call, 0, &m->fresh.camera) ||
-        !cm_call_text(call, "label", true, &m->fresh.label) || !read_times(call, &m->fresh) ||
+        !cm_call_text(call, "label", true, &m->fresh.label) ||
+        !cm_call_text(call, "from", false, &m->from) ||
+        !read_number(call, "lasts_s", LEAST_S, MOST_S, &m->lasts_s) ||
         !read_number(call, "opened_max", 1, CM_GUEST_LINK_OPENINGS_MAX, &most))
         return;
     m->fresh.by = call->who.account;

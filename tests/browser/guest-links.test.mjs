@@ -83,6 +83,28 @@ describe('guest links', { skip: isReal }, () => {
     }
   });
 
+  /* Homes of the mock are in this machine's zone, which the field's words are of as well. */
+  test('an owner says from when, by the clock of the home', async () => {
+    const owner = await openSheet();
+    const asField = (ms) => new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+    const make = async (from) => {
+      await owner.getByLabel(en['share.from']).fill(asField(from));
+      await owner.getByRole('button', { name: en['share.make'] }).click();
+    };
+    await owner.getByLabel(en['share.label']).fill('Cat sitter');
+    await make(server.mock.now() + 40 * 24 * HOUR_S * 1000);
+    await owner.getByText(en['share.badTime']).waitFor();
+    const from = Math.ceil(server.mock.now() / 60_000) * 60_000 + 26 * HOUR_S * 1000;
+    await make(from);
+    await owner.locator('.qr').waitFor();
+    const made = [...world.links.values()].find(({ label }) => label === 'Cat sitter');
+    assert.deepEqual([Date.parse(made.from), Date.parse(made.until)], [from, from + 2 * HOUR_S * 1000]);
+    await owner.getByText(/It begins on .* and ends on /).waitFor();
+    await owner.getByRole('button', { name: en['share.done'] }).click();
+    await owner.locator('.share-links .row').filter({ hasText: 'Cat sitter' }).getByText(/begins on /).waitFor();
+    assert.deepEqual(owner.faults, []);
+  });
+
   test('one that begins later says when, and one that ends takes the picture away', async () => {
     const early = await follow(put({ from: new Date(server.mock.now() + 5 * HOUR_S * 1000).toISOString(), until: new Date(server.mock.now() + 7 * HOUR_S * 1000).toISOString() }));
     await early.getByText(/You can look from/).waitFor();

@@ -436,9 +436,12 @@ export class Mock {
       for (const stream of [...this.world.streams]) if (stream.account === id) stream.end();
       return this.json(response, 204);
     }
+    const from = Math.max(body.from ? new Date(body.from).getTime() : 0, this.now());
+    const until = from + body.lasts_s * 1000;
+    if (until > this.now() + 30 * 86_400_000) throw new Refusal(400, 'bad-time', 'Over within 30 days.', { field: 'from' });
     const one = {
-      id: `l${links.size}`, home: home.id, camera, secret: `cmg_${randomBytes(32).toString('base64url')}`, token: null, label: body.label, state: 'open', made_by: account.name, created: iso(this.now()),
-      from: iso(this.now() + (body.begins_in_s ?? 0) * 1000), until: iso(this.now() + body.lasts_s * 1000), opened: 0, opened_max: body.opened_max ?? null, last_opened: null, looks: [],
+      id: `l${links.size}`, home: home.id, camera, secret: `cmg_${randomBytes(32).toString('base64url')}`, token: null, label: body.label, state: from > this.now() ? 'not-yet' : 'open', made_by: account.name, created: iso(this.now()),
+      from: iso(from), until: iso(until), opened: 0, opened_max: body.opened_max ?? null, last_opened: null, looks: [],
     };
     links.set(one.id, one);
     const { secret } = one;

@@ -2,12 +2,14 @@
 """Guest links: one camera's live picture for somebody without an account, and nothing else; how it is counted, cut and
 ends by itself; and that its secret is nowhere. casement-test: quick"""
 
+import datetime
 import glob
 import os
 import re
 import sqlite3
 import sys
 import time
+import zoneinfo
 
 from _clock import Clock
 from _server import CUT_S, PATIENCE_S, Cameras, Program, Server, check, decode, finish, record, until
@@ -19,6 +21,7 @@ LOOK = {"camera", "has_sub", "from", "until", "now"}
 LIVE = "/api/v1/look/live.mp4?stream=sub"
 SUB = 640
 HOUR_S = 3600
+ZONE = "Asia/Kolkata"
 
 
 def home(cameras):
@@ -27,7 +30,7 @@ def home(cameras):
 
     people = [{"name": name, "role": role, "password_file": f"{name}.pw"}
               for name, role in (("anna", "owner"), ("bruno", "adult"), ("carla", "owner"))]
-    return {"homes": [{"id": "verdi", "name": "Casa Verdi", "allow": ["127.0.0.1/32"],
+    return {"homes": [{"id": "verdi", "name": "Casa Verdi", "allow": ["127.0.0.1/32"], "time_zone": ZONE,
                        "cameras": [camera(1, "Garden"), camera(2, "Bedroom")], "accounts": people}]}
 
 
@@ -132,7 +135,7 @@ def who_makes_one(w):
         answer = w.make(who)
         check(f"{who or 'nobody'} makes none", answer.status == status, answer)
     for body, problem in (({"label": ""}, "not-acceptable"), ({"label": None}, "missing-field"), ({"lasts_s": 59}, "bad-number"),
-                          ({"lasts_s": 30 * 24 * HOUR_S + 1}, "bad-number"), ({"begins_in_s": -1}, "bad-number"),
+                          ({"lasts_s": 30 * 24 * HOUR_S + 1}, "bad-number"), ({"from": "soon"}, "bad-time"), ({"from": 5}, "missing-field"),
                           ({"opened_max": 101}, "bad-number"), ({"opened_max": "2"}, "bad-number")):
         answer = w.make(**body)
         check(f"{body} is refused", answer.problem == problem, answer)
@@ -255,7 +258,15 @@ def counted(w):
 
 
 def early(w):
-    link = w.make(label="Tomorrow", begins_in_s=24 * HOUR_S, lasts_s=HOUR_S).json
+    tomorrow = time.time() + 24 * HOUR_S
+    by_the_home = datetime.datetime.fromtimestamp(tomorrow, zoneinfo.ZoneInfo(ZONE)).strftime("%Y-%m-%dT%H:%M")
+    link = w.make(label="Tomorrow", **{"from": by_the_home}, lasts_s=HOUR_S).json
+    begins, ends = (datetime.datetime.fromisoformat(link[at].replace("Z", "+00:00")).timestamp() for at in ("from", "until"))
+    check("it begins by the clock of the home", begins == tomorrow // 60 * 60 and ends == begins + HOUR_S, link)
+    far = w.make(**{"from": by_the_home}, lasts_s=30 * 24 * HOUR_S)
+    check("none is over later than in 30 days", far.problem == "bad-time" and far.json["field"] == "from", far)
+    past = w.make(**{"from": "2020-01-01T00:00:00Z"}, lasts_s=HOUR_S).json
+    check("what begins before its making begins with it", past["state"] == "open" and past["from"] == past["created"], past)
     answer, cookie = w.open(link["secret"])
     check("who opens one early is told when", answer.status == 200 and cookie is None and answer.json["is_open"] is False and
           answer.json["from"] == link["from"], answer)

@@ -198,7 +198,7 @@ export const api = {
   acceptInvitation: (token: string, fresh: { name: string; password: string } | null) =>
     request<Session>('POST', '/api/v1/invitations/accept', { token, ...fresh }),
   links: async (home: string) => (await request<{ links: GuestLink[] }>('GET', `/api/v1/links?${ofHome(home)}`)).links,
-  makeLink: (home: string, camera: string, wish: { label: string; lasts_s: number; opened_max?: number }) =>
+  makeLink: (home: string, camera: string, wish: { label: string; from?: string; lasts_s: number; opened_max?: number }) =>
     request<GuestLink & { secret: string }>('POST', `/api/v1/cameras/${part(camera)}/links?${ofHome(home)}`, wish),
   revokeLink: (home: string, id: string) => request<void>('DELETE', `/api/v1/links/${part(id)}?${ofHome(home)}`),
   openLook: (secret: string) => request<Look & { is_open: boolean }>('POST', '/api/v1/look', { secret }),

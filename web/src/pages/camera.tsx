@@ -416,7 +416,7 @@ export function CameraPage({ data, camera, home, account }: CameraProps) {
           </aside>
         )}
       </div>
-      {isShared && <ShareSheet camera={camera} onClose={() => setIsShared(false)} />}
+      {isShared && <ShareSheet home={home} camera={camera} onClose={() => setIsShared(false)} />}
     </Page>
   );
 }

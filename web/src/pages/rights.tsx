@@ -9,6 +9,7 @@ import { Alert, sentenceFor, useSubmit } from '../ui/form';
 import { Icon } from '../ui/icons';
 import { HoldButton, Sheet } from '../ui/sheet';
 import { Ticks } from '../ui/ticks';
+import { TimeField } from '../ui/time-field';
 import { asField, inWords, takesAway } from './terms';
 
 const REASONS: Record<string, Key> = {
@@ -51,23 +52,6 @@ function DayPicker({ days, onChange }: { days: Day[]; onChange(days: Day[]): voi
         ))}
       </div>
     </fieldset>
-  );
-}
-
-function TimeField({ id, label, value, type, onInput }: {
-  id: string;
-  label: string;
-  value: string;
-  type: 'time' | 'datetime-local';
-  onInput(value: string): void;
-}) {
-  return (
-    <div class="field">
-      <label for={id}>{label}</label>
-      <div class="field-box">
-        <input id={id} type={type} value={value} onInput={(event) => onInput(event.currentTarget.value)} />
-      </div>
-    </div>
   );
 }
 
@@ -130,13 +114,13 @@ export function RightsSheet({ home, title, terms, save: put, onClose, onDone, ch
         {rights.includes('view') && <RightsPicker rights={rights} onChange={setRights} />}
         <DayPicker days={days} onChange={setDays} />
         <div class="pair">
-          <TimeField id="terms-from" label={t('rights.from')} type="time" value={from} onInput={setFrom} />
-          <TimeField id="terms-to" label={t('rights.to')} type="time" value={to} onInput={setTo} />
+          <TimeField label={t('rights.from')} type="time" value={from} onInput={setFrom} />
+          <TimeField label={t('rights.to')} type="time" value={to} onInput={setTo} />
         </div>
         <p class="hint">{t('rights.overnight')}</p>
         <div class="pair is-days">
-          <TimeField id="terms-begin" label={t('rights.notBefore')} type="datetime-local" value={begin} onInput={setBegin} />
-          <TimeField id="terms-end" label={t('rights.notAfter')} type="datetime-local" value={end} onInput={setEnd} />
+          <TimeField label={t('rights.notBefore')} type="datetime-local" value={begin} onInput={setBegin} />
+          <TimeField label={t('rights.notAfter')} type="datetime-local" value={end} onInput={setEnd} />
         </div>
         {zone && <p class="hint">{t('rights.clock', { zone: zone.replace(/_/g, ' ') })}</p>}
         {isLess
