@@ -52,6 +52,7 @@ typedef struct question {
     cm_audit_source source;
     cm_stored_members members;
     cm_stored_guest_links links; /* who looked by one stands in entries as its id */
+    cm_stored_tokens tokens;     /* so does a token that was made or ended */
     cm_audit_page page;
     cm_audit_viewings viewings;
     json_t *list;
@@ -62,6 +63,7 @@ static void free_question(void *data)
     question *q = data;
     cm_stored_members_clear(&q->members);
     cm_stored_guest_links_clear(&q->links);
+    cm_stored_tokens_clear(&q->tokens);
     cm_audit_page_clear(&q->page);
     cm_audit_viewings_clear(&q->viewings);
     free((void *)(uintptr_t)q->query.accounts);
@@ -187,6 +189,10 @@ static json_t *name_json(const question *q, const char id[CM_ID_SIZE])
     for (size_t i = 0; i < q->links.count; i++)
         if (cm_slice_equal(cm_slice_of(q->links.items[i].id), cm_slice_of(id)))
             return json_string(q->links.items[i].label);
+    for (size_t i = 0; i < q->tokens.count; i++)
+        if (cm_slice_equal(cm_slice_of(q->tokens.items[i].id), cm_slice_of(id)))
+            return q->tokens.items[i].name[0] != '\0' ? json_string(q->tokens.items[i].name)
+                                                      : json_null();
     return json_null();
 }
 
@@ -311,6 +317,7 @@ static cm_status read_members(cm_call *call, question *q)
     CM_TRY(cm_store_members(call->api->config.store, &call->home,
                             cm_loop_wall(call->api->config.loop), &q->members));
     CM_TRY(cm_store_guest_links(call->api->config.store, &call->home, &q->links));
+    CM_TRY(cm_store_tokens(call->api->config.store, &call->home, &q->tokens));
     cm_account_id *accounts = calloc(q->members.count + 1, sizeof *accounts);
     CM_ENSURE(accounts != NULL, CM_BROKEN);
     for (size_t i = 0; i < q->members.count; i++)

@@ -16,11 +16,11 @@ static void read_tokens(cm_call *call)
 
 static json_t *token_json(const cm_stored_token *token)
 {
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "id", token->id, "account",
-                     token->account.text, "camera", token->camera.camera.text, "rights",
-                     cm_rights_json(token->rights), "created", cm_time_json(token->created),
-                     "expires", cm_time_json(token->expires), "last_used",
-                     cm_time_json(token->last_used));
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "id", token->id, "name",
+                     token->name, "account", token->account.text, "camera",
+                     token->camera.camera.text, "rights", cm_rights_json(token->rights), "created",
+                     cm_time_json(token->created), "expires", cm_time_json(token->expires),
+                     "last_used", cm_time_json(token->last_used));
 }
 
 static json_t *port_json(uint16_t port)
@@ -63,7 +63,7 @@ typedef struct making {
     cm_identity_new_token ask;
     cm_token token;
     cm_stored_token made;
-} making;
+} making; /* its texts borrow from the call's body */
 
 static void free_making(void *data)
 {
@@ -92,8 +92,17 @@ static void answer_made(cm_call *call)
                                        "Revoke some of those that no program uses any more.",
                                        NULL,
                                        0};
+    static const cm_call_fault UNNAMED = {
+        400,
+        "bad-name",
+        "Not such a name",
+        "name is up to 64 bytes of text that can be seen, without spaces at its ends; or left out.",
+        "name",
+        0};
     const making *m = call->data;
-    if (call->status == CM_FULL) {
+    if (call->status == CM_REFUSE) {
+        cm_call_problem(call, &UNNAMED);
+    } else if (call->status == CM_FULL) {
         cm_call_problem(call, &MANY);
     } else if (call->status != CM_OK) {
         cm_call_fail(call, call->status, "no-such-camera");
@@ -152,7 +161,8 @@ void cm_route_token_create(cm_call *call)
     call->data = m;
     call->free_data = free_making;
     cm_slice camera;
-    if (!cm_call_text(call, "camera", true, &camera) || !read_rights(call, &m->ask.rights) ||
+    if (!cm_call_text(call, "camera", true, &camera) ||
+        !cm_call_text(call, "name", false, &m->ask.name) || !read_rights(call, &m->ask.rights) ||
         !read_days(call, &m->ask.expires))
         return;
     m->ask.camera.home = call->home;

@@ -11,11 +11,13 @@
 #include "api/api_priv.h"
 #include "store/guest_links.h"
 
+static_assert((int)CM_TOKEN_NAME_SIZE >= (int)CM_DEVICE_SIZE, "either fits");
+
 /* One viewer, and what he watches by. */
 typedef struct watcher {
     cm_watching what;
-    char id[CM_ID_SIZE];         /* of session, token or link; "" if it is over already */
-    char device[CM_DEVICE_SIZE]; /* words for the device of a session */
+    char id[CM_ID_SIZE];             /* of session, token or link; "" if it is over already */
+    char device[CM_TOKEN_NAME_SIZE]; /* words for the device of a session; a token's name */
 } watcher;
 
 typedef struct audience {
@@ -88,9 +90,12 @@ static void name_tokens(audience *a, const cm_stored_tokens *tokens)
     for (size_t i = 0; i < a->count; i++)
         for (size_t j = 0; j < tokens->count; j++)
             if (a->items[i].what.asker.kind == CM_ASKER_API_TOKEN &&
-                is_by(&a->items[i], tokens->items[j].token_hash))
-                cm_slice_copy(cm_slice_over(tokens->items[j].id, CM_ID_SIZE), a->items[i].id,
-                              sizeof a->items[i].id);
+                is_by(&a->items[i], tokens->items[j].token_hash)) {
+                const cm_stored_token *t = &tokens->items[j];
+                watcher *w = &a->items[i];
+                cm_slice_copy(cm_slice_over(t->id, sizeof t->id), w->id, sizeof w->id);
+                cm_slice_copy(cm_slice_over(t->name, sizeof t->name), w->device, sizeof w->device);
+            }
 }
 
 static bool is_first_of_account(const audience *a, size_t index)

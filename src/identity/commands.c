@@ -46,9 +46,13 @@ cm_status cm_identity_make_api_token(cm_identity *identity, const cm_identity_ne
     cm_random system = cm_random_system();
     cm_token_make(identity->config.random != NULL ? identity->random : &system, CM_TOKEN_API,
                   token);
-    const cm_status status =
-        cm_store_token_create(identity->config.store, &ask->camera, &account.id, ask->rights,
-                              token->hash, now, ask->expires, stored);
+    const cm_new_token fresh = {.camera = ask->camera,
+                                .account = account.id,
+                                .name = ask->name,
+                                .rights = ask->rights,
+                                .expires = ask->expires,
+                                .token_hash = token->hash};
+    const cm_status status = cm_store_token_create(identity->config.store, &fresh, now, stored);
     if (status != CM_OK)
         cm_secret_wipe(token, sizeof *token);
     return status;

@@ -169,11 +169,12 @@ cm_status cm_identity_reset_password(cm_identity *identity, cm_slice name,
                                      char out[CM_RESET_PASSWORD_SIZE], cm_change *change);
 
 /* An API token: its text is told once and never stored. CM_ABSENT: no such account, camera or
- * member. CM_FULL: CM_HOME_TOKENS_MAX. */
+ * member. CM_FULL: CM_HOME_TOKENS_MAX. CM_REFUSE: its name. */
 typedef struct cm_identity_new_token {
     cm_camera_key camera;
     cm_account_id account; /* in whose name; empty: of whom this is the name: */
     cm_slice account_name;
+    cm_slice name; /* of the token; may be empty */
     uint32_t rights;
     cm_wall expires;
 } cm_identity_new_token;

@@ -13,9 +13,9 @@ static int create_token(const cm_desk *desk, const cm_identity_new_token *ask)
     const cm_status status =
         cm_identity_make_api_token(desk->identity, ask, desk->now, &token, &stored);
     if (status != CM_OK)
-        return cm_desk_failed(desk->command, status,
-                              "there is no such account in this home, or no such camera",
-                              "this account can't have tokens");
+        return cm_desk_failed(
+            desk->command, status, "there is no such account in this home, or no such camera",
+            "--name: at most 64 bytes that can be seen, without spaces at the ends");
     cm_audit_entry made = {.kind = CM_AUDIT_TOKEN_MADE,
                            .home = ask->camera.home,
                            .camera = ask->camera.camera,
@@ -29,13 +29,14 @@ static int create_token(const cm_desk *desk, const cm_identity_new_token *ask)
 
 typedef struct creation {
     cm_desk_place place;
-    const char *home, *account, *camera, *rights;
+    const char *home, *account, *camera, *rights, *name;
     cm_option_number days;
 } creation;
 
 static int run_creation(const char *command, const creation *c)
 {
-    cm_identity_new_token ask = {.account_name = cm_slice_of(c->account)};
+    cm_identity_new_token ask = {.account_name = cm_slice_of(c->account),
+                                 .name = cm_slice_of(c->name)};
     int code = cm_desk_parse_home(command, c->home, &ask.camera.home);
     if (code == CM_EXIT_OK)
         code = cm_desk_parse_camera(command, c->camera, &ask.camera.camera);
@@ -57,7 +58,7 @@ static int run_creation(const char *command, const creation *c)
 
 static int run_create(int argc, char **argv)
 {
-    creation c = {.days = {.value = DAYS_DEFAULT, .least = 1, .most = DAYS_MAX}};
+    creation c = {.name = "", .days = {.value = DAYS_DEFAULT, .least = 1, .most = DAYS_MAX}};
     const cm_option options[] = {
         CM_DESK_OPTIONS(c.place),
         CM_DESK_HOME(c.home, true),
@@ -66,6 +67,8 @@ static int run_create(int argc, char **argv)
         {"camera", CM_OPTION_TEXT, &c.camera, "the camera's id", "CAMERA", true, '\0'},
         {"rights", CM_OPTION_TEXT, &c.rights, "what it may do: view, or view,listen; publish",
          "RIGHTS", true, '\0'},
+        {"name", CM_OPTION_TEXT, &c.name, "what to call it, to know it by in the list", "NAME",
+         false, '\0'},
         {"days", CM_OPTION_NUMBER, &c.days, "how long it holds: 1 to 3650 (30)", "N", false, '\0'},
     };
     const cm_usage usage = {"token create",
@@ -91,6 +94,7 @@ static cm_status list_home(const cm_desk *desk, const cm_home_id *home, cm_listi
         cm_listing_add(listing);
         cm_listing_text(listing, "home", token->camera.home.text);
         cm_listing_text(listing, "id", token->id);
+        cm_listing_text(listing, "name", token->name);
         cm_listing_text(listing, "account", found == CM_OK ? account.name : NULL);
         cm_listing_text(listing, "camera", token->camera.camera.text);
         cm_listing_item(listing, "rights", NULL);

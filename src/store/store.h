@@ -42,6 +42,7 @@ enum {
     CM_HOME_CAMERAS_MAX = 1000,
     CM_HOME_MEMBERS_MAX = 1000,
     CM_HOME_TOKENS_MAX = 1000,
+    CM_TOKEN_NAME_SIZE = 65, /* what its maker calls a token, and its terminator */
 };
 
 #define CM_SESSION_IDLE_US     (CM_SECONDS(86400) * 14)
@@ -579,6 +580,7 @@ typedef struct cm_stored_token {
     uint8_t token_hash[CM_MAC_SIZE];
     cm_camera_key camera;
     cm_account_id account;
+    char name[CM_TOKEN_NAME_SIZE]; /* may be "" */
     uint32_t rights;
     cm_wall created, expires, last_used; /* last_used.us 0: never */
 } cm_stored_token;
@@ -587,10 +589,18 @@ typedef struct cm_stored_tokens {
     size_t count;
 } cm_stored_tokens;
 
-/* CM_ABSENT: no such camera or member. The token gives no more than the account has at each use. */
-cm_status cm_store_token_create(cm_store *store, const cm_camera_key *camera,
-                                const cm_account_id *account, uint32_t rights,
-                                const uint8_t token_hash[CM_MAC_SIZE], cm_wall now, cm_wall expires,
+typedef struct cm_new_token {
+    cm_camera_key camera;
+    cm_account_id account;
+    cm_slice name; /* for its owners, to tell one from another; may be empty */
+    uint32_t rights;
+    cm_wall expires;
+    const uint8_t *token_hash; /* CM_MAC_SIZE bytes */
+} cm_new_token;
+
+/* CM_ABSENT: no such camera or member. CM_REFUSE: the name; no rights; over already. The token
+ * gives no more than the account has at each use. */
+cm_status cm_store_token_create(cm_store *store, const cm_new_token *token, cm_wall now,
                                 cm_stored_token *out);
 cm_status cm_store_token_touch(cm_store *store, const uint8_t token_hash[CM_MAC_SIZE], cm_wall now);
 cm_status cm_store_token_revoke(cm_store *store, const cm_home_id *home, cm_slice id,

@@ -390,7 +390,7 @@ export class Mock {
       return this.json(response, 204);
     }
     if (!home.cameras.has(body.camera)) throw noSuchCamera();
-    const one = { id: `t${world.tokens.length}`, account: account.id, camera: body.camera, rights: body.rights, created: iso(this.now()), expires: iso(this.now() + body.days * 86_400_000), last_used: null };
+    const one = { id: `t${world.tokens.length}`, name: body.name ?? '', account: account.id, camera: body.camera, rights: body.rights, created: iso(this.now()), expires: iso(this.now() + body.days * 86_400_000), last_used: null };
     world.tokens.push({ ...one, home: home.id });
     return this.json(response, 201, { ...one, token: `cma_${randomBytes(32).toString('base64url')}` });
   }

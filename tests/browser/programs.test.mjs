@@ -38,6 +38,7 @@ describe('other programs', { skip: isReal }, () => {
     await page.getByText(en['programs.choose']).waitFor();
     assert.equal(tokens().length, 0, 'nothing is made without a camera');
     for (const camera of ['Front door', 'Garden']) await page.getByRole('checkbox', { name: camera }).check();
+    await page.getByLabel(en['programs.name']).fill(' Frigate ');
     await page.getByLabel(en['programs.kind.hear'], { exact: false }).check({ force: true });
     await page.getByRole('button', { name: en['programs.do'] }).click();
     await page.getByText(en['programs.once']).waitFor();
@@ -50,6 +51,9 @@ describe('other programs', { skip: isReal }, () => {
     await page.keyboard.press('Escape');
     await counts(page.locator('.row').filter({ hasText: en['programs.unused'] }), 2);
     await counts(page.getByText(token), 0, 'the token is told once');
+    assert.deepEqual(tokens().map(({ name }) => name), ['Frigate', 'Frigate']);
+    await counts(page.locator('.row strong').filter({ hasText: 'Frigate' }), 2);
+    await page.getByText(/^Front door · /).waitFor();
     assert.deepEqual(page.faults, []);
   });
 

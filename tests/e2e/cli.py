@@ -147,7 +147,7 @@ def test_wrong_config():
 def create_token(config, data):
     return expect("token create prints only the token", 0, "token", "create", "-c", config,
                   "--data", data, "--home", "verdi", "--account", "anna", "--camera", "door",
-                  "--rights", "view", "--days", "7", out=r"^cmt_[A-Za-z0-9_-]{43}\n$").strip()
+                  "--rights", "view", "--days", "7", "--name", "Küche", out=r"^cmt_[A-Za-z0-9_-]{43}\n$").strip()
 
 
 def test_tokens(config, data):
@@ -157,7 +157,7 @@ def test_tokens(config, data):
     listed = rows("token", "list", "--data", data)
     case("token list", len(listed) == 1 and listed[0]["account"] == "anna"
          and listed[0]["camera"] == "door" and listed[0]["rights"] == ["view"]
-         and listed[0]["last_used"] is None, listed)
+         and listed[0]["name"] == "Küche" and listed[0]["last_used"] is None, listed)
     case("it does not tell the token", token not in json.dumps(listed))
     ask = ["token", "create", "--data", data, "--rights", "view"]
     expect("no such home", 1, *ask, "--home", "nope", "--account", "anna", "--camera", "door",
@@ -168,6 +168,8 @@ def test_tokens(config, data):
            "--account", "anna", "--camera", "door", "--rights", "all", err="allowed: view")
     expect("hearing without seeing", 2, "token", "create", "--data", data, "--home", "verdi",
            "--account", "anna", "--camera", "door", "--rights", "listen", err="allowed: view")
+    expect("a name that is too long", 1, *ask, "--home", "verdi", "--account", "anna", "--camera", "door",
+           "--name", "x" * 65, err="--name: at most 64 bytes")
     expect("no days", 2, *ask, "--home", "verdi", "--account", "anna", "--camera", "door",
            "--days", "0", err="not a number from 1 to 3650")
     case("refusals made no token", len(rows("token", "list", "--data", data)) == 1)

@@ -6,7 +6,7 @@ import sys
 from _server import Cameras, Server, check, finish, record, until
 
 PASSWORDS = {name: f"{name} looks out of the window" for name in ("anna", "bruno", "carla", "olga")}
-MEMBERS = {"id", "account", "camera", "rights", "created", "expires", "last_used"}
+MEMBERS = {"id", "name", "account", "camera", "rights", "created", "expires", "last_used"}
 
 
 def houses(cameras):
@@ -35,26 +35,37 @@ class World:
     def listed(self):
         return self.ask("anna", "GET", "tokens?home=verdi").json
 
+    def watch(self, token):
+        stream, status = self.server.open("/api/v1/cameras/door/live.mp4", bearer=token)
+        if status == 200:
+            return stream
+        return stream.close()
+
     def reaches(self, token):
         return self.server.ask("GET", "/api/v1/cameras", bearer=token)
 
 
 def one_is_made(w):
-    made = w.make(rights=["view", "listen"], days=2)
+    made = w.make(rights=["view", "listen"], days=2, name="Home Assistant in the kitchen")
     check("an owner makes a token", made.status == 201 and set(made.json) == MEMBERS | {"token"}, made)
     token, named = made.json["token"], made.json["id"]
     told = w.listed()
     check("the list tells everything but the secret", [set(one) for one in told["tokens"]] == [MEMBERS] and token not in str(told), told)
+    check("among it the name that it was given", [one["name"] for one in told["tokens"]] == ["Home Assistant in the kitchen"], told)
     check("and on which ports programs are heard", told["rtsp"] == {"port": w.rtsp, "tls_port": None}, told["rtsp"])
     seen = w.reaches(token)
     check("it reaches its camera, with these rights", [(c["id"], c["rights"]) for c in seen.json.get("cameras", [])] == [("door", ["view", "listen"])], seen)
     film = until(lambda: record(w.server, "/api/v1/cameras/door/live.mp4", 40, bearer=token)) or b""
     check("and its pictures", len(film) > 10000, len(film))
+    live = until(lambda: w.watch(token))
+    watching = until(lambda: w.ask("anna", "GET", "watching?home=verdi").json["watching"])
+    check("who watches by it is told by its name", [(one["device"], one["is_program"]) for one in watching] == [("Home Assistant in the kitchen", True)], watching)
+    live.close()
     check("no other token can be made with it", w.server.ask("POST", "/api/v1/tokens?home=verdi", {"camera": "door", "rights": ["view"]}, bearer=token).status in (401, 403))
     entries = w.ask("anna", "GET", "audit?home=verdi&groups=rights").json["entries"]
     about = [e for e in entries if e["kind"] == "token-made"]
     check("the audit names it", len(about) == 1 and about[0]["other"] == named and about[0]["camera"] == "door" and
-          about[0]["rights"] == ["view", "listen"], entries)
+          about[0]["other_name"] == "Home Assistant in the kitchen" and about[0]["rights"] == ["view", "listen"], entries)
     check("it is ended", w.ask("anna", "DELETE", f"tokens/{named}?home=verdi").status == 204)
     check("and reaches nothing", w.reaches(token).status == 401)
     check("nor is it listed", w.listed()["tokens"] == [])
@@ -65,9 +76,11 @@ def what_is_refused(w):
     for body, problem in (({"rights": []}, "bad-rights"), ({"rights": ["listen"]}, "bad-rights"), ({"rights": "view"}, "bad-rights"),
                           ({"rights": ["view", 7]}, "bad-rights"), ({"rights": ["owner"]}, "bad-rights"), ({"rights": None}, "bad-rights"),
                           ({"days": 0}, "bad-days"), ({"days": 3651}, "bad-days"), ({"days": "7"}, "bad-days"), ({"days": 1.5}, "bad-days"),
+                          ({"name": "x" * 65}, "bad-name"), ({"name": " x"}, "bad-name"), ({"name": "a\nb"}, "bad-name"), ({"name": 5}, "missing-field"),
                           ({"camera": "garage"}, "no-such-camera"), ({"camera": "../x"}, "no-such-camera"), ({"camera": None}, "missing-field")):
         answer = w.make(**body)
         check(f"{body} is refused", answer.problem == problem, answer)
+        check("the problem names the member", answer.problem != "bad-name" or answer.json["field"] == "name", answer)
     check("an adult makes none", w.make("bruno").status == 403)
     check("nor an operator", w.make("olga").status in (403, 404))
     check("nor the owner of another home", w.make("carla").status == 404)
@@ -75,7 +88,9 @@ def what_is_refused(w):
 
 
 def it_gives_no_more_than_he_has(w):
-    token = w.make().json["token"]
+    made = w.make().json
+    token = made["token"]
+    check("without a name it has none", made["name"] == "", made)
     bruno = next(p["account"] for p in w.ask("anna", "GET", "people?home=verdi").json["people"] if p["name"] == "bruno")
     check("it works while she is an owner", w.reaches(token).json.get("cameras"))
     check("bruno is made an owner", w.ask("anna", "PATCH", f"people/{bruno}?home=verdi", {"role": "owner"}).status == 200)

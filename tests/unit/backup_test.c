@@ -271,9 +271,12 @@ static void what_was_taken_away_since_is_listed_and_nobody_is_signed_in(void **s
     const cm_camera_key door = camera_key("verdi", "door");
     const cm_asker api = asker_of(CM_ASKER_API_TOKEN, "api");
     cm_stored_token token;
-    assert_int_equal(cm_store_token_create(w.store, &door, &w.people[ANNA].id, VIEW, api.token_hash,
-                                           NOW, (cm_wall){NOW.us + DAY_US}, &token),
-                     CM_OK);
+    const cm_new_token fresh = {.camera = door,
+                                .account = w.people[ANNA].id,
+                                .rights = VIEW,
+                                .expires = {NOW.us + DAY_US},
+                                .token_hash = api.token_hash};
+    assert_int_equal(cm_store_token_create(w.store, &fresh, NOW, &token), CM_OK);
     cm_buffer file;
     back_up(w.directory, "", &file);
     cm_change change;

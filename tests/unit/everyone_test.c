@@ -46,10 +46,12 @@ static cm_asker program(store_world *w, size_t who, const char *home, const char
     const cm_asker asker = asker_of(CM_ASKER_API_TOKEN, token);
     const cm_camera_key key = camera_key(home, "door");
     cm_stored_token stored;
-    assert_int_equal(cm_store_token_create(w->store, &key, &w->people[who].id, VIEW,
-                                           asker.token_hash, NOW, (cm_wall){.us = NOW.us + DAY_US},
-                                           &stored),
-                     CM_OK);
+    const cm_new_token fresh = {.camera = key,
+                                .account = w->people[who].id,
+                                .rights = VIEW,
+                                .expires = {.us = NOW.us + DAY_US},
+                                .token_hash = asker.token_hash};
+    assert_int_equal(cm_store_token_create(w->store, &fresh, NOW, &stored), CM_OK);
     return asker;
 }
 

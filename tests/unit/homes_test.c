@@ -232,9 +232,12 @@ static void a_landlords_house(store_world *w)
     uint8_t hash[CM_MAC_SIZE];
     cm_secret_hash(CM_TEXT("frigate"), hash);
     cm_stored_token token;
-    assert_int_equal(cm_store_token_create(w->store, &door, &w->people[CARLA].id, VIEW, hash, NOW,
-                                           (cm_wall){.us = NOW.us + DAY_US}, &token),
-                     CM_OK);
+    const cm_new_token fresh = {.camera = door,
+                                .account = w->people[CARLA].id,
+                                .rights = VIEW,
+                                .expires = {.us = NOW.us + DAY_US},
+                                .token_hash = hash};
+    assert_int_equal(cm_store_token_create(w->store, &fresh, NOW, &token), CM_OK);
     assert_int_equal(invite(w, "link", CARLA, &w->rossi), CM_OK);
 }
 

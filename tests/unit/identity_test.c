@@ -459,9 +459,11 @@ static void the_command_line_resets_passwords_and_makes_tokens(void **state)
     cm_stored_token row;
     const cm_identity_new_token ask = {.camera = stored.key,
                                        .account_name = CM_TEXT("Anna"),
+                                       .name = CM_TEXT("Kitchen"),
                                        .rights = VIEW,
                                        .expires = {NOW.us + DAY_US}};
     assert_int_equal(cm_identity_make_api_token(p.identity, &ask, NOW, &token, &row), CM_OK);
+    assert_string_equal(row.name, "Kitchen");
     cm_asker asker = {.kind = CM_ASKER_API_TOKEN};
     assert_int_equal(cm_token_read(cm_slice_of(token.text), CM_TOKEN_API, asker.token_hash), CM_OK);
     cm_evidence e;

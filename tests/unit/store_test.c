@@ -179,9 +179,12 @@ static void every_column_of_every_row_is_under_the_mac(void **state)
     const cm_camera_key door = camera_key("verdi", "door");
     cm_stored_token token;
     const cm_asker api = asker_of(CM_ASKER_API_TOKEN, "api");
-    assert_int_equal(cm_store_token_create(w.store, &door, &w.people[BRUNO].id, VIEW,
-                                           api.token_hash, NOW, (cm_wall){NOW.us + DAY_US}, &token),
-                     CM_OK);
+    const cm_new_token fresh = {.camera = door,
+                                .account = w.people[BRUNO].id,
+                                .rights = VIEW,
+                                .expires = {NOW.us + DAY_US},
+                                .token_hash = api.token_hash};
+    assert_int_equal(cm_store_token_create(w.store, &fresh, NOW, &token), CM_OK);
     assert_int_equal(cm_store_setting_write(w.store, "colour", CM_TEXT("blue")), CM_OK);
     assert_int_equal(cm_store_check(w.store), CM_OK);
     size_t flipped = 0;
@@ -215,7 +218,7 @@ static void every_column_of_every_row_is_under_the_mac(void **state)
             flipped++;
         }
     }
-    assert_int_equal(flipped, 10 + 10 + 9 + 6 + 13 + 12 + 10);
+    assert_int_equal(flipped, 10 + 10 + 9 + 6 + 13 + 12 + 11);
     store_world_close(&w);
 }
 
@@ -416,9 +419,12 @@ static void leaving_a_home_takes_grants_and_tokens_along(void **state)
     const cm_camera_key door = camera_key("verdi", "door");
     const cm_asker api = asker_of(CM_ASKER_API_TOKEN, "api");
     cm_stored_token token;
-    assert_int_equal(cm_store_token_create(w.store, &door, &w.people[BRUNO].id, VIEW,
-                                           api.token_hash, NOW, (cm_wall){NOW.us + DAY_US}, &token),
-                     CM_OK);
+    const cm_new_token fresh = {.camera = door,
+                                .account = w.people[BRUNO].id,
+                                .rights = VIEW,
+                                .expires = {NOW.us + DAY_US},
+                                .token_hash = api.token_hash};
+    assert_int_equal(cm_store_token_create(w.store, &fresh, NOW, &token), CM_OK);
     cm_change change;
     assert_int_equal(cm_store_member_remove(w.store, &w.verdi, &w.people[BRUNO].id, &change),
                      CM_OK);
@@ -730,6 +736,45 @@ static void names_are_one_whatever_their_case(void **state)
 
 /* ---- API tokens ---- */
 
+static cm_status name_token(store_world *w, const char *name, cm_stored_token *out)
+{
+    const cm_asker api = asker_of(CM_ASKER_API_TOKEN, name);
+    const cm_new_token fresh = {.camera = camera_key("verdi", "door"),
+                                .account = w->people[ANNA].id,
+                                .name = cm_slice_of(name),
+                                .rights = VIEW,
+                                .expires = {NOW.us + DAY_US},
+                                .token_hash = api.token_hash};
+    return cm_store_token_create(w->store, &fresh, NOW, out);
+}
+
+static void a_token_keeps_the_name_that_it_is_given(void **state)
+{
+    (void)state;
+    static const char LONGEST[] =
+        "Sechzehn Zeichen; das sind noch vier Mal mehr und damit genug: 6";
+    assert_int_equal(sizeof LONGEST, CM_TOKEN_NAME_SIZE);
+    store_world w;
+    store_world_open(&w);
+    cm_stored_token token;
+    char longer[sizeof LONGEST + 1];
+    snprintf(longer, sizeof longer, "%s4", LONGEST);
+    static const char *const BAD[] = {" Kitchen", "Kitchen\n", "\xff", "a\tb"};
+    for (size_t i = 0; i < CM_COUNT(BAD); i++)
+        assert_int_equal(name_token(&w, BAD[i], &token), CM_REFUSE);
+    assert_int_equal(name_token(&w, longer, &token), CM_REFUSE);
+    static const char *const GOOD[] = {"", "रसोई", LONGEST};
+    for (size_t i = 0; i < CM_COUNT(GOOD); i++) {
+        assert_int_equal(name_token(&w, GOOD[i], &token), CM_OK);
+        assert_string_equal(token.name, GOOD[i]);
+    }
+    store_world_reopen(&w);
+    CM_AUTO(cm_stored_tokens_clear) cm_stored_tokens tokens = {.count = 0};
+    assert_int_equal(cm_store_tokens(w.store, &w.verdi, &tokens), CM_OK);
+    assert_int_equal(tokens.count, CM_COUNT(GOOD));
+    store_world_close(&w);
+}
+
 static void an_api_token_is_for_its_camera_and_its_time(void **state)
 {
     (void)state;
@@ -739,9 +784,12 @@ static void an_api_token_is_for_its_camera_and_its_time(void **state)
     const cm_camera_key yard = camera_key("verdi", "yard");
     const cm_asker api = asker_of(CM_ASKER_API_TOKEN, "api");
     cm_stored_token token;
-    assert_int_equal(cm_store_token_create(w.store, &door, &w.people[ANNA].id, VIEW, api.token_hash,
-                                           NOW, (cm_wall){NOW.us + DAY_US}, &token),
-                     CM_OK);
+    const cm_new_token fresh = {.camera = door,
+                                .account = w.people[ANNA].id,
+                                .rights = VIEW,
+                                .expires = {NOW.us + DAY_US},
+                                .token_hash = api.token_hash};
+    assert_int_equal(cm_store_token_create(w.store, &fresh, NOW, &token), CM_OK);
     cm_evidence e;
     const char *cause = NULL;
     assert_int_equal(cm_store_evidence(w.store, &api, &door, NOW, &e, &cause), CM_OK);
@@ -962,9 +1010,12 @@ static void an_old_database_put_back_is_refused_until_accepted(void **state)
     const cm_asker api = asker_of(CM_ASKER_API_TOKEN, "api");
     const cm_camera_key door = camera_key("verdi", "door");
     cm_stored_token token;
-    assert_int_equal(cm_store_token_create(w.store, &door, &w.people[ANNA].id, VIEW, api.token_hash,
-                                           NOW, (cm_wall){NOW.us + DAY_US}, &token),
-                     CM_OK);
+    const cm_new_token fresh = {.camera = door,
+                                .account = w.people[ANNA].id,
+                                .rights = VIEW,
+                                .expires = {NOW.us + DAY_US},
+                                .token_hash = api.token_hash};
+    assert_int_equal(cm_store_token_create(w.store, &fresh, NOW, &token), CM_OK);
     cm_store_close(w.store);
     world_copy_file(&w, "casement.db", "backup");
     assert_int_equal(world_try_open(&w, NULL), CM_OK);
@@ -1532,6 +1583,7 @@ int main(void)
         cmocka_unit_test(a_camera_takes_talk_when_it_is_told_so),
         cmocka_unit_test(what_does_not_fit_is_refused_and_changes_nothing),
         cmocka_unit_test(names_are_one_whatever_their_case),
+        cmocka_unit_test(a_token_keeps_the_name_that_it_is_given),
         cmocka_unit_test(an_api_token_is_for_its_camera_and_its_time),
         cmocka_unit_test(who_lists_the_homes_of_the_asker),
         cmocka_unit_test(setup_works_once),

@@ -240,6 +240,7 @@ static inline void world_first_version(const store_world *w)
                  "DROP TABLE totp; ALTER TABLE accounts DROP COLUMN has_totp;"
                  "DROP TABLE guest_looks; DROP TABLE guest_links;"
                  "DROP TABLE told; CREATE INDEX grants_camera ON grants (home, camera);"
+                 "ALTER TABLE api_tokens DROP COLUMN name;"
                  "DROP TABLE group_grants; DROP TABLE group_cameras; DROP TABLE camera_groups;"
                  "ALTER TABLE homes DROP COLUMN time_zone;"
                  "ALTER TABLE homes DROP COLUMN suspended;"

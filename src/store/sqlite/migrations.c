@@ -140,6 +140,8 @@ static const char *const STEPS[] = {
 
     /* The primary key finds a home's grants; those of a camera are some of these few. */
     "DROP INDEX grants_camera;",
+
+    "ALTER TABLE api_tokens ADD COLUMN name TEXT NOT NULL DEFAULT '';",
 };
 
 #ifdef CM_FURTHER_STEP /* stands for a later version, in tests of the upgrade */

@@ -134,33 +134,40 @@ static cm_status read_token(const cm_row *row, cm_stored_token *out)
     CM_ENSURE(cm_row_read_id(row, CM_API_TOKENS_HOME, out->camera.home.text), CM_FOREIGN);
     CM_ENSURE(cm_row_read_id(row, CM_API_TOKENS_CAMERA, out->camera.camera.text), CM_FOREIGN);
     CM_ENSURE(cm_row_read_id(row, CM_API_TOKENS_ACCOUNT, out->account.text), CM_FOREIGN);
+    CM_ENSURE(cm_row_read_text(row, CM_API_TOKENS_NAME, out->name, sizeof out->name), CM_FOREIGN);
     return CM_OK;
 }
 
-cm_status cm_store_token_create(cm_store *store, const cm_camera_key *camera,
-                                const cm_account_id *account, uint32_t rights,
-                                const uint8_t token_hash[CM_MAC_SIZE], cm_wall now, cm_wall expires,
+static cm_status check_token(const cm_new_token *n, cm_wall now)
+{
+    CM_ENSURE(n->rights != 0 && n->expires.us > now.us, CM_REFUSE);
+    CM_ENSURE(n->name.size < CM_TOKEN_NAME_SIZE, CM_REFUSE);
+    return n->name.size == 0 ? CM_OK : cm_store_check_name(n->name);
+}
+
+cm_status cm_store_token_create(cm_store *store, const cm_new_token *n, cm_wall now,
                                 cm_stored_token *out)
 {
-    CM_ENSURE(rights != 0 && expires.us > now.us, CM_REFUSE);
+    CM_TRY(check_token(n, now));
     CM_AUTO(cm_tx_end) cm_tx tx;
     CM_TRY(cm_tx_begin(store, CM_TX_WRITE, &tx));
-    CM_TRY(ensure_ends(&tx, camera, account));
+    CM_TRY(ensure_ends(&tx, &n->camera, &n->account));
     char id[CM_ID_SIZE];
     cm_id_make(store->random_given, id);
     cm_row row;
     cm_row_init(&row, CM_API_TOKENS);
-    cm_row_set_id(&row, CM_API_TOKENS_HOME, camera->home.text);
+    cm_row_set_id(&row, CM_API_TOKENS_HOME, n->camera.home.text);
     size_t count;
     CM_TRY(cm_db_count(tx.db, &row, CM_WHERE(CM_API_TOKENS_HOME), &count));
     CM_ENSURE(count < CM_HOME_TOKENS_MAX, CM_FULL);
-    cm_row_set_bytes(&row, CM_API_TOKENS_TOKEN_HASH, cm_slice_over(token_hash, CM_MAC_SIZE));
+    cm_row_set_bytes(&row, CM_API_TOKENS_TOKEN_HASH, cm_slice_over(n->token_hash, CM_MAC_SIZE));
     cm_row_set_id(&row, CM_API_TOKENS_ID, id);
-    cm_row_set_id(&row, CM_API_TOKENS_ACCOUNT, account->text);
-    cm_row_set_id(&row, CM_API_TOKENS_CAMERA, camera->camera.text);
-    cm_row_set_integer(&row, CM_API_TOKENS_RIGHTS, rights);
+    cm_row_set_id(&row, CM_API_TOKENS_ACCOUNT, n->account.text);
+    cm_row_set_id(&row, CM_API_TOKENS_CAMERA, n->camera.camera.text);
+    cm_row_set_bytes(&row, CM_API_TOKENS_NAME, n->name);
+    cm_row_set_integer(&row, CM_API_TOKENS_RIGHTS, n->rights);
     cm_row_set_integer(&row, CM_API_TOKENS_CREATED, now.us);
-    cm_row_set_integer(&row, CM_API_TOKENS_EXPIRES, expires.us);
+    cm_row_set_integer(&row, CM_API_TOKENS_EXPIRES, n->expires.us);
     CM_TRY(cm_tx_insert(&tx, &row));
     CM_TRY(read_token(&row, out));
     return cm_tx_commit(&tx);

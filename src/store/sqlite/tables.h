@@ -94,7 +94,8 @@
     X(CREATED, created, INTEGER)                                                                   \
     X(EXPIRES, expires, INTEGER)                                                                   \
     X(LAST_USED, last_used, INTEGER)                                                               \
-    X(GENERATION, generation, INTEGER)
+    X(GENERATION, generation, INTEGER)                                                             \
+    X(NAME, name, ADDED_TEXT)
 #define CM_TABLE_INVITATIONS(X)                                                                    \
     X(TOKEN_HASH, token_hash, BLOB)                                                                \
     X(ID, id, TEXT)                                                                                \

@@ -191,7 +191,7 @@ export const api = {
     request<Invitation & { token: string }>('POST', `/api/v1/invitations?${ofHome(home)}`, wish),
   revokeInvitation: (home: string, id: string) => request<void>('DELETE', `/api/v1/invitations/${part(id)}?${ofHome(home)}`),
   tokens: (home: string) => request<{ tokens: Token[]; rtsp?: TokenPorts }>('GET', `/api/v1/tokens?${ofHome(home)}`),
-  makeToken: (home: string, wish: { camera: string; rights: Right[]; days: number }) =>
+  makeToken: (home: string, wish: { camera: string; rights: Right[]; days: number; name: string }) =>
     request<TokenMade>('POST', `/api/v1/tokens?${ofHome(home)}`, wish),
   endToken: (home: string, id: string) => request<void>('DELETE', `/api/v1/tokens/${part(id)}?${ofHome(home)}`),
   lookAtInvitation: (token: string) => request<Welcome>('POST', '/api/v1/invitations/look', { token }),

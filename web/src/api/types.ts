@@ -186,6 +186,7 @@ export interface Invitation {
 /* An API token: a program's way to one camera, in somebody's name. */
 export interface Token {
   id: string;
+  name: string; // '' without one
   account: string;
   camera: string;
   rights: Right[];

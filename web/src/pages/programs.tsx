@@ -1,13 +1,13 @@
 /* Tokens of programs (Frigate, Home Assistant, VLC, OBS): which there are, making some, ending one. */
 
 import { useEffect, useState } from 'preact/hooks';
-import { api } from '../api/client';
+import { api, asProblem } from '../api/client';
 import type { Camera, Home, Person, Right, Token, TokenMade, TokenPorts } from '../api/types';
 import { dayAndTime, list, relative, t, type Key } from '../i18n';
 import type { HomeData } from '../state/home';
 import { useStore } from '../state/store';
 import { notify } from '../ui/announce';
-import { Alert, Choices, Note, sentenceFor, useSubmit } from '../ui/form';
+import { Alert, Choices, Field, Note, sentenceFor, useSubmit } from '../ui/form';
 import { Icon } from '../ui/icons';
 import { Page } from '../ui/page';
 import { HoldButton, Sheet } from '../ui/sheet';
@@ -76,11 +76,13 @@ function NewSheet({ home, cameras, onClose, onMade }: {
   onClose(): void;
   onMade(made: TokenMade[]): void;
 }) {
+  const [name, setName] = useState('');
   const [kind, setKind] = useState<Kind>('see');
   const [days, setDays] = useState<(typeof DAYS)[number]>('365');
   const [chosen, setChosen] = useState<string[]>([]);
   const [isMissing, setIsMissing] = useState(false);
   const { isBusy, error, run } = useSubmit();
+  const isBadName = error !== null && asProblem(error).name_ === 'bad-name';
   const kinds: Kind[] = cameras.some((camera) => camera.kind === 'whip') ? ['see', 'hear', 'bring'] : ['see', 'hear'];
   const offered = cameras.filter((camera) => kind !== 'bring' || camera.kind === 'whip');
   const wanted = offered.filter((camera) => chosen.includes(camera.id));
@@ -92,7 +94,7 @@ function NewSheet({ home, cameras, onClose, onMade }: {
       const made: TokenMade[] = [];
       /* One after the other; those that were made are shown whatever becomes of the rest. */
       try {
-        for (const camera of wanted) made.push(await api.makeToken(home.id, { camera: camera.id, rights: KINDS[kind], days: Number(days) }));
+        for (const camera of wanted) made.push(await api.makeToken(home.id, { camera: camera.id, rights: KINDS[kind], days: Number(days), name: name.trim() }));
       } catch (problem) {
         if (made.length === 0) throw problem;
         notify(sentenceFor(problem));
@@ -103,7 +105,9 @@ function NewSheet({ home, cameras, onClose, onMade }: {
   return (
     <Sheet title={t('programs.new')} onClose={onClose}>
       <form class="form" onSubmit={submit} noValidate>
-        {error !== null && <Alert>{sentenceFor(error)}</Alert>}
+        {error !== null && !isBadName && <Alert>{sentenceFor(error)}</Alert>}
+        <Field label={t('programs.name')} hint={t('programs.nameHint')} value={name} onInput={setName} isOptional
+          error={isBadName ? t('problem.bad-name') : ''} />
         <Choices legend={t('programs.may')} value={kind} onChange={(value) => setKind(value)}
           choices={kinds.map((value) => ({ value, label: t(`programs.kind.${value}`), what: t(`programs.kind.${value}.what`) }))} />
         <Ticks legend={t('programs.cameras')} ticked={chosen} onChange={setChosen}
@@ -118,10 +122,10 @@ function NewSheet({ home, cameras, onClose, onMade }: {
   );
 }
 
-function EndSheet({ home, token, name, onClose, onDone }: { home: Home; token: Token; name: string; onClose(): void; onDone(): void }) {
+function EndSheet({ home, token, camera, onClose, onDone }: { home: Home; token: Token; camera: string; onClose(): void; onDone(): void }) {
   const { isBusy, error, run } = useSubmit();
   return (
-    <Sheet title={t('programs.endTitle', { camera: name })} onClose={onClose}>
+    <Sheet title={t(token.name ? 'programs.endNamed' : 'programs.endTitle', { name: token.name, camera })} onClose={onClose}>
       <ul class="consequences">
         <li>{t('programs.endNow')}</li>
         <li>{t('programs.endLater')}</li>
@@ -175,11 +179,11 @@ export function Programs({ data, home }: { data: HomeData; home: Home }) {
             <li key={token.id} class="row">
               <span class="row-icon"><Icon name="plug" /></span>
               <div class="row-text">
-                <strong>{nameOf(token.camera)}</strong>
-                <span class="quiet">{about(token, home, people)}</span>
+                <strong>{token.name || nameOf(token.camera)}</strong>
+                <span class="quiet">{token.name !== '' && `${nameOf(token.camera)} · `}{about(token, home, people)}</span>
               </div>
               <button type="button" class="button" onClick={() => setOpen({ end: token })}>
-                {t('programs.end')}<span class="unseen"> {nameOf(token.camera)}</span>
+                {t('programs.end')}<span class="unseen"> {token.name || nameOf(token.camera)}</span>
               </button>
             </li>
           ))}
@@ -192,7 +196,7 @@ export function Programs({ data, home }: { data: HomeData; home: Home }) {
         <MadeSheet made={open.made} cameras={cameras} home={home} ports={ports} onClose={close} />
       )}
       {open !== null && open !== 'new' && 'end' in open && (
-        <EndSheet home={home} token={open.end} name={nameOf(open.end.camera)} onClose={close} onDone={load} />
+        <EndSheet home={home} token={open.end} camera={nameOf(open.end.camera)} onClose={close} onDone={load} />
       )}
     </Page>
   );

@@ -164,6 +164,7 @@ function details(entry: AuditEntry, zone: string | undefined): string {
   if (entry.count !== undefined && entry.since !== undefined && entry.count > 1) parts.push(t('safety.times', { count: entry.count }));
   if (entry.kind === 'view-end' && entry.since) parts.push(duration(Math.max(0, Date.parse(entry.time) - Date.parse(entry.since))));
   for (const stream of entry.frames ?? []) parts.push(t('safety.pictures', { count: stream.frames }));
+  if (entry.kind === 'token-made' && entry.other_name) parts.push(entry.other_name);
   if (entry.device) parts.push(entry.device);
   if (entry.network) parts.push(entry.network);
   return parts.join(' · ');

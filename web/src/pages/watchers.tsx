@@ -18,7 +18,7 @@ import { HoldButton, Sheet } from '../ui/sheet';
 const PATHS = ['webrtc', 'mp4', 'still', 'whip', 'rtsp'] as const;
 export const wayOf = (path: string | undefined): string => t(`safety.path.${PATHS.find((one) => one === path) ?? 'other'}`);
 
-export const deviceOf = (one: Watching): string => (one.is_program ? t('watchers.program') : one.device || t('sessions.unknown'));
+export const deviceOf = (one: Watching): string => one.device || t(one.is_program ? 'watchers.program' : 'sessions.unknown');
 
 /* Looked at again whenever the events say that somebody came or went. */
 export function useWatching(home: string, data: HomeData): { all: Watching[] | null; error: unknown; load(): void } {
