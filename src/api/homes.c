@@ -19,9 +19,10 @@ json_t *cm_suspension_json(const cm_suspension *suspension)
 
 static json_t *home_json(const cm_stored_home *home)
 {
-    return json_pack("{s:s, s:s, s:s, s:I, s:n, s:o}", "id", home->id.text, "name", home->name,
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:n, s:o}", "id", home->id.text, "name", home->name,
                      "time_zone", home->time_zone, "cameras", (json_int_t)home->camera_count,
-                     "role", "suspended", cm_suspension_json(&home->suspension));
+                     "people", (json_int_t)home->member_count, "role", "suspended",
+                     cm_suspension_json(&home->suspension));
 }
 
 static void read_all_homes(cm_call *call)

@@ -153,7 +153,7 @@ typedef struct cm_stored_home {
     bool is_declared;                  /* by the YAML: changed there, not over the API */
     cm_wall created;
     cm_suspension suspension;
-    size_t camera_count; /* filled by cm_store_homes only */
+    size_t camera_count, member_count; /* filled by cm_store_homes only */
 } cm_stored_home;
 
 /* An empty id is made at random and written into `home`. CM_REFUSE: name empty or not printable,

@@ -301,6 +301,7 @@ export class Mock {
       return this.json(response, 200, { id: home.id, name: home.name, time_zone: home.zone, role: home.members.get(account.id) });
     }
     if (/^homes\/(import|[^/]+\/suspension)$/.test(path)) return this.operate(response, method, account, path, url, body);
+    if (/^homes\/[^/]+\/invitation$/.test(path)) return this.inviteOwner(response, account, path, body);
     if (path === 'homes') return this.homes(response, method, account, body);
     return this.inHome(request, response, url, path.split('/').map(decodeURIComponent), account, body);
   }
@@ -501,9 +502,20 @@ export class Mock {
       return this.json(response, 201, { id, name: body.name, role: null });
     }
     const homes = account.isOperator
-      ? [...this.world.homes.values()].map(({ id, name, cameras, suspended }) => ({ id, name, cameras: cameras.size, role: null, suspended: suspended ?? null }))
+      ? [...this.world.homes.values()].map(({ id, name, cameras, members, suspended }) => ({ id, name, cameras: cameras.size, people: members.size, role: null, suspended: suspended ?? null }))
       : this.sessionObject(account).homes;
     return this.json(response, 200, { homes });
+  }
+
+  inviteOwner(response, account, path, body) {
+    const home = this.world.homes.get(path.split('/')[1]);
+    if (!account.isOperator || !home) throw new Refusal(404, 'no-such-home', 'There is no such home.');
+    if (home.members.size > 0) throw new Refusal(409, 'home-has-members', 'Somebody lives there.');
+    const { invitations } = this.world;
+    for (const [id, one] of invitations) if (one.home === home.id) invitations.delete(id);
+    const one = { id: `i${invitations.size}`, home: home.id, token: `cmi_${randomBytes(32).toString('base64url')}`, state: 'open', role: 'owner', label: body.label ?? '', cameras: [], used_by: null, made_by: null, expires: iso(this.now() + (body.days ?? 7) * 86_400_000) };
+    invitations.set(one.id, one);
+    return this.json(response, 201, one);
   }
 
   inHome(request, response, url, parts, account, body) {

@@ -53,6 +53,26 @@ describe('an operator', { skip: isReal }, () => {
     assert.deepEqual([...olga.faults, ...anna.faults], []);
   });
 
+  test('invites the first owner of a home in which nobody lives, and of no other', async () => {
+    const page = await open();
+    await page.getByLabel(en['homes.name']).fill('Flat 8');
+    await page.getByRole('button', { name: en['homes.addDo'], exact: true }).click();
+    const flat = page.locator('.row').filter({ hasText: 'Flat 8' });
+    await flat.getByText(en['homes.nobody']).waitFor();
+    assert.equal(await row(page).getByRole('button', { name: en['homes.invite'] }).count(), 0, 'somebody lives there');
+    await flat.getByRole('button', { name: en['homes.invite'] }).click();
+    await page.getByLabel(en['invite.label']).fill('Gina');
+    await page.getByRole('button', { name: en['invite.do'] }).click();
+    await page.locator('.qr').waitFor();
+    const link = await page.locator('.link').textContent();
+    const [made] = [...server.mock.world.invitations.values()];
+    assert.deepEqual([made.home, made.role, made.label], ['flat-8', 'owner', 'Gina']);
+    assert.equal(link, `${server.url}/#join=${made.token}`);
+    await page.keyboard.press('Escape');
+    await page.locator('.qr').waitFor({ state: 'detached' });
+    assert.deepEqual(page.faults, []);
+  });
+
   test('makes many homes from a file: what is wrong is told by line, then all are made and their links saved', async () => {
     const page = await open();
     const choose = (text) => page.getByLabel(en['import.file'], { exact: true }).setInputFiles({ name: 'homes.csv', mimeType: 'text/csv', buffer: Buffer.from(text) });

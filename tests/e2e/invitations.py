@@ -125,6 +125,8 @@ def of_one_who_left(w):
 
 def first_owner(w):
     w.ask("olga", "POST", "homes", {"id": "flat8", "name": "Flat 8"})
+    people = {home["id"]: home["people"] for home in w.ask("olga", "GET", "homes").json["homes"]}
+    check("an operator is told where nobody lives", people["flat8"] == 0 and people["entrance"] > 0, people)
     made = w.ask("olga", "POST", "homes/flat8/invitation", {"label": "Gina"})
     check("an operator invites a first owner", made.status == 201 and made.json["role"] == "owner" and made.json["made_by"] is None, made)
     w.told.append(made.json["token"])

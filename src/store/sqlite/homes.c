@@ -184,6 +184,9 @@ static cm_status add_home(cm_tx *tx, cm_row *row, void *owner)
     cm_row_init(&probe, CM_CAMERAS);
     cm_row_set_id(&probe, CM_CAMERAS_HOME, home->id.text);
     CM_TRY(cm_db_count(tx->db, &probe, CM_WHERE(CM_CAMERAS_HOME), &home->camera_count));
+    cm_row_init(&probe, CM_MEMBERSHIPS);
+    cm_row_set_id(&probe, CM_MEMBERSHIPS_HOME, home->id.text);
+    CM_TRY(cm_db_count(tx->db, &probe, CM_WHERE(CM_MEMBERSHIPS_HOME), &home->member_count));
     homes->count++;
     return CM_OK;
 }

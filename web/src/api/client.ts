@@ -189,6 +189,8 @@ export const api = {
     (await request<{ invitations: Invitation[] }>('GET', `/api/v1/invitations?${ofHome(home)}`)).invitations,
   invite: (home: string, wish: { role: Role; label: string; days: number; cameras: { camera: string; rights: Right[] }[] }) =>
     request<Invitation & { token: string }>('POST', `/api/v1/invitations?${ofHome(home)}`, wish),
+  inviteOwner: (home: string, wish: { label: string; days: number }) =>
+    request<Invitation & { token: string }>('POST', `/api/v1/homes/${part(home)}/invitation`, wish),
   revokeInvitation: (home: string, id: string) => request<void>('DELETE', `/api/v1/invitations/${part(id)}?${ofHome(home)}`),
   tokens: (home: string) => request<{ tokens: Token[]; rtsp?: TokenPorts }>('GET', `/api/v1/tokens?${ofHome(home)}`),
   makeToken: (home: string, wish: { camera: string; rights: Right[]; days: number; name: string }) =>

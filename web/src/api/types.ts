@@ -131,6 +131,7 @@ export interface Home {
   time_zone?: string; // whose clock its hours are of; absent: an older server
   role: Role | null;
   cameras?: number;
+  people?: number; // for an operator
   suspended?: { since: string; by: string; why: string } | null; // its pictures have been stopped
 }
 

@@ -1,12 +1,13 @@
-/* The operator's homes: names and counts, never pictures; holding one off, and many from a file. */
+/* The operator's homes: names and counts, never pictures; inviting a first owner, holding one off, and many from a file. */
 
 import { useEffect, useState } from 'preact/hooks';
 import { api, asProblem, type Problem } from '../api/client';
 import type { Home, HomesFault, ImportedHome } from '../api/types';
 import { shortTime, t } from '../i18n';
 import { notify } from '../ui/announce';
-import { Alert, Field, Note, sentenceFor, useSubmit } from '../ui/form';
+import { Alert, Choices, Field, Note, sentenceFor, useSubmit } from '../ui/form';
 import { Icon } from '../ui/icons';
+import { LinkSheet } from '../ui/link-sheet';
 import { Page } from '../ui/page';
 import { HoldButton, Sheet } from '../ui/sheet';
 
@@ -43,16 +44,51 @@ function HoldOffSheet({ home, onClose, onDone }: { home: Home; onClose(): void; 
   );
 }
 
-function HomeRow({ home, onHoldOff, onLetGo }: { home: Home; onHoldOff(): void; onLetGo(): void }) {
+/* ---- its first owner ---- */
+
+const DAYS = ['1', '7', '30'] as const;
+
+function InviteSheet({ home, onClose, onMade }: { home: Home; onClose(): void; onMade(link: string, expires: string): void }) {
+  const [label, setLabel] = useState('');
+  const [days, setDays] = useState<(typeof DAYS)[number]>('7');
+  const { isBusy, error, run } = useSubmit();
+  const submit = (event: Event) => {
+    event.preventDefault();
+    void run(async () => {
+      const made = await api.inviteOwner(home.id, { label: label.trim(), days: Number(days) });
+      onMade(`${location.origin}/#join=${made.token}`, made.expires);
+    });
+  };
+  return (
+    <Sheet title={t('homes.inviteTitle', { home: home.name })} onClose={onClose}>
+      <form class="form" onSubmit={submit} noValidate>
+        <p>{t('homes.inviteWhat')}</p>
+        {error !== null && <Alert>{sentenceFor(error)}</Alert>}
+        <Field label={t('invite.label')} value={label} onInput={setLabel} isOptional isFocused />
+        <Choices legend={t('invite.until')} value={days} isRow onChange={(value) => setDays(value)}
+          choices={DAYS.map((value) => ({ value, label: t('invite.day', { count: Number(value) }) }))} />
+        <button class="button is-primary" aria-disabled={isBusy}>{t('invite.do')}</button>
+      </form>
+    </Sheet>
+  );
+}
+
+function HomeRow({ home, onInvite, onHoldOff, onLetGo }: { home: Home; onInvite(): void; onHoldOff(): void; onLetGo(): void }) {
   const held = home.suspended;
+  const isEmpty = home.people === 0;
   return (
     <li class="row">
       <span class={`row-icon${held ? ' is-held' : ''}`}><Icon name={held ? 'hold' : 'home'} /></span>
       <div class="row-text">
         <strong>{home.name}</strong> <span class="quiet" dir="ltr">{home.id}</span>
-        {typeof home.cameras === 'number' && <span class="quiet">{t('wall.cameras', { count: home.cameras })}</span>}
+        {typeof home.cameras === 'number' && (
+          <span class="quiet">{t('wall.cameras', { count: home.cameras })}{isEmpty && ` · ${t('homes.nobody')}`}</span>
+        )}
         {held && <span class="quiet">{t('tile.heldOff')}: {t('tile.heldOffWhy', { why: held.why, name: held.by, time: shortTime(Date.parse(held.since)) })}</span>}
       </div>
+      {isEmpty && !held && (
+        <button type="button" class="button" onClick={onInvite}>{t('homes.invite')}<span class="unseen"> {home.name}</span></button>
+      )}
       {held ? <button type="button" class="button" onClick={onLetGo}>{t('held.letGo')}<span class="unseen"> {home.name}</span></button>
         : <button type="button" class="button" onClick={onHoldOff}>{t('held.do')}<span class="unseen"> {home.name}</span></button>}
     </li>
@@ -144,11 +180,13 @@ function MadeSheet({ made, onClose }: { made: ImportedHome[]; onClose(): void })
 
 /* ---- the page ---- */
 
+type Opened = { holdOff: Home } | { invite: Home } | { link: string; expires: string } | { made: ImportedHome[] };
+
 export function Homes() {
   const [homes, setHomes] = useState<Home[] | null>(null);
   const [name, setName] = useState('');
   const [fault, setFault] = useState('');
-  const [open, setOpen] = useState<Home | { made: ImportedHome[] } | null>(null);
+  const [open, setOpen] = useState<Opened | null>(null);
   const { isBusy, error, setError, run } = useSubmit();
   const load = () => void api.homes().then(setHomes, setError);
   useEffect(load, []);
@@ -174,7 +212,10 @@ export function Homes() {
       {homes?.length === 0 && <p class="quiet">{t('homes.none')}</p>}
       {homes && homes.length > 0 && (
         <ul class="rows card">
-          {homes.map((home) => <HomeRow key={home.id} home={home} onHoldOff={() => setOpen(home)} onLetGo={() => letGo(home)} />)}
+          {homes.map((home) => (
+            <HomeRow key={home.id} home={home} onInvite={() => setOpen({ invite: home })}
+              onHoldOff={() => setOpen({ holdOff: home })} onLetGo={() => letGo(home)} />
+          ))}
         </ul>
       )}
       <form class="card form" onSubmit={submit} noValidate>
@@ -184,7 +225,11 @@ export function Homes() {
         <p class="hint">{t('wall.emptyOperator')}</p>
       </form>
       <ImportForm onMade={(made) => { setOpen({ made }); load(); }} />
-      {open !== null && 'id' in open && <HoldOffSheet home={open} onClose={close} onDone={load} />}
+      {open !== null && 'holdOff' in open && <HoldOffSheet home={open.holdOff} onClose={close} onDone={load} />}
+      {open !== null && 'invite' in open && (
+        <InviteSheet home={open.invite} onClose={close} onMade={(link, expires) => setOpen({ link, expires })} />
+      )}
+      {open !== null && 'link' in open && <LinkSheet {...open} onClose={close} />}
       {open !== null && 'made' in open && <MadeSheet made={open.made} onClose={close} />}
     </Page>
   );

@@ -6,27 +6,14 @@ import { ROLES, type Home, type Invitation, type Role } from '../api/types';
 import { shortTime, t } from '../i18n';
 import type { HomeData } from '../state/home';
 import { useStore } from '../state/store';
-import { notify } from '../ui/announce';
 import { Alert, Choices, Field, sentenceFor, useSubmit } from '../ui/form';
 import { Icon } from '../ui/icons';
+import { LinkSheet } from '../ui/link-sheet';
 import { Page } from '../ui/page';
-import { QrCode } from '../ui/qr-code';
 import { Sheet } from '../ui/sheet';
 import { Ticks } from '../ui/ticks';
 
 const DAYS = ['1', '7', '30'] as const;
-
-function LinkSheet({ link, expires, onClose }: { link: string; expires: string; onClose(): void }) {
-  const copy = () => void navigator.clipboard.writeText(link).then(() => notify(t('invite.copied')), () => undefined);
-  return (
-    <Sheet title={t('invite.ready')} onClose={onClose}>
-      <p>{t('invite.once', { time: shortTime(Date.parse(expires)) })}</p>
-      <QrCode text={link} label={t('invite.qr')} />
-      <p class="link" dir="ltr">{link}</p>
-      <button type="button" class="button is-primary" onClick={copy}><Icon name="copy" /> {t('invite.copy')}</button>
-    </Sheet>
-  );
-}
 
 function InviteSheet({ data, home, onClose, onMade }: {
   data: HomeData;
