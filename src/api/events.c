@@ -266,6 +266,32 @@ static void tell_gone(cm_event_stream *s, const view *before)
         }
 }
 
+static bool is_same_hold(const cm_suspension *a, const cm_suspension *b)
+{
+    return a->since.us == b->since.us && strcmp(a->by, b->by) == 0 && strcmp(a->why, b->why) == 0;
+}
+
+static bool was_told(const view *before, const cm_identity_home *home)
+{
+    for (size_t i = 0; before != NULL && i < before->who.home_count; i++)
+        if (cm_home_id_equal(&before->who.homes[i].home, &home->home))
+            return is_same_hold(&before->who.homes[i].suspension, &home->suspension);
+    return false;
+}
+
+/* Whether a home is held off: at first, and when it is otherwise than before. */
+static void tell_homes(cm_event_stream *s, const view *before)
+{
+    for (size_t i = 0; i < s->view->who.home_count; i++) {
+        const cm_identity_home *home = &s->view->who.homes[i];
+        if ((s->has_home && !cm_home_id_equal(&home->home, &s->home)) || was_told(before, home))
+            continue;
+        send_event(s, "home",
+                   json_pack("{s:s, s:o}", "home", home->home.text, "suspended",
+                             cm_suspension_json(&home->suspension)));
+    }
+}
+
 static void work_look(cm_job *job)
 {
     cm_event_stream *s = CM_HOLDER(job, cm_event_stream, job);
@@ -310,10 +336,12 @@ static void done_look(cm_job *job)
     s->view = fresh;
     /* Within these the stream may end for want of a reader; it is kept until they are through. */
     s->is_looking = true;
-    if (fresh->is_somebody)
+    if (fresh->is_somebody) {
+        tell_homes(s, before);
         tell_gone(s, before);
-    else
+    } else {
         end_session(s);
+    }
     view_free(before);
     s->is_looking = false;
     if (s->request == NULL) {

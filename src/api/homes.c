@@ -210,9 +210,8 @@ static void suspend(cm_call *call)
 static void resume(cm_call *call)
 {
     const holding *h = call->data;
-    call->status = cm_store_home_resume(call->api->config.store, &h->home);
+    call->status = cm_store_home_resume(call->api->config.store, &h->home, &call->change);
     record(call, CM_AUDIT_HOME_RESUMED, &h->home);
-    call->change.home = h->home; /* who waits for pictures is decided again */
 }
 
 static void answer_held(cm_call *call)

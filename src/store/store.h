@@ -170,7 +170,8 @@ cm_status cm_store_home_delete(cm_store *store, const cm_home_id *home, cm_chang
  * words are changed. CM_ABSENT. CM_REFUSE: a text that can't be shown. */
 cm_status cm_store_home_suspend(cm_store *store, const cm_home_id *home, cm_slice by, cm_slice why,
                                 cm_wall now, cm_change *change);
-cm_status cm_store_home_resume(cm_store *store, const cm_home_id *home); /* CM_ABSENT */
+/* The change names the home: who waits for its pictures is decided again. CM_ABSENT. */
+cm_status cm_store_home_resume(cm_store *store, const cm_home_id *home, cm_change *change);
 /* Reads. CM_ABSENT. */
 cm_status cm_store_home_find(cm_store *store, const cm_home_id *home, cm_stored_home *out);
 

@@ -358,6 +358,7 @@ export class Mock {
     const [, id, isHeld] = path.split('/');
     if (isHeld) {
       this.world.homes.get(id).suspended = method === 'PUT' ? { since: iso(this.now()), by: account.name, why: body.why } : null;
+      this.tell((who) => this.world.homes.get(id).members.has(who), 'home', { home: id, suspended: this.world.homes.get(id).suspended });
       if (method === 'PUT') for (const camera of this.world.homes.get(id).cameras.keys()) for (const stream of this.streamsOf(camera)) stream.end();
       return this.json(response, 204);
     }
@@ -756,6 +757,7 @@ export class Mock {
       send: (event, data) => response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`),
     };
     client.send('hello', { server_time: iso(this.now()) });
+    client.send('home', { home: home.id, suspended: home.suspended ?? null });
     this.world.events.add(client);
     response.on('close', () => this.world.events.delete(client));
     for (const camera of home.cameras.values()) if (maySee(home, account.id, camera.id)) this.tellViewers(camera);

@@ -53,6 +53,22 @@ describe('an operator', { skip: isReal }, () => {
     assert.deepEqual([...olga.faults, ...anna.faults], []);
   });
 
+  test('open pages of its people are told at once, by the events alone', async () => {
+    const olga = await open();
+    server.mock.world.homes.get('verdi').cameras.clear(); // no picture ends, and none is asked for
+    const anna = await openSignedIn(browser, server.url);
+    await until(() => [...server.mock.world.events].some((client) => client.account === 'anna'), 'her events');
+    await anna.route('**/api/v1/session', (route) => route.abort());
+    const put = (method) => olga.evaluate((how) => fetch('/api/v1/homes/verdi/suspension', {
+      method: how, headers: { 'content-type': 'application/json' }, body: how === 'PUT' ? JSON.stringify({ why: 'A court asked for it' }) : undefined,
+    }).then((answer) => answer.status), method);
+    assert.equal(await put('PUT'), 204);
+    await anna.getByText(en['held.title']).waitFor();
+    assert.equal(await put('DELETE'), 204);
+    await anna.getByText(en['held.title']).waitFor({ state: 'detached' });
+    assert.deepEqual([...olga.faults, ...anna.faults], []);
+  });
+
   test('invites the first owner of a home in which nobody lives, and of no other', async () => {
     const page = await open();
     await page.getByLabel(en['homes.name']).fill('Flat 8');

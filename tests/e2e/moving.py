@@ -2,6 +2,8 @@
 """Homes held off, handed over and moved out of, through the API: a house with a shared entrance, whose tenant leaves while
 he watches. casement-test: quick"""
 
+import json
+import re
 import sqlite3
 import sys
 
@@ -56,6 +58,29 @@ class Live:
         return True
 
 
+class Events:
+    """What the events of a home say of its being held off, one after the other."""
+
+    def __init__(self, w, who, home):
+        self.text = ""
+        self.seen = 0
+        self.stream, _ = w.server.open(f"/api/v1/events?home={home}", **w.credentials(who))
+        self.stream.settimeout(0.5)
+
+    def all(self):
+        try:
+            self.text += self.stream.recv(65536).decode(errors="replace")
+        except OSError:
+            pass
+        return re.findall(r"event: home\ndata: (.*)\n\n", self.text)
+
+    def told(self):
+        """The next; "nothing" if none comes."""
+        found = until(lambda: self.all()[self.seen:], every=0)
+        self.seen += 1
+        return json.loads(found[0])["suspended"] if found else "nothing"
+
+
 class World:
     def __init__(self, cameras):
         self.cameras = cameras
@@ -103,9 +128,15 @@ def held_off(w):
     check("and he says why", w.ask("olga", "PUT", "homes/entrance/suspension", {"why": ""}).problem == "not-acceptable" and
           w.ask("olga", "PUT", "homes/entrance/suspension", {}).problem == "missing-field")
     check("there must be one", w.ask("olga", "PUT", "homes/nowhere/suspension", {"why": "x"}).problem == "no-such-home")
+    events = Events(w, "bruno", "entrance")
+    check("events say first that it is not held off", events.told() is None, events.text)
     done = w.ask("olga", "PUT", "homes/entrance/suspension", {"why": "The contract has ended"})
     check("a home is held off", done.status == 204, done)
     check("its pictures stop", mine.is_over())
+    held = events.told()
+    check("open events tell its members at once", held and (held["by"], held["why"]) == ("olga", "The contract has ended"), events.text)
+    fresh = Events(w, "bruno", "entrance")
+    check("and whoever asks for them meanwhile", fresh.told() == held, fresh.text)
     check("its cameras are not connected to any more", until(lambda: connections(w) == both // 2 and not is_at_work(w, "entrance"), 60),
           (both, connections(w)))
     check("another's go on", others.moves())
@@ -122,10 +153,11 @@ def held_off(w):
     check("the operator sees which", seen["entrance"] and seen["flat"] is None, seen)
     check("and no picture", w.ask("olga", "GET", "cameras/door/still.jpg?home=entrance").status == 403)
     check("he lets go of it", w.ask("olga", "DELETE", "homes/entrance/suspension").status == 204)
+    check("which they tell as well", events.told() is None and fresh.told() is None, events.text)
     again = Live(w, "anna", "entrance")
     check("then there are pictures again", again.is_there and again.moves())
     check("of its cameras, connected to again", until(lambda: connections(w) == both and is_at_work(w, "entrance"), 60), (both, connections(w)))
-    for live in (mine, others, again):
+    for live in (mine, others, again, events, fresh):
         live.stream.close()
 
 

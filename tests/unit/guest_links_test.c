@@ -445,7 +445,8 @@ static void nothing_is_shown_while_its_maker_or_its_home_is_held_off(void **stat
     cm_change_clear(&change);
     assert_shows(&w, "look", CM_GRANT_DENIED_SUSPENDED);
     assert_int_equal(try_open(&w, "secret", "other", NOW), CM_REFUSE);
-    assert_int_equal(cm_store_home_resume(w.store, &w.verdi), CM_OK);
+    assert_int_equal(cm_store_home_resume(w.store, &w.verdi, &change), CM_OK);
+    cm_change_clear(&change);
     assert_shows(&w, "look", CM_GRANT_ALLOWED_GRANT);
     store_world_close(&w);
 }

@@ -111,7 +111,11 @@ static void a_home_held_off_shows_nobody_anything(void **state)
     cm_who_clear(&who);
     store_world_reopen(&w);
     assert_false(may(&w, ANNA, "verdi", "door"));
-    assert_int_equal(cm_store_home_resume(w.store, &w.verdi), CM_OK);
+    cm_change change;
+    assert_int_equal(cm_store_home_resume(w.store, &w.verdi, &change), CM_OK);
+    assert_true(cm_home_id_equal(&change.home, &w.verdi));
+    assert_int_equal(change.raised_count, 0);
+    cm_change_clear(&change);
     assert_true(may(&w, ANNA, "verdi", "door"));
     assert_true(may(&w, BRUNO, "verdi", "door"));
     assert_true(is_open(&w, "link"));
@@ -132,7 +136,7 @@ static void what_cannot_be_held_off_is_refused(void **state)
     assert_int_equal(
         cm_store_home_suspend(w.store, &nowhere, CM_TEXT("Olga"), CM_TEXT("x"), NOW, &change),
         CM_ABSENT);
-    assert_int_equal(cm_store_home_resume(w.store, &nowhere), CM_ABSENT);
+    assert_int_equal(cm_store_home_resume(w.store, &nowhere, &change), CM_ABSENT);
     store_world_close(&w);
 }
 

@@ -99,7 +99,7 @@ static cm_status suspend_or_resume(store_world *w, uint32_t i)
     CM_TRY(cm_store_home_suspend(w->store, &w->verdi, CM_TEXT("olga"), CM_TEXT("the rent"), NOW,
                                  &change));
     cm_change_clear(&change);
-    return cm_store_home_resume(w->store, &w->verdi);
+    return cm_store_home_resume(w->store, &w->verdi, &change);
 }
 
 static void judge_suspension(store_world *w, uint32_t done)
@@ -115,7 +115,9 @@ static void judge_suspension(store_world *w, uint32_t done)
     const char *cause = NULL;
     assert_int_equal(evidence_of(w, BRUNO, "verdi", "door", &evidence, &cause), CM_OK);
     assert_int_equal(evidence.home_is_suspended, is_held);
-    assert_int_equal(cm_store_home_resume(w->store, &w->verdi), CM_OK);
+    cm_change resumed;
+    assert_int_equal(cm_store_home_resume(w->store, &w->verdi, &resumed), CM_OK);
+    cm_change_clear(&resumed);
 }
 
 static void a_home_is_held_off_or_not(void **state)

@@ -152,16 +152,17 @@ cm_status cm_store_home_suspend(cm_store *store, const cm_home_id *home, cm_slic
     return cm_tx_commit(&tx);
 }
 
-cm_status cm_store_home_resume(cm_store *store, const cm_home_id *home)
+cm_status cm_store_home_resume(cm_store *store, const cm_home_id *home, cm_change *change)
 {
     CM_AUTO(cm_tx_end) cm_tx tx;
-    CM_TRY(cm_tx_begin(store, CM_TX_WRITE, &tx));
+    CM_TRY(cm_tx_begin_change(store, change, &tx));
     cm_row row;
     CM_TRY(cm_tx_home(&tx, home, &row));
     cm_row_set_integer(&row, CM_HOMES_SUSPENDED, 0);
     cm_row_set_bytes(&row, CM_HOMES_SUSPENDED_BY, (cm_slice){0});
     cm_row_set_bytes(&row, CM_HOMES_SUSPENDED_WHY, (cm_slice){0});
     CM_TRY(cm_tx_update(&tx, &row));
+    change->home = *home;
     return cm_tx_commit(&tx);
 }
 

@@ -4,10 +4,10 @@
  */
 
 import { api, asProblem, eventsPath } from '../api/client';
-import type { Camera, Viewer } from '../api/types';
+import type { Camera, Home, Viewer } from '../api/types';
 import { waitForPlace, type Release } from '../player/slots';
 import { clock } from './clock';
-import { doubt } from './session';
+import { doubt, noteHeld } from './session';
 import { createStore } from './store';
 
 const POLL_MS = 5_000;
@@ -131,6 +131,9 @@ export class HomeData {
       this.put(camera);
     });
     on<{ home: string; id: string }>('camera-gone', ({ home, id }) => home === this.home && this.noteGone(id));
+    on<{ home: string; suspended: Home['suspended'] }>('home', ({ home, suspended }) => {
+      if (noteHeld(home, suspended ?? null) && !suspended) void this.load();
+    });
     on<{ home: string; id: string; viewers: Viewer[] }>('viewers', ({ home, id, viewers }) => {
       if (home === this.home) this.viewers.update((map) => new Map(map).set(id, viewers));
     });

@@ -37,6 +37,17 @@ export async function lookAgain(): Promise<void> {
   if (found && session.get().kind === 'signed-in') signedIn(found);
 }
 
+/* The events of a home tell whether it is held off. False: it is as it was known to be. */
+export function noteHeld(home: string, held: NonNullable<Home['suspended']> | null): boolean {
+  const now = session.get();
+  if (now.kind !== 'signed-in') return false;
+  const known = now.session.homes.find((one) => one.id === home);
+  if (!known || JSON.stringify(known.suspended ?? null) === JSON.stringify(held)) return false;
+  const homes = now.session.homes.map((one) => (one.id === home ? { ...one, suspended: held } : one));
+  signedIn({ ...now.session, homes });
+  return true;
+}
+
 const DOUBT_MS = 800;
 let isDoubted = false;
 
