@@ -45,6 +45,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CHECK(status == CM_ABSENT || status == CM_REFUSE);
     if (status == CM_REFUSE)
         CHECK(fault.line > 0 && fault.line <= size + 1 && fault.field > 0 &&
-              fault.field <= CM_CSV_FIELDS_MAX + 1 && fault.cause != NULL);
+              fault.field <= CM_CSV_FIELDS_MAX + 1 && fault.cause != NULL && fault.code != NULL);
     return 0;
 }

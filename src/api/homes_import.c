@@ -142,9 +142,10 @@ static void answer_faults(cm_call *call)
     json_t *list = json_array();
     for (size_t i = 0; i < cm_homes_faults_told(&m->faults); i++) {
         const cm_homes_fault *fault = &m->faults.items[i];
-        json_array_append_new(
-            list, json_pack("{s:I, s:I, s:s?, s:s}", "line", (json_int_t)fault->line, "column",
-                            (json_int_t)fault->column, "name", fault->name, "cause", fault->cause));
+        json_array_append_new(list, json_pack("{s:I, s:I, s:s?, s:s, s:s}", "line",
+                                              (json_int_t)fault->line, "column",
+                                              (json_int_t)fault->column, "name", fault->name,
+                                              "cause", fault->code, "detail", fault->cause));
     }
     cm_call_problem_with(
         call, &FAULT,

@@ -45,8 +45,13 @@ size_t cm_homes_faults_told(const cm_homes_faults *faults)
     return faults->count < CM_HOMES_FILE_FAULTS_MAX ? faults->count : CM_HOMES_FILE_FAULTS_MAX;
 }
 
+/* What is wrong: for programs, and as a sentence's end. */
+typedef struct words {
+    const char *code, *text;
+} words;
+
 /* `named` COLUMNS: none, or one that is not known. */
-static void tell(cm_homes_file *file, size_t line, size_t field, column named, const char *cause)
+static void tell(cm_homes_file *file, size_t line, size_t field, column named, words cause)
 {
     cm_homes_faults *faults = file->faults;
     if (faults->count < CM_HOMES_FILE_FAULTS_MAX)
@@ -54,11 +59,12 @@ static void tell(cm_homes_file *file, size_t line, size_t field, column named, c
             (cm_homes_fault){.line = line,
                              .column = field,
                              .name = named < COLUMNS ? NAMES[named] : NULL,
-                             .cause = cause};
+                             .code = cause.code,
+                             .cause = cause.text};
     faults->count++;
 }
 
-static void tell_cell(cm_homes_file *file, const row *r, column named, const char *cause)
+static void tell_cell(cm_homes_file *file, const row *r, column named, words cause)
 {
     tell(file, r->record->line, file->field_of[named] > 0 ? file->field_of[named] : 1, named,
          cause);
@@ -81,21 +87,26 @@ static void read_header(cm_homes_file *file, const cm_csv_record *record)
                !cm_slice_equal_nocase(cm_slice_trim(record->fields[i]), cm_slice_of(NAMES[c])))
             c++;
         if (c == COLUMNS)
-            tell(file, record->line, i + 1, COLUMNS,
-                 "no such column; there are home, owner, camera, address, sub, user, password");
+            tell(
+                file, record->line, i + 1, COLUMNS,
+                (words){
+                    "no-such-column",
+                    "no such column; there are home, owner, camera, address, sub, user, password"});
         else if (file->field_of[c] != 0)
-            tell(file, record->line, i + 1, c, "the column stands there twice");
+            tell(file, record->line, i + 1, c,
+                 (words){"column-twice", "the column stands there twice"});
         else
             file->field_of[c] = i + 1;
     }
     if (file->field_of[HOME] == 0)
-        tell(file, record->line, 1, HOME, "the column is missing");
+        tell(file, record->line, 1, HOME, (words){"column-missing", "the column is missing"});
 }
 
 static cm_status add_row(cm_homes_file *file, const cm_csv_record *record, size_t columns)
 {
     if (record->count > columns)
-        tell(file, record->line, columns + 1, COLUMNS, "more fields than the first line names");
+        tell(file, record->line, columns + 1, COLUMNS,
+             (words){"too-many-fields", "more fields than the first line names"});
     CM_ENSURE(file->row_count < CM_HOMES_FILE_LINES_MAX, CM_FULL);
     row *rows = reallocarray(file->rows, file->row_count + 1, sizeof *rows);
     CM_ENSURE(rows != NULL, CM_BROKEN);
@@ -133,9 +144,9 @@ static cm_status read_lines(cm_homes_file *file, cm_slice text)
         }
     }
     if (file->faults->count == 0 && status == CM_REFUSE)
-        tell(file, fault.line, fault.field, COLUMNS, fault.cause);
+        tell(file, fault.line, fault.field, COLUMNS, (words){fault.code, fault.cause});
     else if (file->faults->count == 0 && file->row_count == 0)
-        tell(file, csv.line, 1, COLUMNS, "the file names no home");
+        tell(file, csv.line, 1, COLUMNS, (words){"no-home", "the file names no home"});
     return CM_OK;
 }
 
@@ -168,18 +179,21 @@ static bool has_camera(const row *r)
 
 static void judge_camera(cm_homes_file *file, const row *r)
 {
-    static const char ADDRESS_FAULT[] =
-        "an address begins with rtsp:// and holds no user name, password or space";
+    static const words ADDRESS_FAULT = {
+        "bad-address", "an address begins with rtsp:// and holds no user name, password or space"};
     if (!is_name(r->cells[CAMERA]))
-        tell_cell(file, r, CAMERA, "a camera needs a name of at most 127 bytes");
+        tell_cell(file, r, CAMERA,
+                  (words){"camera-name", "a camera needs a name of at most 127 bytes"});
     if (!is_address(r->cells[ADDRESS]))
         tell_cell(file, r, ADDRESS, ADDRESS_FAULT);
     if (r->cells[SUB].size > 0 && !is_address(r->cells[SUB]))
         tell_cell(file, r, SUB, ADDRESS_FAULT);
     if (!is_login(r->cells[USER]))
-        tell_cell(file, r, USER, "too long, or holds characters that it may not");
+        tell_cell(file, r, USER,
+                  (words){"bad-text", "too long, or holds characters that it may not"});
     if (!is_login(r->cells[PASSWORD]))
-        tell_cell(file, r, PASSWORD, "too long, or holds characters that it may not");
+        tell_cell(file, r, PASSWORD,
+                  (words){"bad-text", "too long, or holds characters that it may not"});
 }
 
 static bool is_taken(const cm_stored_homes *taken, cm_slice name)
@@ -199,18 +213,22 @@ static void place_in_home(cm_homes_file *file, row *r, const cm_stored_homes *ta
     cm_import_home *home = &file->homes[r->home];
     if (r->home < file->home_count) {
         if (!has_camera(r))
-            tell_cell(file, r, HOME, "the home stands in an earlier line already");
+            tell_cell(file, r, HOME,
+                      (words){"home-twice", "the home stands in an earlier line already"});
         if (r->cells[OWNER].size > 0 && !cm_slice_equal(home->label, r->cells[OWNER]))
-            tell_cell(file, r, OWNER, "an earlier line names another owner of this home");
+            tell_cell(file, r, OWNER,
+                      (words){"other-owner", "an earlier line names another owner of this home"});
         return;
     }
     if (file->home_count == CM_IMPORT_HOMES_MAX) {
-        tell_cell(file, r, HOME, "more than 200 homes: make two files of it");
+        tell_cell(file, r, HOME,
+                  (words){"too-many-homes", "more than 200 homes: make two files of it"});
         r->home = 0;
         return;
     }
     if (is_taken(taken, r->cells[HOME]))
-        tell_cell(file, r, HOME, "there is a home of this name on the server");
+        tell_cell(file, r, HOME,
+                  (words){"home-taken", "there is a home of this name on the server"});
     *home = (cm_import_home){.name = r->cells[HOME], .label = r->cells[OWNER]};
     file->home_count++;
 }
@@ -218,9 +236,11 @@ static void place_in_home(cm_homes_file *file, row *r, const cm_stored_homes *ta
 static void judge_row(cm_homes_file *file, row *r, const cm_stored_homes *taken)
 {
     if (!is_name(r->cells[HOME]))
-        tell_cell(file, r, HOME, "a home needs a name of at most 127 bytes");
+        tell_cell(file, r, HOME, (words){"home-name", "a home needs a name of at most 127 bytes"});
     if (r->cells[OWNER].size > 0 && !is_name(r->cells[OWNER]))
-        tell_cell(file, r, OWNER, "longer than 127 bytes, or holds characters that it may not");
+        tell_cell(
+            file, r, OWNER,
+            (words){"bad-text", "longer than 127 bytes, or holds characters that it may not"});
     place_in_home(file, r, taken);
     if (has_camera(r))
         judge_camera(file, r);
@@ -265,7 +285,8 @@ static cm_status read_file(cm_homes_file *file, cm_slice text, const cm_stored_h
 {
     const cm_status status = read_lines(file, text);
     if (status == CM_FULL)
-        tell(file, 1, 1, COLUMNS, "more than 4,000 lines: make two files of it");
+        tell(file, 1, 1, COLUMNS,
+             (words){"too-many-lines", "more than 4,000 lines: make two files of it"});
     CM_ENSURE(file->faults->count == 0, CM_REFUSE);
     CM_TRY(status);
     return judge(file, taken);

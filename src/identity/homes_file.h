@@ -21,6 +21,7 @@ enum {
 typedef struct cm_homes_fault {
     size_t line, column; /* the first is 1 */
     const char *name;    /* of the column; NULL: it is none, or not known */
+    const char *code;    /* "home-taken", static: for whoever says it in another language */
     const char *cause;   /* a sentence's end, static */
 } cm_homes_fault;
 

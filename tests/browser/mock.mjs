@@ -363,7 +363,7 @@ export class Mock {
       return this.json(response, 204);
     }
     const lines = body.split(/\r?\n/).slice(1).filter(Boolean);
-    const faults = lines.flatMap((line, n) => (line.includes('wrong') ? [{ line: n + 2, column: 1, name: 'home', cause: 'there is a home of this name on the server' }] : []));
+    const faults = lines.flatMap((line, n) => (line.includes('wrong') ? [{ line: n + 2, column: 1, name: 'home', cause: line.includes('wrong 7') ? 'of-a-later-server' : 'home-taken', detail: 'there is a home of this name on the server' }] : []));
     if (faults.length > 0) throw new Refusal(400, 'bad-homes-file', 'Nothing was made.', { faults: faults.slice(0, 20), fault_count: faults.length });
     const isCheck = url.searchParams.get('check') === '1';
     const homes = lines.map((line) => line.split(',')).map(([name, owner], n) => ({ name, owner, cameras: 1, ...(isCheck ? {} : { id: `i${n}`, token: `cmi_${n}` }) }));

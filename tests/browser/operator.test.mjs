@@ -95,7 +95,8 @@ describe('an operator', { skip: isReal }, () => {
     await choose(`home,owner\n${Array.from({ length: 22 }, (_, n) => `wrong ${n},x`).join('\n')}\n`);
     await page.getByText(en['import.faults']).waitFor();
     await counts(page.locator('.faults li'), 21);
-    await page.getByText('Line 2, column 1 (home): there is a home of this name').waitFor();
+    await page.getByText(`Line 2, column 1 (home): ${en['import.cause.home-taken']}`).waitFor();
+    await page.getByText('Line 9, column 1 (home): there is a home of this name on the server').waitFor(); // of a later server
     await choose('home,owner,camera,address\nFlat 1,"Elena",Hall,rtsp://192.168.1.4/main\nFlat 2,Franco,Hall,rtsp://192.168.1.5/main\n');
     await page.getByText('The file is fine: 2 homes, 2 cameras.').waitFor();
     await counts(page.locator('.faults'), 0);

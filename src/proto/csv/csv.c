@@ -19,9 +19,10 @@ typedef struct reading {
     cm_writer text;
 } reading;
 
-static cm_status refuse(const reading *r, const char *cause)
+static cm_status refuse(const reading *r, const char *code, const char *cause)
 {
-    *r->fault = (cm_csv_fault){.line = r->csv->line, .field = r->out->count + 1, .cause = cause};
+    *r->fault = (cm_csv_fault){
+        .line = r->csv->line, .field = r->out->count + 1, .code = code, .cause = cause};
     return CM_REFUSE;
 }
 
@@ -61,14 +62,14 @@ static cm_status read_quoted(reading *r)
     for (;;) {
         const int byte = peek(r->csv);
         if (byte < 0)
-            return refuse(r, "a quote is opened and never closed");
+            return refuse(r, "open-quote", "a quote is opened and never closed");
         if (end_of_line(r->csv) > 0) {
             cm_write_u8(&r->text, '\n');
             skip_end_of_line(r->csv);
             continue;
         }
         if (byte != '"' && is_control(byte))
-            return refuse(r, "a control character");
+            return refuse(r, "control-character", "a control character");
         skip(r->csv, 1);
         if (byte == '"' && peek(r->csv) != '"')
             return CM_OK;
@@ -82,9 +83,9 @@ static cm_status read_plain(reading *r)
 {
     for (int byte; (byte = peek(r->csv)) >= 0 && byte != ',' && end_of_line(r->csv) == 0;) {
         if (byte == '"')
-            return refuse(r, "a quote inside a field that is not quoted as a whole");
+            return refuse(r, "stray-quote", "a quote inside a field that is not quoted as a whole");
         if (is_control(byte))
-            return refuse(r, "a control character");
+            return refuse(r, "control-character", "a control character");
         cm_write_u8(&r->text, (uint8_t)byte);
         skip(r->csv, 1);
     }
@@ -94,16 +95,16 @@ static cm_status read_plain(reading *r)
 static cm_status read_field(reading *r)
 {
     if (r->out->count == CM_CSV_FIELDS_MAX)
-        return refuse(r, "too many fields");
+        return refuse(r, "too-many-fields", "too many fields");
     const size_t before = cm_writer_done(&r->text).size;
     const bool is_quoted = peek(r->csv) == '"';
     if (is_quoted)
         skip(r->csv, 1);
     CM_TRY(is_quoted ? read_quoted(r) : read_plain(r));
     if (r->text.failed)
-        return refuse(r, "the record is too long");
+        return refuse(r, "too-long-a-line", "the record is too long");
     if (peek(r->csv) >= 0 && peek(r->csv) != ',' && end_of_line(r->csv) == 0)
-        return refuse(r, "something stands behind the closing quote");
+        return refuse(r, "behind-quote", "something stands behind the closing quote");
     const size_t size = cm_writer_done(&r->text).size - before;
     r->out->fields[r->out->count++] = cm_slice_over(&r->out->text[before], size);
     return CM_OK;

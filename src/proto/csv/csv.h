@@ -29,7 +29,8 @@ typedef struct cm_csv_record {
 
 typedef struct cm_csv_fault {
     size_t line, field; /* the first is 1 */
-    const char *cause;  /* a sentence's end, static: "a quote in a field that has none around it" */
+    const char *code;   /* static: "open-quote", for whoever says it in another language */
+    const char *cause;  /* a sentence's end, static: "a quote is opened and never closed" */
 } cm_csv_fault;
 
 cm_csv cm_csv_over(cm_slice text);

@@ -146,7 +146,8 @@ export interface HomesFault {
   line: number;
   column: number;
   name: string | null;
-  cause: string;
+  cause: string; // one that is known (pages/homes.tsx), or of a later server
+  detail: string; // the same in English
 }
 
 /* An invitation to a home, as its owners see it. */

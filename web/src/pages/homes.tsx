@@ -110,6 +110,16 @@ function saveLinks(made: ImportedHome[]): void {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
+const CAUSES = [
+  'no-such-column', 'column-twice', 'column-missing', 'too-many-fields', 'too-many-lines', 'too-many-homes', 'no-home', 'home-name', 'home-twice',
+  'home-taken', 'other-owner', 'camera-name', 'bad-address', 'bad-text', 'open-quote', 'stray-quote', 'behind-quote', 'control-character', 'too-long-a-line',
+] as const;
+
+function Cause({ of }: { of: HomesFault }) {
+  const known = CAUSES.find((one) => one === of.cause);
+  return known ? <>{t(`import.cause.${known}`)}</> : <span lang="en">{of.detail}</span>;
+}
+
 function Faults({ problem }: { problem: Problem }) {
   const faults = (problem.more.faults ?? []) as HomesFault[];
   const rest = Number(problem.more.fault_count ?? 0) - faults.length;
@@ -118,7 +128,7 @@ function Faults({ problem }: { problem: Problem }) {
       <p>{t('import.faults')}</p>
       <ul class="faults">
         {faults.map((one, n) => (
-          <li key={n}>{t('import.line', { line: one.line, column: one.column })}{one.name && ` (${one.name})`}: <span lang="en">{one.cause}</span></li>
+          <li key={n}>{t('import.line', { line: one.line, column: one.column })}{one.name && ` (${one.name})`}: <Cause of={one} /></li>
         ))}
         {rest > 0 && <li>{t('import.rest', { count: rest })}</li>}
       </ul>
