@@ -258,7 +258,7 @@ static void add_details(json_t *json, const cm_audit_entry *e)
                                             .not_before = e->not_before,
                                             .not_after = e->not_after},
                           json);
-    else if (e->kind == CM_AUDIT_SIGN_IN)
+    else if (e->kind == CM_AUDIT_SIGN_IN || e->kind == CM_AUDIT_SIGN_IN_AGAIN)
         json_object_set_new(json, "method",
                             json_string(cm_session_method_name((cm_session_method)e->value)));
     else if (e->value != 0)

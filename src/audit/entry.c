@@ -35,6 +35,8 @@ typedef struct schema {
 
 static const schema SCHEMAS[CM_AUDIT_KINDS] = {
     [CM_AUDIT_SIGN_IN] = {"sign-in", HAS_ACCOUNT | HAS_VALUE | HAS_PRIVATE, CM_AUDIT_GROUP_PEOPLE},
+    [CM_AUDIT_SIGN_IN_AGAIN] = {"sign-in-again", HAS_ACCOUNT | HAS_VALUE | HAS_PRIVATE,
+                                CM_AUDIT_GROUP_PEOPLE},
     [CM_AUDIT_SIGN_IN_REFUSED] = {"sign-in-refused",
                                   HAS_ACCOUNT | HAS_CAUSE | HAS_COUNT | HAS_SINCE | HAS_PRIVATE,
                                   CM_AUDIT_GROUP_REFUSALS},

@@ -87,7 +87,9 @@ typedef enum cm_audit_kind {
     CM_AUDIT_INVITATION_REFUSED = 91, /* account if one is named, cause, count, private */
     CM_AUDIT_TOTP_ADDED = 92,         /* account: it asks for an app's codes from here on */
     CM_AUDIT_TOTP_REMOVED = 93,       /* the same */
-    CM_AUDIT_KINDS = 94,
+    CM_AUDIT_SIGN_IN_AGAIN = 94,      /* account, value: cm_session_method, private; the session
+                                         that there was goes on */
+    CM_AUDIT_KINDS = 95,
 } cm_audit_kind;
 
 /* "view-begin"; NULL: there is no such kind. */

@@ -146,6 +146,36 @@ static void record_join(const cm_identity_call *call)
     record(call, &entry);
 }
 
+/* By whom he was invited. */
+static void record_granted(const cm_identity_call *call)
+{
+    const cm_stored_invitation *i = &call->invitation;
+    if (i->camera_count == 0)
+        return;
+    cm_audit *audit = call->identity->audit;
+    cm_audit_entry entry = {
+        .kind = CM_AUDIT_GRANT_PUT, .when = call->now, .home = i->home, .account = i->by};
+    cm_slice_copy(cm_slice_over(call->account.id.text, CM_ID_SIZE), entry.other, CM_ID_SIZE);
+    for (size_t n = 0; n < i->camera_count; n++) {
+        entry.camera = i->cameras[n].camera;
+        entry.value = i->cameras[n].rights;
+        CM_IGNORE(cm_audit_put(audit, &entry, (cm_slice){.size = 0}),
+                  "counted, and told by the log");
+    }
+    CM_IGNORE(cm_audit_flush(audit), "it has happened: the audit says in the log that it fails");
+}
+
+/* A session that began, or went on; and the recovery code that was used up for it beside the
+ * password. */
+static void record_session(const cm_identity_call *call, cm_audit_kind kind)
+{
+    if (call->origin.method == CM_METHOD_RECOVERY)
+        record(call,
+               &(cm_audit_entry){.kind = CM_AUDIT_RECOVERY_USED, .account = call->account.id});
+    record(call, &(cm_audit_entry){
+                     .kind = kind, .account = call->account.id, .value = call->origin.method});
+}
+
 /* ---- the chain of steps ---- */
 
 static cm_slice limited_name(const cm_identity_call *call)
@@ -483,13 +513,8 @@ static cm_status write_code(cm_identity_call *call)
         return refuse_code(call, cause);
     CM_TRY(status);
     cm_pending_end(call->identity->pending, call->pending_hash);
-    if (call->origin.method == CM_METHOD_RECOVERY)
-        record(call,
-               &(cm_audit_entry){.kind = CM_AUDIT_RECOVERY_USED, .account = call->account.id});
     call->has_change = call->change.raised_count > 0;
-    record(call, &(cm_audit_entry){.kind = CM_AUDIT_SIGN_IN,
-                                   .account = call->account.id,
-                                   .value = call->origin.method});
+    record_session(call, CM_AUDIT_SIGN_IN);
     answer_session(call);
     return CM_OK;
 }
@@ -569,6 +594,7 @@ static cm_status write_again(cm_identity_call *call)
         fail(call, status, "no-such-session", "This session has ended.");
     CM_TRY(status);
     call->has_change = true;
+    record_session(call, CM_AUDIT_SIGN_IN_AGAIN);
     answer_session(call);
     return CM_OK;
 }
@@ -768,6 +794,7 @@ static cm_status write_join(cm_identity_call *call)
         explain_refused_join(call, is_fresh);
     CM_TRY(status);
     record_join(call);
+    record_granted(call);
     call->answer.account = &call->account;
     call->answer.token = is_fresh ? &call->token : NULL;
     return CM_OK;

@@ -315,9 +315,11 @@ cm_status cm_passkeys_sign_in(cm_passkeys *passkeys, const cm_passkey_showing *s
     *out = (cm_passkey_session){.change = {.raised_count = 0}};
     *cause = "server";
     const cm_status status = sign_in(passkeys, showing, &passkey, out, cause);
-    if (status == CM_OK && !showing->purpose.is_again)
+    if (status == CM_OK)
         cm_passkeys_record(passkeys,
-                           &(cm_audit_entry){.kind = CM_AUDIT_SIGN_IN,
+                           &(cm_audit_entry){.kind = showing->purpose.is_again
+                                                         ? CM_AUDIT_SIGN_IN_AGAIN
+                                                         : CM_AUDIT_SIGN_IN,
                                              .when = showing->today,
                                              .account = out->account.id,
                                              .value = showing->origin.method},

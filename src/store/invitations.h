@@ -97,7 +97,8 @@ typedef struct cm_join {
  * In one transaction: the invitation is used up, the account is made if it is a fresh one, the
  * membership, the grants on those of its cameras that are still there, and the session. CM_ABSENT:
  * it can't be accepted (any more). CM_REFUSE: a member already, an operator, not active, or the
- * name; it stays open. CM_FULL: CM_HOME_MEMBERS_MAX.
+ * name; it stays open. CM_FULL: CM_HOME_MEMBERS_MAX. The cameras of `out` are those that were
+ * granted.
  */
 cm_status cm_store_invitation_accept(cm_store *store, const cm_join *join, cm_wall now,
                                      cm_stored_account *account, cm_stored_invitation *out);

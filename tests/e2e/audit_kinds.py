@@ -2,18 +2,14 @@
 """Every kind of entry that the routes and the commands leave in the audit: once each, with who, whom and which home; nothing
 secret in it; and none lost by a server that is killed right behind its answer. casement-test: quick"""
 
-import base64
 import glob
-import hashlib
-import hmac
 import os
 import signal
-import struct
 import subprocess
 import sys
 import time
 
-from _authenticator import Key
+from _authenticator import App, Key
 from _server import BINARY, Server, check, finish, until
 
 PASSWORDS = {name: f"{name} looks out of the window" for name in ("anna", "bruno", "carla", "olga", "elena", "marco")}
@@ -27,14 +23,6 @@ def config():
                 "cameras": [{"id": "door", "name": "Door", "main": "rtsp://127.0.0.1:9/door", "keep": "on-demand"}]}
     return {"homes": [home("verdi", ("anna", "owner"), ("bruno", "guest")), home("rossi", ("carla", "owner"))],
             "operators": [{"name": "olga", "password_file": "olga.pw"}]}
-
-
-def code_of(secret):
-    """RFC 6238, of now."""
-    key = base64.b32decode(secret.replace(" ", "") + "=" * (-len(secret.replace(" ", "")) % 8))
-    digest = hmac.new(key, struct.pack(">Q", int(time.time()) // 30), hashlib.sha1).digest()
-    at = digest[-1] & 15
-    return f"{(struct.unpack('>I', digest[at:at + 4])[0] & 0x7FFFFFFF) % 1_000_000:06d}"
 
 
 def lines(server):
@@ -125,7 +113,7 @@ def second_factor(w):
     carla = w.ids["carla"]
     begun = w.done("carla", "POST", "totp", {}).json
     w.secrets.append(begun["secret"])
-    code = code_of(begun["secret"])
+    code = App(begun["secret"]).code(time.time())
     w.done("carla", "POST", "totp/confirm", {"code": code})
     is_once(w.server, "totp-added", account=carla)
     w.done("carla", "DELETE", "totp")
@@ -163,10 +151,13 @@ def invitations(w):
         made = w.done("anna", "POST", f"invitations?home={home}", {"role": "guest", "label": "for a friend", **body}).json
         w.secrets.append(made["token"])
         return made
-    kept, taken_back = invite(), invite()
+    kept, taken_back = invite(cameras=[{"camera": "door", "rights": ["view", "listen"]}]), invite()
     is_once(w.server, "invitation-made", other=kept["id"], **of)
     w.take("elena", w.done(None, "POST", "invitations/accept", {"token": kept["token"], "name": "elena", "password": PASSWORDS["elena"]}))
     is_once(w.server, "invitation-taken", other=kept["id"], home="verdi", account=w.ids["elena"])
+    number = is_once(w.server, "grant-put", camera="door", other=w.ids["elena"], **of).get("number")
+    told = next((one for one in w.ask("anna", "GET", "audit?home=verdi&groups=rights").json["entries"] if one["number"] == number), {})
+    check("what an invitation gave is told like any right", told.get("rights") == ["view", "listen"] and told["name"] == "anna", told)
     w.done("anna", "DELETE", f"invitations/{taken_back['id']}?home=verdi")
     is_once(w.server, "invitation-ended", other=taken_back["id"], **of)
     check("one that was used is refused", w.ask("bruno", "POST", "invitations/look", {"token": kept["token"]}).status == 404)
@@ -213,11 +204,13 @@ def sessions(w):
     w.done("anna", "DELETE", "sessions")
     is_once(w.server, "sessions-ended", account=anna)
     check("which ended them", w.server.ask("GET", "/api/v1/session", cookie=other).status == 401)
+    w.take("anna", w.done("anna", "POST", "session/again", {"password": PASSWORDS["anna"]}))
+    is_once(w.server, "sign-in-again", account=anna)
     w.done("anna", "POST", "session/password", {"old_password": PASSWORDS["anna"], "new_password": NEW_PASSWORD})
     w.cookies["anna"] = w.server.sign_in("anna", NEW_PASSWORD)
     is_once(w.server, "password-changed", account=anna)
     told = [one["kind"] for one in w.done("anna", "GET", "audit?home=verdi&limit=500").json["entries"]]
-    check("her own matters are told to her home", {"session-ended", "sessions-ended", "password-changed", "passkey-added"} <= set(told), told)
+    check("her own matters are told to her home", {"session-ended", "sessions-ended", "sign-in-again", "password-changed", "passkey-added"} <= set(told), told)
     told = [one["kind"] for one in w.ask("carla", "GET", "audit?home=rossi&limit=500").json["entries"]]
     check("and another home hears of none", not {"session-ended", "passkey-added", "group-made", "invitation-made", "grant-put"} & set(told), told)
 

@@ -3,31 +3,16 @@
 hmac): made, asked for, guessed at, replaced by a recovery code or a passkey, removed. casement-test: quick"""
 
 import base64
-import hashlib
-import hmac
-import struct
 import sys
 import time
 import urllib.parse
 
-from _authenticator import Key
+from _authenticator import App, Key
 from _clock import Clock
 from _server import Server, check, finish
 
 PASSWORD = "anna looks out of the window"
 CONFIG = {"homes": [{"id": "verdi", "name": "Casa Verdi", "accounts": [{"name": "anna", "role": "owner", "password_file": "anna.pw"}]}]}
-
-
-class App:
-    """What a phone does with the secret."""
-
-    def __init__(self, secret):
-        self.key = base64.b32decode(secret)
-
-    def code(self, seconds):
-        mac = hmac.new(self.key, struct.pack(">Q", int(seconds) // 30), hashlib.sha1).digest()
-        at = mac[-1] & 15
-        return f"{(struct.unpack('>I', mac[at:at + 4])[0] & 0x7fffffff) % 1_000_000:06d}"
 
 
 class Stage:
@@ -241,6 +226,8 @@ def removed(stage, anna):
     check("all of it is accounted for", {("totp-added", None), ("totp-removed", None), ("recovery-used", None), ("password-changed", None),
           ("sign-in", "password-and-code"), ("sign-in", "recovery"), ("sign-in-refused", "wrong-code")} <= set(told), told)
     check("showing again who one is is no sign-in", told.count(("sign-in", "passkey")) == 1, told)
+    again = [told.count(("sign-in-again", method)) for method in ("password", "password-and-code", "passkey")]
+    check("it has an entry of its own, that says how", again == [1, 1, 1], told)
 
 
 def kept_quiet(stage):

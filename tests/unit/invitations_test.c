@@ -49,7 +49,8 @@ static cm_status join_as(store_world *w, const char *text, const cm_account_id *
     return cm_store_invitation_accept(w->store, &join, now, &joined, &out);
 }
 
-static cm_status join_fresh(store_world *w, const char *text, const char *name, cm_wall now)
+static cm_status join_and_see(store_world *w, const char *text, const char *name, cm_wall now,
+                              cm_stored_invitation *out)
 {
     const secret s = secret_of(text);
     cm_join join = {.token_hash = s.hash,
@@ -58,8 +59,13 @@ static cm_status join_fresh(store_world *w, const char *text, const char *name, 
                     .origin = WORLD_ORIGIN};
     cm_secret_hash(cm_slice_of(name), join.session_token_hash);
     cm_stored_account joined;
+    return cm_store_invitation_accept(w->store, &join, now, &joined, out);
+}
+
+static cm_status join_fresh(store_world *w, const char *text, const char *name, cm_wall now)
+{
     cm_stored_invitation out;
-    return cm_store_invitation_accept(w->store, &join, now, &joined, &out);
+    return join_and_see(w, text, name, now, &out);
 }
 
 static bool is_open(store_world *w, const char *text, cm_wall now)
@@ -264,7 +270,8 @@ static void one_of_an_owner_held_off_or_of_a_home_that_ended_is_none(void **stat
     store_world_close(&w);
 }
 
-/* A camera that was removed is not granted, nor is another one that has its name since. */
+/* A camera that was removed is not granted, nor is another one that has its name since; and who
+ * joined is told so. */
 static void a_camera_made_anew_is_another_one(void **state)
 {
     (void)state;
@@ -274,8 +281,14 @@ static void a_camera_made_anew_is_another_one(void **state)
     cm_new_invitation n = plain(&w, ANNA, &s);
     const cm_camera_key door = camera_key("verdi", "door");
     const cm_camera_key yard = camera_key("verdi", "yard");
+    const cm_camera_key hall = camera_key("verdi", "hall");
+    const cm_new_camera another = {
+        .id = hall.camera, .name = CM_TEXT("Hall"), .main = CM_TEXT("rtsp://192.168.1.8/main")};
+    cm_stored_camera camera;
+    assert_int_equal(cm_store_camera_create(w.store, &w.verdi, &another, NOW, &camera), CM_OK);
     const cm_invited_right cameras[] = {{.camera = door.camera, .rights = VIEW},
-                                        {.camera = yard.camera, .rights = VIEW}};
+                                        {.camera = yard.camera, .rights = VIEW},
+                                        {.camera = hall.camera, .rights = VIEW}};
     n.cameras = cameras;
     n.camera_count = CM_COUNT(cameras);
     cm_stored_invitation made;
@@ -287,12 +300,15 @@ static void a_camera_made_anew_is_another_one(void **state)
     cm_change_clear(&change);
     const cm_new_camera fresh = {
         .id = door.camera, .name = CM_TEXT("Bedroom"), .main = CM_TEXT("rtsp://192.168.1.9/main")};
-    cm_stored_camera camera;
     const cm_wall later = {.us = NOW.us + 1};
     assert_int_equal(cm_store_camera_create(w.store, &w.verdi, &fresh, later, &camera), CM_OK);
-    assert_int_equal(join_fresh(&w, "link", "elena", later), CM_OK);
+    cm_stored_invitation joined;
+    assert_int_equal(join_and_see(&w, "link", "elena", later, &joined), CM_OK);
+    assert_int_equal(joined.camera_count, 1);
+    assert_string_equal(joined.cameras[0].camera.text, "hall");
     const cm_asker elena = asker_of(CM_ASKER_SESSION, "elena");
     assert_int_equal(rights_by(&w, &elena, "door"), 0);
+    assert_int_equal(rights_by(&w, &elena, "hall"), VIEW);
     store_world_close(&w);
 }
 

@@ -295,17 +295,15 @@ static cm_status make_joiner(cm_tx *tx, const cm_join *join, cm_wall now, cm_sto
     return cm_tx_make_session(tx, &out->id, join->session_token_hash, &join->origin, now);
 }
 
+/* CM_ABSENT: the camera is gone, or was made anew since: another one, that nobody was invited to.
+ */
 static cm_status grant_one(cm_tx *tx, const cm_stored_invitation *invitation,
                            const cm_invited_right *right, const cm_account_id *account, cm_wall now)
 {
     const cm_camera_key key = {.home = invitation->home, .camera = right->camera};
     cm_row camera;
-    const cm_status found = cm_tx_camera(tx, &key, &camera);
-    /* Gone, or made anew since: another camera, that nobody was invited to. */
-    if (found == CM_ABSENT ||
-        (found == CM_OK && cm_row_integer(&camera, CM_CAMERAS_CREATED) > invitation->created.us))
-        return CM_OK;
-    CM_TRY(found);
+    CM_TRY(cm_tx_camera(tx, &key, &camera));
+    CM_ENSURE(cm_row_integer(&camera, CM_CAMERAS_CREATED) <= invitation->created.us, CM_ABSENT);
     cm_row row;
     cm_row_init(&row, CM_GRANTS);
     cm_row_set_id(&row, CM_GRANTS_HOME, key.home.text);
@@ -314,6 +312,23 @@ static cm_status grant_one(cm_tx *tx, const cm_stored_invitation *invitation,
     cm_store_write_terms(&row, &(cm_grant_terms){.rights = right->rights});
     cm_row_set_integer(&row, CM_GRANTS_CREATED, now.us);
     return cm_tx_insert(tx, &row);
+}
+
+/* What was granted stays in the invitation's list, and nothing else. */
+static cm_status grant_all(cm_tx *tx, cm_stored_invitation *invitation,
+                           const cm_account_id *account, cm_wall now)
+{
+    size_t granted = 0;
+    for (size_t i = 0; i < invitation->camera_count; i++) {
+        const cm_invited_right right = invitation->cameras[i];
+        const cm_status status = grant_one(tx, invitation, &right, account, now);
+        if (status == CM_ABSENT)
+            continue;
+        CM_TRY(status);
+        invitation->cameras[granted++] = right;
+    }
+    invitation->camera_count = granted;
+    return CM_OK;
 }
 
 /* The open form of the row must not fit any more: the home is bumped. */
@@ -335,8 +350,7 @@ cm_status cm_store_invitation_accept(cm_store *store, const cm_join *join, cm_wa
     CM_TRY(find_open(&tx, join->token_hash, now, &row, out));
     CM_TRY(make_joiner(&tx, join, now, account));
     CM_TRY(cm_tx_make_membership(&tx, &out->home, &account->id, out->role, false, now));
-    for (size_t i = 0; i < out->camera_count; i++)
-        CM_TRY(grant_one(&tx, out, &out->cameras[i], &account->id, now));
+    CM_TRY(grant_all(&tx, out, &account->id, now));
     CM_TRY(use_up(&tx, &row, out, &account->id, now));
     return cm_tx_commit(&tx);
 }
