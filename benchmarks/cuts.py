@@ -5,7 +5,7 @@ a connection of our own to the database sees it, to the last byte that each was 
 import http.client
 import json
 import os
-import sqlite3
+import sys
 import threading
 import time
 
@@ -13,40 +13,15 @@ import rig
 from report import say, share
 from rig import LOAD, Process, Server, program
 
+sys.path.append(os.path.join(rig.ROOT, "tests", "tools"))
+from commit import Commit  # noqa: E402  (its folder is not a package)
+
 CAMERAS, FPS, GOP = 4, 2, 20
 EACH = 1000        # viewers of an account
 A_CONNECTION = 100
 A_PROCESS = 2500   # viewers.c has room for 4,096
 AT_ONCE = 200      # the pool's queue is bounded: more are told that the server is busy
 STEADY_S, END_S = 120, 60
-
-
-class Commit:
-    """Looks for the next commit: `at_us` is the last moment at which it was not there yet."""
-
-    def __init__(self, folder):
-        path = os.path.join(folder, "data", "casement.db")
-        self.database = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
-        self.before, self.at_us, self.is_over = self.version(), time.monotonic_ns() // 1000, False
-        self.thread = threading.Thread(target=self.look)
-        self.thread.start()
-
-    def version(self):
-        return self.database.execute("PRAGMA data_version").fetchone()[0]
-
-    def look(self):
-        while not self.is_over:
-            at_us = time.monotonic_ns() // 1000
-            if self.version() != self.before:
-                return
-            self.at_us = at_us
-            time.sleep(0.0005)
-
-    def end(self):
-        self.is_over = True
-        self.thread.join()
-        self.database.close()
-        return self.at_us
 
 
 class Crowd:
@@ -103,7 +78,7 @@ class Crowd:
         """The first `count` are cut: of each milliseconds from the commit to the last byte, and to the end; and how many pictures
         the others missed."""
         self.ask_all("reset")
-        commit = Commit(self.server.folder)
+        commit = Commit(os.path.join(self.server.folder, "data"))
         try:
             take()
             rig.wait_for("the end of all", lambda: len(self.ends) >= count, END_S)

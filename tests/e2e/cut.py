@@ -21,15 +21,14 @@ import argparse
 import json
 import os
 import shutil
-import sqlite3
 import sys
 import tempfile
-import threading
 import time
 
 sys.dont_write_bytecode = True
 sys.path[0] = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools")
 import world  # noqa: E402  (its folder is not a package)
+from commit import Commit, now_us  # noqa: E402
 
 MEMBERS = 10
 LOST = 10  # pictures, at least, where some are lost on purpose
@@ -51,42 +50,10 @@ def percentile(values, share):
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
-def now_us():
-    return time.monotonic_ns() // 1000
-
-
-class Commit:
-    """Looks for the next commit to the database: `at_us` is the last moment at which it was not there yet."""
-
-    def __init__(self, database):
-        self.database, self.at_us, self.is_over = database, now_us(), False
-        self.before = self.version()
-        self.thread = threading.Thread(target=self.look)
-        self.thread.start()
-
-    def version(self):
-        return self.database.execute("PRAGMA data_version").fetchone()[0]
-
-    def look(self):
-        while not self.is_over:
-            at = now_us()
-            if self.version() != self.before:
-                return
-            self.at_us = at
-            time.sleep(0.0005)
-
-    def end(self):
-        self.is_over = True
-        self.thread.join()
-        return self.at_us
-
-
 class Stage:
     def __init__(self, build, directory, simcam, name, faults=""):
         self.build, self.directory = build, directory
         self.server = world.Server(build, directory, name, faults, data="data-" + name)
-        self.database = sqlite3.connect(f"file:{directory}/data-{name}/casement.db?mode=ro", uri=True, isolation_level=None,
-                                        check_same_thread=False)
         self.viewers = world.Viewers(build, directory, 0)
         self.simcam = simcam
         self.fault = faults.split("=")[0]
@@ -96,7 +63,6 @@ class Stage:
 
     def close(self):
         self.viewers.close()
-        self.database.close()
         return self.server.close()
 
     def call(self, method, path, body=None, who=None):
@@ -148,7 +114,7 @@ class Stage:
     def cut(self, names, take):
         """take() takes the right of all `names`: for each, milliseconds to the last byte and to the end, from the commit."""
         sent = now_us()
-        commit = Commit(self.database)
+        commit = Commit(self.server.data)
         try:
             take()
         finally:
