@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "audit/audit_priv.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 
@@ -292,9 +293,9 @@ static cm_audit *allocate(const cm_audit_config *config)
 
 static void destroy(cm_audit *audit)
 {
-    cm_audit_close_file(&audit->tail.fd);
-    cm_audit_close_file(&audit->tail.private_fd);
-    cm_audit_close_file(&audit->directory);
+    cm_file_close(&audit->tail.fd);
+    cm_file_close(&audit->tail.private_fd);
+    cm_file_close(&audit->directory);
     cm_audit_index_clear(&audit->tail.index);
     cm_buffer_deinit(&audit->queue);
     cm_buffer_deinit(&audit->batch);

@@ -9,18 +9,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 enum { DIGITS = 8 };
 
 const char *cm_audit_name(uint64_t sequence, const char *kind, char out[CM_AUDIT_NAME_SIZE])
 {
     snprintf(out, CM_AUDIT_NAME_SIZE, "%0*" PRIu64 ".%s", DIGITS, sequence % 100000000, kind);
     return out;
-}
-
-void cm_audit_close_file(const int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
 }
 
 cm_status cm_audit_open_directory(const char *path, int *out)
@@ -62,17 +58,11 @@ static cm_status add_sequence(cm_audit_sequences *sequences, uint64_t sequence)
     return CM_OK;
 }
 
-static void close_directory(DIR **directory)
-{
-    if (*directory != NULL)
-        closedir(*directory);
-}
-
 cm_status cm_audit_list(int directory, cm_audit_sequences *out)
 {
     const int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     CM_ENSURE(fd >= 0, CM_BROKEN);
-    CM_AUTO(close_directory) DIR *entries = fdopendir(fd);
+    CM_AUTO(cm_file_close_directory) DIR *entries = fdopendir(fd);
     if (entries == NULL) {
         close(fd);
         return CM_BROKEN;
@@ -118,7 +108,7 @@ static cm_status read_into(int fd, cm_audit_bytes *out)
 
 cm_status cm_audit_read(int directory, const char *name, size_t size_max, cm_audit_bytes *out)
 {
-    CM_AUTO(cm_audit_close_file) const int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
+    CM_AUTO(cm_file_close) const int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
     CM_ENSURE(fd >= 0, errno == ENOENT ? CM_ABSENT : CM_BROKEN);
     struct stat info;
     CM_ENSURE(fstat(fd, &info) == 0 && info.st_size <= CM_AUDIT_FILE_MAX, CM_BROKEN);
@@ -135,27 +125,13 @@ cm_status cm_audit_read(int directory, const char *name, size_t size_max, cm_aud
     return CM_OK;
 }
 
-cm_status cm_audit_write_at(int fd, cm_slice bytes, uint64_t offset)
-{
-    size_t done = 0;
-    while (done < bytes.size) {
-        const cm_slice left = cm_slice_from(bytes, done);
-        const ssize_t put = pwrite(fd, left.bytes, left.size, (off_t)(offset + done));
-        if (put < 0 && errno == EINTR)
-            continue;
-        CM_ENSURE(put > 0, CM_BROKEN);
-        done += (size_t)put;
-    }
-    return CM_OK;
-}
-
 cm_status cm_audit_write_whole(int directory, const char *name, cm_slice bytes)
 {
     static const char DRAFT[] = "draft";
-    CM_AUTO(cm_audit_close_file)
+    CM_AUTO(cm_file_close)
     const int fd = openat(directory, DRAFT, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     CM_ENSURE(fd >= 0, CM_BROKEN);
-    CM_TRY(cm_audit_write_at(fd, bytes, 0));
+    CM_TRY(cm_file_write(fd, bytes, 0));
     CM_ENSURE(fdatasync(fd) == 0 && renameat(directory, DRAFT, directory, name) == 0, CM_BROKEN);
     return fsync(directory) == 0 ? CM_OK : CM_BROKEN;
 }

@@ -34,7 +34,5 @@ typedef struct cm_audit_bytes {
 cm_status cm_audit_read(int directory, const char *name, size_t size_max, cm_audit_bytes *out);
 void cm_audit_bytes_clear(cm_audit_bytes *bytes); /* also a CM_AUTO destructor */
 
-cm_status cm_audit_write_at(int fd, cm_slice bytes, uint64_t offset);
 /* A file that comes into being whole, or not at all. */
 cm_status cm_audit_write_whole(int directory, const char *name, cm_slice bytes);
-void cm_audit_close_file(const int *fd); /* a CM_AUTO destructor */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "audit/files.h"
+#include "base/file.h"
 
 enum { STATE_KEPT = 1, STATE_ERASED = 2 };
 
@@ -81,7 +82,7 @@ static cm_status erase_slot(int fd, uint64_t at, uint64_t number, erasing *e)
     cm_writer w = cm_writer_over(bytes, sizeof bytes);
     cm_audit_private_write(&w, &(cm_audit_private){.number = number, .is_erased = true});
     e->count++;
-    return cm_audit_write_at(fd, cm_writer_done(&w), at);
+    return cm_file_write(fd, cm_writer_done(&w), at);
 }
 
 static cm_status erase_in(int directory, const char *name, erasing *e)
@@ -90,7 +91,7 @@ static cm_status erase_in(int directory, const char *name, erasing *e)
     const cm_status read = cm_audit_read(directory, name, SIZE_MAX, &file);
     CM_ENSURE(read != CM_ABSENT, CM_OK);
     CM_TRY(read);
-    CM_AUTO(cm_audit_close_file) const int fd = openat(directory, name, O_WRONLY | O_CLOEXEC);
+    CM_AUTO(cm_file_close) const int fd = openat(directory, name, O_WRONLY | O_CLOEXEC);
     CM_ENSURE(fd >= 0, CM_BROKEN);
     const uint64_t before = e->count;
     const cm_slice all = cm_slice_over(file.bytes, file.size);
@@ -107,7 +108,7 @@ static cm_status erase_in(int directory, const char *name, erasing *e)
 cm_status cm_audit_erase(const char *directory, const cm_home_id *home,
                          const cm_account_id *account, uint64_t *erased_out)
 {
-    CM_AUTO(cm_audit_close_file) int fd = -1;
+    CM_AUTO(cm_file_close) int fd = -1;
     CM_AUTO(cm_audit_sequences_clear) cm_audit_sequences sequences = {.count = 0};
     erasing e = {.home = home, .account = account};
     *erased_out = 0;

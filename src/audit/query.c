@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "audit/audit_priv.h"
+#include "base/file.h"
 
 /* ---- sources ---- */
 
@@ -38,7 +39,7 @@ typedef struct asking {
 
 static void end_asking(asking *a)
 {
-    cm_audit_close_file(&a->directory);
+    cm_file_close(&a->directory);
     cm_audit_sequences_clear(&a->sequences);
 }
 

@@ -5,6 +5,7 @@
 
 #include "audit/files.h"
 #include "audit/private.h"
+#include "base/file.h"
 
 typedef struct verifying {
     int directory;
@@ -233,7 +234,7 @@ static cm_status check_all(verifying *v, const cm_audit_sequences *sequences)
 cm_status cm_audit_verify(const char *directory, const uint8_t public_key[CM_AUDIT_PUBLIC_KEY_SIZE],
                           const cm_audit_head *before, cm_audit_verdict *out)
 {
-    CM_AUTO(cm_audit_close_file) int fd = -1;
+    CM_AUTO(cm_file_close) int fd = -1;
     CM_AUTO(cm_audit_sequences_clear) cm_audit_sequences sequences = {.count = 0};
     *out = (cm_audit_verdict){.is_sound = true};
     CM_TRY(cm_audit_open_directory(directory, &fd));

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "audit/audit_priv.h"
+#include "base/file.h"
 #include "base/log.h"
 
 /* ---- segments ---- */
@@ -22,7 +23,7 @@ static cm_status write_header(const cm_audit *audit, const cm_audit_tail *tail)
     cm_writer w = cm_writer_over(bytes, sizeof bytes);
     const cm_audit_header header = {.sequence = tail->sequence, .before = tail->chain};
     cm_audit_header_write(&w, &header, &audit->signer);
-    CM_TRY(cm_audit_write_at(tail->fd, cm_writer_done(&w), 0));
+    CM_TRY(cm_file_write(tail->fd, cm_writer_done(&w), 0));
     CM_ENSURE(fdatasync(tail->fd) == 0 && fsync(audit->directory) == 0, CM_BROKEN);
     return CM_OK;
 }
@@ -43,16 +44,16 @@ cm_status cm_audit_begin_segment(cm_audit *audit)
     if (status == CM_OK)
         status = write_header(audit, &fresh);
     if (status != CM_OK) {
-        cm_audit_close_file(&fresh.fd);
-        cm_audit_close_file(&fresh.private_fd);
+        cm_file_close(&fresh.fd);
+        cm_file_close(&fresh.private_fd);
         return status;
     }
     if (old->sequence > 0)
         CM_IGNORE(cm_audit_index_write(audit->directory, old->sequence, &audit->key, &old->index),
                   "without it the segment is read");
     cm_audit_index_clear(&old->index);
-    cm_audit_close_file(&old->fd);
-    cm_audit_close_file(&old->private_fd);
+    cm_file_close(&old->fd);
+    cm_file_close(&old->private_fd);
     *old = fresh;
     return CM_OK;
 }
@@ -130,10 +131,10 @@ static cm_status write_out(const cm_audit *audit)
     const cm_audit_tail *tail = &audit->tail;
     const cm_slice private = cm_buffer_data(&audit->private);
     if (private.size > 0) {
-        CM_TRY(cm_audit_write_at(tail->private_fd, private, tail->private_size));
+        CM_TRY(cm_file_write(tail->private_fd, private, tail->private_size));
         CM_ENSURE(fdatasync(tail->private_fd) == 0, CM_BROKEN);
     }
-    CM_TRY(cm_audit_write_at(tail->fd, cm_buffer_data(&audit->bytes), tail->size));
+    CM_TRY(cm_file_write(tail->fd, cm_buffer_data(&audit->bytes), tail->size));
     return fdatasync(tail->fd) == 0 ? CM_OK : CM_BROKEN;
 }
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/reader.h"
 #include "base/text.h"
@@ -15,18 +16,6 @@
 enum { HEADER_SIZE = 32, MAGIC_SIZE = 24, ENTRY_SIZE = 8, SHA1_SIZE = 20 };
 
 static const char MAGIC[MAGIC_SIZE] = "casement passwords 1\n";
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-}
-
-static void close_file(FILE **file)
-{
-    if (*file != NULL)
-        fclose(*file);
-}
 
 /* ---- words ---- */
 
@@ -118,7 +107,7 @@ static bool is_one_of(const looks *l, cm_slice word)
 static cm_status find_word(const char *path, const looks *l, bool *is_found)
 {
     *is_found = false;
-    CM_AUTO(close_file) FILE *file = fopen(path, "re");
+    CM_AUTO(cm_file_close_stream) FILE *file = fopen(path, "re");
     if (file == NULL && (errno == ENOENT || errno == ENOTDIR))
         return CM_OK;
     CM_ENSURE(file != NULL, CM_BROKEN);
@@ -192,9 +181,10 @@ static cm_status is_leaked(const char *directory, cm_slice password, bool *out)
 {
     uint64_t hash;
     *out = false;
-    CM_AUTO(close_fd) int place = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CM_AUTO(cm_file_close) int place = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     CM_ENSURE(place >= 0, CM_BROKEN);
-    CM_AUTO(close_fd) int fd = openat(place, CM_LISTED_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    CM_AUTO(cm_file_close)
+    int fd = openat(place, CM_LISTED_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0 && errno == ENOENT)
         return CM_OK;
     CM_ENSURE(fd >= 0, CM_BROKEN);
@@ -345,7 +335,7 @@ static cm_status build_in(int directory, building *b)
         snprintf(b->message, CM_LISTED_MESSAGE_SIZE, "another process is building the list now");
         return CM_BROKEN;
     }
-    CM_AUTO(close_file)
+    CM_AUTO(cm_file_close_stream)
     FILE *out = is_draft(directory, fd) && ftruncate(fd, 0) == 0 ? fdopen(fd, "w") : NULL;
     if (out == NULL) {
         close(fd);
@@ -369,7 +359,7 @@ cm_status cm_listed_build(FILE *in, const char *directory, uint64_t least,
 {
     message[0] = '\0';
     building b = {.in = in, .least = least, .message = message};
-    CM_AUTO(close_fd) int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CM_AUTO(cm_file_close) int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     const cm_status status = fd >= 0 ? build_in(fd, &b) : CM_BROKEN;
     if (status != CM_OK && message[0] == '\0')
         snprintf(message, CM_LISTED_MESSAGE_SIZE, "%s: %s", directory, strerror(errno));

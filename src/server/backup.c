@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "store/files.h"
 #include "store/keyfile.h"
@@ -106,23 +107,17 @@ static cm_status add_file(const making *m, const char *name)
 {
     char path[PATH_MAX];
     CM_TRY(cm_files_join(m->config->directory, name, path));
-    CM_AUTO(cm_files_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    CM_AUTO(cm_file_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return errno == ENOENT ? CM_OK : say(m, path, strerror(errno));
     return add_open_file(m, fd, name);
-}
-
-static void close_directory(DIR **directory)
-{
-    if (*directory != NULL)
-        closedir(*directory);
 }
 
 static cm_status add_folder(const making *m, const char *name)
 {
     char path[PATH_MAX];
     CM_TRY(cm_files_join(m->config->directory, name, path));
-    CM_AUTO(close_directory) DIR *entries = opendir(path);
+    CM_AUTO(cm_file_close_directory) DIR *entries = opendir(path);
     if (entries == NULL)
         return errno == ENOENT ? CM_OK : say(m, path, strerror(errno));
     for (const struct dirent *e; (e = readdir(entries)) != NULL;) {
@@ -139,7 +134,7 @@ static cm_status add_folder(const making *m, const char *name)
 
 static cm_status add_database(const making *m)
 {
-    CM_AUTO(cm_files_close) int fd = -1;
+    CM_AUTO(cm_file_close) int fd = -1;
     if (cm_store_snapshot(m->store, m->config->progress, &fd) != CM_OK)
         return say(m, m->config->directory,
                    "the database can't be copied; is there room for it once more?");

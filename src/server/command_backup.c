@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "server/backup.h"
 #include "server/desk.h"
@@ -343,7 +344,7 @@ static int run_restore(const ask *a, cm_archive_reader *reader)
 
 static int restore(const ask *a)
 {
-    CM_AUTO(cm_files_close) int fd = open(a->path, O_RDONLY | O_CLOEXEC);
+    CM_AUTO(cm_file_close) int fd = open(a->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return cm_desk_refuse("restore", "%s: %s", a->path, strerror(errno));
     cm_archive_reader *reader = NULL;

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "server/doctor.h"
 #include "store/store.h"
 
@@ -107,12 +108,6 @@ void cm_doctor_check_data(cm_doctor *doctor)
 
 /* ---- certificates ---- */
 
-static void close_file(FILE **file)
-{
-    if (*file != NULL)
-        (void)fclose(*file);
-}
-
 static void free_x509(X509 **certificate)
 {
     X509_free(*certificate);
@@ -128,7 +123,7 @@ static bool days_of(const X509 *certificate, int *left, int *since)
 
 static void check_certificate(cm_doctor *doctor, const char *path, bool is_own)
 {
-    CM_AUTO(close_file) FILE *file = fopen(path, "re");
+    CM_AUTO(cm_file_close_stream) FILE *file = fopen(path, "re");
     if (file == NULL) {
         cm_doctor_say(doctor, CM_FINDING_BAD, "certificate", "%s: %s", path, strerror(errno));
         return;

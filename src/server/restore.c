@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "server/backup.h"
 #include "store/files.h"
 #include "store/keyfile.h"
@@ -33,16 +34,10 @@ static cm_status say(const restoring *r, const char *what, const char *why)
     return CM_REFUSE;
 }
 
-static void close_directory(DIR **directory)
-{
-    if (*directory != NULL)
-        closedir(*directory);
-}
-
 /* A folder of ours with at most one level of folders in it. */
 static void remove_tree(const char *path, bool has_folders)
 {
-    CM_AUTO(close_directory) DIR *entries = opendir(path);
+    CM_AUTO(cm_file_close_directory) DIR *entries = opendir(path);
     for (const struct dirent *e; entries != NULL && (e = readdir(entries)) != NULL;) {
         char inside[PATH_MAX];
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
@@ -58,14 +53,14 @@ static void end(restoring *r)
 {
     if (r->stage[0] != '\0')
         remove_tree(r->stage, true);
-    cm_files_close(&r->hold);
+    cm_file_close(&r->hold);
 }
 
 /* ---- what is there ---- */
 
 static bool is_empty(const char *path)
 {
-    CM_AUTO(close_directory) DIR *entries = opendir(path);
+    CM_AUTO(cm_file_close_directory) DIR *entries = opendir(path);
     bool has_none = entries != NULL;
     for (const struct dirent *e; has_none && (e = readdir(entries)) != NULL;)
         has_none = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
@@ -160,7 +155,7 @@ static cm_status write_part(const restoring *r, int fd, const char *name)
         if (bytes.size == 0)
             return fsync(fd) == 0 ? CM_OK : say(r, name, strerror(errno));
         errno = 0;
-        if (cm_files_write_all(fd, bytes, offset) != CM_OK)
+        if (cm_file_write(fd, bytes, offset) != CM_OK)
             return say(r, name, errno != 0 ? strerror(errno) : "it can't be written");
         offset += (off_t)bytes.size;
     }
@@ -184,7 +179,7 @@ static cm_status take_part(restoring *r, const char *name)
         CM_TRY(make_folder(r, part));
     char path[PATH_MAX];
     CM_TRY(cm_files_join(r->stage, name, path));
-    CM_AUTO(cm_files_close)
+    CM_AUTO(cm_file_close)
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, part->mode);
     if (fd < 0)
         return say(r, path, strerror(errno));
@@ -212,10 +207,10 @@ static cm_status copy_generation(const restoring *r)
     char to[PATH_MAX];
     CM_TRY(cm_files_join(r->directory, "generation", from));
     CM_TRY(cm_files_join(r->stage, "generation", to));
-    CM_AUTO(cm_files_close) int in = open(from, O_RDONLY | O_CLOEXEC);
+    CM_AUTO(cm_file_close) int in = open(from, O_RDONLY | O_CLOEXEC);
     if (in < 0)
         return errno == ENOENT || errno == ENOTDIR ? CM_OK : say(r, from, strerror(errno));
-    CM_AUTO(cm_files_close) int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    CM_AUTO(cm_file_close) int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     return out >= 0 && cm_files_copy(in, out) == CM_OK ? CM_OK : say(r, to, "it can't be written");
 }
 
@@ -243,7 +238,7 @@ static cm_status give_away(const restoring *r, const char *path, bool has_folder
 {
     if (geteuid() != 0 || !r->is_there || r->owner.st_uid == 0)
         return CM_OK;
-    CM_AUTO(close_directory) DIR *entries = opendir(path);
+    CM_AUTO(cm_file_close_directory) DIR *entries = opendir(path);
     for (const struct dirent *e; entries != NULL && (e = readdir(entries)) != NULL;) {
         char inside[PATH_MAX];
         struct stat info;

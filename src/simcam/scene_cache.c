@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/file.h"
 #include "simcam/scene_file.h"
 
 enum {
@@ -18,12 +19,6 @@ enum {
     NUMBER_SIZE = 16,
     WRONG_USAGE = 2, /* the helper's exit status */
 };
-
-static void close_file(int *descriptor)
-{
-    if (*descriptor >= 0)
-        close(*descriptor);
-}
 
 static cm_status read_all(int descriptor, cm_buffer *out)
 {
@@ -104,7 +99,7 @@ static cm_status make_in_folder(const char *helper, const char *path, const prod
     char part[PATH_MAX];
     const int size = snprintf(part, sizeof part, "%s.XXXXXX", path);
     CM_ENSURE(size > 0 && (size_t)size < sizeof part, CM_BROKEN);
-    CM_AUTO(close_file) int file = mkostemp(part, O_CLOEXEC);
+    CM_AUTO(cm_file_close) int file = mkostemp(part, O_CLOEXEC);
     CM_ENSURE(file >= 0, CM_BROKEN);
     cm_status status = make(helper, p, file);
     if (status == CM_OK && rename(part, path) == 0)
@@ -117,14 +112,14 @@ static cm_status make_in_folder(const char *helper, const char *path, const prod
 static cm_status get(const char *helper, const char *folder, const char *name, const product *p)
 {
     if (folder == NULL) {
-        CM_AUTO(close_file) int file = memfd_create("scene", MFD_CLOEXEC);
+        CM_AUTO(cm_file_close) int file = memfd_create("scene", MFD_CLOEXEC);
         CM_ENSURE(file >= 0, CM_BROKEN);
         return make(helper, p, file);
     }
     char path[PATH_MAX];
     const int size = snprintf(path, sizeof path, "%s/%s", folder, name);
     CM_ENSURE(size > 0 && (size_t)size < sizeof path, CM_REFUSE);
-    CM_AUTO(close_file) int file = open(path, O_RDONLY | O_CLOEXEC);
+    CM_AUTO(cm_file_close) int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file >= 0 && parse_file(file, p) == CM_OK)
         return CM_OK;
     return make_in_folder(helper, path, p);

@@ -8,13 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { HOLD_STEP_MS = 20, COPY_SIZE = 65536 };
+#include "base/file.h"
 
-void cm_files_close(const int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-}
+enum { HOLD_STEP_MS = 20, COPY_SIZE = 65536 };
 
 /* ---- who works on it ---- */
 
@@ -40,7 +36,7 @@ static bool is_still_named(int fd, const char *directory)
 
 cm_status cm_files_hold(const char *directory, cm_hold hold, int *fd_out)
 {
-    CM_AUTO(cm_files_close) int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CM_AUTO(cm_file_close) int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     CM_ENSURE(fd >= 0, errno == ENOENT ? CM_ABSENT : CM_BROKEN);
     CM_TRY(cm_files_hold_otherwise(fd, hold));
     CM_ENSURE(is_still_named(fd, directory), CM_RETRY);
@@ -57,19 +53,6 @@ cm_status cm_files_join(const char *directory, const char *name, char out[PATH_M
     return size > 0 && size < PATH_MAX ? CM_OK : CM_REFUSE;
 }
 
-cm_status cm_files_write_all(int fd, cm_slice bytes, off_t offset)
-{
-    while (bytes.size > 0) {
-        const ssize_t size = pwrite(fd, bytes.bytes, bytes.size, offset);
-        if (size < 0 && errno == EINTR)
-            continue;
-        CM_ENSURE(size > 0, CM_BROKEN);
-        bytes = cm_slice_from(bytes, (size_t)size);
-        offset += size;
-    }
-    return CM_OK;
-}
-
 cm_status cm_files_copy(int from, int to)
 {
     uint8_t bytes[COPY_SIZE];
@@ -80,7 +63,7 @@ cm_status cm_files_copy(int from, int to)
         CM_ENSURE(size >= 0, CM_BROKEN);
         if (size == 0)
             return CM_OK;
-        CM_TRY(cm_files_write_all(to, cm_slice_over(bytes, (size_t)size), offset));
+        CM_TRY(cm_file_write(to, cm_slice_over(bytes, (size_t)size), (uint64_t)offset));
         offset += size;
     }
 }
@@ -96,7 +79,7 @@ cm_status cm_files_give(int fd, const char *directory)
 
 cm_status cm_files_sync_directory(const char *directory)
 {
-    CM_AUTO(cm_files_close) int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CM_AUTO(cm_file_close) int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return fd >= 0 && fsync(fd) == 0 ? CM_OK : CM_BROKEN;
 }
 

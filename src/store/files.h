@@ -28,7 +28,6 @@ cm_status cm_files_hold_otherwise(int fd, cm_hold hold);
 
 /* "directory/name"; CM_REFUSE: too long. */
 cm_status cm_files_join(const char *directory, const char *name, char out[PATH_MAX]);
-cm_status cm_files_write_all(int fd, cm_slice bytes, off_t offset);
 /* All that `from` holds, from its first byte on, to the end of `to`. */
 cm_status cm_files_copy(int from, int to);
 cm_status cm_files_sync_directory(const char *directory);
@@ -36,5 +35,3 @@ cm_status cm_files_sync_directory(const char *directory);
 cm_status cm_files_sync_parent(const char *path);
 /* As root, who works for the service's user: a file is given to the owner of the directory. */
 cm_status cm_files_give(int fd, const char *directory);
-/* For CM_AUTO: closes what is not negative. */
-void cm_files_close(const int *fd);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/reader.h"
 #include "base/text.h"
 #include "store/files.h"
@@ -43,7 +44,7 @@ cm_status cm_keyfile_check_mode(const char *path, cm_keyfile_fault fault)
 
 static cm_status read_key(const char *path, cm_keyfile_fault fault, cm_secret *out)
 {
-    CM_AUTO(cm_files_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    CM_AUTO(cm_file_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return complain(fault, "the master key %s can't be read", path);
     uint8_t text[HEX_SIZE + 2];
@@ -92,14 +93,14 @@ cm_status cm_keyfile_write(const char *directory, const cm_secret *key, cm_keyfi
     CM_TRY(cm_files_join(directory, "master.key", path));
     CM_TRY(cm_files_join(directory, "master.key.draft", draft));
     unlink(draft);
-    CM_AUTO(cm_files_close) int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    CM_AUTO(cm_file_close) int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return complain(fault, "the master key %s can't be made", path);
     char text[HEX_SIZE + 2];
     cm_status status = cm_text_to_hex(cm_secret_borrow(key), text, sizeof text);
     text[HEX_SIZE] = '\n';
     if (status == CM_OK)
-        status = cm_files_write_all(fd, cm_slice_over(text, HEX_SIZE + 1), 0);
+        status = cm_file_write(fd, cm_slice_over(text, HEX_SIZE + 1), 0);
     cm_secret_wipe(text, sizeof text);
     if (status != CM_OK || fsync(fd) != 0 || link(draft, path) != 0 || unlink(draft) != 0 ||
         cm_files_sync_directory(directory) != CM_OK)
@@ -159,7 +160,7 @@ cm_status cm_generation_read(const char *directory, const cm_secret *key, uint64
 {
     char path[PATH_MAX];
     CM_TRY(cm_files_join(directory, "generation", path));
-    CM_AUTO(cm_files_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    CM_AUTO(cm_file_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
     CM_ENSURE(fd >= 0, errno == ENOENT ? CM_ABSENT : CM_BROKEN);
     return read_generation(fd, key, out);
 }
@@ -171,8 +172,8 @@ static cm_status make_generation(const char *directory, int fd, const cm_secret 
     uint8_t bytes[SLOT_SIZE];
     cm_writer w = cm_writer_over(bytes, sizeof bytes);
     write_slot(&w, key, generation);
-    CM_TRY(cm_files_write_all(fd, cm_writer_done(&w), 0));
-    CM_TRY(cm_files_write_all(fd, cm_writer_done(&w), SLOT_SIZE));
+    CM_TRY(cm_file_write(fd, cm_writer_done(&w), 0));
+    CM_TRY(cm_file_write(fd, cm_writer_done(&w), SLOT_SIZE));
     CM_ENSURE(fsync(fd) == 0, CM_BROKEN);
     return cm_files_sync_directory(directory);
 }
@@ -181,7 +182,7 @@ cm_status cm_generation_raise(const char *directory, const cm_secret *key, uint6
 {
     char path[PATH_MAX];
     CM_TRY(cm_files_join(directory, "generation", path));
-    CM_AUTO(cm_files_close) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    CM_AUTO(cm_file_close) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     CM_ENSURE(fd >= 0 && flock(fd, LOCK_EX) == 0, CM_BROKEN);
     uint64_t present;
     if (read_generation(fd, key, &present) != CM_OK)
@@ -197,6 +198,6 @@ cm_status cm_generation_raise(const char *directory, const cm_secret *key, uint6
     const bool first_holds = pread(fd, first, sizeof first, 0) == (ssize_t)sizeof first &&
                              read_slot(cm_slice_over(first, sizeof first), key, &in_first) &&
                              in_first == present;
-    CM_TRY(cm_files_write_all(fd, cm_writer_done(&w), first_holds ? SLOT_SIZE : 0));
+    CM_TRY(cm_file_write(fd, cm_writer_done(&w), first_holds ? SLOT_SIZE : 0));
     return fdatasync(fd) == 0 ? CM_OK : CM_BROKEN;
 }

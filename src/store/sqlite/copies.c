@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "store/files.h"
 #include "store/sqlite/store_priv.h"
@@ -70,7 +71,7 @@ cm_status cm_store_snapshot(cm_store *store, const cm_store_progress *progress, 
 {
     char path[PATH_MAX];
     CM_TRY(cm_files_join(store->directory, "snapshot.XXXXXX", path));
-    CM_AUTO(cm_files_close) int fd = mkostemp(path, O_CLOEXEC);
+    CM_AUTO(cm_file_close) int fd = mkostemp(path, O_CLOEXEC);
     CM_ENSURE(fd >= 0, CM_BROKEN);
     CM_AUTO(cm_tx_end) cm_tx tx;
     cm_status status = cm_tx_begin(store, CM_TX_READ, &tx);
@@ -116,17 +117,11 @@ static bool read_name(const char *name, uint64_t *step)
            cm_slice_to_u64(cm_slice_from(text, before + middle.size), STEPS_MOST, step) == CM_OK;
 }
 
-static void close_directory(DIR **directory)
-{
-    if (*directory != NULL)
-        closedir(*directory);
-}
-
 /* The newest copy with so many steps that is older than the name `before` (""). */
 static cm_status find_before(const char *directory, uint64_t step_least, uint64_t step_most,
                              const char *before, char out[CM_COPY_NAME_SIZE])
 {
-    CM_AUTO(close_directory) DIR *entries = opendir(directory);
+    CM_AUTO(cm_file_close_directory) DIR *entries = opendir(directory);
     CM_ENSURE(entries != NULL, CM_BROKEN);
     char best[CM_COPY_NAME_SIZE] = "";
     for (const struct dirent *e; (e = readdir(entries)) != NULL;) {
@@ -173,7 +168,7 @@ void cm_copies_prune(const char *directory, int64_t step_least, int64_t step_mos
 static cm_status keep(cm_db *db, const char *directory, const char *draft, const char *path)
 {
     unlink(draft);
-    CM_AUTO(cm_files_close)
+    CM_AUTO(cm_file_close)
     int fd = open(draft, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     CM_ENSURE(fd >= 0, CM_BROKEN);
     cm_status status = cm_files_give(fd, directory);

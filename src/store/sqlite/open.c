@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "store/files.h"
 #include "store/keyfile.h"
@@ -494,7 +495,7 @@ void cm_store_close(cm_store *store)
 #endif
     cm_zones_destroy(store->zones);
     cm_known_destroy(store->known);
-    cm_files_close(&store->hold);
+    cm_file_close(&store->hold);
     cm_secret_clear(&store->server_key);
     cm_secret_clear(&store->homes_key);
     cm_secret_clear(&store->digest_key);

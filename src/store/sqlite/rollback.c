@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "store/files.h"
 #include "store/sqlite/copies.h"
@@ -47,7 +48,7 @@ static void end(going_back *g)
 {
     if (g->stage[0] != '\0')
         clear_stage(g->stage);
-    cm_files_close(&g->hold);
+    cm_file_close(&g->hold);
 }
 
 /* Where both databases are asked for it, nobody else is at work. */
@@ -83,8 +84,8 @@ static cm_status choose(going_back *g)
 
 static cm_status copy_file(const char *from, const char *to, const char *directory)
 {
-    CM_AUTO(cm_files_close) int in = open(from, O_RDONLY | O_CLOEXEC);
-    CM_AUTO(cm_files_close) int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    CM_AUTO(cm_file_close) int in = open(from, O_RDONLY | O_CLOEXEC);
+    CM_AUTO(cm_file_close) int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     CM_ENSURE(in >= 0 && out >= 0, CM_BROKEN);
     CM_TRY(cm_files_copy(in, out));
     CM_TRY(cm_files_give(out, directory));
