@@ -226,7 +226,7 @@ describe('this device as a camera', () => {
 
     await sound('soundOff').click({ force: true });
     await says('silent', 'off');
-    assert.deepEqual(await publisher.evaluate(() => globalThis.microphones.map(({ readyState }) => readyState)), ['ended'], 'the microphone is let go');
+    await until(() => publisher.evaluate(() => globalThis.microphones.map(({ readyState }) => readyState).join() === 'ended'), 'the microphone to be let go');
     await until(async () => {
       const before = await audioBytes(viewer);
       await viewer.waitForTimeout(1_500);

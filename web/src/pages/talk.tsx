@@ -31,20 +31,20 @@ function useTalk(picture: RefObject<Picture>, level: RefObject<HTMLElement>): { 
   return { talk, status };
 }
 
-/* What the button does with what is pressed: down() and up() of a pointer or a key, and a click that
- * is neither (a screen reader's). */
+/* What the button does with what is pressed: down() and up() of a pointer or a key, at times that the events tell (a busy
+ * page hears of both late), and a click that is neither (a screen reader's). */
 function usePress(talk: RefObject<Talk>) {
   const [isLocked, setIsLocked] = useState(false); // tapped: it speaks without being held
   const press = useRef({ at: 0, isDown: false, ends: false });
-  const down = () => {
+  const down = (at: number) => {
     if (press.current.isDown) return;
-    press.current = { at: performance.now(), isDown: true, ends: isLocked };
+    press.current = { at, isDown: true, ends: isLocked };
     if (!isLocked) talk.current?.start();
   };
-  const up = () => {
+  const up = (at: number) => {
     if (!press.current.isDown) return;
     press.current.isDown = false;
-    const isShort = performance.now() - press.current.at < TAP_MS;
+    const isShort = at - press.current.at < TAP_MS;
     const isTap = isShort && !press.current.ends && talk.current?.status.phase !== 'off';
     setIsLocked(isTap);
     if (!isTap) talk.current?.stop();
@@ -56,9 +56,8 @@ function usePress(talk: RefObject<Talk>) {
     talk.current?.stop();
   };
   const toggle = () => {
-    down();
-    press.current.at = performance.now();
-    up();
+    down(0);
+    up(0);
   };
   return { isLocked, setIsLocked, down, up, cancel, toggle };
 }
@@ -93,18 +92,18 @@ export function TalkButton({ picture }: { picture: RefObject<Picture> }) {
         onPointerDown={(event) => {
           if (event.button !== 0) return;
           event.currentTarget.setPointerCapture(event.pointerId);
-          down();
+          down(event.timeStamp);
         }}
-        onPointerUp={up} onPointerCancel={cancel} onLostPointerCapture={up}
+        onPointerUp={(event) => up(event.timeStamp)} onPointerCancel={cancel} onLostPointerCapture={(event) => up(event.timeStamp)}
         onKeyDown={(event) => {
           if (!isPressKey(event)) return;
           event.preventDefault();
-          if (!event.repeat) down();
+          if (!event.repeat) down(event.timeStamp);
         }}
         onKeyUp={(event) => {
           if (!isPressKey(event)) return;
           event.preventDefault();
-          up();
+          up(event.timeStamp);
         }}
         onBlur={cancel} onContextMenu={(event) => event.preventDefault()}
         onClick={(event) => { if (event.detail === 0) toggle(); }}>
