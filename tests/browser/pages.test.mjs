@@ -244,9 +244,12 @@ describe('pages', { skip: isReal }, () => {
     test(`held off: ${title}`, async () => {
       server.mock.world.homes.get('verdi').suspended = { since: new Date(server.mock.now() - 600_000).toISOString(), by: 'Olga', why: 'A court asked for it' };
       const page = await openSignedIn(browser, server.url, how);
-      await page.getByText(words['held.title']).waitFor();
-      server.mock.world.homes.get('verdi').suspended = null;
-      await look(page, 'held-off', how);
+      try {
+        await page.getByText(words['held.title']).waitFor();
+        await look(page, 'held-off', how);
+      } finally {
+        server.mock.world.homes.get('verdi').suspended = null; // which the page would soon find
+      }
       await page.context().close();
     });
 
@@ -272,8 +275,8 @@ describe('pages', { skip: isReal }, () => {
       await walls(page);
       for (const hash of ['#/wall/verdi', '#/camera/verdi/garden', '#/add/verdi', '#/people/verdi', '#/safety/verdi', '#/settings', '#/passkeys']) {
         await page.evaluate((to) => { location.hash = to; }, hash);
-        await page.locator('h1').waitFor();
-        await page.waitForTimeout(200);
+        await page.locator(`.shell.is-${hash.split('/')[1]} main:not([aria-busy=true]) h1`).waitFor();
+        await page.waitForTimeout(200); // for what comes into it later
         await noOverflow(page, `${hash} at ${width}`);
       }
       await page.context().close();
