@@ -132,6 +132,8 @@ static const schema SCHEMAS[CM_AUDIT_KINDS] = {
     [CM_AUDIT_TOTP_ADDED] = {"totp-added", HAS_ACCOUNT, CM_AUDIT_GROUP_PEOPLE},
     [CM_AUDIT_TOTP_REMOVED] = {"totp-removed", HAS_ACCOUNT, CM_AUDIT_GROUP_PEOPLE},
     [CM_AUDIT_PASSWORD_RESET] = {"password-reset", HAS_OTHER, CM_AUDIT_GROUP_PEOPLE},
+    [CM_AUDIT_ACCOUNT_HELD_OFF] = {"account-held-off", HAS_OTHER, CM_AUDIT_GROUP_PEOPLE},
+    [CM_AUDIT_ACCOUNT_RESTORED] = {"account-restored", HAS_OTHER, CM_AUDIT_GROUP_PEOPLE},
 };
 
 static const char *const CAUSES[CM_AUDIT_CAUSES] = {

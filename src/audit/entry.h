@@ -89,7 +89,9 @@ typedef enum cm_audit_kind {
     CM_AUDIT_TOTP_REMOVED = 93,       /* the same */
     CM_AUDIT_SIGN_IN_AGAIN = 94,      /* account, value: cm_session_method, private; the session
                                          that there was goes on */
-    CM_AUDIT_KINDS = 95,
+    CM_AUDIT_ACCOUNT_HELD_OFF = 95,   /* other: whose */
+    CM_AUDIT_ACCOUNT_RESTORED = 96,   /* the same */
+    CM_AUDIT_KINDS = 97,
 } cm_audit_kind;
 
 /* "view-begin"; NULL: there is no such kind. */

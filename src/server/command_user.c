@@ -1,4 +1,4 @@
-/* `casement user add|list|reset|log-out|remove`. */
+/* `casement user add|list|reset|log-out|hold-off|restore|remove`. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -390,6 +390,66 @@ static int run_log_out(int argc, char **argv)
     return code;
 }
 
+/* ---- hold-off, restore ---- */
+
+static int set_active(const cm_desk *desk, const char *name, bool is_active)
+{
+    cm_stored_account account;
+    CM_AUTO(cm_change_clear) cm_change change = {.raised_count = 0};
+    cm_status status = cm_store_account_find_name(desk->store, cm_slice_of(name), &account, NULL);
+    if (status == CM_OK && account.is_active == is_active)
+        return cm_desk_refuse(desk->command,
+                              is_active ? "'%s' is not held off" : "'%s' is held off already",
+                              account.name);
+    if (status == CM_OK)
+        status = cm_store_account_set_active(desk->store, &account.id, is_active, &change);
+    if (status != CM_OK)
+        return cm_desk_failed(desk->command, status, "there is no account of this name",
+                              "there is no account of this name");
+    cm_desk_tell_one(desk, is_active ? CM_AUDIT_ACCOUNT_RESTORED : CM_AUDIT_ACCOUNT_HELD_OFF, NULL,
+                     account.id.text);
+    return CM_EXIT_OK;
+}
+
+static int run_set_active(const cm_usage *about, bool is_active, int argc, char **argv)
+{
+    cm_desk_place place = {.config_path = NULL};
+    const char *name = NULL;
+    const cm_option options[] = {
+        CM_DESK_OPTIONS(place),
+        {"NAME", CM_OPTION_OPERAND, &name, "the account's name", NULL, true, '\0'},
+    };
+    const cm_usage usage = {about->command, about->help, options, CM_COUNT(options)};
+    int code;
+    if (!cm_desk_read_options(&usage, argc, argv, &code))
+        return code;
+    cm_desk desk;
+    code = cm_desk_open(usage.command, &place, &desk);
+    if (code != CM_EXIT_OK)
+        return code;
+    code = set_active(&desk, name, is_active);
+    cm_desk_close(&desk);
+    return code;
+}
+
+static int run_hold_off(int argc, char **argv)
+{
+    static const cm_usage ABOUT = {
+        "user hold-off",
+        "Signs an account out everywhere and lets it in no more, until it is restored; what it, "
+        "its tokens and its guest links show is cut off.",
+        NULL, 0};
+    return run_set_active(&ABOUT, false, argc, argv);
+}
+
+static int run_restore(int argc, char **argv)
+{
+    static const cm_usage ABOUT = {
+        "user restore",
+        "Lets an account in again that was held off, with what it had but its sessions.", NULL, 0};
+    return run_set_active(&ABOUT, true, argc, argv);
+}
+
 int cm_command_user(int argc, char **argv)
 {
     static const cm_command COMMANDS[] = {
@@ -397,6 +457,8 @@ int cm_command_user(int argc, char **argv)
         {"list", "print the accounts", run_list},
         {"reset", "give an account a random password", run_reset},
         {"log-out", "sign an account, or everyone, out on every device", run_log_out},
+        {"hold-off", "sign an account out and let it in no more, for now", run_hold_off},
+        {"restore", "let it in again", run_restore},
         {"remove", "remove an account, or take it out of a home", run_remove},
     };
     static const cm_command_table TABLE = {"user", COMMANDS, CM_COUNT(COMMANDS)};

@@ -230,6 +230,8 @@ cm_status cm_store_account_change_password(cm_store *store, const cm_password_ch
 /* The same account with the same password, hashed anew with other parameters: ends nothing. */
 cm_status cm_store_account_rehash(cm_store *store, const cm_account_id *account,
                                   cm_slice password_hash);
+/* Held off, an account has no sessions, opens none, and its tokens and guest links show nothing; it
+ * keeps its homes and what was granted. CM_ABSENT. */
 cm_status cm_store_account_set_active(cm_store *store, const cm_account_id *account, bool is_active,
                                       cm_change *change);
 /* Operators see no pictures: turning it on takes away. */

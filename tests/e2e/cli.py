@@ -103,7 +103,7 @@ def test_words():
     expect("a word that is none", 2, "frobnicate", err="there is no command 'frobnicate'")
     expect("a subcommand that is none", 2, "camera", "frob", err="there is no command 'frob'")
     for words in (["serve"], ["camera", "add"], ["camera", "list"], ["camera", "remove"],
-                  ["user", "add"], ["user", "list"], ["user", "reset"], ["user", "remove"],
+                  ["user", "add"], ["user", "list"], ["user", "reset"], ["user", "hold-off"], ["user", "restore"], ["user", "remove"],
                   ["home", "add"], ["home", "list"], ["home", "remove"], ["token", "create"],
                   ["token", "list"], ["token", "revoke"], ["doctor"], ["store", "check"],
                   ["store", "accept-restore"], ["passwords", "build"]):
@@ -309,6 +309,13 @@ def test_people(data):
     case("typed differently", status == 2 and "not the same" in shown, shown)
     expect("user reset", 0, "user", "reset", "--data", data, "bruno", out=r"^[A-Za-z0-9_-]{20}\n$")
     expect("reset of nobody", 1, "user", "reset", "--data", data, "zoe", err="no account of this")
+    expect("hold-off of nobody", 1, "user", "hold-off", "--data", data, "zoe", err="no account of this")
+    expect("restored without being held off", 1, "user", "restore", "--data", data, "bruno", err="is not held off")
+    expect("user hold-off", 0, "user", "hold-off", "--data", data, "bruno", out="^$")
+    expect("held off twice", 1, "user", "hold-off", "--data", data, "bruno", err="held off already")
+    held = {row["name"]: row["active"] for row in rows("user", "list", "--data", data)}
+    case("the list tells who is held off", [name for name in held if not held[name]] == ["bruno"], held)
+    expect("user restore", 0, "user", "restore", "--data", data, "bruno", out="^$")
     expect("a declared account", 1, "user", "remove", "--data", data, "anna", err="in the YAML")
     expect("a home's last owner", 1, "user", "remove", "--data", data, "bruno",
            err="without an owner")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Logging everyone out: a home watched in every way there is, one POST, and all of it ends; its programs go on, or end too if that
 is asked for; who asked goes on with another token; another home's people miss nothing. By an operator and by the command line too.
-casement-test: quick"""
+An account held off by a command, and let be again. casement-test: quick"""
 
 import json
 import os
@@ -245,6 +245,33 @@ def of_the_server(stage, p):
     check("who is asked within a second", until(lambda: not stage.is_somebody(p["anna"])) and not stage.is_somebody(fresh_cookie(headers)))
 
 
+def one_account_held_off(stage, p):
+    def try_to_sign_in(password):
+        status, told, _ = stage.ask("-", "POST", "session", {"name": "gina", "password": password})
+        return status, told.get("type"), told.get("detail")
+
+    p["anna"], p["gina"], token = stage.server.sign_in("anna"), stage.server.sign_in("gina"), stage.server.token("gina", 1)
+    hers, others = [stage.watch(p["gina"], 1, "h1"), stage.watch(token, 1, "sp")], [stage.watch(p["anna"], 1, "h2")]
+    check("somebody watches, and a program in her name", stage.moves(hers + others), stage.told(hers + others))
+    wrong = try_to_sign_in("not her password")
+    check("there must be such an account", stage.run("user", "hold-off", "nobody")[0] == 1)
+    check("an account is held off", stage.run("user", "hold-off", "gina") == (0, ""))
+    check("its pictures end, and the program's", stage.are_over(hers), stage.told(hers))
+    check("its sessions and tokens are worth nothing", not stage.is_somebody(p["gina"]) and not stage.is_somebody(token))
+    check("a right password is refused in the words of a wrong one", wrong[0] == 401 and try_to_sign_in(world.PASSWORD) == wrong, wrong)
+    check("others go on", stage.moves(others), stage.told(others))
+    check("not twice", stage.run("user", "hold-off", "gina")[0] == 1)
+    code, listed = stage.run("user", "list", "--json")
+    check("the list says so", code == 0 and [one["name"] for one in json.loads(listed) if not one["active"]] == ["gina"], listed)
+    check("it is restored", stage.run("user", "restore", "gina") == (0, ""))
+    check("once", stage.run("user", "restore", "gina")[0] == 1)
+    check("her session does not come back, her program does", not stage.is_somebody(p["gina"]) and until(lambda: stage.is_somebody(token)))
+    p["gina"] = stage.server.sign_in("gina")
+    check("and she signs in again", stage.is_somebody(p["gina"]))
+    again = [stage.watch(p["gina"], 1, "h1")]
+    check("and watches", stage.moves(again), stage.told(again))
+
+
 def main():
     directory = tempfile.mkdtemp(prefix="casement-everyone-")
     simcam = world.Simcam(BUILD, directory, "--gop", "20", "--kbps", "500")
@@ -257,6 +284,7 @@ def main():
         programs_too(stage, p, programs, others, members)
         by_the_command_line(stage, p, others)
         of_the_server(stage, p)
+        one_account_held_off(stage, p)
         check("no viewer saw what is not his", not stage.viewers.wrong, stage.viewers.wrong)
     finally:
         if stage is not None:

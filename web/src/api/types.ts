@@ -258,7 +258,7 @@ export const AUDIT_KINDS = [
   'group-grant-put', 'group-grant-removed', 'invitation-made', 'invitation-taken', 'invitation-ended', 'invitation-refused', 'home-changed',
   'home-suspended', 'home-resumed', 'home-handed-over', 'moved-out', 'session-ended', 'sessions-ended', 'password-reset', 'account-added',
   'account-removed', 'everyone-out', 'person-signed-out', 'guest-link-made', 'guest-link-revoked', 'guest-link-opened', 'guest-link-refused',
-  'totp-added', 'totp-removed', 'sign-in-again',
+  'totp-added', 'totp-removed', 'sign-in-again', 'account-held-off', 'account-restored',
 ] as const;
 export type AuditKind = (typeof AUDIT_KINDS)[number];
 export type AuditGroup = 'people' | 'rights' | 'cameras' | 'views' | 'refusals' | 'server';

@@ -142,7 +142,7 @@ const ICONS: Partial<Record<AuditKind, IconName>> = {
   'invitation-taken': 'people', 'invitation-ended': 'lock', 'invitation-refused': 'warn', 'home-changed': 'home', 'home-suspended': 'lock',
   'home-resumed': 'check', 'home-handed-over': 'people', 'moved-out': 'out', 'session-ended': 'out', 'sessions-ended': 'out',
   'everyone-out': 'out', 'person-signed-out': 'out', 'guest-link-made': 'check', 'guest-link-revoked': 'lock', 'guest-link-opened': 'eye',
-  'guest-link-refused': 'warn', 'sign-in-again': 'key',
+  'guest-link-refused': 'warn', 'sign-in-again': 'key', 'account-held-off': 'lock', 'account-restored': 'check',
 };
 
 const isKind = (kind: string): kind is AuditKind => (AUDIT_KINDS as readonly string[]).includes(kind);
