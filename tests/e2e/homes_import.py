@@ -105,6 +105,8 @@ def by_api(server, olga, tenant):
     faults = wrong.json.get("faults", [])
     check("what is wrong is told line by line", wrong.status == 400 and wrong.problem == "bad-homes-file" and wrong.json["fault_count"] == 2 and
           [(f["line"], f["column"], f["name"]) for f in faults] == [(4, 4, "address"), (6, 1, "home")], wrong)
+    check("in a word for programs, and a sentence", [f["cause"] for f in faults] == ["bad-address", "home-name"] and
+          all(" " in f["detail"] for f in faults), faults)
     many = send("home,camera\n" + "".join(f"Loft {n},Hall\n" for n in range(50)))
     check("the first twenty, and how many there are", len(many.json["faults"]) == 20 and many.json["fault_count"] == 50, many)
     check("names that are taken are faults", send(house()).json.get("fault_count") == FLATS + 1)

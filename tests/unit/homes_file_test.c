@@ -89,6 +89,7 @@ static const char *told_of(const char *text, const cm_stored_homes *taken, cm_ho
     const cm_status status = cm_homes_file_read(cm_slice_of(text), taken, &faults, out);
     for (size_t i = 0; i < cm_homes_faults_told(&faults); i++) {
         const cm_homes_fault *fault = &faults.items[i];
+        assert_true(strlen(fault->code) > 3 && strchr(fault->code, ' ') == NULL);
         used += (size_t)snprintf(&told[used], sizeof told - used, "line %zu, column %zu (%s): %s\n",
                                  fault->line, fault->column,
                                  fault->name != NULL ? fault->name : "-", fault->cause);
