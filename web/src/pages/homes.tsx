@@ -77,7 +77,7 @@ function HomeRow({ home, onInvite, onHoldOff, onLetGo }: { home: Home; onInvite(
   const held = home.suspended;
   const isEmpty = home.people === 0;
   return (
-    <li class="row">
+    <li class="row has-ways">
       <span class={`row-icon${held ? ' is-held' : ''}`}><Icon name={held ? 'hold' : 'home'} /></span>
       <div class="row-text">
         <strong>{home.name}</strong> <span class="quiet" dir="ltr">{home.id}</span>
@@ -86,11 +86,13 @@ function HomeRow({ home, onInvite, onHoldOff, onLetGo }: { home: Home; onInvite(
         )}
         {held && <span class="quiet">{t('tile.heldOff')}: {t('tile.heldOffWhy', { why: held.why, name: held.by, time: shortTime(Date.parse(held.since)) })}</span>}
       </div>
-      {isEmpty && !held && (
-        <button type="button" class="button" onClick={onInvite}>{t('homes.invite')}<span class="unseen"> {home.name}</span></button>
-      )}
-      {held ? <button type="button" class="button" onClick={onLetGo}>{t('held.letGo')}<span class="unseen"> {home.name}</span></button>
-        : <button type="button" class="button" onClick={onHoldOff}>{t('held.do')}<span class="unseen"> {home.name}</span></button>}
+      <div class="row-ways">
+        {isEmpty && !held && (
+          <button type="button" class="button" onClick={onInvite}>{t('homes.invite')}<span class="unseen"> {home.name}</span></button>
+        )}
+        {held ? <button type="button" class="button" onClick={onLetGo}>{t('held.letGo')}<span class="unseen"> {home.name}</span></button>
+          : <button type="button" class="button" onClick={onHoldOff}>{t('held.do')}<span class="unseen"> {home.name}</span></button>}
+      </div>
     </li>
   );
 }

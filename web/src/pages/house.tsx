@@ -106,10 +106,12 @@ function HandOverSheet({ home, people, onClose }: { home: Home; people: Person[]
 /* ---- moving out ---- */
 
 function linesOf(receipt: Receipt): string[] {
-  return receipt.homes.flatMap((one) => [
-    t(one.destroyed ? 'house.destroyed' : 'house.left', { home: one.name }),
-    t('house.ended', { cameras: one.cameras.length, grants: one.grants, tokens: one.tokens, invitations: one.invitations }),
-  ]);
+  return receipt.homes.flatMap((one) => {
+    const { grants, tokens, invitations } = one;
+    const left = t(one.destroyed ? 'house.destroyed' : 'house.left', { home: one.name });
+    const isNothing = one.cameras.length + grants + tokens + invitations === 0;
+    return isNothing ? [left] : [left, t('house.ended', { cameras: one.cameras.length, grants, tokens, invitations })];
+  });
 }
 
 function save(receipt: Receipt, lines: string[]): void {
