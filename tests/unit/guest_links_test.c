@@ -1,12 +1,10 @@
 /* Guest links: what they show and to whom, how often they open, and every way in which one ends. */
-#include <signal.h>
-#include <sys/wait.h>
 
 #include "grants/grants.h"
 #include "grants/rights.h"
 #include "store/everyone.h"
 #include "store/guest_links.h"
-#include "store_world.h"
+#include "store_killed.h"
 
 #define LATER(us_more) ((cm_wall){.us = NOW.us + (us_more)})
 #define TWO_HOURS      LATER(CM_GUEST_LINK_US)
@@ -688,29 +686,22 @@ static void a_restored_database_has_none(void **state)
 /* ---- kill -9 ---- */
 
 /* Child: makes a link for one opening, opens it, revokes it, over and over. */
-static void open_until_killed(const char *directory, int pipe_end)
+static void open_until_killed(store_world *w, int pipe_end)
 {
-    store_world w = {.directory = {0}};
-    snprintf(w.directory, sizeof w.directory, "%s", directory);
-    if (world_try_open(&w, NULL) != CM_OK ||
-        cm_account_id_parse(CM_TEXT("anna"), &w.people[ANNA].id) != CM_OK)
-        _exit(3);
-    w.verdi = home_id("verdi");
     for (uint32_t i = 0;; i++) {
         char name[32];
         snprintf(name, sizeof name, "p%d-%u", (int)getpid(), i);
         const hash h = hash_of(name);
-        cm_new_guest_link n = plain(&w, &h);
+        cm_new_guest_link n = plain(w, &h);
         n.openings_max = 1;
         cm_stored_guest_link made;
         cm_change change;
-        if (cm_store_guest_link_create(w.store, &n, NOW, &made) != CM_OK ||
-            try_open(&w, name, name, NOW) != CM_OK ||
-            cm_store_guest_link_revoke(w.store, &w.verdi, cm_slice_of(made.id), &change) != CM_OK)
+        if (cm_store_guest_link_create(w->store, &n, NOW, &made) != CM_OK ||
+            try_open(w, name, name, NOW) != CM_OK ||
+            cm_store_guest_link_revoke(w->store, &w->verdi, cm_slice_of(made.id), &change) != CM_OK)
             _exit(4);
         cm_change_clear(&change);
-        if (write(pipe_end, &i, sizeof i) != sizeof i)
-            _exit(5);
+        store_killed_say(pipe_end, i);
     }
 }
 
@@ -744,31 +735,7 @@ static void killed_at_any_time_none_is_opened_or_revoked_by_half(void **state)
     cm_random random = cm_random_seeded(11);
     size_t acknowledged = 0;
     for (int round = 0; round < 16 && acknowledged < 80; round++) {
-        cm_store_close(w.store);
-        w.store = NULL;
-        int ends[2];
-        assert_int_equal(pipe(ends), 0);
-        const pid_t child = fork();
-        if (child == 0) {
-            close(ends[0]);
-            open_until_killed(w.directory, ends[1]);
-        }
-        close(ends[1]);
-        uint32_t number;
-        if (round % 2 == 0) {
-            assert_int_equal(read(ends[0], &number, sizeof number), sizeof number);
-            acknowledged++;
-        }
-        usleep((useconds_t)cm_random_below(&random, 20000));
-        kill(child, SIGKILL);
-        int how;
-        assert_int_equal(waitpid(child, &how, 0), child);
-        assert_true(WIFSIGNALED(how));
-        while (read(ends[0], &number, sizeof number) == sizeof number)
-            acknowledged++;
-        close(ends[0]);
-        assert_int_equal(world_try_open(&w, NULL), CM_OK);
-        assert_int_equal(cm_store_check(w.store), CM_OK);
+        acknowledged += store_world_kill(&w, &random, round % 2 == 0, open_until_killed).said;
         const size_t revoked = count_whole(&w);
         assert_true(revoked >= acknowledged);
         assert_int_equal(door_epoch(&w), epoch + revoked);

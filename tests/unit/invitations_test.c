@@ -1,9 +1,7 @@
 /* Invitations: what they give and to whom, and every way in which one is worth nothing. */
-#include <signal.h>
-#include <sys/wait.h>
 
 #include "store/invitations.h"
-#include "store_world.h"
+#include "store_killed.h"
 
 #define IN_A_WEEK ((cm_wall){.us = NOW.us + CM_INVITATION_US})
 
@@ -484,12 +482,8 @@ static void a_restored_database_has_no_invitations(void **state)
 /* ---- kill -9 ---- */
 
 /* Child: makes an invitation and lets a fresh account join, over and over. */
-static void join_until_killed(const char *directory, int pipe_end)
+static void join_until_killed(store_world *w, int pipe_end)
 {
-    store_world w = {.directory = {0}};
-    snprintf(w.directory, sizeof w.directory, "%s", directory);
-    if (world_try_open(&w, NULL) != CM_OK)
-        _exit(3);
     for (uint32_t i = 0;; i++) {
         char name[32];
         snprintf(name, sizeof name, "p%d-%u", (int)getpid(), i);
@@ -503,11 +497,10 @@ static void join_until_killed(const char *directory, int pipe_end)
         n.cameras = &camera;
         n.camera_count = 1;
         if (cm_account_id_parse(CM_TEXT("anna"), &n.by) != CM_OK ||
-            cm_store_invitation_create(w.store, &n, NOW, &made) != CM_OK ||
-            join_fresh(&w, name, name, NOW) != CM_OK)
+            cm_store_invitation_create(w->store, &n, NOW, &made) != CM_OK ||
+            join_fresh(w, name, name, NOW) != CM_OK)
             _exit(4);
-        if (write(pipe_end, &i, sizeof i) != sizeof i)
-            _exit(5);
+        store_killed_say(pipe_end, i);
     }
 }
 
@@ -541,31 +534,7 @@ static void killed_at_any_time_nobody_joined_by_half(void **state)
     cm_random random = cm_random_seeded(7);
     size_t acknowledged = 0;
     for (int round = 0; round < 16; round++) {
-        cm_store_close(w.store);
-        w.store = NULL;
-        int ends[2];
-        assert_int_equal(pipe(ends), 0);
-        const pid_t child = fork();
-        if (child == 0) {
-            close(ends[0]);
-            join_until_killed(w.directory, ends[1]);
-        }
-        close(ends[1]);
-        uint32_t number;
-        if (round % 2 == 0) {
-            assert_int_equal(read(ends[0], &number, sizeof number), sizeof number);
-            acknowledged++;
-        }
-        usleep((useconds_t)cm_random_below(&random, 20000));
-        kill(child, SIGKILL);
-        int how;
-        assert_int_equal(waitpid(child, &how, 0), child);
-        assert_true(WIFSIGNALED(how));
-        while (read(ends[0], &number, sizeof number) == sizeof number)
-            acknowledged++;
-        close(ends[0]);
-        assert_int_equal(world_try_open(&w, NULL), CM_OK);
-        assert_int_equal(cm_store_check(w.store), CM_OK);
+        acknowledged += store_world_kill(&w, &random, round % 2 == 0, join_until_killed).said;
         assert_true(count_whole_joins(&w) >= acknowledged);
         if (acknowledged > CM_HOME_INVITATIONS_MAX / 2)
             break;

@@ -1,9 +1,7 @@
 /* Sessions: where they come from, their limits and clocks, and who may end which. */
-#include <signal.h>
-#include <sys/wait.h>
 
 #include "identity/origin.h"
-#include "store_world.h"
+#include "store_killed.h"
 
 #define MINUTE_US CM_SECONDS(60)
 
@@ -327,42 +325,37 @@ static void a_session_whose_origin_was_changed_by_hand_is_none(void **state)
 
 /* Child: signs in, shows again who he is, ends that session by its name or all of them; says what
  * was acknowledged. */
-static void end_until_killed(const char *directory, int pipe_end)
+static void end_until_killed(store_world *w, int pipe_end)
 {
-    store_world w = {.directory = {0}};
-    snprintf(w.directory, sizeof w.directory, "%s", directory);
-    cm_account_id bruno;
-    if (world_try_open(&w, NULL) != CM_OK || cm_account_id_parse(CM_TEXT("bruno"), &bruno) != CM_OK)
-        _exit(3);
     for (uint32_t i = 0;; i++) {
         char token[16];
         snprintf(token, sizeof token, "s%u", i);
         const cm_asker asker = asker_of(CM_ASKER_SESSION, token);
         cm_change change;
-        if (cm_store_session_create(w.store, &bruno, asker.token_hash, &WORLD_ORIGIN, NOW,
-                                    &change) != CM_OK)
+        if (cm_store_session_create(w->store, &w->people[BRUNO].id, asker.token_hash, &WORLD_ORIGIN,
+                                    NOW, &change) != CM_OK)
             _exit(4);
         cm_change_clear(&change);
         char fresh[16];
         snprintf(fresh, sizeof fresh, "r%u", i);
         const cm_asker renewed = asker_of(CM_ASKER_SESSION, fresh);
-        if (cm_store_session_renew(w.store, asker.token_hash, renewed.token_hash, &WORLD_ORIGIN,
+        if (cm_store_session_renew(w->store, asker.token_hash, renewed.token_hash, &WORLD_ORIGIN,
                                    NOW, &change) != CM_OK)
             _exit(8);
         cm_change_clear(&change);
         cm_stored_sessions all;
-        if (cm_store_sessions(w.store, &bruno, &all) != CM_OK || all.count == 0)
+        if (cm_store_sessions(w->store, &w->people[BRUNO].id, &all) != CM_OK || all.count == 0)
             _exit(5);
         const cm_status status =
-            i % 2 == 0 ? cm_store_session_end_named(
-                             w.store, &bruno, cm_slice_of(all.items[all.count - 1].id), &change)
-                       : cm_store_sessions_end_all(w.store, &bruno, NULL, &change);
+            i % 2 == 0
+                ? cm_store_session_end_named(w->store, &w->people[BRUNO].id,
+                                             cm_slice_of(all.items[all.count - 1].id), &change)
+                : cm_store_sessions_end_all(w->store, &w->people[BRUNO].id, NULL, &change);
         cm_stored_sessions_clear(&all);
         if (status != CM_OK)
             _exit(6);
         cm_change_clear(&change);
-        if (write(pipe_end, &i, sizeof i) != sizeof i)
-            _exit(7);
+        store_killed_say(pipe_end, i);
     }
 }
 
@@ -373,28 +366,7 @@ static void no_session_whose_end_was_acknowledged_lives_after_a_kill(void **stat
     store_world_open(&w);
     cm_random random = cm_random_seeded(7);
     for (int round = 0; round < 12; round++) {
-        cm_store_close(w.store);
-        w.store = NULL;
-        int ends[2];
-        assert_int_equal(pipe(ends), 0);
-        const pid_t child = fork();
-        if (child == 0) {
-            close(ends[0]);
-            end_until_killed(w.directory, ends[1]);
-        }
-        close(ends[1]);
-        uint32_t last = 0;
-        assert_int_equal(read(ends[0], &last, sizeof last), sizeof last);
-        usleep((useconds_t)cm_random_below(&random, 20000));
-        kill(child, SIGKILL);
-        int how;
-        assert_int_equal(waitpid(child, &how, 0), child);
-        assert_true(WIFSIGNALED(how));
-        for (uint32_t more; read(ends[0], &more, sizeof more) == sizeof more;)
-            last = more;
-        close(ends[0]);
-        assert_int_equal(world_try_open(&w, NULL), CM_OK);
-        assert_int_equal(cm_store_check(w.store), CM_OK);
+        const uint32_t last = store_world_kill(&w, &random, true, end_until_killed).last;
         for (uint32_t i = 0; i <= last; i++) {
             char token[16];
             snprintf(token, sizeof token, "s%u", i);

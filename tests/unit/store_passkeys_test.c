@@ -1,9 +1,6 @@
 /* store/passkeys: passkeys and recovery codes: what each operation does and refuses, and what does
  * not come back. */
-#include "store_world.h"
-
-#include <signal.h>
-#include <sys/wait.h>
+#include "store_killed.h"
 
 #include "base/fault.h"
 #include "store/passkeys.h"
@@ -442,32 +439,26 @@ enum { STEPS = 4 };
 
 /* Child: adds a passkey, signs in with it, makes codes, recovers with one; and says after each what
  * was acknowledged. The end of a round is the beginning of the next. */
-static void write_until_killed(const char *directory, const cm_account_id *anna, int pipe_end)
+static void write_until_killed(store_world *w, int pipe_end)
 {
-    store_world w = {.directory = {0}};
-    snprintf(w.directory, sizeof w.directory, "%s", directory);
-    w.people[ANNA].id = *anna;
-    if (world_try_open(&w, NULL) != CM_OK)
-        _exit(3);
     for (uint32_t step = 0;; step++) {
         char credential[32];
         snprintf(credential, sizeof credential, "killed-%u", step / STEPS);
         if (step % STEPS == 0) {
-            add(&w, ANNA, credential);
+            add(w, ANNA, credential);
         } else if (step % STEPS == 1) {
-            if (sign_in(&w, credential, step, credential) != CM_OK)
+            if (sign_in(w, credential, step, credential) != CM_OK)
                 _exit(4);
         } else if (step % STEPS == 2) {
-            set_codes(&w, ANNA, credential);
+            set_codes(w, ANNA, credential);
         } else {
             snprintf(credential, sizeof credential, "killed-%u0", step / STEPS);
-            cm_recovery_use use = recovery_of(&w, ANNA, credential);
+            cm_recovery_use use = recovery_of(w, ANNA, credential);
             use.ends_sessions = use.removes_passkeys = true;
-            if (recover(&w, &use) != CM_OK)
+            if (recover(w, &use) != CM_OK)
                 _exit(5);
         }
-        if (write(pipe_end, &step, sizeof step) != sizeof step)
-            _exit(6);
+        store_killed_say(pipe_end, step);
     }
 }
 
@@ -505,29 +496,7 @@ static void killed_at_any_time_nothing_is_half(void **state)
     cm_random random = cm_random_seeded(7);
     for (int round = 0; round < 20; round++) {
         store_world_open(&w);
-        const cm_account_id anna = w.people[ANNA].id;
-        cm_store_close(w.store);
-        w.store = NULL;
-        int ends[2];
-        assert_int_equal(pipe(ends), 0);
-        const pid_t child = fork();
-        if (child == 0) {
-            close(ends[0]);
-            write_until_killed(w.directory, &anna, ends[1]);
-        }
-        close(ends[1]);
-        uint32_t done = 0;
-        assert_int_equal(read(ends[0], &done, sizeof done), sizeof done);
-        usleep((useconds_t)cm_random_below(&random, 20000));
-        kill(child, SIGKILL);
-        int how;
-        assert_int_equal(waitpid(child, &how, 0), child);
-        assert_true(WIFSIGNALED(how)); /* it never stopped by itself */
-        for (uint32_t step; read(ends[0], &step, sizeof step) == sizeof step;)
-            done = step;
-        close(ends[0]);
-        assert_int_equal(world_try_open(&w, NULL), CM_OK);
-        assert_int_equal(cm_store_check(w.store), CM_OK);
+        const uint32_t done = store_world_kill(&w, &random, true, write_until_killed).last;
         assert_whole(&w, done);
         store_world_close(&w);
     }

@@ -1,9 +1,6 @@
 /* store/totp: the second factor of an account: what each operation does and refuses, that a
  * password alone opens nothing any more, and what does not come back. */
-#include "store_world.h"
-
-#include <signal.h>
-#include <sys/wait.h>
+#include "store_killed.h"
 
 #include "store/passkeys.h"
 #include "store/sqlite/tables.h"
@@ -625,29 +622,23 @@ enum { STEPS = 5 };
 
 /* Child: begins, confirms, shows a code for a session and one to go on with it, removes; and says
  * after each what was acknowledged. The end of a round is the beginning of the next. */
-static void write_until_killed(const char *directory, const cm_account_id *anna, int pipe_end)
+static void write_until_killed(store_world *w, int pipe_end)
 {
-    store_world w = {.directory = {0}};
-    snprintf(w.directory, sizeof w.directory, "%s", directory);
-    w.people[ANNA].id = *anna;
-    if (world_try_open(&w, NULL) != CM_OK)
-        _exit(3);
     for (uint32_t step = 0;; step++) {
         char tokens[2][16];
         snprintf(tokens[0], sizeof tokens[0], "s%u", step / STEPS);
         snprintf(tokens[1], sizeof tokens[1], "r%u", step / STEPS);
         const cm_asker former = asker_of(CM_ASKER_SESSION, tokens[0]);
-        cm_factor_use again = code_of(&w, ANNA, 300, tokens[1]);
+        cm_factor_use again = code_of(w, ANNA, 300, tokens[1]);
         again.former = former.token_hash;
-        const cm_status status = step % STEPS == 0   ? begin(&w, ANNA, SECRET)
-                                 : step % STEPS == 1 ? confirm(&w, ANNA, 100)
-                                 : step % STEPS == 2 ? sign_in(&w, ANNA, 200, tokens[0])
-                                 : step % STEPS == 3 ? use(&w, &again)
-                                                     : take_away(&w, ANNA);
+        const cm_status status = step % STEPS == 0   ? begin(w, ANNA, SECRET)
+                                 : step % STEPS == 1 ? confirm(w, ANNA, 100)
+                                 : step % STEPS == 2 ? sign_in(w, ANNA, 200, tokens[0])
+                                 : step % STEPS == 3 ? use(w, &again)
+                                                     : take_away(w, ANNA);
         if (status != CM_OK)
             _exit(4);
-        if (write(pipe_end, &step, sizeof step) != sizeof step)
-            _exit(5);
+        store_killed_say(pipe_end, step);
     }
 }
 
@@ -677,29 +668,7 @@ static void killed_at_any_time_nothing_is_half(void **state)
     cm_random random = cm_random_seeded(7);
     for (int turn = 0; turn < 12; turn++) {
         store_world_open(&w);
-        const cm_account_id anna = w.people[ANNA].id;
-        cm_store_close(w.store);
-        w.store = NULL;
-        int ends[2];
-        assert_int_equal(pipe(ends), 0);
-        const pid_t child = fork();
-        if (child == 0) {
-            close(ends[0]);
-            write_until_killed(w.directory, &anna, ends[1]);
-        }
-        close(ends[1]);
-        uint32_t done = 0;
-        assert_int_equal(read(ends[0], &done, sizeof done), sizeof done);
-        usleep((useconds_t)cm_random_below(&random, 20000));
-        kill(child, SIGKILL);
-        int how;
-        assert_int_equal(waitpid(child, &how, 0), child);
-        assert_true(WIFSIGNALED(how)); /* it never stopped by itself */
-        for (uint32_t step; read(ends[0], &step, sizeof step) == sizeof step;)
-            done = step;
-        close(ends[0]);
-        assert_int_equal(world_try_open(&w, NULL), CM_OK);
-        assert_int_equal(cm_store_check(w.store), CM_OK);
+        const uint32_t done = store_world_kill(&w, &random, true, write_until_killed).last;
         /* What was acknowledged last is there; at most the next step is as well, whole. */
         const int step = (int)(done % STEPS), is = progress_of(&w, done / STEPS);
         if (step < 4)
