@@ -144,6 +144,17 @@ void cm_call_on(cm_call *call, const cm_api *there, cm_call_step *work, cm_call_
 
 /* A member of the body as text. "" when absent and not required. False: a problem was answered. */
 bool cm_call_text(cm_call *call, const char *member, bool is_required, cm_slice *out);
+/* A member of the body that is a whole number, within bounds. */
+typedef struct cm_call_number {
+    const char *member;
+    json_int_t least, most;
+    const char *problem, *title; /* of what is none; NULL: bad-number */
+} cm_call_number;
+/* Absent leaves *out as it is. False: a problem was answered, which says the bounds. */
+bool cm_call_whole_number(cm_call *call, const cm_call_number *asked, int64_t *out);
+/* The member "days", from 1 to `most` and `days` when it is absent, as the time when they are over.
+ * False: a problem was answered. */
+bool cm_call_days(cm_call *call, int64_t days, int64_t most, cm_wall *over);
 bool cm_call_camera(cm_call *call, size_t parameter, cm_camera_key *out);
 bool cm_call_account(cm_call *call, size_t parameter, cm_account_id *out);
 /* ?home= as an id: CM_ABSENT when left out; CM_REFUSE. */

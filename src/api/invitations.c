@@ -5,6 +5,11 @@
 #include "api/api_priv.h"
 #include "store/invitations.h"
 
+enum {
+    DAYS_DEFAULT = CM_INVITATION_US / CM_SECONDS(86400),
+    DAYS_MAX = CM_INVITATION_MAX_US / CM_SECONDS(86400),
+};
+
 typedef struct making {
     cm_new_invitation fresh; /* its label borrows from the call's body */
     cm_invited_right cameras[CM_INVITATION_CAMERAS_MAX];
@@ -83,25 +88,6 @@ static void answer_made(cm_call *call)
     }
 }
 
-/* False: a problem was answered. */
-static bool read_days(cm_call *call, cm_wall *expires)
-{
-    enum { DAYS_MAX = CM_INVITATION_MAX_US / CM_SECONDS(86400) };
-    const json_t *days = json_object_get(call->body, "days");
-    const cm_wall now = cm_loop_wall(call->api->config.loop);
-    *expires = (cm_wall){.us = now.us + CM_INVITATION_US};
-    if (days == NULL || json_is_null(days))
-        return true;
-    const json_int_t value = json_is_integer(days) ? json_integer_value(days) : 0;
-    if (value >= 1 && value <= DAYS_MAX) {
-        *expires = (cm_wall){.us = now.us + CM_SECONDS(86400) * value};
-        return true;
-    }
-    cm_call_problem(call, &(cm_call_fault){400, "bad-days", "Not for so long",
-                                           "days is a whole number from 1 to 30.", "days", 0});
-    return false;
-}
-
 static bool read_camera(const json_t *item, cm_invited_right *out)
 {
     const json_t *id = json_object_get(item, "camera");
@@ -173,7 +159,7 @@ void cm_route_invitation_create(cm_call *call)
     making *m = begin_making(call);
     if (m == NULL || !cm_call_role(call, &m->fresh.role) ||
         !cm_call_text(call, "label", false, &m->fresh.label) ||
-        !read_days(call, &m->fresh.expires) || !read_cameras(call, m))
+        !cm_call_days(call, DAYS_DEFAULT, DAYS_MAX, &m->fresh.expires) || !read_cameras(call, m))
         return;
     m->fresh.home = call->home;
     m->fresh.by = call->who.account;
@@ -185,7 +171,7 @@ void cm_route_home_invitation(cm_call *call)
 {
     making *m = begin_making(call);
     if (m == NULL || !cm_call_text(call, "label", false, &m->fresh.label) ||
-        !read_days(call, &m->fresh.expires))
+        !cm_call_days(call, DAYS_DEFAULT, DAYS_MAX, &m->fresh.expires))
         return;
     m->fresh.role = CM_ROLE_OWNER;
     if (cm_home_id_parse(cm_slice_of(call->parameters.ids[0]), &m->fresh.home) == CM_OK)

@@ -120,27 +120,6 @@ static void answer_made(cm_call *call)
     }
 }
 
-/* A whole number of seconds or openings. Absent leaves *out. False: a problem was answered. */
-static bool read_number(cm_call *call, const char *member, json_int_t least, json_int_t most,
-                        int64_t *out)
-{
-    const json_t *value = json_object_get(call->body, member);
-    if (value == NULL || json_is_null(value))
-        return true;
-    if (json_is_integer(value) && json_integer_value(value) >= least &&
-        json_integer_value(value) <= most) {
-        *out = json_integer_value(value);
-        return true;
-    }
-    char detail[96];
-    cm_writer w = cm_writer_over(detail, sizeof detail - 1);
-    cm_write_format(&w, "%s is a whole number from %lld to %lld.", member, (long long)least,
-                    (long long)most);
-    detail[cm_writer_done(&w).size] = '\0';
-    cm_call_problem(call, &(cm_call_fault){400, "bad-number", "Not acceptable", detail, member, 0});
-    return false;
-}
-
 void cm_route_link_create(cm_call *call)
 {
     making *m = calloc(1, sizeof *m);
@@ -151,13 +130,16 @@ void cm_route_link_create(cm_call *call)
     call->data = m;
     call->free_data = free_making;
     enum { MOST_S = CM_GUEST_LINK_MAX_US / CM_SECONDS(1), LEAST_S = 60 };
+    static const cm_call_number LASTS = {.member = "lasts_s", .least = LEAST_S, .most = MOST_S};
+    static const cm_call_number OPENINGS = {
+        .member = "opened_max", .least = 1, .most = CM_GUEST_LINK_OPENINGS_MAX};
     int64_t most = 0;
     m->lasts_s = CM_GUEST_LINK_US / CM_SECONDS(1);
     if (!cm_call_camera(call, 0, &m->fresh.camera) ||
         !cm_call_text(call, "label", true, &m->fresh.label) ||
         !cm_call_text(call, "from", false, &m->from) ||
-        !read_number(call, "lasts_s", LEAST_S, MOST_S, &m->lasts_s) ||
-        !read_number(call, "opened_max", 1, CM_GUEST_LINK_OPENINGS_MAX, &most))
+        !cm_call_whole_number(call, &LASTS, &m->lasts_s) ||
+        !cm_call_whole_number(call, &OPENINGS, &most))
         return;
     m->fresh.by = call->who.account;
     m->fresh.openings_max = (uint32_t)most;

@@ -285,6 +285,37 @@ bool cm_call_text(cm_call *call, const char *member, bool is_required, cm_slice 
     return false;
 }
 
+bool cm_call_whole_number(cm_call *call, const cm_call_number *asked, int64_t *out)
+{
+    const json_t *value = json_object_get(call->body, asked->member);
+    if (value == NULL || json_is_null(value))
+        return true;
+    if (json_is_integer(value) && json_integer_value(value) >= asked->least &&
+        json_integer_value(value) <= asked->most) {
+        *out = json_integer_value(value);
+        return true;
+    }
+    char detail[96];
+    cm_writer w = cm_writer_over(detail, sizeof detail - 1);
+    cm_write_format(&w, "%s is a whole number from %lld to %lld.", asked->member,
+                    (long long)asked->least, (long long)asked->most);
+    detail[cm_writer_done(&w).size] = '\0';
+    const bool has_own = asked->problem != NULL;
+    cm_call_problem(call, &(cm_call_fault){400, has_own ? asked->problem : "bad-number",
+                                           has_own ? asked->title : "Not acceptable", detail,
+                                           asked->member, 0});
+    return false;
+}
+
+bool cm_call_days(cm_call *call, int64_t days, int64_t most, cm_wall *over)
+{
+    const cm_call_number asked = {"days", 1, most, "bad-days", "Not for so long"};
+    if (!cm_call_whole_number(call, &asked, &days))
+        return false;
+    over->us = cm_loop_wall(call->api->config.loop).us + CM_SECONDS(86400) * days;
+    return true;
+}
+
 bool cm_call_camera(cm_call *call, size_t parameter, cm_camera_key *out)
 {
     out->home = call->home;

@@ -114,22 +114,6 @@ static void answer_made(cm_call *call)
 }
 
 /* False: a problem was answered. */
-static bool read_days(cm_call *call, cm_wall *expires)
-{
-    const json_t *days = json_object_get(call->body, "days");
-    const bool is_told = days != NULL && !json_is_null(days);
-    const json_int_t value = is_told ? json_integer_value(days) : DAYS_DEFAULT;
-    expires->us = cm_loop_wall(call->api->config.loop).us;
-    if (value >= 1 && value <= DAYS_MAX) {
-        expires->us += CM_SECONDS(86400) * value;
-        return true;
-    }
-    cm_call_problem(call, &(cm_call_fault){400, "bad-days", "Not for so long",
-                                           "days is a whole number from 1 to 3650.", "days", 0});
-    return false;
-}
-
-/* False: a problem was answered. */
 static bool read_rights(cm_call *call, uint32_t *out)
 {
     const json_t *rights = json_object_get(call->body, "rights");
@@ -163,7 +147,7 @@ void cm_route_token_create(cm_call *call)
     cm_slice camera;
     if (!cm_call_text(call, "camera", true, &camera) ||
         !cm_call_text(call, "name", false, &m->ask.name) || !read_rights(call, &m->ask.rights) ||
-        !read_days(call, &m->ask.expires))
+        !cm_call_days(call, DAYS_DEFAULT, DAYS_MAX, &m->ask.expires))
         return;
     m->ask.camera.home = call->home;
     m->ask.account = call->who.account;
