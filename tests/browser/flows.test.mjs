@@ -50,6 +50,7 @@ describe('invitations', { skip: isReal }, () => {
     await owner.getByLabel(en['invite.label']).fill('Elena');
     await owner.getByLabel('Garden').check();
     await owner.getByRole('button', { name: en['invite.do'] }).click();
+    await owner.locator('.link').waitFor(); // seen: else the sheet is not yet open, and Escape would close none
     const link = await owner.locator('.link').textContent();
     assert.ok(link.startsWith(`${url}/#join=cmi_`), link);
     await owner.keyboard.press('Escape');

@@ -2,7 +2,7 @@
  * done without it, and that the cut ends them. casement-test: quick */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { counts, en, END_MS, openBrowser, openPage, signIn, until } from './helper.mjs';
+import { en, END_MS, openBrowser, openPage, signIn, until } from './helper.mjs';
 import { byWebrtc, codesOf, freePort, isByWebrtc, liveTiles, startCameras, startServer } from './_real.mjs';
 
 const ANNA = { name: 'Anna', password: 'a lamp in the window' };
@@ -152,7 +152,7 @@ describe('WebRTC', () => {
     });
     assert.equal(taken, 204);
     await until(async () => await page.locator('.tile video').count() === 0, 'no video', END_MS);
-    await counts(page.locator('.tile canvas'), 0, 'no last picture to stay');
+    assert.equal(await page.locator('.tile canvas').count(), 0, 'no last picture stays'); // not for a moment: no wait
   });
 
   test('sessions of a page that is left are ended', async () => {
