@@ -33,7 +33,13 @@ class Program {
     this.output = '';
     this.log = '';
     this.process = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
-    this.ended = new Promise((done) => this.process.once('exit', (code, signal) => done(code ?? signal)));
+    this.isOver = false;
+    this.ended = new Promise((done) => {
+      const end = (how) => { this.isOver = true; done(how); };
+      this.process.once('exit', (code, signal) => end(code ?? signal));
+      this.process.once('error', (error) => { this.log += error; end('not started'); });
+    });
+    this.process.stdin.on('error', () => undefined); // nobody reads it any more
     this.process.stdout.on('data', (text) => { this.output += text; });
     this.process.stderr.on('data', (text) => { this.log += text; });
   }
@@ -43,9 +49,9 @@ class Program {
     for (;;) {
       const found = pattern.exec(this.output);
       if (found) return found;
-      const isOver = this.process.exitCode !== null || this.process.signalCode !== null;
+      const { isOver } = this;
       if (isOver || Date.now() > end) {
-        await this.stop();
+        if (!isOver) await this.stop();
         assert.fail(`${this.process.spawnargs.join(' ')} ${isOver ? 'ended' : 'is silent'}:\n${this.output}${this.log}`);
       }
       await new Promise((done) => setTimeout(done, 50));
