@@ -295,10 +295,13 @@ static void alarm_of(cm_grants *grants, const cm_viewer_session *session, const 
 }
 
 /* A guest is not his link's maker, whose right he borrows. */
+/* Evidence of a token that is gone names nobody: who watched by it is told of at the end. */
 static void name_watching(cm_viewer_session *session, const cm_evidence *e)
 {
     const bool is_guest = session->facts.is_guest;
     cm_watching *watching = &session->watching;
+    if (!is_guest && e->account.text[0] == '\0')
+        return;
     watching->account = is_guest ? (cm_account_id){{0}} : e->account;
     CM_IGNORE(cm_slice_to_cstr(cm_slice_of(e->guest.link), watching->link, sizeof watching->link),
               "both hold CM_ID_SIZE");

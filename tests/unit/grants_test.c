@@ -275,6 +275,37 @@ static void what_a_session_saw_is_told_at_its_end(void **state)
     server_close(&s);
 }
 
+/* The token is gone by the time that the end is told. */
+static void who_watched_by_a_session_that_is_over_has_his_name(void **state)
+{
+    (void)state;
+    server s;
+    viewer owner;
+    const cm_grants_config config = {.on_view = on_view};
+    server_open(&s, &config);
+    views.count = 0;
+    start_watching(&s, &owner, ANNA, 0);
+    cm_sim_run_for(s.sim, CM_SECONDS(1));
+    assert_true(opens(&s, s.cameras[0].frames[0], owner.lease));
+    CM_AUTO(cm_change_clear) cm_change change;
+    assert_int_equal(cm_store_session_end(s.w.store, s.w.sessions[ANNA].token_hash, &change),
+                     CM_OK);
+    cm_grants_changed(s.grants, &change, NULL);
+    cm_sim_run_for(s.sim, CM_SECONDS(1));
+    assert_true(owner.has_ended);
+    stop_watching(&owner);
+    cm_sim_run_for(s.sim, CM_MS(100));
+    assert_int_equal(views.count, 2);
+    const cm_view *end = &views.views[1];
+    assert_int_equal(end->event, CM_VIEW_ENDED);
+    assert_true(end->is_cut);
+    assert_int_equal(end->reason, CM_GRANT_DENIED_SESSION);
+    assert_true(cm_account_id_equal(&end->what.account, &s.w.people[ANNA].id));
+    assert_string_equal(end->what.account_name, s.w.people[ANNA].name);
+    assert_int_equal(views.main[1].frames, 1);
+    server_close(&s);
+}
+
 /* ---- leases ---- */
 
 static void those_who_may_get_a_lease_and_others_a_reason(void **state)
@@ -1135,6 +1166,7 @@ int main(void)
         cmocka_unit_test(a_token_gives_no_more_than_it_was_made_for),
         cmocka_unit_test(every_permission_is_decided_for_everybody),
         cmocka_unit_test(what_a_session_saw_is_told_at_its_end),
+        cmocka_unit_test(who_watched_by_a_session_that_is_over_has_his_name),
         cmocka_unit_test(those_who_may_get_a_lease_and_others_a_reason),
         cmocka_unit_test(leases_are_renewed_from_memory_without_a_gap),
         cmocka_unit_test(who_publishes_has_a_lease_and_sees_nothing),
