@@ -8,6 +8,7 @@ import json
 import os
 import re
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SYSTEM_PYTHON = "/usr/bin/python3"  # Debian's: the packages of Debian's are its own
 MAIN, SUB = 1280, 640
 PICTURES = 80  # that a player takes
+TONE = 450  # Hz, of the first camera (src/simcam/tone.h)
 PASSWORD = "correct horse battery"
 
 
@@ -59,9 +61,12 @@ def order(codes, camera):
 
 
 def pitch_of(samples, rate):
+    """Of most tenths of a second: a camera beeps in one or two of ten, and what a busy machine leaves out is in few."""
     samples = memoryview(samples[:len(samples) // 2 * 2]).cast("h")
-    rises = sum(a < 0 <= b for a, b in zip(samples, samples[1:]))
-    return rises * rate / len(samples) if samples else 0
+    tenth = rate // 10
+    rises = [sum(a < 0 <= b for a, b in zip(samples[at:at + tenth], samples[at + 1:at + 1 + tenth]))
+             for at in range(0, len(samples) - tenth, tenth)]
+    return statistics.median(rises) * 10 if rises else 0
 
 
 def sound_of(film):
@@ -93,13 +98,12 @@ def by_ffmpeg(server, places, tokens, anna):
     film = plays("main", places.url(tokens["door"]), 1, MAIN, ["aac", "hevc"], witness("door"), "-rtsp_transport", "tcp")
     sound = sound_of(film)
     tone = pitch_of(sound, 16000)
-    check("main: its tone is heard", len(sound) > 60000 and 380 < tone < 1300, (len(sound), tone))
+    check("main: its tone is heard", len(sound) > 60000 and abs(tone - TONE) < TONE * 0.05, (len(sound), tone))
     plays("sub, UDP asked for first", places.url(tokens["door"], "verdi/door/sub"), 1, SUB, ["aac", "h264"], witness("door", "sub"))
     plays("over TLS", places.url(tokens["gate"], "verdi/gate/main?x=1", True), 2, MAIN, ["hevc"], witness("gate"))
-    return tone
 
 
-def by_gstreamer(places, tokens, tone):
+def by_gstreamer(places, tokens):
     with tempfile.NamedTemporaryFile() as film, tempfile.NamedTemporaryFile() as sound:
         player = Program(SYSTEM_PYTHON, os.path.join(HERE, "_rtsp_gstreamer.py"), places.url(None), "viewer", tokens["door"], film.name,
                          sound.name)
@@ -112,7 +116,7 @@ def by_gstreamer(places, tokens, tone):
         check("GStreamer sees the camera", len(codes) > 20 and {code[0] for code in codes} == {1},
               (len(codes), player.output, player.log[-800:]))
         heard = pitch_of(sound_of(sound.read()), 16000)
-        check("and hears its tone", abs(heard - tone) < tone * 0.05, (heard, player.output))
+        check("and hears its tone", abs(heard - TONE) < TONE * 0.05, (heard, player.output))
 
 
 def by_casement(places, tokens):
@@ -272,7 +276,8 @@ def main():
     places = Places(server)
     tokens = {"door": token_of(server, "door", "view,listen"), "gate": token_of(server, "gate"), "deaf": token_of(server, "door")}
     refusals(server, places, tokens)
-    by_gstreamer(places, tokens, by_ffmpeg(server, places, tokens, anna))
+    by_ffmpeg(server, places, tokens, anna)
+    by_gstreamer(places, tokens)
     by_casement(places, tokens)
     cut(server, places)
     check("no alarm was raised", "alarm" not in server.log, server.log[-1000:])
