@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { counts, en, hold, isReal, openBrowser, openServer, openSignedIn } from './helper.mjs';
+import { counts, en, hold, isReal, openBrowser, openServer, openSignedIn, until } from './helper.mjs';
 
 describe('an operator', { skip: isReal }, () => {
   let browser;

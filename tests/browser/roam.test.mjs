@@ -1,6 +1,5 @@
 /* A phone that changes networks while it watches by WebRTC: Chromium and the server in network namespaces of their own,
  * two links between them, of which the first goes. casement-test: quick */
-import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -1,7 +1,7 @@
 /* Where one is signed in, and "Is it still you?", as people use them. casement-test: quick */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { axe, bigTargets, counts, en, hold, isReal, openBrowser, openServer, openSignedIn, PASSWORD, shot, until } from './helper.mjs';
+import { axe, bigTargets, counts, en, hold, isReal, openBrowser, openServer, openSignedIn, PASSWORD, shot } from './helper.mjs';
 
 const PHONE = 'phone-of-anna-0123456789ab';
 
