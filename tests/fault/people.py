@@ -405,8 +405,9 @@ def still_in(door, people, home):
     return {name for name, (cookie, path) in cookies.items() if door.look(name, home, cookie, "GET", path)[0] == 200}
 
 
-def everyone_out(build, directory, people, hook):
-    """True if it was answered. What became of it a server tells that is right."""
+def everyone_out(build, directory, people, hook, were):
+    """True if it was answered. What became of it a server tells that is right. `were`: who was in before, of each home; a look-up that
+    was wrong may have cost somebody his session until then."""
     with on_a_copy(directory):
         door = Door(build, directory, f"{hook}-out", f"{hook}={HOOKS[hook]}")
         try:
@@ -422,8 +423,8 @@ def everyone_out(build, directory, people, hook):
             right.close()
     # Her answer may be lost by a look-up, and nobody's session: then they are all out, or nobody is but by her own doing.
     verdict(f"{hook}: everyone of a home is out, and nobody of the other{'' if is_done else ' (not answered)'}",
-            not any(back) and (not verdi or (not is_done and len(verdi - {"anna"}) == 2)) and len(rossi) == 3 and by_program == 401 and
-            not door.leaks, (is_done, back, verdi, rossi, by_program, door.leaks[:4]))
+            not any(back) and (not verdi or (not is_done and verdi | {"anna"} == were["verdi"] | {"anna"})) and
+            rossi == were["rossi"] and by_program == 401 and not door.leaks, (is_done, back, were, verdi, rossi, by_program, door.leaks[:4]))
     return is_done
 
 
@@ -485,6 +486,14 @@ def as_they_were(build, directory, people, sessions):
         door.close()
 
 
+def who_is_in(build, directory, people):
+    door = Door(build, directory, "before")
+    try:
+        return {home: still_in(door, people, home) for home in HOMES}
+    finally:
+        door.close()
+
+
 def main():
     build, directory = os.path.abspath(sys.argv[1]), tempfile.mkdtemp(prefix="casement-people-")
     write_config(directory)
@@ -499,7 +508,9 @@ def main():
     for hook in HOOKS:
         sessions += forward(build, directory, people, hook)
     as_they_were(build, directory, people, sessions)
-    out = [hook for hook in HOOKS if everyone_out(build, directory, people, hook)]
+    were = who_is_in(build, directory, people)
+    verdict("somebody of each home is in", all(owner in were[home] for home, (owner, _) in HOMES.items()), were)
+    out = [hook for hook in HOOKS if everyone_out(build, directory, people, hook, were)]
     verdict("everyone was logged out, with wrong look-ups on the way", len(out) >= 3, out)
     for hook in HARMFUL:
         backward(build, directory, people, hook)
