@@ -25,6 +25,7 @@ TAIL_LINES = 60
 CASE = re.compile(r"^(?P<indent>\s*)(?P<verdict>ok|not ok)(?P<rest>$|\s.*$)")
 PLAN = re.compile(r"^\s*1\.\.(\d+)\b")
 PROGRAM = re.compile(r"^# program .*$", re.MULTILINE)
+UNSTEADY = re.compile(r"^# unsteady: (.+)$", re.MULTILINE)
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -45,6 +46,7 @@ class Outcome:
     failed: int = 0
     skipped: int = 0
     why: list = field(default_factory=list)
+    unsteady: list = field(default_factory=list)  # programs that failed once and not again (tools/steps/each)
     seconds: float = 0.0
 
     def fail(self, why):
@@ -209,7 +211,9 @@ def run_step(step, mode, logs=LOGS):
             count_meson(testlog, outcome)
     else:
         with open(path, encoding="utf-8", errors="replace") as log:
-            count_lines(log.read(), outcome)
+            text = log.read()
+        count_lines(text, outcome)
+        outcome.unsteady = UNSTEADY.findall(text)
     if status != 0 and not outcome.failed:
         outcome.fail(f"ended with status {status}")
     if outcome.passed + outcome.failed == 0:
@@ -230,6 +234,8 @@ def print_outcome(step, outcome, logs=LOGS):
         counts += f", {outcome.failed} failed"
     if outcome.skipped:
         counts += f", {outcome.skipped} skipped"
+    if outcome.unsteady:
+        counts += f", unsteady: {', '.join(outcome.unsteady)}"
     print(f"{verdict:<7} {step.name:<10} {outcome.seconds:6.1f} s  {counts}", flush=True)
     if not outcome.failed:
         return
@@ -324,6 +330,8 @@ def main(arguments):
     passed = sum(outcome.passed for _, outcome in results)
     failed = sum(outcome.failed for _, outcome in results)
     for step, outcome in results:
+        for program in outcome.unsteady:
+            print(f"unsteady: {step.name}: {program} failed once, and not when it was run again")
         for why in outcome.why[:20]:
             print(f"failed: {step.name + ': ' if step else ''}{why}")
     if mode == "long":
