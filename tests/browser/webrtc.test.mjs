@@ -2,7 +2,7 @@
  * done without it, and that the cut ends them. casement-test: quick */
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { en, END_MS, openBrowser, openPage, signIn, until } from './helper.mjs';
+import { en, END_MS, openBrowser, openPage, shot, signIn, until } from './helper.mjs';
 import { byWebrtc, codesOf, freePort, isByWebrtc, liveTiles, startCameras, startServer } from './_real.mjs';
 
 const ANNA = { name: 'Anna', password: 'a lamp in the window' };
@@ -73,6 +73,7 @@ describe('WebRTC', () => {
     const { path, facts } = await openDetails(page);
     await until(async () => await path.innerText() === text('details.pathWebrtc', { protocol: 'UDP' }), 'WebRTC over UDP');
     for (const fact of ['roundTrip', 'loss']) await facts.getByText(en[`details.${fact}`], { exact: true }).waitFor();
+    await shot(page, 'camera-details-webrtc-desk-light-en');
     await moves(page, 'main video', [1]);
   });
 
