@@ -6,6 +6,7 @@
 #include "store/everyone.h"
 #include "store/guest_links.h"
 #include "store/invitations.h"
+#include "store/sqlite/store_priv.h"
 #include "store_world.h"
 
 static bool is_somebody(const store_world *w, const cm_asker *asker)
@@ -479,9 +480,32 @@ static void killed_at_any_time_it_is_everyone_or_nobody(void **state)
     scene_close(&s);
 }
 
+/* The second bump of a transaction that took something away must not begin with what the row said
+ * before the first one: the digest has taken leave of that. */
+static void what_an_owner_said_before_its_bump_does_not_fit(void **state)
+{
+    (void)state;
+    store_world w;
+    store_world_open(&w);
+    cm_change change;
+    cm_tx tx;
+    cm_row before;
+    cm_row after;
+    assert_int_equal(cm_tx_begin_change(w.store, &change, &tx), CM_OK);
+    assert_int_equal(cm_tx_account(&tx, &w.people[BRUNO].id, &before), CM_OK);
+    assert_int_equal(cm_tx_bump_account(&tx, &w.people[BRUNO].id), CM_OK);
+    assert_int_equal(cm_tx_account(&tx, &w.people[BRUNO].id, &after), CM_OK);
+    assert_int_equal(cm_tx_verify(&tx, &after), CM_OK);
+    assert_int_equal(cm_tx_verify(&tx, &before), CM_FOREIGN);
+    assert_string_equal(tx.cause, "stale");
+    cm_tx_end(&tx);
+    store_world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_an_owner_said_before_its_bump_does_not_fit),
         cmocka_unit_test(everybody_of_a_home_is_out_but_for_who_asked),
         cmocka_unit_test(the_session_that_goes_on_is_as_old_as_before),
         cmocka_unit_test(programs_end_if_that_is_wanted),
